@@ -1,0 +1,3 @@
+"""repwatch supervises MySQL and MariaDB replication."""
+
+__version__ = "0.1.0"

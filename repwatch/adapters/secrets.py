@@ -1,0 +1,42 @@
+"""Reads a secret from where it is kept, each time anew, so that a rotated one is seen at the next connect."""
+
+import os
+import subprocess
+from typing import assert_never
+
+from repwatch.errors import UsageError
+from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, SecretSource
+
+COMMAND_SECONDS = 10
+
+
+def reveal(source: SecretSource) -> str:
+    """The secret's text. Raises UsageError, which never contains it."""
+    match source:
+        case LiteralSecret(text):
+            return text
+        case FileSecret(path):
+            try:
+                return path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(
+                    f"cannot read the secret file {path}: {type(error).__name__}", hint="check path and mode"
+                ) from None
+        case EnvSecret(variable):
+            if variable not in os.environ:
+                raise UsageError(f"the environment variable {variable} is not set", hint=f"export {variable}=…")
+            return os.environ[variable]
+        case CommandSecret(argv):
+            return _from_command(argv)
+        case _:
+            assert_never(source)
+
+
+def _from_command(argv: tuple[str, ...]) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(
+            f"the secret command {argv[0]} failed: {type(error).__name__}", hint="run it by hand; it must print the secret"
+        ) from None
+    return done.stdout.partition("\n")[0]

@@ -1,0 +1,156 @@
+"""The drift report as values: what `drift` found, in the shape that the JSON contract (design section 4) prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """Of a table, a replica or the whole report. What is not proved identical and not confirmed drifted is undecided."""
+
+    IDENTICAL = "identical"
+    DRIFTED = "drifted"
+    UNDECIDED = "undecided"
+
+
+class Proof(StrEnum):
+    """How a verdict was proved (design section 5)."""
+
+    SNAPSHOT = "snapshot"
+    REREAD = "reread"
+    LOCKED = "locked"
+    STATIC = "static"
+
+
+class Reason(StrEnum):
+    """Why something is undecided."""
+
+    HOT_ROWS = "hot-rows"  # rows changed faster than they could be settled within the time allowed
+    REPLICA_BEHIND = "replica-behind"  # it did not reach the source's position in time
+    REPLICATION_STOPPED = "replication-stopped"
+    UNREACHABLE = "unreachable"
+    UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed
+    NO_PRIMARY_KEY = "no-primary-key"
+    SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared
+    SCHEMA_CHANGED = "schema-changed"  # DDL in between
+    UNSUPPORTED_TYPE = "unsupported-type"
+    STOPPED = "stopped"  # the check was ended before it got there
+
+
+@dataclass(frozen=True, slots=True)
+class Hex:
+    """A value that is no text, as upper-case hexadecimal digits."""
+
+    digits: str
+
+
+Cell = str | Hex | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One column's value on both sides."""
+
+    source: Cell
+    replica: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """A row on the source only."""
+
+    key: Mapping[str, Cell]
+    row: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraRow:
+    """A row on the replica only."""
+
+    key: Mapping[str, Cell]
+    row: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row on both sides; `columns` are those that differ."""
+
+    key: Mapping[str, Cell]
+    columns: Mapping[str, Pair]
+
+
+class Effect(StrEnum):
+    """What a schema difference does."""
+
+    DATA = "data"  # values differ or cannot be compared
+    BEHAVIOUR = "behaviour"  # a trigger, a constraint, a default
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDifference:
+    """One difference of definitions, as each side has it."""
+
+    what: str  # column, index, engine, …
+    name: str
+    source: str | None
+    replica: str | None
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
+class TableMissing:
+    """The table is on the source only."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableExtra:
+    """The table is on the replica only."""
+
+
+Difference = MissingRow | ExtraRow | ChangedRow | SchemaDifference | TableMissing | TableExtra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReport:
+    """One table on one replica. `differences` may be cut; `difference_count` never is."""
+
+    schema: str
+    table: str
+    verdict: Verdict
+    reason: Reason | None
+    proof: Proof | None
+    rows: int
+    rows_proved: int
+    difference_count: int
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaReport:
+    """One replica. `as_of` is the source's position (GTID text) up to which the verdict holds."""
+
+    server: str
+    name: str | None
+    channel: str
+    server_uuid: str
+    verdict: Verdict
+    as_of: str
+    reason: Reason | None
+    tables: tuple[TableReport, ...] = ()
+    not_replicated: tuple[str, ...] = ()
+    objects: tuple[SchemaDifference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReport:
+    """One check of a source against its replicas."""
+
+    verdict: Verdict
+    started: datetime
+    finished: datetime
+    source: str
+    source_name: str | None
+    replicas: tuple[ReplicaReport, ...]
+    left_out: tuple[str, ...] = ()  # tables of known tools, left out by name

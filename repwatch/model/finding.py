@@ -1,0 +1,63 @@
+"""A finding: one diagnosed condition with a stable code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad it is; `CRITICAL` wakes somebody."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class FindingCode(StrEnum):
+    """Stable codes; scripts and runbooks read them. Each has a page in docs/findings/."""
+
+    SERVER_UNREACHABLE = "server-unreachable"
+    LOGIN_REFUSED = "login-refused"
+    PRIVILEGE_MISSING = "privilege-missing"
+    RECEIVER_STOPPED = "receiver-stopped"
+    RECEIVER_RETRYING = "receiver-retrying"
+    RECEIVER_ERROR = "receiver-error"
+    APPLIER_STOPPED = "applier-stopped"
+    APPLIER_ERROR = "applier-error"
+    LAGGING = "lagging"
+    REPLICATION_MISSING = "replication-missing"
+    WRONG_SOURCE = "wrong-source"
+    REPLICA_WRITABLE = "replica-writable"
+    DUPLICATE_SERVER_ID = "duplicate-server-id"
+    DRIFTED = "drifted"
+    HALF_LOADED = "half-loaded"
+    OBSERVATION_STALE = "observation-stale"
+    RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a finding is about, and with `code` the identity of its incident. `server` is `host:port`; "" is the cluster."""
+
+    cluster: str
+    server: str
+    channel: str
+    code: FindingCode
+
+    @property
+    def key(self) -> str:
+        """The incident's stable key, as receivers of a notice see it."""
+        return f"{self.cluster}/{self.server}/{self.channel}/{self.code}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One condition as diagnosed now. Texts are for people; nothing decides on them."""
+
+    subject: Subject
+    severity: Severity
+    summary: str  # what happened, one line
+    meaning: str  # what it means
+    remedy: str  # what to do next
+    avoid: str = ""  # what not to do
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True  # False: a person or a second look may still show it to be nothing; confirmation takes longer

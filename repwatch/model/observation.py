@@ -1,0 +1,113 @@
+"""What one probe of one server saw. Server words (`Slave_IO_Running`) never get here: the probe adapter translates.
+
+Three things stay distinct that nearly every tool merges: stopped, connecting and unknown; lag 0 and lag NULL.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from repwatch.model.server import Address, ServerVersion
+
+
+class ThreadState(StrEnum):
+    """State of a receiver or applier. Only a receiver can be CONNECTING."""
+
+    RUNNING = "running"
+    CONNECTING = "connecting"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadError:
+    """The last error of a receiver, applier or worker; `errno` is never 0."""
+
+    errno: int
+    text: str
+    at: datetime | None = None
+    worker: int | None = None  # the applier worker's number, None for the thread itself
+
+
+class LagBasis(StrEnum):
+    """Where a lag figure comes from, best first."""
+
+    PERFORMANCE_SCHEMA = "performance-schema"
+    STATUS = "status"  # Seconds_Behind_Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """Seconds behind the source; `seconds` None is unknown and never 0."""
+
+    seconds: float | None
+    basis: LagBasis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelObservation:
+    """One replication channel of a replica (MySQL channel, MariaDB connection); the default one is named ""."""
+
+    name: str
+    source: Address
+    source_server_id: int  # 0: it has never connected
+    source_uuid: str  # "" on MariaDB
+    receiver: ThreadState
+    applier: ThreadState
+    receiver_text: str  # the server's own description of what the thread does
+    applier_text: str
+    receiver_error: ThreadError | None = None
+    applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
+    retrying: str = ""  # the last unsuccessful transaction or position, as the server shows it
+    gtid_received: str = ""
+    gtid_executed: str = ""
+    uses_gtid: bool = True
+    lag: Lag
+    delay: timedelta = timedelta(0)  # SQL_Delay, as configured on the server
+    source_log: str = ""  # file:position read from the source
+    applied_log: str = ""  # file:position applied
+    failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
+    failed_table: str = ""  # `schema.table` out of the error text, "" if not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One server at one moment. `at` is taken when the last answer had arrived."""
+
+    at: datetime
+    took: timedelta
+    version: ServerVersion
+    server_id: int
+    server_uuid: str  # "" where the flavour has none
+    read_only: bool
+    log_bin: bool
+    gtid_executed: str  # all this server has executed, whatever it came from
+    channels: tuple[ChannelObservation, ...] = ()
+    dump_clients: int = 0  # replicas connected to this server now
+    skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
+
+
+class ProbeFailure(StrEnum):
+    """Why there is no observation."""
+
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed-out"
+    LOGIN_REFUSED = "login-refused"
+    PRIVILEGE_MISSING = "privilege-missing"
+    NOT_MYSQL = "not-mysql"
+    FAILED = "failed"  # the server answered, but not as understood
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unobserved:
+    """A probe that saw nothing, with the reason. The server's state is then unknown, never healthy."""
+
+    at: datetime
+    took: timedelta
+    failure: ProbeFailure
+    text: str
+    hint: str = ""
+    errno: int = 0
+
+
+ProbeResult = Observation | Unobserved

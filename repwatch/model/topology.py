@@ -1,0 +1,62 @@
+"""The inventory: what a person says should be there. Built by `app/config.py` or from URLs on the command line."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from repwatch.model.endpoint import Endpoint, SecretSource, TlsMode
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """One server as wanted. `name` is None for a server given by URL alone."""
+
+    endpoint: Endpoint
+    name: str | None = None
+    operator: Endpoint | None = None  # used by repair and reseed alone; None: the watching account is used
+    replicates_from: str | None = None  # a server's name; None: the cluster's source
+    channels: dict[str, str] = field(default_factory=dict)  # channel name -> server name, for multi-source
+    max_lag: timedelta | None = None  # None: the cluster's
+    writable: bool = False
+    local_tables: tuple[str, ...] = ()  # `db.pattern`: the replica's own, never compared
+    delay: timedelta = timedelta(0)
+
+    @property
+    def label(self) -> str:
+        """What people call it: its name, else its address."""
+        return self.name or str(self.endpoint.address)
+
+    @property
+    def writer(self) -> Endpoint:
+        """The account that may change this server."""
+        return self.operator or self.endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationAccount:
+    """The account with which a reseeded replica connects to its source."""
+
+    user: str
+    password: SecretSource | None
+    tls: TlsMode = TlsMode.PREFERRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSpec:
+    """One source with its replicas. `source` is a server's label or AUTO: the one the replicas agree on."""
+
+    name: str
+    source: str
+    servers: tuple[ServerSpec, ...]
+    poll_interval: timedelta = timedelta(seconds=5)
+    max_lag: timedelta = timedelta(seconds=30)
+    replication: ReplicationAccount | None = None
+    drift_schedule: str | None = None  # cron, UTC
+
+    def server(self, label: str) -> ServerSpec:
+        """The server with that name or address. Raises KeyError if there is none."""
+        for server in self.servers:
+            if label in (server.name, str(server.endpoint.address)):
+                return server
+        raise KeyError(label)

@@ -1,0 +1,96 @@
+"""What is shown of everything: one frozen value, many renderings (text, JSON, page, metrics). See design section 4, `status`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from repwatch.model.finding import FindingCode, Severity
+
+
+class State(StrEnum):
+    """State of a server, a cluster or everything. Unknown is not healthy."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+    @property
+    def exit_status(self) -> int:
+        """As a Nagios plugin returns it."""
+        return {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}[self.value]
+
+
+class Role(StrEnum):
+    """What a server is in its cluster."""
+
+    SOURCE = "source"
+    REPLICA = "replica"
+    INTERMEDIATE = "intermediate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingView:
+    """A finding with its age."""
+
+    code: FindingCode
+    severity: Severity
+    channel: str
+    since: datetime
+    summary: str
+    meaning: str
+    remedy: str
+    avoid: str
+    evidence: Mapping[str, str]
+    acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelView:
+    """One channel of a server, as shown."""
+
+    name: str
+    source: str
+    receiver: str  # a ThreadState
+    applier: str
+    lag_seconds: float | None
+    delay_seconds: float
+    gtid_executed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerView:
+    """One server. `observed` is the time of the last good observation, None if there never was one."""
+
+    server: str
+    name: str | None
+    role: Role
+    state: State
+    lag_seconds: float | None
+    findings: tuple[FindingView, ...]
+    channels: tuple[ChannelView, ...] = ()
+    observed: datetime | None = None
+    version: str = ""
+    read_only: bool | None = None
+    probe_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView:
+    """One cluster. `findings` are those of the cluster as a whole."""
+
+    name: str
+    state: State
+    findings: tuple[FindingView, ...]
+    servers: tuple[ServerView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything, as of one moment."""
+
+    as_of: datetime
+    state: State
+    findings: tuple[FindingView, ...] = field(default=())
+    clusters: tuple[ClusterView, ...] = field(default=())
