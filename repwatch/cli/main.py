@@ -1,5 +1,6 @@
 """The `repwatch` command: the group, and the one place where an error becomes a message and an exit status."""
 
+import importlib
 import sys
 
 import click
@@ -7,8 +8,38 @@ import click
 from repwatch import __version__
 from repwatch.errors import RepwatchError
 
+# Verb -> module; the module has a click command of the verb's name. Imported only when used, so that start-up stays fast.
+VERBS = {
+    "doctor": "repwatch.cli.doctor",
+    "drift": "repwatch.cli.drift",
+    "init": "repwatch.cli.init",
+    "repair": "repwatch.cli.repair",
+    "reseed": "repwatch.cli.reseed",
+    "run": "repwatch.cli.run",
+    "sandbox": "repwatch.cli.sandbox",
+    "status": "repwatch.cli.status",
+}
+# A Nagios plugin says 3 for "unknown"; click's own 2 would read as critical.
+USAGE_STATUS = {"status": 3}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class LazyGroup(click.Group):
+    """A group that imports a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs."""
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, None if there is none."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="repwatch")
 def cli() -> None:
     """Supervise MySQL and MariaDB replication."""
@@ -16,14 +47,17 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with the status that the contract gives."""
+    verb = next((word for word in sys.argv[1:] if word in VERBS), "")
     try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(USAGE_STATUS.get(verb, 2))
+    except click.Abort:
+        sys.exit(130)
     except RepwatchError as error:
         click.echo(f"repwatch: {error}", err=True)
         if error.hint:
             click.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(error.exit_status)
+        sys.exit(USAGE_STATUS.get(verb, error.exit_status))
     sys.exit(status if isinstance(status, int) else 0)

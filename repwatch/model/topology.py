@@ -60,3 +60,11 @@ class ClusterSpec:
             if label in (server.name, str(server.endpoint.address)):
                 return server
         raise KeyError(label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaTarget:
+    """One replica's channel as the object of a check, a repair or a reseed; "" is the default channel."""
+
+    server: ServerSpec
+    channel: str = ""

@@ -23,8 +23,8 @@ LAYERS = [
 ]
 PURE = {"render", "sql", "reseed", "drift", "health", "model"}
 DOORS = {
-    "apscheduler", "http", "logging", "mysql", "os", "random", "secrets", "slack_sdk", "smtplib", "socket", "sqlalchemy", "sqlite3",
-    "subprocess", "threading", "time", "urllib.request", "uvicorn",
+    "apscheduler", "http", "logging", "mysql", "os", "random", "secrets", "slack_sdk", "smtplib", "socket", "sqlalchemy",
+    "sqlite3", "subprocess", "threading", "time", "urllib.request", "uvicorn",
 }  # fmt: skip
 MAX_LINES = 500
 

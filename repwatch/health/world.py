@@ -1,0 +1,36 @@
+"""The world as rules see it: the inventory and the latest look at each server. One value, rebuilt at each tick."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from repwatch.model.observation import Observation, ProbeResult
+from repwatch.model.topology import ClusterSpec, ServerSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerNow:
+    """One server: what is wanted, the latest probe, and the last one that saw something."""
+
+    spec: ServerSpec
+    result: ProbeResult
+    last_good: Observation | None
+
+    @property
+    def address(self) -> str:
+        """`host:port`, the server's name in findings."""
+        return str(self.spec.endpoint.address)
+
+    @property
+    def observation(self) -> Observation | None:
+        """The latest look, if it saw anything."""
+        return self.result if isinstance(self.result, Observation) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
+
+    cluster: ClusterSpec
+    source: str | None
+    servers: tuple[ServerNow, ...]
+    now: datetime

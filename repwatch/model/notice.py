@@ -1,0 +1,41 @@
+"""A notice: one message about an incident to one receiver."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from repwatch.model.finding import Severity, Subject
+
+
+class NoticeEvent(StrEnum):
+    """Why a notice is sent."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    ACKNOWLEDGED = "acknowledged"
+    REMINDER = "reminder"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a receiver is told. `id` stays the same over retries, `subject.key` over the incident's life."""
+
+    id: str
+    subject: Subject
+    event: NoticeEvent
+    server_name: str | None
+    severity: Severity
+    since: datetime
+    at: datetime
+    summary: str
+    meaning: str
+    remedy: str
+    avoid: str
+    evidence: Mapping[str, str]
+
+    @property
+    def server_label(self) -> str:
+        """`name (host:port)`, or the address alone."""
+        return f"{self.server_name} ({self.subject.server})" if self.server_name else self.subject.server

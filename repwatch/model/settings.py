@@ -1,0 +1,75 @@
+"""A validated configuration as plain values. `app/config.py` makes it from TOML, `app/targets.py` from URLs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repwatch.model.endpoint import SecretSource
+from repwatch.model.finding import Severity
+from repwatch.model.topology import ClusterSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackReceiver:
+    """Either a bot token with a channel (threads, updates) or an incoming webhook (plain messages)."""
+
+    channel: str = ""
+    token: SecretSource | None = None
+    webhook_url: SecretSource | None = None
+    api_url: str = ""  # overrides Slack's endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailReceiver:
+    """One SMTP server and the people behind it. `implicit_tls` is SMTPS; otherwise STARTTLS is used where offered."""
+
+    to: tuple[str, ...]
+    sender: str
+    host: str
+    port: int
+    implicit_tls: bool = False
+    user: str = ""
+    password: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookReceiver:
+    """A URL that takes the contract's JSON body; with a secret, signed."""
+
+    url: str
+    secret: SecretSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """One receiver of notices. `match` are `cluster[/server[/code]]` patterns; empty means everything."""
+
+    name: str
+    channel: SlackReceiver | EmailReceiver | WebhookReceiver
+    match: tuple[str, ...] = ()
+    min_severity: Severity = Severity.WARNING
+
+    @property
+    def id(self) -> str:
+        """Stable id of the delivery channel: name and kind."""
+        kind = {SlackReceiver: "slack", EmailReceiver: "email", WebhookReceiver: "webhook"}[type(self.channel)]
+        return f"{self.name}/{kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run needs. `path` is the configuration file, None where URLs were given instead."""
+
+    clusters: tuple[ClusterSpec, ...]
+    receivers: tuple[Receiver, ...] = ()  # one entry for each delivery channel of a configured receiver
+    store_url: str = ""
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8080
+    path: Path | None = None
+    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks
+
+    def cluster(self, name: str) -> ClusterSpec:
+        """The cluster of that name. Raises KeyError."""
+        for cluster in self.clusters:
+            if cluster.name == name:
+                return cluster
+        raise KeyError(name)

@@ -1,0 +1,38 @@
+"""The port to one receiver of notices: Slack, e-mail, webhook."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from repwatch.model.notice import Notice
+
+# What a receiver wants to remember about one incident between its notices (a Slack timestamp, a Message-ID).
+Thread = Mapping[str, str]
+
+
+class DeliveryOutcome(StrEnum):
+    """What became of one attempt."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"  # may work later: rate limit, timeout, 5xx, 4yz
+    REFUSED = "refused"  # will not work as configured: bad token, unknown channel, all recipients refused for good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The result of one attempt. `thread` is what to remember; it replaces what was remembered before."""
+
+    outcome: DeliveryOutcome
+    text: str = ""  # why not; never contains a secret
+    retry_after: timedelta | None = None
+    thread: Thread = field(default_factory=dict)
+
+
+class Notifier(Protocol):
+    """Sends one notice; never raises for what the network or the receiver does. Bounded to about 15 s a call."""
+
+    def send(self, notice: Notice, thread: Thread) -> Delivery:
+        """Deliver. `thread` is empty for the first notice of an incident."""
+        ...
