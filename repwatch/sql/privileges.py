@@ -1,0 +1,99 @@
+"""Which privileges an account needs, by flavour and version, as GRANT texts with `{account}` for `'user'@'host'`.
+
+Sources: MySQL manual "Privileges Provided by MySQL"; MariaDB manual "GRANT" (10.5.2 split SUPER and REPLICATION CLIENT,
+10.5.9 added SLAVE MONITOR). Names are those that SHOW GRANTS prints, so that what is missing can be told by comparing.
+"""
+
+from dataclasses import dataclass
+
+from repwatch.model.server import ServerVersion
+
+ACCOUNT = "{account}"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Privileges on one level; `on` is `*.*` or `schema.*`."""
+
+    privileges: tuple[str, ...]
+    on: str = "*.*"
+
+    @property
+    def text(self) -> str:
+        """The statement, with `{account}` for the account."""
+        return f"GRANT {', '.join(self.privileges)} ON {self.on} TO {ACCOUNT}"
+
+
+# SELECT reads the rows; the other three let the catalogue show definitions, which it otherwise leaves out without a word.
+_READ = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
+_CHANGE = (
+    "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE TEMPORARY TABLES", "LOCK TABLES",
+    "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "RELOAD",
+)  # fmt: skip
+
+
+def watch_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What watching and drift checks need, and nothing that changes anything.
+
+    PROCESS: without it the process list shows only the account's own threads, silently.
+    """
+    if version.is_mariadb:
+        return (Grant((*_mariadb_monitor(version), "PROCESS", *_READ)),)
+    dynamic = (Grant(("SHOW_ROUTINE",)),) if version.at_least(8, 0, 20) else ()
+    return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ)), *dynamic)
+
+
+def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What repair and reseed need beside watching, on the replica as on the source (a snapshot at an exact position)."""
+    if version.is_mariadb:
+        return (Grant((*_mariadb_monitor(version), "PROCESS", *_READ, *_CHANGE, *_mariadb_admin(version))),)
+    return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))
+
+
+def replication_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What the account needs with which a replica connects to its source."""
+    return (Grant(("REPLICATION SLAVE",)),)
+
+
+def discovery_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What lists the replicas that announced themselves to a source; `init` works without it, but sees less."""
+    if version.is_mariadb:
+        return (Grant(("REPLICATION MASTER ADMIN" if version.at_least(10, 5, 2) else "REPLICATION SLAVE",)),)
+    return (Grant(("REPLICATION SLAVE",)),)
+
+
+def watch_grants(version: ServerVersion) -> tuple[str, ...]:
+    """`watch_needs` as statements; put the account in with `text.format(account="'repwatch'@'%'")`."""
+    return tuple(grant.text for grant in watch_needs(version))
+
+
+def operator_grants(version: ServerVersion) -> tuple[str, ...]:
+    """`operator_needs` as statements."""
+    return tuple(grant.text for grant in operator_needs(version))
+
+
+def replication_grants(version: ServerVersion) -> tuple[str, ...]:
+    """`replication_needs` as statements."""
+    return tuple(grant.text for grant in replication_needs(version))
+
+
+def _mariadb_monitor(version: ServerVersion) -> tuple[str, ...]:
+    if version.at_least(10, 5, 9):
+        return ("BINLOG MONITOR", "SLAVE MONITOR")
+    if version.at_least(10, 5, 2):
+        return ("BINLOG MONITOR", "REPLICATION SLAVE ADMIN")  # SHOW REPLICA STATUS wanted the admin privilege there
+    return ("REPLICATION CLIENT",)
+
+
+def _mariadb_admin(version: ServerVersion) -> tuple[str, ...]:
+    if version.at_least(10, 5, 2):
+        return ("BINLOG ADMIN", "REPLICATION SLAVE ADMIN", "READ_ONLY ADMIN", "SET USER", "CONNECTION ADMIN")
+    return ("SUPER",)
+
+
+def _mysql_admin(version: ServerVersion) -> tuple[str, ...]:
+    if not version.at_least(8, 0):
+        return ("SUPER",)
+    definer = ("SET_ANY_DEFINER", "ALLOW_NONEXISTENT_DEFINER") if version.at_least(8, 2) else ("SET_USER_ID",)
+    routine = ("SHOW_ROUTINE",) if version.at_least(8, 0, 20) else ()
+    return ("BACKUP_ADMIN", "CONNECTION_ADMIN", "REPLICATION_SLAVE_ADMIN", "SYSTEM_VARIABLES_ADMIN", *definer, *routine)
