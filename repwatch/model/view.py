@@ -94,3 +94,19 @@ class View:
     state: State
     findings: tuple[FindingView, ...] = field(default=())
     clusters: tuple[ClusterView, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """repwatch's own health, as `/healthz` tells it. No problems means healthy; each problem is one line without secrets."""
+
+    problems: tuple[str, ...] = ()
+    started: datetime
+    last_tick: datetime | None = None  # of the cluster that was looked at longest ago
+    undelivered: int = 0  # notices waiting in the outbox
+    delivered: int = 0  # notices delivered since the start
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no problem."""
+        return not self.problems

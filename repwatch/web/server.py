@@ -1,0 +1,166 @@
+"""The status page, its live updates, `/api/status`, `/metrics` and `/healthz`. Renders a View and decides nothing."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from repwatch import __version__
+from repwatch.errors import UsageError
+from repwatch.model.view import Health, View
+from repwatch.render.status import status_json
+from repwatch.web.metrics import exposition
+from repwatch.web.page import LagHistory, age, lag_text, tree
+
+HEADERS = {
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+POLL_SECONDS = 0.3  # how soon a new view reaches an open page
+PING_SECONDS = 15.0  # keeps proxies from closing a quiet stream
+
+
+@dataclass(slots=True)
+class Page:
+    """Renders the view; one for the whole server, so that all readers share one lag history."""
+
+    view: Callable[[], View | None]
+    health: Callable[[], Health]
+    history: LagHistory = field(default_factory=LagHistory)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _templates: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._templates = Environment(loader=PackageLoader("repwatch.web"), autoescape=True, undefined=StrictUndefined)
+        self._templates.globals.update(age=age, lag_text=lag_text, tree=tree, version=__version__)
+
+    def render(self, template: str) -> str:
+        """One template with the latest view."""
+        view = self.view()
+        if view is not None:
+            self.history.add(view)
+        health = self.health()
+        return self._templates.get_template(template).render(view=view, health=health, sparks=self.history.sparks())
+
+    async def events(self) -> AsyncIterator[str]:
+        """The live part of the page, sent whenever there is a new view."""
+        yield "retry: 2000\n\n"
+        shown = None
+        quiet = 0.0
+        while not self.stopping.is_set():
+            view = self.view()
+            if view is not None and view.as_of != shown:
+                shown, quiet = view.as_of, 0.0
+                yield "event: view\n" + "".join(f"data: {line}\n" for line in self.render("live.html").splitlines()) + "\n"
+            elif quiet >= PING_SECONDS:
+                quiet = 0.0
+                yield ": still here\n\n"
+            quiet += POLL_SECONDS
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class SecurityHeaders:
+    """Adds the headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in HEADERS.items())]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def build_app(page: Page) -> Starlette:
+    """The routes."""
+
+    async def index(_: Request) -> Response:
+        return HTMLResponse(page.render("index.html"))
+
+    async def events(_: Request) -> Response:
+        return StreamingResponse(page.events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(exposition(page.view, page.health), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def healthz(_: Request) -> Response:
+        health = page.health()
+        body = {"ok": health.ok, "problems": list(health.problems), "version": __version__}
+        return Response(json.dumps(body), status_code=200 if health.ok else 503, media_type="application/json")
+
+    async def api_status(_: Request) -> Response:
+        view = page.view()
+        if view is None:
+            return Response('{"error": "no look at the servers is finished yet"}', status_code=503, media_type="application/json")
+        return Response(status_json(view), media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/", index),
+            Route("/events", events),
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/api/status", api_status),
+            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+    )
+
+
+class WebServer:
+    """A running web server on a thread of its own."""
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, page: Page) -> None:
+        self._server = server
+        self._listener = listener
+        self._page = page
+        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    def stop(self, seconds: float = 3.0) -> None:
+        """End open streams, then the server; waits at most that long."""
+        self._page.stopping.set()
+        self._server.should_exit = True
+        self._thread.join(seconds)
+        self._listener.close()
+
+
+def start(host: str, port: int, *, view: Callable[[], View | None], health: Callable[[], Health]) -> WebServer:
+    """Listen and serve. Port 0 takes a free one. Raises UsageError if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another address in [web] listen"
+        ) from None
+    page = Page(view, health)
+    config = uvicorn.Config(build_app(page), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    return WebServer(uvicorn.Server(config), listener, page)
