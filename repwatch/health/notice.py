@@ -1,0 +1,147 @@
+"""Who is told what about an incident, and why. Level-triggered: asked again with the same incident, it answers *nothing*.
+
+Invariants: each receiver is told of an incident's opening at most once, of each later severity and class of error at most
+once, and of its end exactly once if it was told of the opening, and never otherwise.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from repwatch.health.incident import Incident, Phase
+from repwatch.model.finding import Severity
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.settings import Receiver
+
+_RANK = {Severity.WARNING: 0, Severity.CRITICAL: 1}
+
+
+class Reason(StrEnum):
+    """Why a notice is sent."""
+
+    FIRST = "first"
+    CHANGED = "changed"
+    OVER = "over"
+
+    @property
+    def event(self) -> NoticeEvent:
+        """What the receiver reads."""
+        return _EVENTS[self]
+
+
+_EVENTS = {Reason.FIRST: NoticeEvent.OPENED, Reason.CHANGED: NoticeEvent.UPDATED, Reason.OVER: NoticeEvent.RESOLVED}
+
+
+class Silence(StrEnum):
+    """Why no notice is sent."""
+
+    UNCONFIRMED = "unconfirmed"
+    EXPLAINED = "explained"  # another incident is its cause, and lists it
+    UNCHANGED = "unchanged"
+    UNWANTED = "unwanted"  # no receiver wants it
+    UNTOLD = "untold"  # it ended before anyone had been told
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to say, and to whom (ids of receivers)."""
+
+    reason: Reason
+    receivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A notice with the receivers it goes to; one outbox row for each."""
+
+    incident_id: str
+    notice: Notice
+    receivers: tuple[str, ...]
+    reason: Reason
+
+
+def decide(incident: Incident, receivers: Sequence[Receiver], server_name: str | None) -> tuple[Message, ...] | Silence:
+    """What to say about an incident now, or why nothing."""
+    present = {receiver.id for receiver in receivers}
+    knowing = tuple(receiver for receiver in incident.told_to if receiver in present)
+    if incident.phase is Phase.PENDING:
+        return Silence.UNCONFIRMED
+    if incident.phase is Phase.RESOLVED:
+        return (Message(Reason.OVER, knowing),) if knowing else Silence.UNTOLD
+    if incident.cause:
+        return Silence.EXPLAINED
+    untold = tuple(r.id for r in receivers if r.id not in incident.told_to and wants(r, incident, server_name))
+    messages = [Message(Reason.FIRST, untold)] if untold else []
+    if knowing and incident.fingerprint not in incident.told:
+        messages.append(Message(Reason.CHANGED, knowing))
+    if messages:
+        return tuple(messages)
+    return Silence.UNCHANGED if incident.told_to else Silence.UNWANTED
+
+
+def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bool:
+    """Whether a receiver's severity and patterns take this incident; a server is matched by name and by address."""
+    if _RANK[incident.finding.severity] < _RANK[receiver.min_severity]:
+        return False
+    if not receiver.match:
+        return True
+    subject = incident.subject
+    servers = [name for name in (server_name, subject.server) if name]
+    texts = [subject.cluster, *(f"{subject.cluster}/{server}" for server in servers)]
+    texts += [f"{subject.cluster}/{server}/{subject.code}" for server in servers or [""]]
+    return any(fnmatchcase(text, pattern) for text in texts for pattern in receiver.match)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Who may be told, and what people call the servers (`host:port` -> name)."""
+
+    receivers: tuple[Receiver, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def post(
+    incident: Incident, audience: Audience, symptoms: Iterable[Incident], now: datetime
+) -> tuple[Incident, tuple[Posting, ...]]:
+    """The notices due now, and the incident that remembers them. `symptoms` are the incidents that this one explains."""
+    name = audience.names.get(incident.subject.server)
+    messages = decide(incident, audience.receivers, name)
+    if isinstance(messages, Silence):
+        return incident, ()
+    evidence = {**incident.finding.evidence, **_symptom_evidence(symptoms, audience.names)}
+    postings = []
+    for message in messages:
+        incident = replace(
+            incident,
+            notices=incident.notices + 1,
+            told=tuple(dict.fromkeys((*incident.told, incident.fingerprint))),
+            told_to=tuple(dict.fromkeys((*incident.told_to, *message.receivers))),
+        )
+        notice = _notice(incident, message.reason, name, evidence, now)
+        postings.append(Posting(incident_id=incident.id, notice=notice, receivers=message.receivers, reason=message.reason))
+    return incident, tuple(postings)
+
+
+def _symptom_evidence(symptoms: Iterable[Incident], names: Mapping[str, str]) -> dict[str, str]:
+    texts = sorted(f"{s.subject.code} on {names.get(s.subject.server, s.subject.server)}" for s in symptoms)
+    return {"symptoms": "; ".join(texts)} if texts else {}
+
+
+def _notice(incident: Incident, reason: Reason, server_name: str | None, evidence: Mapping[str, str], now: datetime) -> Notice:
+    finding = incident.finding
+    return Notice(
+        id=f"{incident.id}-{incident.notices}",
+        subject=finding.subject,
+        event=reason.event,
+        server_name=server_name,
+        severity=finding.severity,
+        since=incident.since,
+        at=now,
+        summary=finding.summary,
+        meaning=finding.meaning,
+        remedy=finding.remedy,
+        avoid=finding.avoid,
+        evidence=evidence,
+    )

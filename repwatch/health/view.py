@@ -1,0 +1,160 @@
+"""What is shown of everything, built from the worlds, their findings and the incidents that know since when.
+
+Invariant: nothing that was not seen by the latest look is shown as if it had been; what is unknown is shown as unknown.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from repwatch.health.incident import Incident
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.observation import ChannelObservation, ThreadState
+from repwatch.model.view import ChannelView, ClusterView, FindingView, Role, ServerView, State, View
+
+# Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
+_RANK = {State.OK: 0, State.WARNING: 1, State.UNKNOWN: 2, State.CRITICAL: 3}
+_STATE_OF = {Severity.WARNING: State.WARNING, Severity.CRITICAL: State.CRITICAL}
+STALE_FLOOR = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedView:
+    """One cluster as it was shown at a moment, with the interval at which it should be renewed."""
+
+    cluster: ClusterView
+    as_of: datetime
+    poll_interval: timedelta
+
+    def is_stale(self, now: datetime) -> bool:
+        """Older than two polls, and than ten seconds at least."""
+        return now - self.as_of > max(2 * self.poll_interval, STALE_FLOOR)
+
+
+def build_view(worlds: Sequence[World], findings: Iterable[Finding], incidents: Iterable[Incident], now: datetime) -> View:
+    """Everything, from fresh worlds. Findings without a cluster are those of repwatch itself."""
+    findings, incidents = tuple(findings), tuple(incidents)
+    own = service_findings(findings, incidents, now)
+    return combine([date_view(world, build_cluster_view(world, findings, incidents)) for world in worlds], own, now)
+
+
+def date_view(world: World, cluster: ClusterView) -> DatedView:
+    """A cluster's view with the moment and the interval of its world."""
+    return DatedView(cluster=cluster, as_of=world.now, poll_interval=world.cluster.poll_interval)
+
+
+def build_cluster_view(world: World, findings: Iterable[Finding], incidents: Iterable[Incident]) -> ClusterView:
+    """One cluster. A finding's age is that of its incident, or none if this look is the first to see it."""
+    shown: dict[str, list[FindingView]] = {}
+    by_subject = {incident.subject: incident for incident in incidents}
+    for finding in findings:
+        if finding.subject.cluster == world.cluster.name:
+            shown.setdefault(finding.subject.server, []).append(_finding(finding, by_subject, world.now))
+    servers = tuple(_server(server, world, _sorted(shown.pop(server.address, []))) for server in world.servers)
+    own = _sorted([view for views in shown.values() for view in views])
+    state = _worst([_state(own), *(server.state for server in servers)]) if servers else State.UNKNOWN
+    return ClusterView(name=world.cluster.name, state=state, findings=own, servers=servers)
+
+
+def service_findings(findings: Iterable[Finding], incidents: Iterable[Incident], now: datetime) -> tuple[FindingView, ...]:
+    """Those of repwatch itself: they belong to no cluster."""
+    by_subject = {incident.subject: incident for incident in incidents}
+    return _sorted([_finding(finding, by_subject, now) for finding in findings if not finding.subject.cluster])
+
+
+def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:
+    """One view of several clusters, each as old as it is: a stale one keeps its findings, and its state is unknown."""
+    clusters = tuple(_aged(part, now) for part in parts)
+    state = _worst([_state(own), *(cluster.state for cluster in clusters)]) if clusters else State.UNKNOWN
+    return View(as_of=min((part.as_of for part in parts), default=now), state=state, findings=own, clusters=clusters)
+
+
+def _aged(part: DatedView, now: datetime) -> ClusterView:
+    if not part.is_stale(now):
+        return part.cluster
+    seconds = round((now - part.as_of).total_seconds())
+    stale = FindingView(
+        code=FindingCode.OBSERVATION_STALE,
+        severity=Severity.CRITICAL,
+        channel="",
+        since=part.as_of,
+        summary=f"repwatch last looked at this cluster {seconds} s ago",
+        meaning="The service is stopped, stuck or cannot write its store; what is shown below may no longer be true.",
+        remedy="Look whether `repwatch run` is running, and at its log.",
+        avoid="",
+        evidence={"last_look": part.as_of.isoformat(), "poll_interval": f"{part.poll_interval.total_seconds():g} s"},
+    )
+    servers = tuple(replace(server, state=State.UNKNOWN) for server in part.cluster.servers)
+    return replace(part.cluster, state=State.UNKNOWN, findings=(stale, *part.cluster.findings), servers=servers)
+
+
+def _finding(finding: Finding, incidents: Mapping[Subject, Incident], now: datetime) -> FindingView:
+    incident = incidents.get(finding.subject)
+    return FindingView(
+        code=finding.subject.code,
+        severity=finding.severity,
+        channel=finding.subject.channel,
+        since=incident.since if incident else now,
+        summary=finding.summary,
+        meaning=finding.meaning,
+        remedy=finding.remedy,
+        avoid=finding.avoid,
+        evidence=dict(finding.evidence),
+        acknowledged=incident.acknowledged if incident else False,
+    )
+
+
+def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
+    return tuple(sorted(findings, key=lambda f: (-_RANK[_STATE_OF[f.severity]], f.since, f.code, f.channel)))
+
+
+def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
+    seen = server.observation
+    channels = tuple(_channel(c, fresh=seen is not None) for c in (server.last_good.channels if server.last_good else ()))
+    return ServerView(
+        server=server.address,
+        name=server.spec.name,
+        role=_role(server, world),
+        state=_worst([_state(findings), State.OK if seen else State.UNKNOWN]),
+        lag_seconds=_lag(channels),
+        findings=findings,
+        channels=channels,
+        observed=server.last_good.at if server.last_good else None,
+        version=server.last_good.version.text if server.last_good else "",
+        read_only=seen.read_only if seen else None,
+        probe_seconds=server.result.took.total_seconds() if seen else None,
+    )
+
+
+def _channel(channel: ChannelObservation, *, fresh: bool) -> ChannelView:
+    return ChannelView(
+        name=channel.name,
+        source=str(channel.source),
+        receiver=channel.receiver if fresh else ThreadState.UNKNOWN,
+        applier=channel.applier if fresh else ThreadState.UNKNOWN,
+        lag_seconds=channel.lag.seconds if fresh else None,
+        delay_seconds=channel.delay.total_seconds(),
+        gtid_executed=channel.gtid_executed,
+    )
+
+
+def _lag(channels: Sequence[ChannelView]) -> float | None:
+    """The worst channel's; unknown as soon as one of them is."""
+    known = [channel.lag_seconds for channel in channels if channel.lag_seconds is not None]
+    return max(known) if known and len(known) == len(channels) else None
+
+
+def _role(server: ServerNow, world: World) -> Role:
+    if world.source is not None and world.source in (server.spec.label, server.address):
+        return Role.SOURCE
+    upstreams = {name for other in world.servers for name in (other.spec.replicates_from, *other.spec.channels.values()) if name}
+    return Role.INTERMEDIATE if {server.spec.label, server.address} & upstreams else Role.REPLICA
+
+
+def _state(findings: Iterable[FindingView]) -> State:
+    return _worst([_STATE_OF[finding.severity] for finding in findings])
+
+
+def _worst(states: Iterable[State]) -> State:
+    return max(states, key=_RANK.__getitem__, default=State.OK)

@@ -1,0 +1,171 @@
+"""The status as text for people and Nagios, and as the contract's JSON."""
+
+import json
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from repwatch.model.finding import Severity
+from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
+
+WIDTH = 100
+
+
+def status_json(view: View) -> str:
+    """The contract's JSON, schema_version 1."""
+    body = {
+        "schema_version": 1,
+        "state": view.state,
+        "as_of": _rfc3339(view.as_of),
+        "findings": [_finding_json(finding) for finding in view.findings],
+        "clusters": [_cluster_json(cluster) for cluster in view.clusters],
+    }
+    return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def status_text(view: View, now: datetime) -> str:
+    """A first line that a Nagios plugin may print, a table of each cluster, then each finding in full."""
+    lines = [headline(view)]
+    for cluster in view.clusters:
+        lines += ["", f"Cluster {cluster.name}: {cluster.state.upper()}", *_table(cluster, now)]
+    for title, finding in _all_findings(view):
+        lines += ["", *_finding_lines(title, finding, now)]
+    return "\n".join(lines)
+
+
+def headline(view: View) -> str:
+    """One line: the state, and the worst of it. A bar would start Nagios' performance data, so there is none."""
+    findings = list(_all_findings(view))
+    if findings:
+        title, finding = min(findings, key=lambda each: each[1].severity is not Severity.CRITICAL)
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        text = f"{title}: {finding.summary}{more}"
+    elif view.state is State.OK:
+        servers = _count(sum(len(cluster.servers) for cluster in view.clusters), "server")
+        text = f"{servers} in {_count(len(view.clusters), 'cluster')}, no findings"
+    else:
+        text = "not every server has been seen"
+    return f"REPWATCH {view.state.upper()} - {text}".replace("|", "/").replace("\n", " ")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _all_findings(view: View) -> Iterator[tuple[str, FindingView]]:
+    yield from (("repwatch", finding) for finding in view.findings)
+    for cluster in view.clusters:
+        yield from ((cluster.name, finding) for finding in cluster.findings)
+        for server in cluster.servers:
+            yield from ((f"{cluster.name}/{_label(server)}", finding) for finding in server.findings)
+
+
+def _label(server: ServerView) -> str:
+    return f"{server.name} ({server.server})" if server.name else server.server
+
+
+def _table(cluster: ClusterView, now: datetime) -> list[str]:
+    rows: list[Sequence[str]] = [("SERVER", "ROLE", "STATE", "RECEIVER", "APPLIER", "LAG", "READ ONLY", "SEEN")]
+    for server in cluster.servers:
+        for number, channel in enumerate(server.channels or (None,)):
+            first = number == 0
+            rows.append(
+                (
+                    _label(server) if first else "",
+                    server.role if first else "",
+                    server.state if first else "",
+                    *_channel_cells(channel),
+                    {True: "yes", False: "no", None: "unknown"}[server.read_only] if first else "",
+                    (_ago(now - server.observed) if server.observed else "never") if first else "",
+                )
+            )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
+    if channel is None:
+        return ("-", "-", "-")
+    lag = "unknown" if channel.lag_seconds is None else f"{channel.lag_seconds:.0f} s"
+    name = f" [{channel.name}]" if channel.name else ""
+    return (channel.receiver + name, channel.applier, lag)
+
+
+def _finding_lines(title: str, finding: FindingView, now: datetime) -> Iterator[str]:
+    channel = f" channel {finding.channel!r}" if finding.channel else ""
+    acknowledged = ", acknowledged" if finding.acknowledged else ""
+    age = f"since {_rfc3339(finding.since)} ({_duration(now - finding.since)}{acknowledged})"
+    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}, {age}"
+    yield from _paragraph("what", finding.summary)
+    yield from _paragraph("means", finding.meaning)
+    yield from _paragraph("do", finding.remedy)
+    yield from _paragraph("do not", finding.avoid)
+    if finding.evidence:
+        width = max(map(len, finding.evidence))
+        for key, value in finding.evidence.items():
+            yield from _wrapped(f"    {key.ljust(width)}  ", value)
+
+
+def _paragraph(label: str, text: str) -> Iterator[str]:
+    if text:
+        yield from _wrapped(f"  {label.ljust(8)}", text)
+
+
+def _wrapped(prefix: str, text: str) -> Iterator[str]:
+    for number, line in enumerate(text.splitlines() or [""]):
+        start = prefix if number == 0 else " " * len(prefix)
+        yield from textwrap.wrap(
+            line, WIDTH, initial_indent=start, subsequent_indent=" " * len(prefix), break_long_words=False, break_on_hyphens=False
+        ) or [start.rstrip()]
+
+
+def _ago(age: timedelta) -> str:
+    return f"{_duration(age)} ago"
+
+
+def _duration(age: timedelta) -> str:
+    """Two units at most, as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
+    seconds = max(0, round(age.total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    first = next((number for number, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount) or "0 s"
+
+
+def _cluster_json(cluster: ClusterView) -> dict[str, object]:
+    return {
+        "name": cluster.name,
+        "state": cluster.state,
+        "findings": _findings_json(cluster.findings),
+        "servers": [_server_json(server) for server in cluster.servers],
+    }
+
+
+def _server_json(server: ServerView) -> dict[str, object]:
+    return {
+        "server": server.server,
+        "name": server.name,
+        "role": server.role,
+        "state": server.state,
+        "lag_seconds": server.lag_seconds,
+        "findings": _findings_json(server.findings),
+    }
+
+
+def _findings_json(findings: Iterable[FindingView]) -> list[dict[str, object]]:
+    return [_finding_json(finding) for finding in findings]
+
+
+def _finding_json(finding: FindingView) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "channel": finding.channel,
+        "since": _rfc3339(finding.since),
+        "summary": finding.summary,
+        "remedy": finding.remedy,
+        "evidence": dict(finding.evidence),
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
