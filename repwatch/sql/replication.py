@@ -1,0 +1,197 @@
+"""Statements that stop, hold, steer and start one replication channel, by flavour and version, and its state read back.
+
+A channel is MySQL's channel or MariaDB's connection; "" is the default one. It is always named in the statement: MariaDB's
+`default_master_connection` would otherwise decide. SLAVE became REPLICA in MySQL 8.0.22 and MASTER became SOURCE in 8.0.23;
+8.4 knows the new words only, MariaDB the old ones.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from repwatch.model.endpoint import TlsMode
+from repwatch.model.server import Address, ServerVersion
+from repwatch.sql.quoting import quote_text
+
+# The largest delay that both flavours take, in seconds: 68 years. It is stored with the channel, so that a server that
+# restarts and starts its applier by itself still applies nothing.
+HOLD_DELAY = 2_147_483_647
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """One channel as its server shows it; `errno` 0 is no error. `source_uuid` is "" on MariaDB."""
+
+    channel: str
+    source: Address
+    source_id: int
+    source_uuid: str
+    user: str
+    receiver_running: bool  # also while it tries to connect
+    applier_running: bool
+    receiver_errno: int
+    receiver_error: str
+    applier_errno: int
+    applier_error: str
+    delay: int  # seconds
+    uses_gtid: bool
+    lag_seconds: int | None
+
+    @property
+    def held(self) -> bool:
+        """True while the delay of a hold is set."""
+        return self.delay == HOLD_DELAY
+
+
+def show_channels(version: ServerVersion) -> str:
+    """All channels, one row each."""
+    if version.is_mariadb:
+        return "SHOW ALL SLAVES STATUS"
+    return f"SHOW {_replica(version)} STATUS"
+
+
+def channel_state(row: Mapping[str, str | None]) -> ChannelState:
+    """One row of `show_channels`."""
+
+    def text(*names: str) -> str:
+        return next((row[name] or "" for name in names if name in row), "")
+
+    lag = text("Seconds_Behind_Source", "Seconds_Behind_Master")
+    return ChannelState(
+        channel=text("Channel_Name", "Connection_name"),
+        source=Address(text("Source_Host", "Master_Host"), int(text("Source_Port", "Master_Port") or 0)),
+        source_id=int(text("Source_Server_Id", "Master_Server_Id") or 0),
+        source_uuid=text("Source_UUID", "Master_UUID").lower(),
+        user=text("Source_User", "Master_User"),
+        receiver_running=text("Replica_IO_Running", "Slave_IO_Running") in ("Yes", "Connecting", "Preparing"),
+        applier_running=text("Replica_SQL_Running", "Slave_SQL_Running") == "Yes",
+        receiver_errno=int(text("Last_IO_Errno") or 0),
+        receiver_error=text("Last_IO_Error"),
+        applier_errno=int(text("Last_SQL_Errno") or 0),
+        applier_error=text("Last_SQL_Error"),
+        delay=int(text("SQL_Delay") or 0),
+        # MariaDB says No, Slave_Pos or Current_Pos
+        uses_gtid=text("Using_Gtid") not in ("", "No") or text("Auto_Position") == "1",
+        lag_seconds=int(lag) if lag else None,
+    )
+
+
+def executed(version: ServerVersion) -> str:
+    """How far replication got on this server, as GTID text. MariaDB's own writes are not in it."""
+    return "SELECT @@GLOBAL.gtid_slave_pos" if version.is_mariadb else "SELECT @@GLOBAL.gtid_executed"
+
+
+def written(version: ServerVersion) -> str:
+    """What this server has written to its binary log, as GTID text: on a source, how far it is."""
+    return "SELECT @@GLOBAL.gtid_binlog_pos" if version.is_mariadb else "SELECT @@GLOBAL.gtid_executed"
+
+
+def stop_channel(version: ServerVersion, channel: str) -> str:
+    """Stop receiver and applier; at once where they do not run."""
+    return _thread_statement(version, "STOP", channel, "")
+
+
+def stop_applier(version: ServerVersion, channel: str) -> str:
+    """Stop the applier alone."""
+    return _thread_statement(version, "STOP", channel, "SQL_THREAD")
+
+
+def start_channel(version: ServerVersion, channel: str) -> str:
+    """Start receiver and applier."""
+    return _thread_statement(version, "START", channel, "")
+
+
+def start_receiver(version: ServerVersion, channel: str) -> str:
+    """Start the receiver alone."""
+    return _thread_statement(version, "START", channel, "IO_THREAD")
+
+
+def start_applier(version: ServerVersion, channel: str) -> str:
+    """Start the applier alone."""
+    return _thread_statement(version, "START", channel, "SQL_THREAD")
+
+
+def start_until(version: ServerVersion, channel: str, position: str) -> str:
+    """Start what is needed to apply up to and with `position`, and no further.
+
+    MariaDB wants both threads stopped for this and starts both (its manual, "START SLAVE UNTIL master_gtid_pos"); MySQL
+    starts the applier, and the receiver goes on by itself.
+    """
+    if version.is_mariadb:
+        return f"START SLAVE {quote_text(channel)} UNTIL master_gtid_pos = {quote_text(position)}"
+    until = f"SQL_THREAD UNTIL SQL_AFTER_GTIDS = {quote_text(position)}"
+    return f"START {_replica(version)} {until} FOR CHANNEL {quote_text(channel)}"
+
+
+def set_delay(version: ServerVersion, channel: str, seconds: int) -> str:
+    """Set the delay of the applier. It must be stopped; on MariaDB the receiver too."""
+    return _change(version, channel, {"DELAY": str(seconds)})
+
+
+def follow_by_gtid(version: ServerVersion, channel: str) -> str:
+    """Make the channel read from where the server's GTID state says, and forget its relay logs (both threads are stopped)."""
+    if version.is_mariadb:
+        return _change(version, channel, {"USE_GTID": "slave_pos"})
+    return _change(version, channel, {"AUTO_POSITION": "1"})
+
+
+def forget_relay_logs(version: ServerVersion, channel: str) -> str:
+    """MySQL: drop the relay logs and the delay, keep the connection. Both threads are stopped.
+
+    MariaDB's statement of this name forgets the channel with the next restart, and its CHANGE MASTER drops the relay logs.
+    """
+    assert not version.is_mariadb
+    return f"RESET {_replica(version)} FOR CHANNEL {quote_text(channel)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLogin:
+    """Where and how a channel logs in to its source."""
+
+    address: Address
+    user: str
+    password: str = field(repr=False)
+    tls: TlsMode = TlsMode.PREFERRED
+
+
+def connect_channel(version: ServerVersion, channel: str, login: SourceLogin, delay: int) -> str:
+    """Make the channel anew, held by `delay` seconds. The statement holds the password: never show or record it.
+
+    A channel has TLS or has it not, so that `preferred` is asked for as none: with it, a source without TLS is not reached.
+    """
+    tls = login.tls not in (TlsMode.DISABLED, TlsMode.PREFERRED)
+    options = {
+        "HOST": quote_text(login.address.host),
+        "PORT": str(login.address.port),
+        "USER": quote_text(login.user),
+        "PASSWORD": quote_text(login.password),
+        "SSL": str(int(tls)),
+        "SSL_VERIFY_SERVER_CERT": str(int(login.tls is TlsMode.VERIFY_IDENTITY)),
+        "DELAY": str(delay),
+    }
+    if version.is_mariadb:
+        return _change(version, channel, options | {"USE_GTID": "slave_pos"})
+    # Without TLS caching_sha2_password needs the source's public key (MySQL manual, "GET_SOURCE_PUBLIC_KEY").
+    public_key = (f"GET_{_source(version)}_PUBLIC_KEY = 1",) if version.at_least(8, 0, 4) and not tls else ()
+    return _change(version, channel, options | {"AUTO_POSITION": "1"}, *public_key)
+
+
+def _change(version: ServerVersion, channel: str, options: Mapping[str, str], *more: str) -> str:
+    settings = ", ".join((*(f"{_source(version)}_{name} = {value}" for name, value in options.items()), *more))
+    if version.is_mariadb:
+        return f"CHANGE MASTER {quote_text(channel)} TO {settings}"
+    verb = "CHANGE REPLICATION SOURCE TO" if _source(version) == "SOURCE" else "CHANGE MASTER TO"
+    return f"{verb} {settings} FOR CHANNEL {quote_text(channel)}"
+
+
+def _thread_statement(version: ServerVersion, verb: str, channel: str, thread: str) -> str:
+    if version.is_mariadb:
+        return " ".join(filter(None, (f"{verb} SLAVE {quote_text(channel)}", thread)))
+    return " ".join(filter(None, (f"{verb} {_replica(version)}", thread, f"FOR CHANNEL {quote_text(channel)}")))
+
+
+def _replica(version: ServerVersion) -> str:
+    return "REPLICA" if not version.is_mariadb and version.at_least(8, 0, 22) else "SLAVE"
+
+
+def _source(version: ServerVersion) -> str:
+    return "SOURCE" if not version.is_mariadb and version.at_least(8, 0, 23) else "MASTER"
