@@ -1,0 +1,239 @@
+"""The configuration file, key by key: type, unit, default and meaning. `docs/configuration.md` is made from these models."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    SkipValidation,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
+
+from repwatch.app import config_values as values
+from repwatch.app.urls import ServerUrl, config_url
+from repwatch.model.endpoint import SecretSource, TlsMode
+from repwatch.model.finding import Severity
+from repwatch.model.topology import AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the documentation calls a type. `later`: the key is read and checked, and takes effect in a later version."""
+
+    text: str = ""
+    later: bool = False
+
+
+LATER = Kind(later=True)
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, strict=True), Kind("name")]
+Text = Annotated[str, StringConstraints(min_length=1, strict=True), Kind("text")]
+Flag = Annotated[StrictBool, Kind("true or false")]
+Duration = Annotated[timedelta, BeforeValidator(values.duration), Kind('duration: "500ms", "5s", "5m", "1h30m", "7d"')]
+PositiveDuration = Annotated[timedelta, BeforeValidator(values.positive_duration), Kind("duration, longer than 0s")]
+Secret = Annotated[SkipValidation[SecretSource], BeforeValidator(values.secret), Kind(f"secret: {values.SECRET_FORMS}")]
+Url = Annotated[InstanceOf[ServerUrl], BeforeValidator(config_url), Kind('"mysql://user@host:port?…"')]
+TablePattern = Annotated[str, BeforeValidator(values.table_pattern)]
+Tls = Annotated[TlsMode, Kind(", ".join(f'"{mode.value}"' for mode in TlsMode))]
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are refused, and no message repeats what was typed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Operator(Table):
+    """The account that repair and reseed use on a server; without it they use the watching account."""
+
+    user: Text = Field(description="Its name; host, port and TLS are the server's.")
+    password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")
+
+
+class Server(Table):
+    """One server, by its name."""
+
+    url: Url = Field(
+        description="Where it is and as whom to log in. Parameters after `?`: socket, tls, ca, defaults_file. "
+        "Without a password here, in `password` or in the option file, `REPWATCH_SOURCE_PASSWORD` (the cluster's source), "
+        "`REPWATCH_REPLICA_PASSWORD` (any other) or else `REPWATCH_PASSWORD` is used where it is set."
+    )
+    password: Secret | None = Field(default=None, description="The password of the URL's user, read anew at each connect.")
+    tls: Tls | None = Field(
+        default=None, description="What the connection demands; default: what the URL or the option file says, else `preferred`."
+    )
+    ca: Annotated[Text, Kind("path")] | None = Field(default=None, description="The certificate authorities, for verify-*.")
+    max_lag: PositiveDuration | None = Field(default=None, description="Lag beyond it is a finding; default: the cluster's.")
+    replicates_from: Name | None = Field(
+        default=None, description="The server it replicates from; default: the cluster's source."
+    )
+    channels: Annotated[dict[str, Name], Kind('table: channel = "server"')] = Field(
+        default_factory=dict,
+        description="Multi-source: the server that each channel replicates from, instead of replicates_from.",
+    )
+    operator: Operator | None = None
+    writable: Flag = Field(default=False, description="Writes on this replica are intended: no `replica-writable`.")
+    local_tables: Annotated[tuple[TablePattern, ...], Kind('list of "database.table", * and ? as wildcards')] = Field(
+        default=(), description="Tables that are the replica's own: never compared, never changed."
+    )
+    delay: Duration = Field(
+        default=timedelta(0), description="The delay that is intended for this replica; lag counts beyond it."
+    )
+
+    @model_validator(mode="after")
+    def _one_place_each(self) -> Self:
+        if self.password is not None and self.url.password is not None:
+            raise ValueError("the password stands in url and in password; keep one")
+        if self.tls is not None and self.url.tls is not None:
+            raise ValueError("tls stands in url and in tls; keep one")
+        if self.ca is not None and self.url.ca is not None:
+            raise ValueError("ca stands in url and in ca; keep one")
+        if self.channels and self.replicates_from:
+            raise ValueError("give replicates_from or channels, not both")
+        return self
+
+
+class Replication(Table):
+    """The account with which a reseeded replica connects to its source."""
+
+    user: Text = Field(description="Its name; it needs REPLICATION SLAVE on the source.")
+    password: Secret | None = Field(default=None, description="Its password.")
+    tls: Tls = Field(default=TlsMode.PREFERRED, description="What the replica demands of its connection to the source.")
+
+
+class Drift(Table):
+    """Scheduled drift checks of a cluster."""
+
+    schedule: Annotated[str, BeforeValidator(values.cron), Kind("cron: minute hour day month weekday, UTC")] | None = Field(
+        default=None, description="When to check every replica of the cluster; weekday 0 and 7 are Sunday."
+    )
+    prove_within: Annotated[PositiveDuration, LATER] | None = Field(
+        default=None, description="Every row is to be proved within this time."
+    )
+    window: Annotated[
+        tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC'), LATER
+    ] = Field(default=(), description="The spans of the day in which checks may run; none: always.")
+
+
+class Cluster(Table):
+    """One source with its replicas, by a name of its own."""
+
+    source: Annotated[Name, Kind('name of a server, or "auto"')] = Field(
+        default=AUTO, description="The source; `auto`: the server that the replicas agree on."
+    )
+    poll_interval: PositiveDuration = Field(default=timedelta(seconds=5), description="Time between two looks at each server.")
+    max_lag: PositiveDuration = Field(default=timedelta(seconds=30), description="Lag beyond it is a finding.")
+    servers: dict[Name, Server] = Field(min_length=1)
+    replication: Replication | None = None
+    drift: Drift = Drift()
+
+
+class Slack(Table):
+    """Slack, as a bot (threads, updates) or by an incoming webhook (plain messages)."""
+
+    channel: Text | None = Field(default=None, description="Where the bot posts: a channel's name or id. With `token`.")
+    token: Secret | None = Field(default=None, description="The bot's token (xoxb-…), with the scope chat:write.")
+    webhook_url: (
+        Annotated[
+            SkipValidation[SecretSource], BeforeValidator(values.secret_or_text), Kind(f"URL, or secret: {values.SECRET_FORMS}")
+        ]
+        | None
+    ) = Field(default=None, description="An incoming webhook, instead of channel and token.")
+    api_url: Annotated[str, BeforeValidator(values.http_url), Kind("URL")] | None = Field(
+        default=None, description="Instead of Slack's own endpoint, https://slack.com/api/."
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.token is None) == (self.webhook_url is None):
+            raise ValueError("give token (a bot) or webhook_url (an incoming webhook)")
+        if self.token is not None and self.channel is None:
+            raise ValueError("channel is missing: where the bot posts")
+        if self.webhook_url is not None and (self.channel or self.api_url):
+            raise ValueError("channel and api_url go with token; a webhook_url has its channel")
+        return self
+
+
+class Email(Table):
+    """E-mail, plain text and HTML."""
+
+    to: Annotated[tuple[Annotated[str, BeforeValidator(values.mail_address)], ...], Kind("list of addresses")] = Field(
+        min_length=1, description="Who gets it."
+    )
+    sender: Annotated[str, BeforeValidator(values.mail_address), Kind("address")] = Field(
+        alias="from", description="Who it comes from."
+    )
+    smtp: Annotated[InstanceOf[values.Smtp], BeforeValidator(values.smtp_url), Kind('"smtp://user@host:587" or "smtps://…"')] = (
+        Field(
+            description="The mail server; smtp uses STARTTLS where it is offered, smtps TLS from the first byte. "
+            "Default port: 587 and 465."
+        )
+    )
+    password: Secret | None = Field(default=None, description="The password of the user in `smtp`.")
+
+    @model_validator(mode="after")
+    def _user_for_password(self) -> Self:
+        if self.password is not None and not self.smtp.user:
+            raise ValueError("there is a password and no user: write smtp://user@host")
+        return self
+
+
+class Webhook(Table):
+    """A POST of the notice as JSON."""
+
+    url: Annotated[str, BeforeValidator(values.http_url), Kind("URL")] = Field(description="Where to; any 2xx is success.")
+    secret: Secret | None = Field(default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC.")
+
+
+class Receiver(Table):
+    """One receiver of notices, by a name of its own; it gets everything, unless match or min_severity narrow it."""
+
+    slack: Slack | None = None
+    email: Email | None = None
+    webhook: Webhook | None = None
+    match: Annotated[
+        tuple[Annotated[str, BeforeValidator(values.match_pattern)], ...],
+        Kind('list of "cluster[/server[/code]]", * as wildcard'),
+    ] = Field(default=(), description="Only incidents that one of these names; none: all.")
+    min_severity: Annotated[Severity, Kind('"warning", "critical"')] = Field(
+        default=Severity.WARNING, description="Only incidents at least this severe."
+    )
+
+    @model_validator(mode="after")
+    def _some_way(self) -> Self:
+        if self.slack is None and self.email is None and self.webhook is None:
+            raise ValueError("give at least one of slack, email and webhook")
+        return self
+
+
+class Store(Table):
+    """Where observations, incidents and notices are kept."""
+
+    url: Annotated[str, BeforeValidator(values.store_url), Kind('"sqlite:///path" or "postgresql+psycopg://…"')] = Field(
+        default="sqlite:///repwatch.db",
+        description="A database of its own. The journals of repair and reseed lie beside an SQLite file.",
+    )
+
+
+class Web(Table):
+    """The status page."""
+
+    listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
+        default=values.HostPort("127.0.0.1", 8080), description="Where it listens; there is no login, so keep it from strangers."
+    )
+
+
+class Configuration(Table):
+    """The whole file."""
+
+    store: Store = Store()
+    web: Web = Web()
+    clusters: dict[Name, Cluster] = Field(min_length=1)
+    receivers: dict[Name, Receiver] = Field(default_factory=dict)

@@ -1,0 +1,165 @@
+"""Words of the configuration as values: durations, secrets, addresses, times of day. Raise ValueError, never with the input."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote
+
+from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, SecretSource
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+SECRET_FORMS = '{ file = "…" }, { env = "…" } or { command = ["…"] }'
+
+
+def duration(value: object) -> timedelta:
+    """`5s`, `500ms`, `1h30m`, `7d`."""
+    parts = re.findall(r"(\d+)(ms|[smhdw])", value) if isinstance(value, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError('must be a duration such as "5s", "5m", "1h30m" or "7d"')
+    try:
+        return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError("is too long a duration") from None
+
+
+def positive_duration(value: object) -> timedelta:
+    """A duration that is longer than nothing."""
+    length = duration(value)
+    if not length:
+        raise ValueError("must be longer than nothing")
+    return length
+
+
+def secret(value: object) -> SecretSource:
+    """A table that says where a secret is kept; one in the clear is refused."""
+    if isinstance(value, str):  # pydantic collects ValueError, not TypeError
+        raise ValueError(f"a secret does not stand in the configuration itself; write {SECRET_FORMS}")  # noqa: TRY004
+    if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"file", "env", "command"}:
+        raise ValueError(f"must be {SECRET_FORMS}")
+    ((kind, place),) = value.items()
+    if kind == "command":
+        if not isinstance(place, list) or not place or not all(isinstance(word, str) and word for word in place):
+            raise ValueError('command must be a list of words: ["program", "argument"]')
+        return CommandSecret(tuple(place))
+    if not isinstance(place, str) or not place:
+        raise ValueError(f"{kind} must be a text in quotes")
+    return FileSecret(Path(place)) if kind == "file" else EnvSecret(place)
+
+
+def secret_or_text(value: object) -> SecretSource:
+    """Slack's incoming webhook is a secret that everybody writes as a URL; both are taken."""
+    return LiteralSecret(http_url(value)) if isinstance(value, str) else secret(value)
+
+
+def http_url(value: object) -> str:
+    """An http or https URL."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s/?#]+(?:[/?][^\s]*)?", value):
+        raise ValueError("must be a URL that begins with https:// or http://")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """Where the web page listens."""
+
+    host: str
+    port: int
+
+
+def host_port(value: object) -> HostPort:
+    """`127.0.0.1:8080`, `[::1]:8080`, `:8080` for every interface."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]*):(\d{1,5})", value) if isinstance(value, str) else None
+    if found is None or int(found[2]) > 65535:
+        raise ValueError('must be "host:port", such as "127.0.0.1:8080" or "[::1]:8080"')
+    return HostPort(found[1].strip("[]") or "0.0.0.0", int(found[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """A mail server. `implicit_tls`: TLS from the first byte (smtps)."""
+
+    host: str
+    port: int
+    user: str
+    implicit_tls: bool
+
+
+def smtp_url(value: object) -> Smtp:
+    """`smtp://user@host:587` or `smtps://host`; the user percent-encoded, the password beside it."""
+    found = re.fullmatch(r"(smtps?)://(?:(.*)@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?/?", str(value), re.DOTALL)
+    if found is None or int(found[4] or 1) not in range(1, 65536):
+        raise ValueError('must be "smtp://user@host:port" or "smtps://user@host:port"')
+    user = found[2] or ""
+    if ":" in user:
+        raise ValueError('must not hold a password; write password = { env = "…" } beside it')
+    implicit = found[1] == "smtps"
+    return Smtp(found[3].strip("[]"), int(found[4] or (465 if implicit else 587)), unquote(user), implicit)
+
+
+def day_window(value: object) -> str:
+    """`22:00-06:00`: a span of the day, in UTC, over midnight if need be."""
+    clock = r"(?:[01]\d|2[0-3]):[0-5]\d"
+    if not isinstance(value, str) or not re.fullmatch(f"{clock}-{clock}", value):
+        raise ValueError('must be a span such as "22:00-06:00"')
+    return value
+
+
+_CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+
+
+def cron(value: object) -> str:
+    """Five fields: minute, hour, day, month, weekday (0 and 7 are Sunday). Names of months and days are not taken."""
+    fields = value.split() if isinstance(value, str) else []
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError('must be five fields, minute hour day month weekday, such as "0 2 * * *"')
+    for text, (name, low, high) in zip(fields, _CRON_FIELDS, strict=True):
+        if not all(low <= number <= high for number in _cron_numbers(text, name)):
+            raise ValueError(f"the {name} must lie between {low} and {high}")
+    return " ".join(fields)
+
+
+def _cron_numbers(text: str, name: str) -> Iterator[int]:
+    for part in text.split(","):
+        found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?", part)
+        if found is None or (found[2] and int(found[2]) < int(found[1])):
+            raise ValueError(f"the {name} is not understood; write *, 5, 1-5, 1,3 or */10")
+        yield from (int(number) for number in found.groups()[:2] if number)
+
+
+def table_pattern(value: object) -> str:
+    """`db.pattern`, with shell wildcards."""
+    if not isinstance(value, str) or not re.fullmatch(r"[^.\s]+\.\S+", value):
+        raise ValueError('must be "database.table", with * and ? as wildcards')
+    return value
+
+
+def match_pattern(value: object) -> str:
+    """`cluster[/server[/code]]`, with shell wildcards."""
+    if not isinstance(value, str) or not re.fullmatch(r"[^/\s]+(/[^/\s]+){0,2}", value):
+        raise ValueError('must be "cluster", "cluster/server" or "cluster/server/code", with * as wildcard')
+    return value
+
+
+def mail_address(value: object) -> str:
+    """`dba@example.com`, or `Name <dba@example.com>`; nothing that could add a header."""
+    if (
+        not isinstance(value, str)
+        or not value.isprintable()
+        or not re.fullmatch(r"[^<>@,]*<[^\s<>@,]+@[^\s<>@,]+>|[^\s<>@,]+@[^\s<>@,]+", value)
+    ):
+        raise ValueError('must be a mail address such as "dba@example.com"')
+    return value
+
+
+def store_url(value: object) -> str:
+    """An SQLite file or a PostgreSQL database."""
+    if isinstance(value, str) and re.fullmatch(r"sqlite:///.+", value) and ":memory:" not in value:
+        return value
+    if isinstance(value, str) and value.startswith("postgresql+psycopg://"):
+        if find_spec("psycopg") is None:
+            raise ValueError("PostgreSQL needs a driver: pip install 'psycopg[binary]'")
+        return value
+    raise ValueError('must be "sqlite:///path" (a file) or "postgresql+psycopg://user@host/database"')

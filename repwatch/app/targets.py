@@ -1,0 +1,137 @@
+"""From the command line to values: which servers are meant, from a configuration or from URLs."""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from repwatch.app.config import find_config, load_config
+from repwatch.app.passwords import ask_on_terminal, default_state_dir, environment_password
+from repwatch.app.urls import endpoint_of, parse_url
+from repwatch.errors import UsageError
+from repwatch.model.endpoint import LiteralSecret, SecretSource
+from repwatch.model.server import Address
+from repwatch.model.settings import Settings
+from repwatch.model.topology import AUTO, ClusterSpec, ReplicaTarget, ServerSpec
+
+ADHOC = "adhoc"
+Ask = Callable[[str], str | None]
+
+
+def load_settings(
+    config: Path | None, source: str | None, replicas: tuple[str, ...], state: Path | None, *, ask: Ask = ask_on_terminal
+) -> Settings:
+    """The settings of a run: one cluster named `adhoc` where URLs are given, else those of the configuration.
+
+    Raises UsageError, and ConfigError with all problems of a configuration.
+    """
+    if source is None and not replicas:
+        return load_config(find_config(config), state)
+    return _adhoc(source, replicas, (state or default_state_dir()).absolute(), ask)
+
+
+def choose_cluster(settings: Settings, name: str | None) -> ClusterSpec:
+    """The cluster of that name, or the only one. Raises UsageError."""
+    names = [cluster.name for cluster in settings.clusters]
+    if name is None:
+        if len(names) == 1:
+            return settings.clusters[0]
+        raise UsageError("there are several clusters; name one", hint=f"one of {', '.join(names)}")
+    for cluster in settings.clusters:
+        if cluster.name == name:
+            return cluster
+    raise UsageError(f"there is no cluster {name!r}", hint=_hint(name, names))
+
+
+def choose_replica(settings: Settings, replica: str | None) -> tuple[ClusterSpec, ServerSpec]:
+    """The replica called `name`, `cluster/name` or `host:port`, or the only one. Raises UsageError."""
+    every = [(cluster, server) for cluster in settings.clusters for server in cluster.servers]
+    candidates = [(cluster, server) for cluster, server in every if not _is_source(cluster, server)]
+    known = [f"{cluster.name}/{server.label}" for cluster, server in candidates]
+    if replica is None:
+        if len(candidates) == 1:
+            return candidates[0]
+        why = "there are several replicas; name one" if candidates else "no replica is given"
+        raise UsageError(
+            why, hint=f"one of {', '.join(known)}" if known else "give --replica URL, or a name of the configuration"
+        )
+    found = [(cluster, server) for cluster, server in every if replica in _names(cluster, server)]
+    if len(found) > 1:
+        raise UsageError(
+            f"{replica!r} is ambiguous", hint=f"one of {', '.join(f'{cluster.name}/{server.label}' for cluster, server in found)}"
+        )
+    if not found:
+        raise UsageError(
+            f"there is no replica {replica!r}", hint=_hint(replica, known, [server.label for _, server in candidates])
+        )
+    if _is_source(*found[0]):
+        raise UsageError(f"{replica!r} is the source of {found[0][0].name}, not a replica", hint=f"one of {', '.join(known)}")
+    return found[0]
+
+
+def source_of(cluster: ClusterSpec, replica: ServerSpec, channel: str) -> ServerSpec:
+    """The server that `replica` should replicate from on `channel`.
+
+    Raises UsageError where the cluster's source is still AUTO; `flows.discover.settle_source` settles it.
+    """
+    label = replica.channels.get(channel) or replica.replicates_from or cluster.source
+    if label == AUTO:
+        raise UsageError(f"the source of cluster {cluster.name} is not settled", hint="name it: --source URL, or source = …")
+    try:
+        return cluster.server(label)
+    except KeyError:
+        raise UsageError(f"cluster {cluster.name} has no server {label!r}", hint="name the source: --source URL") from None
+
+
+def replica_targets(cluster: ClusterSpec, channel: str | None = None) -> tuple[ReplicaTarget, ...]:
+    """Every channel of every replica of the cluster, or those named `channel`; a server is a target once for each."""
+    targets = [
+        ReplicaTarget(server=server, channel=name)
+        for server in cluster.servers
+        if not _is_source(cluster, server)
+        for name in server.channels or ("",)
+    ]
+    return tuple(target for target in targets if channel is None or target.channel == channel)
+
+
+def _is_source(cluster: ClusterSpec, server: ServerSpec) -> bool:
+    return cluster.source in (server.name, str(server.endpoint.address))
+
+
+def _names(cluster: ClusterSpec, server: ServerSpec) -> tuple[str, ...]:
+    address = str(server.endpoint.address)
+    named = (server.name, f"{cluster.name}/{server.name}") if server.name else ()
+    return (*named, address, f"{cluster.name}/{address}")
+
+
+def _hint(name: str, *known: Sequence[str]) -> str:
+    everything = [word for words in known for word in words]
+    near = get_close_matches(name, everything, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known[0]) or 'none'}"
+
+
+def _adhoc(source: str | None, replicas: tuple[str, ...], state: Path, ask: Ask) -> Settings:
+    head = _server(source, "--source", "REPWATCH_SOURCE_PASSWORD", ask) if source is not None else None
+    label = head.label if head else AUTO
+    servers = [head] if head else []
+    for text in replicas:
+        server = _server(text, "--replica", "REPWATCH_REPLICA_PASSWORD", ask, label)
+        twin = next((other for other in servers if other.endpoint.address == server.endpoint.address), None)
+        if twin is not None:
+            raise UsageError(f"--replica: {server.label} is given twice", hint="a server cannot replicate from itself")
+        servers.append(server)
+    cluster = ClusterSpec(name=ADHOC, source=label, servers=tuple(servers))
+    return Settings(clusters=(cluster,), store_url=f"sqlite:///{state / 'repwatch.db'}", state_dir=state)
+
+
+def _server(text: str, option: str, variable: str, ask: Ask, source: str = "") -> ServerSpec:
+    url = parse_url(text, option)
+    if url.channel is not None and not source:
+        raise UsageError(f"{option}: channel names a channel of a replica", hint="give it with --replica")
+
+    def fallback(user: str, address: Address) -> SecretSource | None:
+        secret = environment_password(variable)
+        typed = ask(f"Password of {user} on {address} (empty: none): ") if secret is None else None
+        return secret or (LiteralSecret(typed) if typed else None)
+
+    endpoint = endpoint_of(url, option, fallback=fallback)
+    return ServerSpec(endpoint=endpoint, channels={url.channel: source} if url.channel else {})
