@@ -1,0 +1,63 @@
+"""Keeps one server process: nothing of it outlives the process that wanted it, however that one ends.
+
+Run as a program of its own, `python -I -S keeper.py PIDFILE LOGFILE COMMAND…`, with nothing but the standard library. Standard
+input is a pipe from the owner: its end means that the owner is gone (kill -9 included), and the server is killed. Words
+on it are signals for the server. If the keeper itself is killed, the kernel kills the server (PR_SET_PDEATHSIG).
+"""
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+# A MySQL server that has a parent which says so exits with this to be started again (RESTART, the end of CLONE):
+# MySQL manual, "RESTART Statement".
+RESTART_STATUS = 16
+
+
+def main(pid_file: str, log_file: str, *command: str) -> int:
+    """Run the command until it ends or the owner goes; the exit status."""
+    status = RESTART_STATUS
+    while status == RESTART_STATUS:
+        with Path(log_file).open("ab") as log:
+            server = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "MYSQLD_PARENT_PID": str(os.getpid())},
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+            )
+        Path(pid_file).write_text(str(server.pid), encoding="ascii")
+        status = _attend(server)
+    return status if status >= 0 else 128 - status
+
+
+def _attend(server: "subprocess.Popen[bytes]") -> int:
+    ended = os.pidfd_open(server.pid)
+    try:
+        while True:
+            readable, _, _ = select.select([0, ended], [], [])
+            if ended in readable:
+                return server.wait()
+            words = os.read(0, 4096).split()
+            if not words:
+                server.kill()
+                server.wait()
+                return 0
+            for word in words:
+                server.send_signal(signal.Signals[word.decode("ascii")])
+    finally:
+        os.close(ended)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
