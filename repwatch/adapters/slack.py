@@ -1,0 +1,159 @@
+"""Notices to Slack: with a bot token one message and thread for each incident, rewritten as it changes; or an incoming webhook."""
+
+import http.client
+import json
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from repwatch.adapters.attempt import describe, refused, retry
+from repwatch.adapters.http_post import Answer, NoAnswer, post_json, proxies
+from repwatch.adapters.secrets import reveal
+from repwatch.adapters.slack_answers import BLOCKS_REFUSED, ROOT_FIXED, ROOT_GONE, error_name, judge_api, judge_webhook
+from repwatch.errors import UsageError
+from repwatch.model.endpoint import SecretSource
+from repwatch.model.finding import Severity
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.render import notice_slack
+from repwatch.render.notice_slack import SlackMessage
+
+API_URL = "https://slack.com/api/"
+Call = Callable[[SlackMessage], SlackResponse]
+
+# The client logs requests and failures; what matters of them is in the Delivery, and nothing of it belongs in our log.
+_QUIET = logging.getLogger("repwatch.slack_sdk")
+_QUIET.propagate = False
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.setLevel(logging.CRITICAL)
+
+
+class SlackBot:
+    """A bot token and a channel. Remembered of an incident: the channel's id and the root message's timestamp."""
+
+    def __init__(self, token: SecretSource, channel: str, api_url: str, timeout: float) -> None:
+        self._token = token
+        self._channel = channel
+        self._api_url = api_url or API_URL
+        self._timeout = timeout
+
+    def send(self, notice: Notice, thread: Thread) -> Delivery:
+        """Post, or rewrite the root and reply. What may be repeated without harm comes first, so that a retry doubles nothing."""
+        try:
+            client = self._client()
+            if thread.get("to") != self._channel or not thread.get("ts"):
+                return self._open(client, notice)
+            return self._follow_up(client, notice, thread)
+        except SlackApiError as error:
+            return judge_api(error.response, thread)
+        except UsageError as error:
+            return retry(str(error), thread)
+        except (OSError, http.client.HTTPException) as error:
+            return retry(f"Slack: {describe(error)}", thread)
+        except SlackClientError as error:
+            return refused(f"Slack: {type(error).__name__}", thread)
+
+    def _client(self) -> WebClient:
+        # No retry handlers: the default one posts again after a lost connection, and the one for 429 sleeps in this thread.
+        token, timeout = reveal(self._token), max(1, round(self._timeout))
+        client = WebClient(token, base_url=self._api_url, timeout=timeout, logger=_QUIET, retry_handlers=[])
+        client.proxy = proxies(self._api_url).get(urlsplit(self._api_url).scheme)  # its own choice ignores `no_proxy`
+        return client
+
+    def _open(self, client: WebClient, notice: Notice) -> Delivery:
+        answer = _with_or_without_blocks(
+            lambda message: self._post(client, self._channel, message), notice_slack.root(notice), notice
+        )
+        return self._delivered(notice, str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
+
+    def _follow_up(self, client: WebClient, notice: Notice, thread: Thread) -> Delivery:
+        channel, ts, loud = thread["channel"], thread["ts"], _calls_the_channel(notice, thread)
+        try:
+            if notice.event is not NoticeEvent.REMINDER:
+                _rewrite(client, channel, ts, notice)
+            _with_or_without_blocks(
+                lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud), notice_slack.reply(notice), notice
+            )
+        except SlackApiError as error:
+            if error_name(error.response) in ROOT_GONE:  # somebody deleted the message or replaced the channel
+                return self._open(client, notice)
+            raise
+        return self._delivered(notice, channel, ts)
+
+    def _post(
+        self, client: WebClient, channel: str, message: SlackMessage, *, thread_ts: str = "", loud: bool = False
+    ) -> SlackResponse:
+        return client.chat_postMessage(
+            channel=channel,
+            text=message.text,
+            blocks=list(message.blocks) or None,
+            metadata=message.metadata,
+            thread_ts=thread_ts or None,
+            reply_broadcast=loud or None,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    def _delivered(self, notice: Notice, channel: str, ts: str) -> Delivery:
+        remembered = {"to": self._channel, "channel": channel, "ts": ts, "severity": notice.severity.value}
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=remembered)
+
+
+class SlackWebhook:
+    """An incoming webhook: plain messages, each with everything in it, since nothing can be rewritten or threaded."""
+
+    def __init__(self, url: SecretSource, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+
+    def send(self, notice: Notice, thread: Thread) -> Delivery:
+        """Post the notice. The whole URL is a secret."""
+        try:
+            url = reveal(self._url)
+            answer = self._post(url, notice_slack.root(notice))
+            if answer.status == 400 and answer.text.strip() in BLOCKS_REFUSED:
+                answer = self._post(url, notice_slack.plain(notice))
+        except UsageError as error:
+            return retry(str(error), thread)
+        except ValueError:
+            return refused("the Slack webhook's URL cannot be posted to", thread)
+        except NoAnswer as error:
+            return retry(f"Slack: {error}", thread)
+        return judge_webhook(answer, thread)
+
+    def _post(self, url: str, message: SlackMessage) -> Answer:
+        return post_json(url, json.dumps(message.payload()).encode(), {}, self._timeout)
+
+
+def _rewrite(client: WebClient, channel: str, ts: str, notice: Notice) -> None:
+    """Bring the root to the incident's present state; where edits are forbidden, the thread alone tells it."""
+
+    def call(message: SlackMessage) -> SlackResponse:
+        blocks = list(message.blocks) or None
+        return client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks, metadata=message.metadata)
+
+    try:
+        _with_or_without_blocks(call, notice_slack.root(notice), notice)
+    except SlackApiError as error:
+        if error_name(error.response) not in ROOT_FIXED:
+            raise
+
+
+def _with_or_without_blocks(call: Call, message: SlackMessage, notice: Notice) -> SlackResponse:
+    """A notice that looks plain is better than one that Slack refused for its looks."""
+    try:
+        return call(message)
+    except SlackApiError as error:
+        if error_name(error.response) not in BLOCKS_REFUSED:
+            raise
+        return call(notice_slack.plain(notice))
+
+
+def _calls_the_channel(notice: Notice, thread: Thread) -> bool:
+    """A reply is seen by those who follow the thread; a reminder and a worse severity are for everybody."""
+    worse = notice.severity is Severity.CRITICAL and thread.get("severity") == Severity.WARNING.value
+    return notice.event is NoticeEvent.REMINDER or (notice.event is NoticeEvent.UPDATED and worse)

@@ -1,0 +1,155 @@
+"""Notices by e-mail: one server, some recipients; a thread for each incident in the reader's mail program."""
+
+import hashlib
+import re
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.utils import format_datetime, formataddr, parseaddr
+
+from repwatch.adapters.attempt import describe, refused, retry, scrub
+from repwatch.adapters.secrets import reveal
+from repwatch.errors import UsageError
+from repwatch.model.finding import Severity
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.settings import EmailReceiver
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.render.notice_email import email
+from repwatch.render.notice_text import one_line
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+Refusals = dict[str, tuple[int, bytes]]
+
+
+class SmtpNotifier:
+    """Remembered of an incident: the Message-ID of its first mail, which the later ones refer to."""
+
+    def __init__(self, receiver: EmailReceiver, timeout: float) -> None:
+        self._receiver = receiver
+        self._timeout = timeout
+
+    def send(self, notice: Notice, thread: Thread) -> Delivery:
+        """Send one mail to all recipients."""
+        secrets: list[str] = []
+        try:
+            password = "" if self._receiver.password is None else reveal(self._receiver.password)
+            secrets.append(password)
+            message = compose(notice, self._receiver, thread.get("message_id", ""))
+            lost = self._transmit(message, password)
+        except UsageError as error:
+            return retry(str(error), thread)
+        except _NoSafeLogin:
+            return refused(f"{self._name} offers no TLS, and the password is not sent in the clear", thread)
+        except (OSError, smtplib.SMTPException) as error:
+            return self._judge(error, secrets, thread)
+        remembered = {"message_id": thread.get("message_id") or message["Message-ID"]}
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, text=_named(lost, secrets), thread=remembered)
+
+    @property
+    def _name(self) -> str:
+        return f"the mail server {self._receiver.host}:{self._receiver.port}"
+
+    def _transmit(self, message: EmailMessage, password: str) -> Refusals:
+        """Those recipients that were refused while others were taken."""
+        server = self._connected()
+        try:
+            if self._receiver.user:
+                if not isinstance(server.sock, ssl.SSLSocket) and self._receiver.host not in _LOOPBACK:
+                    raise _NoSafeLogin
+                server.login(self._receiver.user, password)
+            recipients = [parseaddr(address)[1] for address in self._receiver.to]
+            lost = server.send_message(message, from_addr=parseaddr(self._receiver.sender)[1], to_addrs=recipients)
+            _take_leave(server)
+            return lost
+        finally:
+            server.close()
+
+    def _connected(self) -> smtplib.SMTP:
+        host, port, context = self._receiver.host, self._receiver.port, _context(self._receiver.host)
+        if self._receiver.implicit_tls:
+            return smtplib.SMTP_SSL(host, port, timeout=self._timeout, context=context)
+        server = smtplib.SMTP(host, port, timeout=self._timeout)
+        try:
+            server.ehlo_or_helo_if_needed()
+            if server.has_extn("starttls"):
+                server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _judge(self, error: Exception, secrets: list[str], thread: Thread) -> Delivery:
+        """4yz is for now, 5yz for good (RFC 5321, 4.2.1); of several recipients, one that may work later decides."""
+        match error:
+            case smtplib.SMTPRecipientsRefused():
+                text = f"{self._name} refused every recipient: {_named(error.recipients, secrets)}"
+                later = any(code < 500 for code, _ in error.recipients.values())
+            case smtplib.SMTPResponseException():
+                text = f"{self._name} answered {_answer(error.smtp_code, error.smtp_error, secrets)}"
+                later = not 500 <= error.smtp_code < 600
+            case smtplib.SMTPNotSupportedError():
+                text, later = f"{self._name} cannot do what is configured: {scrub(str(error), secrets)}", False
+            case _:
+                text, later = f"{self._name}: {describe(error)}", True
+        return retry(text, thread) if later else refused(text, thread)
+
+
+class _NoSafeLogin(Exception):
+    """Without TLS a login would show the password to the network."""
+
+
+def compose(notice: Notice, receiver: EmailReceiver, first_id: str) -> EmailMessage:
+    """The mail. Date and Message-ID come from the notice, so that a repeated mail is the same mail."""
+    content, message = email(notice), EmailMessage(policy=SMTP_POLICY)
+    name, address = parseaddr(receiver.sender)
+    message["Subject"] = content.subject
+    message["From"] = formataddr((name or "repwatch", address))
+    message["To"] = ", ".join(receiver.to)
+    message["Date"] = format_datetime(notice.at)
+    message["Message-ID"] = message_id(notice.id, address)
+    if first_id:
+        message["In-Reply-To"] = message["References"] = first_id
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message["X-Repwatch-Incident"] = one_line(notice.subject.key)[:200]
+    if notice.severity is Severity.CRITICAL and notice.event in {NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.REMINDER}:
+        message["Importance"] = "high"
+        message["X-Priority"] = "1"
+    message.set_content(content.text)
+    message.add_alternative(content.html, subtype="html")
+    return message
+
+
+def message_id(notice_id: str, sender: str) -> str:
+    """Stable: a mail that was sent twice, because the server's last answer was lost, can be told by it."""
+    plain = re.fullmatch(r"[A-Za-z0-9._-]{1,100}", notice_id)
+    local = notice_id if plain else hashlib.sha256(notice_id.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    domain = re.sub(r"[^A-Za-z0-9.-]", "", sender.rpartition("@")[2]) or "repwatch.invalid"
+    return f"<repwatch.{local}@{domain}>"
+
+
+def _context(host: str) -> ssl.SSLContext:
+    """Certificates are verified, save on this machine itself: its mail server mostly has a self-made one, and nobody listens in."""
+    context = ssl.create_default_context()
+    if host in _LOOPBACK:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _take_leave(server: smtplib.SMTP) -> None:
+    """The mail is accepted; a server that then hangs up must not make it a failure."""
+    try:
+        server.quit()
+    except (OSError, smtplib.SMTPException):
+        return
+
+
+def _named(refusals: Refusals, secrets: list[str]) -> str:
+    return "; ".join(f"{address}: {_answer(code, text, secrets)}" for address, (code, text) in refusals.items())
+
+
+def _answer(code: int, text: bytes | str, secrets: list[str]) -> str:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return scrub(f"{code} {said}", secrets)

@@ -1,0 +1,67 @@
+"""Notices to a webhook: the contract's JSON body, signed where there is a secret."""
+
+from base64 import b64encode
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from repwatch.adapters.attempt import refused, retry, retry_after
+from repwatch.adapters.http_post import Answer, NoAnswer, post_json
+from repwatch.adapters.secrets import reveal
+from repwatch.errors import UsageError
+from repwatch.model.notice import Notice
+from repwatch.model.settings import WebhookReceiver
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.render.notice_webhook import signature, webhook_body
+
+_WORTH_ANOTHER_TRY = frozenset({408, 425, 429})  # and every 5xx
+
+
+class WebhookNotifier:
+    """One URL. Only scheme and host of it are ever shown: path, query and user may be credentials."""
+
+    def __init__(self, receiver: WebhookReceiver, timeout: float) -> None:
+        self._receiver = receiver
+        self._timeout = timeout
+
+    def send(self, notice: Notice, thread: Thread) -> Delivery:
+        """Post the notice; the receiver tells a repeated one by its `id`."""
+        body = webhook_body(notice)
+        try:
+            headers = (
+                {} if self._receiver.secret is None else {"X-Repwatch-Signature": signature(body, reveal(self._receiver.secret))}
+            )
+            url = urlsplit(self._receiver.url)
+            answer = post_json(_address(url), body, headers | _login(url), self._timeout)
+        except UsageError as error:
+            return retry(str(error), thread)
+        except ValueError:
+            return refused("the webhook's URL cannot be posted to", thread)
+        except NoAnswer as error:
+            return retry(f"{_shown(url)}: {error}", thread)
+        return judge(answer, _shown(url), thread)
+
+
+def judge(answer: Answer, name: str, thread: Thread) -> Delivery:
+    """What an HTTP status means for the delivery."""
+    if 200 <= answer.status < 300:
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=thread)
+    text = f"{name} answered {answer.status}"
+    if answer.status in _WORTH_ANOTHER_TRY or answer.status >= 500:
+        return retry(text, thread, retry_after(answer.headers))
+    if 300 <= answer.status < 400:
+        return refused(f"{text}: redirects are not followed, configure the final URL", thread)
+    return refused(text, thread)
+
+
+def _address(url: SplitResult) -> str:
+    return url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def _login(url: SplitResult) -> dict[str, str]:
+    if url.username is None:
+        return {}
+    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
+
+
+def _shown(url: SplitResult) -> str:
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"

@@ -1,0 +1,170 @@
+"""A notice as an e-mail: subject, plain text, HTML. Styles stand inline and nothing is fetched, so every client shows the same.
+
+The colours are chosen to be read on white and on near-black alike; the one style sheet only darkens the page where a client
+honours `prefers-color-scheme`, and a client that drops it shows the light page.
+"""
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+from repwatch.model.finding import Severity
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.notice_text import (
+    Fact,
+    badge,
+    clean,
+    cut,
+    facts,
+    headline,
+    one_line,
+    passages,
+    plain_text,
+    reference_lines,
+    time_line,
+    where,
+)
+
+_SUBJECT = 180
+_PROSE = 3000
+_COMMAND = 4000
+_FACT = 3000
+_MAX_FACTS = 40
+_MAX_PASSAGES = 30
+_FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
+_MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
+_INLINE_CODE = re.compile(r"`([^`\n]+)`")
+_DARK = """
+@media (prefers-color-scheme: dark) {
+  .page { background: #111417 !important; }
+  .card { background: #1b2026 !important; border-color: #343b44 !important; }
+  .ink { color: #e8eaed !important; }
+  .soft { color: #a9b1bb !important; }
+  .code { background: #0e1114 !important; border-color: #343b44 !important; color: #e8eaed !important; }
+  .row { border-color: #343b44 !important; }
+  .avoid { background: #3a1d1b !important; border-color: #d9534a !important; }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Email:
+    """The three texts of a mail; headers and addresses are the sender's business."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def email(notice: Notice) -> Email:
+    """Render the notice."""
+    return Email(subject=cut(headline(notice), _SUBJECT), text=plain_text(notice), html=_html(notice))
+
+
+def _html(notice: Notice) -> str:
+    resolved = notice.event is NoticeEvent.RESOLVED
+    meaning, avoid = ("", "") if resolved else (clean(notice.meaning), clean(notice.avoid))
+    parts = [
+        _headline(notice),
+        _heading("What it means") + _paragraph(meaning) if meaning else "",
+        "" if resolved else _remedy(notice),
+        _avoid(avoid) if avoid else "",
+        _evidence(facts(notice)[:_MAX_FACTS]),
+        _reference(notice),
+    ]
+    title = _shown(headline(notice), _SUBJECT)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
+        f"<title>{title}</title><style>{_DARK}</style></head>\n"
+        f'<body class="page" style="margin:0;padding:0;background:#f2f4f6;{_FONT}">'
+        '<div class="page" style="background:#f2f4f6;padding:12px 8px">'
+        '<div class="card" style="max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #d7dce1;border-radius:8px;'
+        f'overflow:hidden">\n{"".join(part + chr(10) for part in parts if part)}</div></div></body></html>\n'
+    )
+
+
+def _colour(notice: Notice) -> str:
+    if notice.event is NoticeEvent.RESOLVED:
+        return "#1a7f4b"
+    return "#b3261e" if notice.severity is Severity.CRITICAL else "#a15c00"
+
+
+def _headline(notice: Notice) -> str:
+    return (
+        f'<div style="background:{_colour(notice)};padding:14px 18px;color:#ffffff">'
+        f'<div style="font-size:13px;font-weight:700;letter-spacing:.06em">{_shown(badge(notice), 60)}</div>'
+        f'<div style="font-size:15px;margin-top:2px">{_shown(where(notice), 300)}</div>'
+        '<div style="font-size:20px;line-height:1.3;font-weight:700;margin-top:6px;overflow-wrap:anywhere">'
+        f"{_shown(one_line(notice.summary), 600)}</div></div>"
+        f'<div style="padding:14px 18px 18px">{_soft(time_line(notice))}'
+    )
+
+
+def _remedy(notice: Notice) -> str:
+    found = passages(notice.remedy)[:_MAX_PASSAGES]
+    if not found:
+        return ""
+    shown = (_code(passage.text, _COMMAND) if passage.is_command else _paragraph(passage.text) for passage in found)
+    return _heading("What to do") + "".join(shown)
+
+
+def _avoid(avoid: str) -> str:
+    return (
+        '<div class="avoid" style="margin:18px 0 0;padding:10px 14px;background:#fdeceb;border-left:4px solid #b3261e">'
+        f'<div class="ink" style="font-size:15px;font-weight:700;color:#1d2329">What not to do</div>{_paragraph(avoid)}</div>'
+    )
+
+
+def _evidence(known: list[Fact]) -> str:
+    if not known:
+        return ""
+    short = "".join(_row(fact) for fact in known if fact.is_short)
+    table = (
+        f'<table role="presentation" cellpadding="0" cellspacing="0" style="width:100%;border-collapse:collapse">{short}</table>'
+    )
+    long = "".join(_soft(fact.label) + _code(fact.value, _FACT) for fact in known if not fact.is_short)
+    return _heading("Evidence") + (table if short else "") + long
+
+
+def _row(fact: Fact) -> str:
+    cell = "padding:6px 12px 6px 0;border-bottom:1px solid #e3e7ea;vertical-align:top;font-size:14px;line-height:1.4"
+    return (
+        f'<tr><td class="soft row" style="{cell};color:#5b6570;width:34%">{_shown(fact.label, 200)}</td>'
+        f'<td class="ink row" style="{cell};color:#1d2329;{_MONO};overflow-wrap:anywhere">{_shown(fact.value, _FACT)}</td></tr>'
+    )
+
+
+def _reference(notice: Notice) -> str:
+    lines = "<br>".join(_shown(line, 400) for line in reference_lines(notice))
+    return (
+        '<div class="soft row" style="margin-top:20px;padding-top:12px;border-top:1px solid #e3e7ea;'
+        f'font-size:12px;line-height:1.5;color:#5b6570;overflow-wrap:anywhere">{lines}</div></div>'
+    )
+
+
+def _heading(text: str) -> str:
+    return f'<div class="ink" style="margin:18px 0 4px;font-size:15px;font-weight:700;color:#1d2329">{text}</div>'
+
+
+def _soft(text: str) -> str:
+    return f'<div class="soft" style="margin-top:6px;font-size:14px;color:#5b6570">{_shown(text, 300)}</div>'
+
+
+def _paragraph(text: str) -> str:
+    code = f'<code style="{_MONO};font-size:15px">'
+    shown = _INLINE_CODE.sub(lambda found: f"{code}{found[1]}</code>", _shown(text, _PROSE)).replace("\n", "<br>")
+    return f'<div class="ink" style="font-size:16px;line-height:1.45;color:#1d2329;overflow-wrap:anywhere">{shown}</div>'
+
+
+def _code(text: str, limit: int) -> str:
+    return (
+        f'<pre class="code" style="margin:8px 0;padding:10px 12px;background:#f2f4f6;border:1px solid #d7dce1;border-radius:6px;'
+        f'color:#1d2329;{_MONO};font-size:14px;line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere">'
+        f"{_shown(text, limit)}</pre>"
+    )
+
+
+def _shown(text: str, limit: int) -> str:
+    return cut(text, limit, escape)

@@ -1,0 +1,188 @@
+"""A notice as Slack messages: the incident's root message, replies in its thread, the root rewritten as things change.
+
+Limits of Block Kit: header 150, section 3,000, 10 fields of 2,000, 50 blocks. Beyond about 13,200 characters of JSON Slack
+answers `msg_blocks_too_long`, which its reference does not mention. Lengths are counted pessimistically (UTF-16, JSON in ASCII).
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from repwatch.model.finding import Severity
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.notice_text import (
+    Fact,
+    badge,
+    clean,
+    cut,
+    facts,
+    headline,
+    lasted,
+    one_line,
+    passages,
+    plain_text,
+    stamp,
+    time_line,
+    where,
+)
+
+Block = dict[str, object]
+MAX_JSON = 12_900
+_HEADER = 150
+_MAX_FIELDS = 10
+_MAX_LONG_FACTS = 3
+_MAX_PASSAGES = 10
+# Shares of the full text to try in turn, until the message fits: only exotic scripts and endless errors need more than the first.
+_SHARES = (1.0, 0.6, 0.35, 0.2, 0.1, 0.04)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackMessage:
+    """What is posted. `text` is the push notification, and what is read where blocks are not shown."""
+
+    text: str
+    blocks: tuple[Block, ...]
+    metadata: Block
+
+    def payload(self) -> Block:
+        """Text and blocks as an incoming webhook takes them; metadata goes with a bot token alone."""
+        return {"text": self.text, "blocks": list(self.blocks)}
+
+    @property
+    def size(self) -> int:
+        """Characters of JSON, every character outside ASCII escaped."""
+        return len(json.dumps([self.text, self.blocks, self.metadata]))
+
+
+def root(notice: Notice) -> SlackMessage:
+    """The message that stands for the incident in the channel: its present state, whatever the notice's event."""
+    if notice.event is NoticeEvent.RESOLVED:
+        return _fitted(notice, lambda share: [*_head(notice, share), *_evidence(notice, share)])
+    return _fitted(
+        notice,
+        lambda share: [
+            *_head(notice, share),
+            *_prose("*What it means*", notice.meaning, int(1200 * share)),
+            *_remedy(notice.remedy, share),
+            *_prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
+            *_evidence(notice, share),
+        ],
+    )
+
+
+def reply(notice: Notice) -> SlackMessage:
+    """What is said in the incident's thread; the root message above it carries the details."""
+    opening = {
+        NoticeEvent.OPENED: f"*Open* since {stamp(notice.since)}",
+        NoticeEvent.UPDATED: f"*Changed* at {stamp(notice.at)}, {lasted(notice)} after it began",
+        NoticeEvent.ACKNOWLEDGED: f"*Acknowledged* at {stamp(notice.at)}, {lasted(notice)} after it began",
+        NoticeEvent.REMINDER: f"*Still open* after {lasted(notice)}. What to do stands in the message above.",
+        NoticeEvent.RESOLVED: f"{_emoji(notice)} *Resolved* at {stamp(notice.at)} after {lasted(notice)}",
+    }[notice.event]
+    evidence = notice.event in {NoticeEvent.UPDATED, NoticeEvent.ACKNOWLEDGED}
+    return _fitted(
+        notice,
+        lambda share: [
+            _section(f"{opening}\n{cut(one_line(notice.summary), int(1500 * share), escape)}"),
+            *(_evidence(notice, share) if evidence else ()),
+        ],
+    )
+
+
+def plain(notice: Notice) -> SlackMessage:
+    """Without blocks: for the day Slack refuses ours."""
+    return SlackMessage(text=cut(plain_text(notice), 3500, escape), blocks=(), metadata=_metadata(notice))
+
+
+def escape(text: str) -> str:
+    """Slack's three control characters; without this `<!channel>` in an error text would call everybody."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _fitted(notice: Notice, body: Callable[[float], list[Block]]) -> SlackMessage:
+    text, metadata, reference = cut(headline(notice), 280, escape), _metadata(notice), _reference(notice)
+    for share in _SHARES:
+        message = SlackMessage(text=text, blocks=(*body(share), reference), metadata=metadata)
+        if message.size <= MAX_JSON:
+            break
+    return message
+
+
+def _head(notice: Notice, share: float) -> Iterator[Block]:
+    title = f"{_emoji(notice)} {badge(notice)} {where(notice)}: {one_line(notice.summary)}"
+    shown = cut(title, _HEADER)
+    yield {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": False}}
+    if shown != title:
+        yield _section(cut(one_line(notice.summary), int(1500 * share) + 50, escape))
+    server = f"*{cut(one_line(notice.server_label), 200, escape)}*\n" if notice.server_label else ""
+    yield _section(f"{server}{time_line(notice)} {_local_time(notice)}")
+
+
+def _local_time(notice: Notice) -> str:
+    """Slack shows this in the reader's own time zone; the text after the bar is for clients that do not."""
+    fallback = stamp(notice.since)
+    return f"(began <!date^{int(notice.since.timestamp())}^{{date_short_pretty}} {{time}} your time|{fallback}>)"
+
+
+def _emoji(notice: Notice) -> str:
+    if notice.event is NoticeEvent.RESOLVED:
+        return "✅"
+    return "🔴" if notice.severity is Severity.CRITICAL else "🟠"
+
+
+def _prose(title: str, text: str, limit: int) -> Iterator[Block]:
+    if shown := cut(clean(text), limit, escape):
+        yield _section(f"{title}\n{shown}")
+
+
+def _remedy(remedy: str, share: float) -> Iterator[Block]:
+    title, room = "*What to do*\n", int(2500 * share)
+    for passage in passages(remedy)[:_MAX_PASSAGES]:
+        if room <= 0:
+            return
+        if passage.is_command:
+            if title:
+                yield _section(title.rstrip())
+            shown = cut(passage.text, room)
+            yield {"type": "rich_text", "elements": [_preformatted(shown)]}
+        else:
+            shown = cut(passage.text, room, escape)
+            yield _section(f"{title}{shown}")
+        title, room = "", room - len(shown)
+
+
+def _evidence(notice: Notice, share: float) -> Iterator[Block]:
+    known = facts(notice)
+    fields = [_field(fact, share) for fact in known if fact.is_short][:_MAX_FIELDS]
+    if fields:
+        yield {"type": "section", "fields": fields}
+    for fact in [fact for fact in known if not fact.is_short][:_MAX_LONG_FACTS]:
+        label = {"type": "text", "text": cut(fact.label, 40), "style": {"bold": True}}
+        shown = cut(fact.value, int(1000 * share))
+        yield {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [label]}, _preformatted(shown)]}
+
+
+def _field(fact: Fact, share: float) -> Block:
+    label, value = cut(fact.label, int(80 * share) + 10, escape), cut(fact.value, int(400 * share), escape)
+    shown = value if "`" in value else f"`{value}`"
+    return {"type": "mrkdwn", "text": f"*{label}*\n{shown}"}
+
+
+def _reference(notice: Notice) -> Block:
+    key, number = cut(one_line(notice.subject.key), 200, escape), cut(one_line(notice.id), 80, escape)
+    return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"Incident {key}  ·  notice {number}"}]}
+
+
+def _metadata(notice: Notice) -> Block:
+    payload = {"id": cut(one_line(notice.id), 80), "key": cut(one_line(notice.subject.key), 200), "event": notice.event.value}
+    return {"event_type": "repwatch_notice", "event_payload": payload}
+
+
+def _section(text: str) -> Block:
+    # `expand` keeps Slack from folding a long text behind "see more": at night one more click is one too many.
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, "expand": True}
+
+
+def _preformatted(text: str) -> Block:
+    """Literal text: nothing in it is markup, so a command with back-ticks is pasted as it is."""
+    return {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}

@@ -1,0 +1,205 @@
+"""What every rendering of a notice shares: safe text, cut text, the words a person on call reads first; and the plain text."""
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from repwatch.model.notice import Notice, NoticeEvent
+
+ELLIPSIS = "…"
+# Characters that reorder what is read (U+202E and kin): in an error text from a server they can make a command look like another.
+_REORDERING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_VERBS = "run|status|drift|repair|reseed|doctor|explain|init|incidents|ack|silence|record|replay"
+_COMMAND = re.compile(rf"repwatch ({_VERBS})\b|[A-Z]{{3,}}\s.*;$")
+_SHORT_VALUE = 80
+_PROSE_WIDTH = 76
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a remedy: prose, or lines to paste."""
+
+    text: str
+    is_command: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One piece of evidence with the label a person reads."""
+
+    label: str
+    value: str
+
+    @property
+    def is_short(self) -> bool:
+        """True if it fits a table cell; an error text gets lines of its own."""
+        return len(self.value) <= _SHORT_VALUE and "\n" not in self.value
+
+
+def clean(text: str) -> str:
+    """The text without what no message may carry: control characters, lone surrogates, marks that reorder what is read."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    return "".join(_harmless(character) for character in text).strip()
+
+
+def _harmless(character: str) -> str:
+    if character in "\n\t" or " " <= character <= "~":
+        return character
+    if character in _REORDERING:
+        return ""
+    category = unicodedata.category(character)
+    return "\N{REPLACEMENT CHARACTER}" if category in {"Cc", "Cs"} or ord(character) & 0xFFFE == 0xFFFE else character
+
+
+def one_line(text: str) -> str:
+    """The cleaned text with every run of white space as one space."""
+    return " ".join(clean(text).split())
+
+
+def units(text: str) -> int:
+    """Length in UTF-16 units, which is how services written in JavaScript count; never less than the code points."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """The escaped text, at most `limit` UTF-16 units long; what does not fit is left out at the end, never half an escape."""
+    if units(whole := escape(text)) <= limit:
+        return whole
+    room, kept = limit - len(ELLIPSIS), list[str]()
+    for character in text:
+        piece = escape(character)
+        room -= units(piece)
+        if room < 0:
+            break
+        kept.append(piece)
+    return "".join(kept).rstrip() + ELLIPSIS if limit > 0 else ""
+
+
+def stamp(moment: datetime) -> str:
+    """`2026-11-22 02:14:05 UTC`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(span: timedelta) -> str:
+    """Two units at most: `5 s`, `12 min 4 s`, `3 h 12 min`, `2 d 4 h`."""
+    seconds = max(0, int(span.total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    first = next((index for index, (number, _) in enumerate(parts) if number), 3)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
+
+
+def lasted(notice: Notice) -> str:
+    """How long the incident has lasted when the notice was made."""
+    return duration(notice.at - notice.since)
+
+
+def where(notice: Notice) -> str:
+    """`cluster/server`, with the server's name where it has one, and the channel where it is not the default one."""
+    subject = notice.subject
+    place = "/".join(part for part in (subject.cluster, notice.server_name or subject.server) if part)
+    return one_line(f"{place}, channel {subject.channel}" if subject.channel else place)
+
+
+def badge(notice: Notice) -> str:
+    """The word a person sees first: the severity, or what became of the incident."""
+    severity = notice.severity.value.upper()
+    match notice.event:
+        case NoticeEvent.OPENED | NoticeEvent.UPDATED:
+            return severity
+        case NoticeEvent.REMINDER:
+            return f"{severity} STILL OPEN"
+        case NoticeEvent.ACKNOWLEDGED:
+            return f"{severity} ACKNOWLEDGED"
+        case NoticeEvent.RESOLVED:
+            return "RESOLVED"
+
+
+def headline(notice: Notice) -> str:
+    """`[CRITICAL] shop/db2: what happened`, on one line."""
+    return f"[{badge(notice)}] {where(notice)}: {one_line(notice.summary)}"
+
+
+def time_line(notice: Notice) -> str:
+    """Since when and for how long; of a resolved incident from when to when."""
+    if notice.event is NoticeEvent.RESOLVED:
+        return f"From {stamp(notice.since)} to {stamp(notice.at)}, lasted {lasted(notice)}"
+    return f"Since {stamp(notice.since)}, for {lasted(notice)}"
+
+
+def facts(notice: Notice) -> list[Fact]:
+    """The evidence with labels for people, empty values left out, in the order it was given."""
+    pairs = ((one_line(name.replace("_", " ").replace("-", " ")), clean(value)) for name, value in notice.evidence.items())
+    return [Fact(name[:1].upper() + name[1:], value) for name, value in pairs if value]
+
+
+def passages(remedy: str) -> list[Passage]:
+    """A remedy as prose and commands: indented or back-ticked lines, and those that read as a statement or a command line."""
+    found: list[Passage] = []
+    for line, is_command in _lines(clean(remedy)):
+        if found and found[-1].is_command == is_command:
+            found[-1] = Passage(f"{found[-1].text}\n{line}", is_command)
+        else:
+            found.append(Passage(line, is_command))
+    return [Passage(passage.text.strip("\n"), passage.is_command) for passage in found if passage.text.strip()]
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    for line in text.split("\n"):
+        bare = line.strip()
+        if re.fullmatch(r"`[^`]+`", bare):
+            yield bare.strip("`"), True
+        elif bare and (line.startswith(("  ", "\t")) or _COMMAND.match(bare)):
+            yield bare, True
+        else:
+            yield bare, False
+
+
+def plain_text(notice: Notice, limit: int = 20_000) -> str:
+    """The whole notice for a terminal, a text mail or a log; at most `limit` characters."""
+    parts = [f"{badge(notice)}  {where(notice)}", one_line(notice.summary), "", time_line(notice)]
+    if notice.event is not NoticeEvent.RESOLVED:
+        parts += _titled("What it means", _wrapped(clean(notice.meaning)))
+        parts += _titled("What to do", _remedy_lines(notice.remedy))
+        parts += _titled("What NOT to do", _wrapped(clean(notice.avoid)))
+    parts += _titled("Evidence", [line for fact in facts(notice) for line in _fact_lines(fact)])
+    parts += ["", *reference_lines(notice)]
+    return cut("\n".join(parts), limit) + "\n"
+
+
+def reference_lines(notice: Notice) -> list[str]:
+    """Server, incident key and notice id: what one looks for in a log."""
+    server = one_line(notice.server_label)
+    named = [f"Server: {server}"] if server else []
+    return [*named, f"Incident: {one_line(notice.subject.key)}", f"Notice: {one_line(notice.id)}"]
+
+
+def _titled(title: str, lines: list[str]) -> list[str]:
+    return ["", title, *(f"  {line}".rstrip() for line in lines)] if lines else []
+
+
+def _wrapped(text: str) -> list[str]:
+    paragraphs = text.split("\n") if text else []
+    return [
+        line
+        for paragraph in paragraphs
+        for line in textwrap.wrap(paragraph, _PROSE_WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    ]
+
+
+def _remedy_lines(remedy: str) -> list[str]:
+    lines: list[str] = []
+    for passage in passages(remedy):
+        if passage.is_command:
+            lines += ["", *(f"    {line}" for line in passage.text.split("\n")), ""]
+        else:
+            lines += _wrapped(passage.text)
+    return "\n".join(lines).strip("\n").split("\n") if lines else []
+
+
+def _fact_lines(fact: Fact) -> list[str]:
+    if fact.is_short:
+        return [f"{fact.label}: {fact.value}"]
+    return [f"{fact.label}:", *(f"  {line}" for line in _wrapped(fact.value))]
