@@ -1,0 +1,32 @@
+"""What the store's database raises, as StoreError with a hint; once, here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from repwatch.errors import StoreError
+
+# SQLite's own texts (sqlite3ErrStr); the driver gives no number before Python 3.11's sqlite_errorname, which wraps lose.
+_HINTS = (
+    ("disk is full", "the disk is full; make room, and the service goes on by itself"),
+    ("database is locked", "another process holds it; if that is a backup, let it end"),
+    ("readonly database", "the store's file or folder is not writable for this user"),
+    ("unable to open database file", "check that the store's folder exists and is writable for this user"),
+    ("not a database", "the file is no SQLite database; check [store] url"),
+    ("malformed", "the file is damaged; restore it, or move it away and lose the history"),
+    ("disk i/o error", "the disk fails or is full; look at the system log"),
+)
+
+
+@contextmanager
+def store_errors(where: str) -> Iterator[None]:
+    """Turn what SQLAlchemy raises into StoreError; `where` is the store without any password."""
+    try:
+        yield
+    except DBAPIError as error:
+        text = str(error.orig)
+        hint = next((hint for part, hint in _HINTS if part in text.lower()), "")
+        raise StoreError(f"the state store {where}: {text}", hint=hint) from None
+    except SQLAlchemyError as error:
+        raise StoreError(f"the state store {where}: {type(error).__name__}") from None

@@ -1,0 +1,283 @@
+"""The store over SQLAlchemy Core (`ports/store.py`). Safe to use from several threads; each call is one transaction."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from repwatch.adapters.store import codec, schema
+from repwatch.adapters.store.engine import open_engine, parse, sqlite_file
+from repwatch.adapters.store.failures import store_errors
+from repwatch.adapters.store.lock import StoreLock
+from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
+from repwatch.errors import StoreError
+from repwatch.health.incident import Change, Incident, Phase
+from repwatch.health.notice import Posting
+from repwatch.health.view import DatedView
+from repwatch.model.finding import Finding, Subject
+from repwatch.ports.notifier import Thread
+from repwatch.ports.store import Entry, Envelope, StoreConflict
+
+KEEP = timedelta(days=90)  # resolved incidents and what was sent of them
+
+
+class SqlStore:
+    """The service's store: its only writer. `open` takes the lock and brings the tables up to date."""
+
+    def __init__(self, engine: Engine, where: str, lock: StoreLock | None) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(repwatch_writes=True)
+        self._where = where
+        self._lock = lock
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open for the service, creating what is missing. Raises UsageError, StoreError."""
+        path = sqlite_file(url)
+        lock = None
+        if path is not None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"cannot make the state store's folder {path.parent}: {error.strerror}") from None
+            lock = StoreLock(path)
+        store = cls(open_engine(url), str(path or parse(url).render_as_string(hide_password=True)), lock)
+        try:
+            with store._write() as connection:
+                schema.upgrade(connection)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close all connections and let go of the lock."""
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with store_errors(self._where), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with store_errors(self._where), self._writer.begin() as connection:
+            yield connection
+
+    # -- incidents ---------------------------------------------------------------------------------------------------
+
+    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
+        """The pending and open ones."""
+        wanted = and_(incidents.c.cluster == cluster, incidents.c.resolved.is_(None))
+        with self._read() as connection:
+            rows = connection.execute(select(incidents.c.body, incidents.c.acknowledged).where(wanted)).all()
+        return tuple(codec.incident(body, acknowledged=acknowledged is not None) for body, acknowledged in rows)
+
+    def clusters(self) -> frozenset[str]:
+        """Names of all clusters of which something is open or standing or shown."""
+        with self._read() as connection:
+            named = select(incidents.c.cluster).where(incidents.c.resolved.is_(None))
+            statement = named.union(select(standing.c.cluster), select(views.c.cluster))
+            return frozenset(connection.execute(statement).scalars())
+
+    def record(self, entries: Sequence[Entry], now: datetime) -> None:
+        """Write all or nothing."""
+        try:
+            with self._write() as connection:
+                for entry in entries:
+                    for change in entry.changes:
+                        _write_change(connection, change)
+                    for posting in entry.postings:
+                        _write_posting(connection, posting, now)
+                    if entry.view is not None:
+                        _write_view(connection, entry.view)
+        except IntegrityError:
+            raise StoreConflict(f"the state store {self._where} was changed by somebody else") from None
+
+    # -- findings that hold until cleared -------------------------------------------------------------------------------
+
+    def standing(self, cluster: str) -> tuple[Finding, ...]:
+        """Those of one cluster."""
+        with self._read() as connection:
+            bodies = connection.execute(select(standing.c.body).where(standing.c.cluster == cluster)).scalars()
+            return tuple(codec.FINDING.validate_json(body) for body in bodies)
+
+    def set_standing(self, finding: Finding) -> None:
+        """Set or replace."""
+        key, body = finding.subject.key, codec.dump(codec.FINDING, finding)
+        with self._write() as connection:
+            if not connection.execute(update(standing).where(standing.c.key == key).values(body=body)).rowcount:
+                connection.execute(insert(standing).values(key=key, cluster=finding.subject.cluster, body=body))
+
+    def clear_standing(self, subject: Subject) -> None:
+        """Clear."""
+        with self._write() as connection:
+            connection.execute(delete(standing).where(standing.c.key == subject.key))
+
+    # -- notices -------------------------------------------------------------------------------------------------------
+
+    def due(self, receiver: str, now: datetime) -> Envelope | None:
+        """The oldest that may be tried now, behind no earlier one of its incident."""
+        earlier = outbox.alias("earlier")
+        same = and_(earlier.c.incident_id == outbox.c.incident_id, earlier.c.receiver == outbox.c.receiver)
+        blocked = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.WAITING)
+        arrived = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.DELIVERED)
+        thread = and_(threads.c.incident_id == outbox.c.incident_id, threads.c.receiver == outbox.c.receiver)
+        statement = (
+            select(outbox, threads.c.body.label("thread"), arrived.label("reached"))
+            .select_from(outbox.outerjoin(threads, thread))
+            .where(
+                outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING, outbox.c.next_attempt <= stamp(now), ~blocked
+            )
+            .order_by(outbox.c.seq)
+            .limit(1)
+        )
+        with self._read() as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            return None
+        return Envelope(
+            seq=row.seq,
+            incident_id=row.incident_id,
+            receiver=row.receiver,
+            notice=codec.NOTICE.validate_json(row.body),
+            attempts=row.attempts,
+            thread=codec.THREAD.validate_json(row.thread) if row.thread else {},
+            reached=bool(row.reached),
+        )
+
+    def delivered(self, envelope: Envelope, thread: Thread, now: datetime) -> None:
+        """Mark it, and keep the thread in the same transaction."""
+        with self._write() as connection:
+            done = {"state": RowState.DELIVERED, "delivered_at": stamp(now), "attempts": envelope.attempts + 1, "last_error": ""}
+            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**done))
+            if thread:
+                _write_thread(connection, envelope, codec.dump(codec.THREAD, dict(thread)))
+
+    def postpone(self, envelope: Envelope, until: datetime, text: str) -> None:
+        """Count the attempt, and wait."""
+        waiting = {"attempts": envelope.attempts + 1, "next_attempt": stamp(until), "last_error": text}
+        with self._write() as connection:
+            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**waiting))
+
+    def give_up(self, envelope: Envelope, text: str) -> None:
+        """Mark it undeliverable."""
+        final = {"state": RowState.GIVEN_UP, "attempts": envelope.attempts + 1, "last_error": text}
+        with self._write() as connection:
+            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**final))
+
+    def waiting(self) -> int:
+        """How many are not delivered yet."""
+        with self._read() as connection:
+            count = select(func.count()).select_from(outbox).where(outbox.c.state == RowState.WAITING)
+            return connection.execute(count).scalar_one()
+
+    def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
+        """At a start the configuration may have been corrected: what was refused of open incidents is tried again.
+
+        Back-off starts anew, what waits for a receiver that is no longer configured is given up, and old history goes.
+        """
+        still_open = select(incidents.c.id).where(incidents.c.resolved.is_(None))
+        refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(still_open))
+        waiting = outbox.c.state == RowState.WAITING
+        with self._write() as connection:
+            connection.execute(update(outbox).where(refused).values(state=RowState.WAITING))
+            connection.execute(update(outbox).where(waiting).values(next_attempt=stamp(now), attempts=0))
+            gone = {"state": RowState.GIVEN_UP, "last_error": "the receiver is no longer configured"}
+            connection.execute(update(outbox).where(waiting, outbox.c.receiver.not_in(receivers)).values(**gone))
+            old = and_(
+                incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(select(outbox.c.incident_id).where(waiting))
+            )
+            connection.execute(delete(incidents).where(old))
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def views(self) -> tuple[DatedView, ...]:
+        """The latest of each cluster; the one named "" is repwatch itself."""
+        with self._read() as connection:
+            return _views(connection)
+
+    def forget_view(self, cluster: str) -> None:
+        """Drop the view of a cluster that is no longer configured."""
+        with self._write() as connection:
+            connection.execute(delete(views).where(views.c.cluster == cluster))
+
+    def record_drift_run(self, cluster: str, started: datetime, finished: datetime, outcome: str, body: str) -> None:
+        """Keep the result of a scheduled check; `body` is its report as JSON."""
+        values = {"cluster": cluster, "started": stamp(started), "finished": stamp(finished), "outcome": outcome, "body": body}
+        with self._write() as connection:
+            connection.execute(insert(drift_runs).values(**values))
+
+
+def read_views(url: str) -> tuple[DatedView, ...]:
+    """What the service last showed, for another process; empty if none ever ran on this store. Raises StoreError."""
+    path = sqlite_file(url)
+    if path is not None and not path.exists():
+        return ()
+    engine = open_engine(url, read_only=True)
+    where = str(path or parse(url).render_as_string(hide_password=True))
+    try:
+        with store_errors(where), engine.begin() as connection:
+            if not engine.dialect.has_table(connection, views.name):
+                return ()
+            schema.check_connection(connection)
+            return _views(connection)
+    finally:
+        engine.dispose()
+
+
+def _views(connection: Connection) -> tuple[DatedView, ...]:
+    rows = connection.execute(select(views).order_by(views.c.cluster))
+    return tuple(codec.dated_view(row.as_of, row.poll_seconds, row.body) for row in rows)
+
+
+def _write_change(connection: Connection, change: Change) -> None:
+    before, after = change.before, change.after
+    if before is None:
+        assert after is not None
+        connection.execute(
+            insert(incidents).values(id=after.id, key=after.subject.key, cluster=after.subject.cluster, **_columns(after))
+        )
+        return
+    held = and_(incidents.c.id == before.id, incidents.c.revision == before.revision)
+    statement = delete(incidents).where(held) if after is None else update(incidents).where(held).values(**_columns(after))
+    if connection.execute(statement).rowcount != 1:
+        raise StoreConflict(f"the incident {before.subject.key} was changed by somebody else")
+
+
+def _columns(incident: Incident) -> dict[str, str | int | None]:
+    return {
+        "phase": incident.phase,
+        "since": stamp(incident.since),
+        "resolved": stamp(incident.resolved) if incident.resolved and incident.phase is Phase.RESOLVED else None,
+        "revision": incident.revision,
+        "body": codec.dump(codec.INCIDENT, incident),
+    }
+
+
+def _write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
+    body = codec.dump(codec.NOTICE, posting.notice)
+    row = {"notice_id": posting.notice.id, "incident_id": posting.incident_id, "body": body, "state": RowState.WAITING}
+    row |= {"next_attempt": stamp(now), "last_error": ""}
+    for receiver in posting.receivers:
+        connection.execute(insert(outbox).values(**row, receiver=receiver, attempts=0))
+
+
+def _write_thread(connection: Connection, envelope: Envelope, body: str) -> None:
+    key = and_(threads.c.incident_id == envelope.incident_id, threads.c.receiver == envelope.receiver)
+    if not connection.execute(update(threads).where(key).values(body=body)).rowcount:
+        connection.execute(insert(threads).values(incident_id=envelope.incident_id, receiver=envelope.receiver, body=body))
+
+
+def _write_view(connection: Connection, view: DatedView) -> None:
+    name = view.cluster.name
+    values = {"as_of": stamp(view.as_of), "poll_seconds": view.poll_interval.total_seconds()}
+    values["body"] = codec.dump(codec.CLUSTER, view.cluster)
+    if not connection.execute(update(views).where(views.c.cluster == name).values(**values)).rowcount:
+        connection.execute(insert(views).values(cluster=name, **values))

@@ -1,0 +1,100 @@
+"""The tables. Times are RFC 3339 text in UTC of one fixed width, which sorts as time does and reads well in any SQL shell."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData()
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("cluster", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("resolved", Text),
+    Column("acknowledged", Text),  # its own column: who acknowledges does not race with the service
+    Column("revision", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    # The database itself refuses a second open incident of one subject.
+    Index(
+        "one_open_incident", "key", unique=True, sqlite_where=text("resolved IS NULL"), postgresql_where=text("resolved IS NULL")
+    ),
+    Index("incidents_of_cluster", "cluster", "resolved"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("notice_id", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("incident_id", Text, ForeignKey("incidents.id", ondelete="CASCADE"), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt", Text, nullable=False),
+    Column("delivered_at", Text),
+    Column("last_error", Text, nullable=False),
+    UniqueConstraint("notice_id", "receiver", name="one_row_for_each_receiver"),
+    Index("outbox_of_receiver", "receiver", "state", "seq"),
+    Index("outbox_of_incident", "incident_id", "receiver"),
+    sqlite_autoincrement=True,
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    Column("incident_id", Text, ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("cluster", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("as_of", Text, nullable=False),
+    Column("poll_seconds", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+drift_runs = Table(
+    "drift_runs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("cluster", Text, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("finished", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+class RowState:
+    """States of an outbox row."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given-up"
+
+
+def stamp(moment: datetime) -> str:
+    """A time as stored."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(stored: str) -> datetime:
+    """A stored time."""
+    return datetime.fromisoformat(stored)
