@@ -156,6 +156,7 @@ def start(host: str, port: int, *, view: Callable[[], View | None], health: Call
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # at once: with SO_REUSEADDR two sockets may be bound to one port until one listens
     except OSError as error:
         listener.close()
         raise UsageError(
