@@ -58,7 +58,6 @@ class ChannelObservation:
     applier_text: str
     receiver_error: ThreadError | None = None
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
-    retrying: str = ""  # the last unsuccessful transaction or position, as the server shows it
     gtid_received: str = ""
     gtid_executed: str = ""
     uses_gtid: bool = True
@@ -66,6 +65,7 @@ class ChannelObservation:
     delay: timedelta = timedelta(0)  # SQL_Delay, as configured on the server
     source_log: str = ""  # file:position read from the source
     applied_log: str = ""  # file:position applied
+    relay_log: str = ""  # file:position of the relay log, where the applier stands
     failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
     failed_table: str = ""  # `schema.table` out of the error text, "" if not known
 
@@ -79,11 +79,12 @@ class Observation:
     version: ServerVersion
     server_id: int
     server_uuid: str  # "" where the flavour has none
-    read_only: bool
+    read_only: bool  # ordinary accounts cannot write (super_read_only implies it)
     log_bin: bool
     gtid_executed: str  # all this server has executed, whatever it came from
+    instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
-    dump_clients: int = 0  # replicas connected to this server now
+    dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 
 

@@ -1,0 +1,121 @@
+"""One look over an open connection: sends the table's statements, translates the answers. Raises what the connection raises."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
+from repwatch.model.observation import ChannelObservation, Observation, ThreadState
+from repwatch.model.server import Flavour
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Database
+from repwatch.sql.quoting import quote_text
+from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
+from repwatch.sql.status_rows import Identity, RawRow, StatusRow, Worker, read_channels, read_identity, read_workers
+from repwatch.sql.status_texts import relay_event_gtid
+
+NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
+
+
+def look(database: Database, clock: Clock, started: float, deadline: float) -> Observation:
+    """Look once. Raises ServerError; PrivilegeMissing has the missing GRANT as its hint."""
+    return _Look(database, clock, started + deadline).run(started)
+
+
+class _Look:
+    def __init__(self, database: Database, clock: Clock, give_up_at: float) -> None:
+        self._database = database
+        self._clock = clock
+        self._give_up_at = give_up_at
+        self._skipped: list[str] = []
+
+    def run(self, started: float) -> Observation:
+        identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
+        channels = self._channels(identity)
+        clients = self._clients(identity)
+        if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
+            self._skipped.append(NO_PERFORMANCE_SCHEMA)
+        return Observation(
+            at=self._clock.now(),
+            took=timedelta(seconds=self._clock.monotonic() - started),
+            version=self._database.version,
+            server_id=identity.server_id,
+            server_uuid=identity.server_uuid,
+            read_only=identity.read_only,
+            log_bin=identity.log_bin,
+            gtid_executed=identity.gtid_executed,
+            instance=identity.instance,
+            channels=channels,
+            dump_clients=clients,
+            skipped=tuple(self._skipped),
+        )
+
+    def _channels(self, identity: Identity) -> tuple[ChannelObservation, ...]:
+        rows = self._ask(Part.CHANNELS)
+        channels = read_channels(rows, identity)
+        workers = self._workers(identity, channels)
+        if workers:
+            channels = read_channels(rows, identity, workers)
+        return tuple(self._with_failed_gtid(channel) for channel in channels)
+
+    def _workers(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> tuple[Worker, ...]:
+        # On MariaDB the status row has the worker's own text already, except where it points to another one.
+        worth_it = any(channel.applier_error for channel in channels) if self._is_mariadb else bool(channels)
+        return read_workers(self._ask(Part.WORKERS)) if worth_it and identity.performance_schema else ()
+
+    def _clients(self, identity: Identity) -> int | None:
+        if not self._is_mariadb and not identity.performance_schema:
+            return None
+        rows = self._ask(Part.CLIENTS)
+        if not rows:
+            return None
+        return StatusRow(rows[0]).whole("value" if self._is_mariadb else "clients")
+
+    def _with_failed_gtid(self, channel: ChannelObservation) -> ChannelObservation:
+        """MariaDB names the failed transaction in its error log only; the relay log has it where the applier stands."""
+        stuck = channel.applier is ThreadState.STOPPED and channel.applier_error and not channel.failed_gtid
+        file, _, position = channel.relay_log.rpartition(":")
+        if not (stuck and self._is_mariadb and channel.uses_gtid and file and position.isdigit()):
+            return channel
+        rows = self._optional(show_relay_event(channel.name, file, int(position)), "the failed transaction in the relay log")
+        gtid = relay_event_gtid(StatusRow(rows[0]).text("info")) if rows else ""
+        return replace(channel, failed_gtid=gtid)
+
+    @property
+    def _is_mariadb(self) -> bool:
+        return self._database.version.is_mariadb
+
+    def _ask(self, part: Part) -> list[RawRow]:
+        row = statement(part, self._database.version)
+        if row is None:
+            return []
+        if not row.essential:
+            return self._optional(row.sql, part.value, row)
+        try:
+            return self._in_time(lambda: [*self._database.texts(row.sql)])
+        except PrivilegeMissing as error:
+            raise PrivilegeMissing(error.text, server=error.server, errno=error.errno, hint=row.grant(self._account())) from None
+
+    def _optional(self, sql: str, what: str, row: StatusStatement | None = None) -> list[RawRow]:
+        try:
+            return self._in_time(lambda: [*self._database.texts(sql)])
+        except PrivilegeMissing as error:
+            self._skipped.append(f"{what}: {row.grant(self._account()) if row else error.text}")
+        except StatementTimedOut:
+            raise
+        except StatementRefused as error:
+            self._skipped.append(f"{what}: {error.errno} {error.text}")
+        return []
+
+    def _in_time(self, ask: Callable[[], list[RawRow]]) -> list[RawRow]:
+        if self._clock.monotonic() >= self._give_up_at:
+            raise StatementTimedOut("its answers came too slowly", server=self._database.server)
+        return ask()
+
+    def _account(self) -> str:
+        """The account as the server knows it, quoted for a GRANT."""
+        try:
+            user, _, host = (self._database.scalar(CURRENT_ACCOUNT) or "").rpartition("@")
+        except ServerError:
+            user, host = self._database.endpoint.user, "%"
+        return f"{quote_text(user)}@{quote_text(host)}"

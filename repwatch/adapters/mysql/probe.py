@@ -1,0 +1,157 @@
+"""The look at one server: few cheap statements over one kept connection, inside one deadline, never an exception.
+
+The caller waits at most `deadline` seconds whatever happens: name resolution, a secret's command and a driver can each overstay
+their own limits, so the look runs on a thread of its own. A server has at most one look in flight: while one has not come back,
+the next answer is "timed out" at once. A statement that hangs in the server (SHOW ALL SLAVES STATUS does while the relay log's
+disk is full) is sent again only when the server has ended the first, so that no threads pile up there.
+"""
+
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from repwatch.adapters.mysql.look import look
+from repwatch.errors import (
+    LoginRefused,
+    NotMySQL,
+    OutcomeUnknown,
+    PrivilegeMissing,
+    RepwatchError,
+    ServerError,
+    StatementTimedOut,
+    Unreachable,
+    UsageError,
+)
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.topology import ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.sql.status import OWN_CONNECTION, kill_connection
+
+DEADLINE = 4.0
+"""Seconds that a look may take, all in."""
+
+_HUNG_HINT = "is the disk that holds the relay logs full? The server's process list and error log still tell"
+_FAILURES: tuple[tuple[type[RepwatchError], ProbeFailure], ...] = (
+    (LoginRefused, ProbeFailure.LOGIN_REFUSED),
+    (UsageError, ProbeFailure.LOGIN_REFUSED),  # the secret cannot be read: nobody can log in with it
+    (NotMySQL, ProbeFailure.NOT_MYSQL),
+    (PrivilegeMissing, ProbeFailure.PRIVILEGE_MISSING),
+    (StatementTimedOut, ProbeFailure.TIMED_OUT),
+    (OutcomeUnknown, ProbeFailure.UNREACHABLE),
+    (Unreachable, ProbeFailure.UNREACHABLE),
+)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What is kept for one server between two looks. Used by the thread that holds `busy` alone."""
+
+    endpoint: Endpoint
+    database: Database | None = None
+    hung: int = 0  # the connection whose statement did not come back, 0 if there is none
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def drop(self) -> None:
+        """Close what is open."""
+        if self.database is not None:
+            self.database.close()
+            self.database = None
+
+
+class Prober:
+    """Looks at servers (`ports.probe.Probe`). Any number of threads may call it."""
+
+    def __init__(self, connect: Connect, clock: Clock, *, deadline: float = DEADLINE) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._deadline = deadline
+        self._patience = deadline / 2  # for one connect or one answer
+        self._lanes: dict[Endpoint, _Lane] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def __call__(self, server: ServerSpec) -> ProbeResult:
+        """Look once."""
+        with self._guard:
+            lane = self._lanes.setdefault(server.endpoint, _Lane(server.endpoint))
+        started = self._clock.monotonic()
+        if not lane.busy.acquire(blocking=False):
+            return self._late(started, "an earlier look has not come back yet")
+        coming: Future[ProbeResult] = Future()
+        threading.Thread(target=self._run, args=(lane, started, coming), name=f"look-{server.label}", daemon=True).start()
+        try:
+            return coming.result(self._deadline)
+        except TimeoutError:
+            return self._late(started, f"no answer within {self._deadline:g} s")
+
+    def close(self) -> None:
+        """Close all connections; a look that is still in flight closes its own when it comes back."""
+        with self._guard:
+            self._closed = True
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            if lane.busy.acquire(blocking=False):
+                lane.drop()
+                lane.busy.release()
+
+    def _run(self, lane: _Lane, started: float, coming: Future[ProbeResult]) -> None:
+        try:
+            result = self._look(lane, started)
+        except Exception as error:  # noqa: BLE001 - a look that raises would leave its server unwatched
+            lane.drop()
+            result = self._unobserved(started, error)
+        if self._closed:
+            lane.drop()
+        lane.busy.release()
+        coming.set_result(result)
+
+    def _look(self, lane: _Lane, started: float) -> ProbeResult:
+        kept = lane.database is not None
+        while True:
+            database = lane.database or self._open(lane)
+            if lane.hung and self._still_hangs(lane, database):
+                return self._late(started, "the statement of an earlier look still hangs in the server", _HUNG_HINT)
+            asked = self._clock.monotonic()
+            try:
+                return look(database, self._clock, started, self._deadline)
+            except OutcomeUnknown:
+                lane.drop()
+                if self._clock.monotonic() - asked >= self._patience * 0.9:
+                    lane.hung = database.connection_id
+                    return self._late(started, f"it is connected, but did not answer within {self._patience:g} s")
+                if not kept:
+                    raise
+                kept = False  # a kept connection may have been closed meanwhile (a restart, wait_timeout): once more, afresh
+
+    def _open(self, lane: _Lane) -> Database:
+        lane.database = self._connect(lane.endpoint, Timeouts(connect=self._patience, read=self._patience))
+        return lane.database
+
+    def _still_hangs(self, lane: _Lane, database: Database) -> bool:
+        if database.scalar(OWN_CONNECTION, (lane.hung,)) == "0":
+            lane.hung = 0
+            return False
+        with suppress(ServerError):  # it may have ended since
+            database.execute(kill_connection(lane.hung))
+        return True
+
+    def _late(self, started: float, text: str, hint: str = "") -> Unobserved:
+        return self._failure(started, ProbeFailure.TIMED_OUT, text, hint)
+
+    def _unobserved(self, started: float, error: Exception) -> Unobserved:
+        failure = next((kind for raised, kind in _FAILURES if isinstance(error, raised)), ProbeFailure.FAILED)
+        if failure is ProbeFailure.UNREACHABLE and self._clock.monotonic() - started >= self._patience * 0.9:
+            failure = ProbeFailure.TIMED_OUT
+        if not isinstance(error, RepwatchError):
+            return self._failure(started, failure, f"its answers were not understood ({type(error).__name__})")
+        errno = error.errno if isinstance(error, ServerError) else 0
+        text = error.text if isinstance(error, ServerError) else str(error)
+        return self._failure(started, failure, text, error.hint, errno)
+
+    def _failure(self, started: float, failure: ProbeFailure, text: str, hint: str = "", errno: int = 0) -> Unobserved:
+        took = timedelta(seconds=self._clock.monotonic() - started)
+        return Unobserved(at=self._clock.now(), took=took, failure=failure, text=text, hint=hint, errno=errno)

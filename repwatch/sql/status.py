@@ -1,0 +1,102 @@
+"""The statements of one probe, by flavour and version, in one table. All are cheap, and none writes or waits for a lock of data.
+
+Variables are SELECTed: in SHOW GLOBAL VARIABLES a GTID set is cut at 1024 characters (the width of VARIABLE_VALUE), and reading
+all variables costs ten times as much. SHOW MASTER STATUS and its like are never sent: they take the binary log's lock.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from repwatch.model.server import Flavour, ServerVersion
+from repwatch.sql.quoting import quote_text
+
+Version = tuple[int, ...]
+
+
+class Part(StrEnum):
+    """What a statement is asked for, in the order in which they are sent."""
+
+    IDENTITY = "identity"
+    CHANNELS = "channels"
+    WORKERS = "workers"
+    CLIENTS = "clients"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusStatement:
+    """One row of the table: `since` is the first version it is for."""
+
+    part: Part
+    flavour: Flavour
+    since: Version
+    sql: str
+    needs: str = ""  # the privilege, as in GRANT
+    on: str = "*.*"
+
+    @property
+    def essential(self) -> bool:
+        """True if there is no observation without its answer."""
+        return self.part in (Part.IDENTITY, Part.CHANNELS)
+
+    def grant(self, account: str) -> str:
+        """The GRANT that the statement lacks, "" if it needs none."""
+        return f"GRANT {self.needs} ON {self.on} TO {account}" if self.needs else ""
+
+
+_MYSQL_IDENTITY = (
+    "SELECT @@global.server_id AS server_id, @@global.server_uuid AS server_uuid, @@global.read_only AS read_only,"
+    " @@global.super_read_only AS super_read_only, @@global.log_bin AS log_bin, @@global.gtid_executed AS gtid_executed,"
+    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir"
+)
+# The variable gtid_slave_pos, not the column Gtid_Slave_Pos of the status: with a transaction of the replica's own (0-2-16 after
+# 0-1-15) the column shows that one, the variable the last replicated one (seen on 10.11).
+_MARIADB_IDENTITY = (
+    "SELECT @@global.server_id AS server_id, @@global.read_only AS read_only, @@global.log_bin AS log_bin,"
+    " @@global.gtid_slave_pos AS gtid_slave_pos, @@global.gtid_binlog_pos AS gtid_binlog_pos,"
+    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir"
+)
+# The session's time zone is UTC, so these times are UTC, too; the server's own clock is what they compare with.
+_WORKERS = "SELECT UTC_TIMESTAMP(6) AS now_utc, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"
+_MYSQL_CLIENTS = (
+    "SELECT COUNT(*) AS clients FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"
+)
+_P_S = "performance_schema.*"
+
+
+# Sources: MySQL manual "SHOW REPLICA STATUS" (the name from 8.0.22; the old one is gone in 8.4); MariaDB manual "SHOW REPLICA
+# STATUS" (REPLICATION SLAVE ADMIN from 10.5.2, SLAVE MONITOR from 10.5.9), "Performance Schema" (replication tables from 10.6).
+STATEMENTS = (
+    StatusStatement(Part.IDENTITY, Flavour.MYSQL, (5, 7), _MYSQL_IDENTITY),
+    StatusStatement(Part.IDENTITY, Flavour.MARIADB, (10, 0), _MARIADB_IDENTITY),
+    StatusStatement(Part.CHANNELS, Flavour.MYSQL, (5, 7), "SHOW SLAVE STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.CHANNELS, Flavour.MYSQL, (8, 0, 22), "SHOW REPLICA STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 0), "SHOW ALL SLAVES STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 5, 2), "SHOW ALL SLAVES STATUS", "REPLICATION SLAVE ADMIN"),
+    StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 5, 9), "SHOW ALL SLAVES STATUS", "SLAVE MONITOR"),
+    StatusStatement(Part.WORKERS, Flavour.MYSQL, (5, 7), _WORKERS, "SELECT", _P_S),
+    StatusStatement(Part.WORKERS, Flavour.MARIADB, (10, 6), _WORKERS, "SELECT", _P_S),
+    StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
+    StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
+)
+
+
+def statement(part: Part, version: ServerVersion) -> StatusStatement | None:
+    """The statement for that part on that server: the latest of the table that its version has reached, None if there is none."""
+    fitting = [row for row in STATEMENTS if row.part is part and row.flavour is version.flavour and version.at_least(*row.since)]
+    return max(fitting, key=lambda row: row.since, default=None)
+
+
+def show_relay_event(channel: str, file: str, position: int) -> str:
+    """MariaDB: the event at a place of the relay log. Where the applier stopped it is the GTID of the transaction that failed."""
+    connection = f"{quote_text(channel)} " if channel else ""
+    return f"SHOW RELAYLOG {connection}EVENTS IN {quote_text(file)} FROM {position} LIMIT 1"
+
+
+# An account always sees and may always end its own connections.
+OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query'"
+CURRENT_ACCOUNT = "SELECT CURRENT_USER()"
+
+
+def kill_connection(connection: int) -> str:
+    """End a connection with what it runs."""
+    return f"KILL CONNECTION {connection}"

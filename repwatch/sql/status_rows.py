@@ -1,0 +1,225 @@
+"""Rows of the status statements into observations. Pure, by column name; whatever is missing, NULL or odd becomes "unknown".
+
+Both flavours' and all versions' names meet in one spelling: lower case, `master` read as `source`, `slave` as `replica`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from repwatch.model.gtid import MariadbPosition
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
+from repwatch.model.server import Address
+from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets
+
+RawRow = Mapping[str, str | None]
+
+# MariaDB also says Preparing, before it connects.
+_STATES = {
+    "yes": ThreadState.RUNNING,
+    "no": ThreadState.STOPPED,
+    "connecting": ThreadState.CONNECTING,
+    "preparing": ThreadState.CONNECTING,
+}
+# 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756/13124 (MySQL): the coordinator, about its workers.
+_POINTS_ELSEWHERE = {1964, 1756, 13124}
+# Group replication runs these two by itself; the second is stopped in good health.
+_NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
+
+
+class StatusRow:
+    """One row by normalised column names."""
+
+    def __init__(self, row: RawRow) -> None:
+        self._values = {_spelling(name): value for name, value in row.items()}
+
+    def text(self, *names: str) -> str:
+        """The first of these columns that says something, "" if none does."""
+        return next((value for name in names if (value := self._values.get(name))), "")
+
+    def number(self, name: str) -> float | None:
+        """A number; None for NULL, for a missing column and for what is no number."""
+        with suppress(ValueError):
+            return float(self.text(name))
+        return None
+
+    def whole(self, name: str) -> int:
+        """A number, 0 where it is unknown."""
+        with suppress(ValueError, OverflowError):
+            return int(self.number(name) or 0)
+        return 0
+
+    def time(self, name: str) -> datetime | None:
+        """A UTC time of the server; None for NULL and for the zero date."""
+        with suppress(ValueError):
+            return datetime.fromisoformat(self.text(name)).replace(tzinfo=UTC)
+        return None
+
+    def is_on(self, name: str) -> bool:
+        """True for anything but 0, OFF, No and nothing: newer servers have more than one way of being read-only."""
+        return self.text(name).lower() not in ("", "0", "off", "no")
+
+
+def _spelling(name: str) -> str:
+    return name.lower().replace("master", "source").replace("slave", "replica")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The variables of a server."""
+
+    server_id: int
+    server_uuid: str
+    read_only: bool
+    log_bin: bool
+    gtid_executed: str
+    gtid_applied: str  # the part that came by replication, where the flavour tells (MariaDB)
+    performance_schema: bool
+    instance: str
+
+
+def read_identity(row: RawRow) -> Identity:
+    """Translate the row of variables.
+
+    `read_only` is true where ordinary accounts cannot write: super_read_only implies it, and MariaDB 12 knows
+    NO_LOCK and NO_LOCK_NO_ADMIN beside ON.
+    """
+    values = StatusRow(row)
+    applied = values.text("gtid_replica_pos")
+    return Identity(
+        server_id=values.whole("server_id"),
+        server_uuid=values.text("server_uuid").lower(),
+        read_only=values.is_on("read_only") or values.is_on("super_read_only"),
+        log_bin=values.is_on("log_bin"),
+        gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
+        gtid_applied=applied,
+        performance_schema=values.is_on("performance_schema"),
+        instance=f"{values.text('hostname')}:{values.text('port')} {values.text('datadir')}",
+    )
+
+
+def _union(applied: str, logged: str) -> str:
+    """What a MariaDB server has executed: what it applied, and what it logged (its own transactions, and with
+    log_slave_updates the applied ones again). gtid_current_pos would leave out own ones of an earlier server_id."""
+    try:
+        return str(MariadbPosition.parse(applied).union(MariadbPosition.parse(logged)))
+    except ValueError:
+        return applied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One applier worker: its last error, and what it applies now."""
+
+    channel: str
+    number: int | None
+    error: ThreadError | None
+    transaction: str
+    applying_seconds: float | None  # since the transaction it applies was committed on the source; None if it applies none
+
+
+def read_workers(rows: Iterable[RawRow]) -> tuple[Worker, ...]:
+    """Translate performance_schema.replication_applier_status_by_worker of any version."""
+    return tuple(_worker(StatusRow(row)) for row in rows)
+
+
+def _worker(row: StatusRow) -> Worker:
+    number = int(row.whole("worker_id")) if row.text("worker_id") else None
+    # 5.7 and MariaDB name it LAST_SEEN: the last one that the worker took up.
+    transaction = row.text("applying_transaction", "last_seen_transaction")
+    committed, now = row.time("applying_transaction_immediate_commit_timestamp"), row.time("now_utc")
+    applying = row.text("applying_transaction") and row.is_on("service_state") and committed and now
+    return Worker(
+        channel=row.text("channel_name"),
+        number=number,
+        error=_error(row, "last_error_number", "last_error_message", at=row.time("last_error_timestamp"), worker=number),
+        transaction="" if transaction.upper() == "ANONYMOUS" else transaction,
+        applying_seconds=(now - committed).total_seconds() if applying and now and committed else None,
+    )
+
+
+def read_channels(rows: Iterable[RawRow], identity: Identity, workers: Sequence[Worker] = ()) -> tuple[ChannelObservation, ...]:
+    """Translate SHOW [ALL] REPLICA STATUS of any version. Rows without a source are no channels."""
+    values = (StatusRow(row) for row in rows)
+    ours = (row for row in values if row.text("source_host") and _name(row) not in _NOT_OURS)
+    return tuple(_channel(row, identity, [worker for worker in workers if worker.channel == _name(row)]) for row in ours)
+
+
+def _name(row: StatusRow) -> str:
+    return row.text("channel_name", "connection_name")
+
+
+def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> ChannelObservation:
+    receiver = _STATES.get(row.text("replica_io_running").lower(), ThreadState.UNKNOWN)
+    applier = _STATES.get(row.text("replica_sql_running").lower(), ThreadState.UNKNOWN)
+    error, worker = _applier_error(row, workers)
+    text = error.text if error else ""
+    return ChannelObservation(
+        name=_name(row),
+        source=Address(row.text("source_host"), row.whole("source_port") or 3306),
+        source_server_id=row.whole("source_server_id"),
+        source_uuid=row.text("source_uuid").lower(),
+        receiver=receiver,
+        applier=applier,
+        receiver_text=row.text("replica_io_state"),
+        applier_text=row.text("replica_sql_running_state", "replica_sql_state"),
+        receiver_error=_error(row, "last_io_errno", "last_io_error"),
+        applier_error=error,
+        gtid_received=row.text("retrieved_gtid_set", "gtid_io_pos").replace("\n", ""),
+        gtid_executed=row.text("executed_gtid_set").replace("\n", "") or identity.gtid_applied,
+        uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
+        lag=_lag(row, receiver, applier, workers),
+        delay=timedelta(seconds=row.whole("sql_delay")),
+        source_log=_place(row.text("source_log_file"), row.text("read_source_log_pos")),
+        applied_log=_place(row.text("relay_source_log_file"), row.text("exec_source_log_pos")),
+        relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),
+        failed_gtid=(failed_gtid(text) or (worker.transaction if worker else "")) if error else "",
+        failed_table=failed_table(text),
+    )
+
+
+def _place(file: str, position: str) -> str:
+    return f"{file}:{position}" if file else ""
+
+
+def _error(
+    row: StatusRow, number: str, text: str, *, at: datetime | None = None, worker: int | None = None
+) -> ThreadError | None:
+    errno = row.whole(number)
+    return ThreadError(errno=errno, text=hide_secrets(row.text(text)), at=at, worker=worker) if errno else None
+
+
+def _applier_error(row: StatusRow, workers: Sequence[Worker]) -> tuple[ThreadError | None, Worker | None]:
+    """The error that matters: the status row shows the coordinator's words about a worker, the worker's row has its own."""
+    shown = _error(row, "last_sql_errno", "last_sql_error")
+    if shown is None:
+        return None, None
+    failed = [worker for worker in workers if worker.error and worker.error.errno not in _POINTS_ELSEWHERE]
+    named = failed_worker(shown.text)
+    about_workers = shown.errno in _POINTS_ELSEWHERE or "oordinator stopped" in shown.text or named is not None
+    if failed and (about_workers or any(worker.error and worker.error.errno == shown.errno for worker in failed)):
+        first = min(failed, key=lambda worker: (worker.number != named, worker.error is None or _when(worker.error)))
+        return first.error, first
+    return (replace(shown, worker=named) if named is not None else shown), None
+
+
+def _when(error: ThreadError) -> float:
+    return error.at.timestamp() if error.at else 0.0
+
+
+def _lag(row: StatusRow, receiver: ThreadState, applier: ThreadState, workers: Sequence[Worker]) -> Lag:
+    """Seconds behind, None if a thread is not running: what the source has meanwhile is not known, whatever the server shows
+    (with the receiver stopped MySQL may show 0).
+
+    A worker knows when its transaction was committed, to the microsecond and without the jump that Seconds_Behind makes at the
+    end of a long transaction (whose first event is old when it arrives). But it compares two machines' clocks, which
+    Seconds_Behind corrects for: a figure that is negative or larger is the clocks', and the smaller one is taken.
+    """
+    shown = row.number("seconds_behind_source")
+    if shown is None or ThreadState.RUNNING is not receiver or ThreadState.RUNNING is not applier:
+        return Lag(seconds=None, basis=LagBasis.STATUS)
+    applying = max((worker.applying_seconds for worker in workers if worker.applying_seconds is not None), default=None)
+    if applying is not None and 0 <= applying < shown:
+        return Lag(seconds=applying, basis=LagBasis.PERFORMANCE_SCHEMA)
+    return Lag(seconds=max(0.0, shown), basis=LagBasis.STATUS)

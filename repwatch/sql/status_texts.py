@@ -1,0 +1,77 @@
+"""What the servers' error texts tell beside the number: transaction, worker, table. Texts of both flavours, all in one place."""
+
+import re
+
+# MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
+_GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
+_WORKER = re.compile(r"\bWorker (\d+) failed executing")
+_RELAY_GTID = re.compile(r"\bGTID (\d+-\d+-\d+)\b")
+
+_QUOTED = r"[`']?(?P<schema>[^`'.\s]+)[`']?\.[`']?(?P<table>[^`';,\s]+)[`']?"
+# In this order: what a row event says of itself is surest; a foreign key's text names the referencing table first.
+_TABLES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\bevent on table {_QUOTED}",
+        rf"\bTable {_QUOTED} (?:doesn't exist|already exists)",
+        rf"\b(?:of|in) table {_QUOTED}",
+        r"constraint fails \(`(?P<schema>[^`]+)`\.`(?P<table>[^`]+)`",
+        rf"\bUnknown table {_QUOTED}",
+        rf"\btable {_QUOTED} cannot be converted",
+    )
+)
+_DATABASE = re.compile(r"Default database: '(?P<database>[^']*)'")
+_QUERY = re.compile(r"Query: '(?P<query>.*)'", re.DOTALL)
+_NAME = r"`(?:[^`]|``)+`|[^\s`.,;()]+"
+_STATEMENT = re.compile(
+    r"\s*(?:(?:insert|replace)\s+(?:\w+\s+)*?into|update(?:\s+(?:low_priority|ignore))*|delete\s+(?:\w+\s+)*?from"
+    r"|(?:create|alter|drop|truncate)\s+(?:\w+\s+)*?table(?:\s+if(?:\s+not)?\s+exists)?"
+    r"|truncate|load\s+data\b.*?\binto\s+table)"
+    rf"\s+(?:(?P<schema>{_NAME})\s*\.\s*)?(?P<table>{_NAME})",
+    re.IGNORECASE | re.DOTALL,
+)
+# Statements that were replicated as text may carry what a person typed.
+_SECRETS = re.compile(
+    r"(?P<before>\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as|using)(?:\s+password)?|password\s*(?:for\b[^=]*)?[=(]|\w*_password\s*=)\s*\(?\s*)"
+    r"(?P<secret>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|0x[0-9a-f]+)",
+    re.IGNORECASE,
+)
+
+
+def failed_gtid(text: str) -> str:
+    """The transaction that the text blames, "" if it names none."""
+    found = _GTID.search(text)
+    return (found[1] or found[2]) if found else ""
+
+
+def relay_event_gtid(info: str) -> str:
+    """The GTID out of the Info of a MariaDB Gtid event ("BEGIN GTID 0-1-8"), "" for other events."""
+    found = _RELAY_GTID.search(info)
+    return found[1] if found else ""
+
+
+def failed_worker(text: str) -> int | None:
+    """The number of the worker that the text blames."""
+    found = _WORKER.search(text)
+    return int(found[1]) if found else None
+
+
+def failed_table(text: str) -> str:
+    """`schema.table` that the text is about, "" if it does not tell."""
+    for pattern in _TABLES:
+        if found := pattern.search(text):
+            return f"{found['schema']}.{found['table']}"
+    query, database = _QUERY.search(text), _DATABASE.search(text)
+    if not query or not (found := _STATEMENT.match(query["query"])):
+        return ""
+    schema = _bare(found["schema"] or "") or (database["database"] if database else "")
+    return f"{schema}.{_bare(found['table'])}" if schema else ""
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
+
+
+def hide_secrets(text: str) -> str:
+    """The text without passwords of statements in it."""
+    return _SECRETS.sub(lambda found: f"{found['before']}'…'", text)
