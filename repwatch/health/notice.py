@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from repwatch.health.incident import Incident, Phase
-from repwatch.model.finding import Severity
+from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver
 
@@ -85,9 +85,11 @@ def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bo
     """Whether a receiver's severity and patterns take this incident; a server is matched by name and by address."""
     if _RANK[incident.finding.severity] < _RANK[receiver.min_severity]:
         return False
+    subject = incident.subject
+    if subject.code is FindingCode.RECEIVER_UNDELIVERABLE and subject.channel == receiver.id:
+        return False  # it would refuse this one, too
     if not receiver.match:
         return True
-    subject = incident.subject
     servers = [name for name in (server_name, subject.server) if name]
     texts = [subject.cluster, *(f"{subject.cluster}/{server}" for server in servers)]
     texts += [f"{subject.cluster}/{server}/{subject.code}" for server in servers or [""]]
