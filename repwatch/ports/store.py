@@ -4,7 +4,6 @@ Invariant: a change of an incident and the outbox rows that it causes are writte
 moment neither loses nor doubles a notice.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -55,7 +54,7 @@ class Ledger(Protocol):
         """Findings that no look at a server can show or clear: drift, a receiver that refuses."""
         ...
 
-    def record(self, entries: Sequence[Entry], now: datetime) -> None:
+    def record(self, entry: Entry, now: datetime) -> None:
         """Write all or nothing. Raises StoreConflict if an incident is not at the revision that its change starts from."""
         ...
 
@@ -83,7 +82,7 @@ class Outbox(Standing, Protocol):
         """It arrived: never again; and what the receiver wants to remember of the incident."""
         ...
 
-    def postpone(self, envelope: Envelope, until: datetime, text: str) -> None:
+    def postpone(self, envelope: Envelope, thread: Thread, until: datetime, text: str) -> None:
         """Try again, not before that time."""
         ...
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from repwatch.adapters.store import codec, schema
@@ -22,6 +22,8 @@ from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Entry, Envelope, StoreConflict
 
 KEEP = timedelta(days=90)  # resolved incidents and what was sent of them
+FAR = timedelta(hours=2)  # no pause is that long: the wall clock was set back, and the notice is due
+TRY_AGAIN = timedelta(days=7)  # how old an incident may be for its refused notices to be tried again at a start
 
 
 class SqlStore:
@@ -86,17 +88,16 @@ class SqlStore:
             statement = named.union(select(standing.c.cluster), select(views.c.cluster))
             return frozenset(connection.execute(statement).scalars())
 
-    def record(self, entries: Sequence[Entry], now: datetime) -> None:
+    def record(self, entry: Entry, now: datetime) -> None:
         """Write all or nothing."""
         try:
             with self._write() as connection:
-                for entry in entries:
-                    for change in entry.changes:
-                        _write_change(connection, change)
-                    for posting in entry.postings:
-                        _write_posting(connection, posting, now)
-                    if entry.view is not None:
-                        _write_view(connection, entry.view)
+                for change in entry.changes:
+                    _write_change(connection, change)
+                for posting in entry.postings:
+                    _write_posting(connection, posting, now)
+                if entry.view is not None:
+                    _write_view(connection, entry.view)
         except IntegrityError:
             raise StoreConflict(f"the state store {self._where} was changed by somebody else") from None
 
@@ -128,6 +129,7 @@ class SqlStore:
         same = and_(earlier.c.incident_id == outbox.c.incident_id, earlier.c.receiver == outbox.c.receiver)
         blocked = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.WAITING)
         arrived = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.DELIVERED)
+        ripe = or_(outbox.c.next_attempt <= stamp(now), outbox.c.next_attempt > stamp(now + FAR))
         thread = and_(threads.c.incident_id == outbox.c.incident_id, threads.c.receiver == outbox.c.receiver)
         statement = (
             select(outbox, threads.c.body.label("thread"), arrived.label("reached"))
@@ -157,14 +159,14 @@ class SqlStore:
         with self._write() as connection:
             done = {"state": RowState.DELIVERED, "delivered_at": stamp(now), "attempts": envelope.attempts + 1, "last_error": ""}
             connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**done))
-            if thread:
-                _write_thread(connection, envelope, codec.dump(codec.THREAD, dict(thread)))
+            _write_thread(connection, envelope, thread)
 
-    def postpone(self, envelope: Envelope, until: datetime, text: str) -> None:
+    def postpone(self, envelope: Envelope, thread: Thread, until: datetime, text: str) -> None:
         """Count the attempt, and wait."""
         waiting = {"attempts": envelope.attempts + 1, "next_attempt": stamp(until), "last_error": text}
         with self._write() as connection:
             connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**waiting))
+            _write_thread(connection, envelope, thread)
 
     def give_up(self, envelope: Envelope, text: str) -> None:
         """Mark it undeliverable."""
@@ -179,12 +181,12 @@ class SqlStore:
             return connection.execute(count).scalar_one()
 
     def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
-        """At a start the configuration may have been corrected: what was refused of open incidents is tried again.
+        """At a start the configuration may have been corrected: what was refused lately is tried again.
 
         Back-off starts anew, what waits for a receiver that is no longer configured is given up, and old history goes.
         """
-        still_open = select(incidents.c.id).where(incidents.c.resolved.is_(None))
-        refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(still_open))
+        recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
+        refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent))
         waiting = outbox.c.state == RowState.WAITING
         with self._write() as connection:
             connection.execute(update(outbox).where(refused).values(state=RowState.WAITING))
@@ -269,7 +271,10 @@ def _write_posting(connection: Connection, posting: Posting, now: datetime) -> N
         connection.execute(insert(outbox).values(**row, receiver=receiver, attempts=0))
 
 
-def _write_thread(connection: Connection, envelope: Envelope, body: str) -> None:
+def _write_thread(connection: Connection, envelope: Envelope, thread: Thread) -> None:
+    if thread == envelope.thread:
+        return
+    body = codec.dump(codec.THREAD, dict(thread))
     key = and_(threads.c.incident_id == envelope.incident_id, threads.c.receiver == envelope.receiver)
     if not connection.execute(update(threads).where(key).values(body=body)).rowcount:
         connection.execute(insert(threads).values(incident_id=envelope.incident_id, receiver=envelope.receiver, body=body))

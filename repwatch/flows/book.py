@@ -1,0 +1,89 @@
+"""Incidents as the ledger has them or, while it cannot be written, as they would be there.
+
+What could not be written is merged into one entry, bounded by the number of incidents, and written with the next one that can be.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from repwatch.errors import StoreError
+from repwatch.health.incident import Change, Incident, Phase
+from repwatch.model.finding import Finding
+from repwatch.ports.clock import Clock
+from repwatch.ports.store import Entry, Ledger, StoreConflict
+
+log = logging.getLogger("repwatch.store")
+
+
+@dataclass(slots=True)
+class Book:
+    """One cluster's incidents. `problem` is empty while the ledger works. Used by one thread at a time."""
+
+    ledger: Ledger
+    clock: Clock
+    cluster: str
+    problem: str = ""
+    _unwritten: Entry = field(default_factory=Entry)
+    _memory: tuple[Incident, ...] = ()
+    _standing: tuple[Finding, ...] = ()
+
+    def read(self) -> tuple[tuple[Incident, ...], tuple[Finding, ...]]:
+        """The pending and open incidents, and the findings that stand until they are cleared."""
+        try:
+            if not self._unwritten.changes:
+                self._memory = self.ledger.open_incidents(self.cluster)
+            self._standing = self.ledger.standing(self.cluster)
+        except StoreError as error:
+            self._failed(error)
+        return self._memory, self._standing
+
+    def record(self, entry: Entry) -> None:
+        """Write the entry together with what could not be written before; what cannot be written now is kept."""
+        self._memory = living(self._memory, entry.changes)
+        whole = merge(self._unwritten, entry)
+        try:
+            self.ledger.record(whole, self.clock.now())
+        except StoreConflict as error:
+            self._unwritten = Entry()  # what is stored is the truth; the next look starts from there
+            self._failed(error)
+        except StoreError as error:
+            self._unwritten = whole
+            self._failed(error)
+        else:
+            self._unwritten = Entry()
+            if self.problem:
+                log.warning("store.recovered cluster=%s", self.cluster)
+            self.problem = ""
+
+    def _failed(self, error: StoreError) -> None:
+        text = f"{error}; {error.hint}" if error.hint else str(error)
+        if text != self.problem:
+            log.error("store.failed cluster=%s: %s", self.cluster, text)
+        self.problem = text
+
+
+def living(incidents: Iterable[Incident], changes: Iterable[Change]) -> tuple[Incident, ...]:
+    """The incidents after the changes, without those that ended."""
+    current = {incident.id: incident for incident in incidents}
+    for change in changes:
+        if change.before is not None:
+            current.pop(change.before.id, None)
+        if change.after is not None and change.after.phase is not Phase.RESOLVED:
+            current[change.after.id] = change.after
+    return tuple(current.values())
+
+
+def merge(older: Entry, newer: Entry) -> Entry:
+    """Two entries as one: of each incident the first `before` and the last `after`, all notices in order, the newer view."""
+    merged: dict[str, Change] = {}
+    for change in (*older.changes, *newer.changes):
+        name = _id(change)
+        merged[name] = Change(merged[name].before, change.after) if name in merged else change
+    changes = tuple(change for change in merged.values() if change.before is not None or change.after is not None)
+    return Entry(changes=changes, postings=(*older.postings, *newer.postings), view=newer.view or older.view)
+
+
+def _id(change: Change) -> str:
+    present: Sequence[Incident] = [incident for incident in (change.before, change.after) if incident is not None]
+    return present[0].id

@@ -1,0 +1,71 @@
+"""Looks at all servers at once. A slow one delays no other: its answer counts for the round in which it arrives."""
+
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.topology import ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.probe import Probe
+
+BUDGET = 6.0  # seconds after which a look that has not come back counts as one that saw nothing; probes bound themselves to less
+
+
+@dataclass(slots=True)
+class _InFlight:
+    server: ServerSpec
+    started: float
+
+
+@dataclass(slots=True)
+class Probing:
+    """One look in flight for each server. Threads only look and hand over; they are daemons, so that none holds up an exit."""
+
+    probe: Probe
+    clock: Clock
+    _arrived: dict[str, ProbeResult] = field(default_factory=dict)
+    _flying: dict[str, _InFlight] = field(default_factory=dict)
+    _news: threading.Condition = field(default_factory=threading.Condition)
+
+    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> dict[str, ProbeResult]:
+        """Ask servers that are not being asked already; what has arrived, by label. Waits for those named, `seconds` at most.
+
+        What arrived since the last round is part of it, unless something newer did.
+        """
+        for server in servers:
+            self._ask(server)
+        deadline = self.clock.monotonic() + seconds
+        with self._news:
+            while self._flying.keys() & wait_for and (rest := deadline - self.clock.monotonic()) > 0:
+                self._news.wait(rest)
+            arrived, self._arrived = self._arrived, {}
+            return self._overdue() | arrived
+
+    def _ask(self, server: ServerSpec) -> None:
+        with self._news:
+            if server.label in self._flying:
+                return
+            flight = self._flying[server.label] = _InFlight(server, self.clock.monotonic())
+        threading.Thread(target=self._look, args=(flight,), name=f"probe-{server.label}", daemon=True).start()
+
+    def _look(self, flight: _InFlight) -> None:
+        result = self.probe(flight.server)
+        with self._news:
+            self._arrived[flight.server.label] = result
+            del self._flying[flight.server.label]
+            self._news.notify_all()
+
+    def _overdue(self) -> dict[str, ProbeResult]:
+        now = self.clock.monotonic()
+        late = {label: now - flight.started for label, flight in self._flying.items() if now - flight.started > BUDGET}
+        return {
+            label: Unobserved(
+                at=self.clock.now(),
+                took=timedelta(seconds=took),
+                failure=ProbeFailure.TIMED_OUT,
+                text=f"a look at it has not come back for {took:.0f} s",
+            )
+            for label, took in late.items()
+        }

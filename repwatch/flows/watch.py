@@ -1,0 +1,167 @@
+"""One tick of one cluster: look at every server, diagnose, advance the incidents, record them with their notices and the view.
+
+Level-triggered: a tick rebuilds everything from what it sees and what is stored, so it may die anywhere and the next one goes on.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from repwatch.flows.book import Book, living
+from repwatch.flows.probing import BUDGET, Probing
+from repwatch.health.causes import causes
+from repwatch.health.incident import Change, Incident, Look, LookKind, step
+from repwatch.health.notice import Audience, post
+from repwatch.health.source import settle
+from repwatch.health.view import DatedView, build_cluster_view, date_view
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import Finding, Subject
+from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.topology import ClusterSpec, ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.store import Entry
+
+log = logging.getLogger("repwatch.watch")
+
+PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time; a later answer counts in the next tick
+CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
+
+Diagnose = Callable[[World], Sequence[Finding]]
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Watches one cluster. `tick` is called by one thread at a time; `view` may be read by any."""
+
+    cluster: ClusterSpec
+    diagnose: Diagnose
+    probing: Probing
+    book: Book
+    audience: Audience
+    clock: Clock
+    view: DatedView | None = None
+    _latest: dict[str, ProbeResult] = field(default_factory=dict)
+    _good: dict[str, Observation] = field(default_factory=dict)
+    _source: str | None = None
+
+    def tick(self) -> int:
+        """Look once, and again within a second where something new needs confirming; the number of notices made."""
+        made, doubtful = self._look(self.cluster.servers, LookKind.POLL)
+        if doubtful:
+            self.clock.sleep(CONFIRM_AFTER)
+            made += self._look(doubtful, LookKind.CONFIRM)[0]
+        return made
+
+    def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
+        results = self._ask(servers)
+        world = self._world()
+        incidents, standing = self.book.read()
+        findings = (*self.diagnose(world), *standing)
+        look = self._seen(world, results, kind, incidents)
+        entry = advance(incidents, findings, look, self.audience, causes(world, findings))
+        self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
+        self.book.record(replace(entry, view=self.view))
+        report(entry)
+        return len(entry.postings), self._doubtful(entry.changes)
+
+    def _ask(self, servers: Sequence[ServerSpec]) -> Mapping[str, ProbeResult]:
+        """Ask them all; wait for those that answered last time, and for everyone the first time."""
+        fresh = {server.label for server in servers if server.label not in self._latest}
+        prompt = {server.label for server in servers if isinstance(self._latest.get(server.label), Observation)}
+        results = self.probing.round(servers, wait_for=fresh | prompt, seconds=BUDGET if fresh else PATIENCE)
+        self._latest |= results
+        self._good |= {label: result for label, result in results.items() if isinstance(result, Observation)}
+        return results
+
+    def _world(self) -> World:
+        now = self.clock.now()
+        servers = tuple(
+            ServerNow(spec=spec, result=self._latest.get(spec.label) or _not_yet(now), last_good=self._good.get(spec.label))
+            for spec in self.cluster.servers
+        )
+        self._source = settle(self.cluster, servers, self._source)
+        return World(cluster=self.cluster, source=self._source, servers=servers, now=now)
+
+    def _seen(self, world: World, results: Mapping[str, ProbeResult], kind: LookKind, incidents: Iterable[Incident]) -> Look:
+        asked = {s.address for s in world.servers if s.spec.label in results}
+        observed = {s.address for s in world.servers if isinstance(results.get(s.spec.label), Observation)}
+        if kind is LookKind.POLL:
+            # What belongs to the cluster as a whole is judged where every server was seen; a server that is no longer
+            # configured has nothing wrong with it any more.
+            configured = {s.address for s in world.servers}
+            gone = {incident.subject.server for incident in incidents} - configured - {""}
+            asked |= gone | {""}
+            observed |= gone | ({""} if observed >= configured else set())
+        return Look(at=world.now, kind=kind, asked=frozenset(asked), observed=frozenset(observed))
+
+    def _doubtful(self, changes: Iterable[Change]) -> tuple[ServerSpec, ...]:
+        new = {
+            change.after.subject.server
+            for change in changes
+            if change.before is None and change.after is not None and change.after.finding.settled
+        }
+        return tuple(spec for spec in self.cluster.servers if str(spec.endpoint.address) in new)
+
+
+@dataclass(slots=True)
+class SelfWatcher:
+    """Turns what stands about repwatch itself into incidents; and ends those of clusters that are no longer configured."""
+
+    book: Book
+    audience: Audience
+    clock: Clock
+    findings: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+
+    def tick(self) -> int:
+        """One look; the number of notices made."""
+        incidents, self.findings = self.book.read()
+        servers = frozenset({"", *(incident.subject.server for incident in incidents)})
+        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=servers, observed=servers)
+        entry = advance(incidents, self.findings, look, self.audience, {})
+        if entry.changes:
+            self.book.record(entry)
+            report(entry)
+        self.incidents = living(incidents, entry.changes)
+        return len(entry.postings)
+
+
+def advance(
+    incidents: Iterable[Incident],
+    findings: Sequence[Finding],
+    look: Look,
+    audience: Audience,
+    explained: Mapping[Subject, Subject],
+) -> Entry:
+    """What a look changes and what is to be said about it. Pure."""
+    stepped = step(incidents, findings, look, explained)
+    present = [change.after for change in stepped if change.after is not None]
+    changes: list[Change] = []
+    entry = Entry()
+    for before, after in ((change.before, change.after) for change in stepped):
+        told = after
+        if after is not None:
+            symptoms = [incident for incident in present if incident.cause == after.subject.key]
+            told, postings = post(after, audience, symptoms, look.at)
+            entry = replace(entry, postings=(*entry.postings, *postings))
+        if told != before:
+            revision = before.revision + 1 if before else 1
+            changes.append(Change(before, told and replace(told, revision=revision)))
+    return replace(entry, changes=tuple(changes))
+
+
+def report(entry: Entry) -> None:
+    """One line in the log for each transition, none for a look that changed nothing."""
+    for change in entry.changes:
+        incident = change.after or change.before
+        phase = change.after.phase if change.after else "dropped"
+        if incident is not None and phase != (change.before.phase if change.before else ""):
+            log.info("incident.%s key=%s: %s", phase, incident.subject.key, incident.finding.summary)
+    for posting in entry.postings:
+        to = ",".join(posting.receivers)
+        log.info("notice.%s id=%s key=%s to=%s", posting.notice.event, posting.notice.id, posting.notice.subject.key, to)
+
+
+def _not_yet(now: datetime) -> Unobserved:
+    return Unobserved(at=now, took=timedelta(0), failure=ProbeFailure.TIMED_OUT, text="it has not answered yet")
