@@ -2,20 +2,21 @@
 
 Values travel raw: bytes as the server sent them, None for NULL. The driver's converted values cannot be compared
 (a zero date arrives as None, like NULL) and cost five times as much.
-A session belongs to one thread (the driver's threadsafety is 1); `kill` may be called from another.
+A session belongs to one thread (the driver's threadsafety is 1); `kill_running` may be called from another.
 """
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Self
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
-from mysql.connector.constants import ClientFlag
 
 from repwatch.adapters.mysql.failures import connect_failure, statement_failure
-from repwatch.adapters.secrets import reveal
-from repwatch.errors import OutcomeUnknown, Unreachable
+from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
+from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
 from repwatch.model.endpoint import Endpoint, TlsMode
 from repwatch.model.server import ServerVersion
 from repwatch.ports.database import Params, Result, Row, Timeouts, as_text
@@ -23,49 +24,61 @@ from repwatch.ports.database import Params, Result, Row, Timeouts, as_text
 # Fixed for every session, so that text, times and dates mean the same on every server; NO_ZERO_DATE and the like would
 # turn zero dates into NULL inside functions, ANSI_QUOTES and NO_BACKSLASH_ESCAPES would change what we send.
 SESSION_SETUP = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"
+# How long `close` waits for the end of a statement that it kills; the rest happens behind its back.
+CLOSE_SECONDS = 1.0
+BATCH = 1000
 
 
 class Session:
     """An open connection with autocommit, UTC, utf8mb4 and a permissive SQL mode."""
 
-    def __init__(
-        self, connection: MySQLConnectionAbstract, endpoint: Endpoint, version: ServerVersion, timeouts: Timeouts
-    ) -> None:
+    def __init__(self, connection: MySQLConnectionAbstract, endpoint: Endpoint, timeouts: Timeouts) -> None:
         self._connection = connection
         self.endpoint = endpoint
-        self.version = version
+        self.version = ServerVersion.parse("0.0")
         self.server = str(endpoint.address)
+        self._id = int(connection.connection_id or 0)
+        self._opened = time.monotonic()
         self._timeouts = timeouts
         self._closed = False
-        self._streaming = False
+        self._unread = False  # a statement runs, or rows of it have not been read
 
     @classmethod
     def connect(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
         """Log in. Raises Unreachable, LoginRefused, NotMySQL, or UsageError where the secret cannot be read."""
         timeouts = timeouts or Timeouts()
+        options = connect_options(endpoint, timeouts)
         try:
-            connection = mysql.connector.connect(**_options(endpoint, timeouts))
-        except (mysql.connector.Error, OSError, NotImplementedError, ValueError, IndexError, TypeError) as error:
-            # A peer that is no MySQL server makes the driver fail in its parser, with any of the last three.
+            connection = mysql.connector.connect(**options)
+        except (*DRIVER_ERRORS, NotImplementedError, ValueError, TypeError) as error:
             raise connect_failure(error, endpoint) from None
         assert isinstance(connection, MySQLConnectionAbstract)
-        session = cls(connection, endpoint, ServerVersion.parse("0.0"), timeouts)
+        session = cls(connection, endpoint, timeouts)
         try:
-            session._verify_tls()
-            version, comment = session.text_row("SELECT VERSION(), @@version_comment")
-            session.version = ServerVersion.parse(version or "", comment or "")
-            session.execute(SESSION_SETUP)
+            session._greet()
         except BaseException:
             session.close()
             raise
         return session
 
+    def _greet(self) -> None:
+        self._verify_tls()
+        try:
+            version, comment = self.text_row("SELECT VERSION(), @@version_comment")
+            self.version = ServerVersion.parse(version or "", comment or "")
+            self.execute(SESSION_SETUP)
+        except OutcomeUnknown as error:  # nothing of the caller's was sent
+            raise Unreachable(error.text, server=self.server, errno=error.errno, hint=error.hint) from None
+        except StatementRefused as error:  # an expired password lets one in, and nothing more (1820)
+            raise LoginRefused(error.text, server=self.server, errno=error.errno, hint=error.hint) from None
+        except ValueError as error:
+            raise NotMySQL(str(error), server=self.server) from None
+
     def _verify_tls(self) -> None:
-        # The driver connects in plain text where its options seem to forbid it, so the server itself is asked.
+        # The driver connects in plain text where its options seem to forbid it.
         if self.endpoint.tls in (TlsMode.DISABLED, TlsMode.PREFERRED) or self.endpoint.address.socket:
             return
-        (_, cipher) = self.text_row("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-        if not cipher:
+        if not is_encrypted(self._connection):
             raise Unreachable(
                 f"the connection is not encrypted, and tls = {self.endpoint.tls.value!r} demands it",
                 server=self.server,
@@ -74,21 +87,61 @@ class Session:
 
     def query(self, sql: str, params: Params = ()) -> Result:
         """Run one statement that returns rows, and read them all."""
-        with _Cursor(self, sql, params) as cursor:
-            return Result(cursor.columns, list(cursor.rows()))
+        cursor = self._send(sql, params)
+        return Result(_columns(cursor), list(self._rows(cursor)))
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
-        """Run one statement and yield its rows in batches; the statement is killed if the caller stops early."""
-        with _Cursor(self, sql, params) as cursor:
-            self._streaming = True
-            yield from cursor.rows()
-            self._streaming = False
+        """Run one statement and yield its rows in batches; if the caller stops early it is killed and the session closed."""
+        yield from self._rows(self._send(sql, params))
 
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement; the number of affected rows, or of rows returned and dropped."""
-        with _Cursor(self, sql, params) as cursor:
-            dropped = sum(1 for _ in cursor.rows()) if cursor.columns else 0
-            return dropped or cursor.affected
+        cursor = self._send(sql, params)
+        affected = max(int(cursor.rowcount), 0)
+        return sum(1 for _ in self._rows(cursor)) or affected
+
+    def _send(self, sql: str, params: Params) -> Any:
+        if self._closed:
+            raise Unreachable("this connection was closed", server=self.server, hint="connect again")
+        if self._unread:
+            raise RuntimeError("the rows of another statement have not been read")
+        self._unread = True
+        try:
+            cursor: Any = self._connection.cursor(raw=True)  # unbuffered; its type is a union of eight
+            cursor.execute(sql, tuple(params))
+        except DRIVER_ERRORS as error:
+            raise self._failure(error) from None
+        except BaseException:  # a signal, somewhere in the protocol: the connection is good for nothing more
+            self.close()
+            raise
+        self._unread = cursor.description is not None
+        return cursor
+
+    def _rows(self, cursor: Any) -> Iterator[Row]:
+        try:
+            while self._unread:
+                batch = cursor.fetchmany(BATCH)
+                for row in batch:
+                    yield tuple(None if value is None else bytes(value) for value in row)
+                self._unread = bool(batch)
+        except DRIVER_ERRORS as error:
+            raise self._failure(error) from None
+        finally:
+            if self._unread:
+                self.close()
+            else:
+                with suppress(Exception):
+                    cursor.close()
+
+    def _failure(self, error: Exception) -> Exception:
+        if isinstance(error, mysql.connector.ProgrammingError) and (error.errno or 0) <= 0:
+            self._unread = False
+            return ValueError(f"the driver did not send the statement: {error.msg}")
+        failure = statement_failure(error, self.server)
+        if isinstance(failure, OutcomeUnknown):
+            self._shut(wait=0)
+        self._unread = False
+        return failure
 
     def text_row(self, sql: str, params: Params = ()) -> tuple[str | None, ...]:
         """The first row, decoded; an empty tuple if there is none."""
@@ -112,7 +165,7 @@ class Session:
     @property
     def connection_id(self) -> int:
         """The server's id of this connection, for KILL."""
-        return int(self._connection.connection_id or 0)
+        return self._id
 
     @property
     def raw(self) -> MySQLConnectionAbstract:
@@ -120,18 +173,42 @@ class Session:
         return self._connection
 
     def kill_running(self) -> None:
-        """End the statement that runs on this session, from any thread, over a connection of its own (KILL QUERY)."""
-        with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other, suppress(Exception):
-            other.execute(f"KILL QUERY {self.connection_id}")
+        """End the statement that runs on this session, from any thread; the session stays usable.
+
+        Raises Unreachable or LoginRefused if the second connection that this needs does not come about.
+        """
+        self._kill("QUERY")
+
+    def _kill(self, what: str) -> None:
+        with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other:
+            # After a restart of the server the same number is somebody else's connection.
+            uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)
+            if uptime + 1 < time.monotonic() - self._opened:
+                return
+            with suppress(StatementRefused):  # 1094: it is gone already
+                other.execute(f"KILL {what} {self._id}")
 
     def close(self) -> None:
-        """Close; never raises. Unread rows are abandoned by killing their statement first (the driver would drain them)."""
+        """Close; never raises, and takes about a second at most. A statement that still runs is killed."""
+        self._shut(wait=CLOSE_SECONDS)
+
+    def _shut(self, wait: float) -> None:
         if self._closed:
             return
         self._closed = True
+        if not self._unread:
+            with suppress(Exception):
+                self._connection.close()
+            return
+        # The driver would read all the rest of the rows first, or wait for a server that never answers.
+        ending = threading.Thread(target=self._abandon, name=f"abandon {self.server}", daemon=True)
+        ending.start()
+        ending.join(wait)
+
+    def _abandon(self) -> None:
+        with suppress(ServerError, OSError):
+            self._kill("CONNECTION")
         with suppress(Exception):
-            if self._streaming:
-                self.kill_running()
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -141,78 +218,5 @@ class Session:
         self.close()
 
 
-class _Cursor:
-    """A raw, unbuffered cursor that translates errors and is always closed."""
-
-    BATCH = 1000
-
-    def __init__(self, session: Session, sql: str, params: Params) -> None:
-        self._session = session
-        self._sql = sql
-        self._params = params
-        self._finished = False
-
-    def __enter__(self) -> Self:
-        try:
-            self._cursor: Any = self._session.raw.cursor(raw=True)
-            self._cursor.execute(self._sql, tuple(self._params))
-        except (mysql.connector.Error, OSError) as error:
-            raise self._failure(error) from None
-        self.columns: tuple[str, ...] = tuple(part[0] for part in self._cursor.description or ())
-        self._finished = not self.columns
-        return self
-
-    def _failure(self, error: Exception) -> Exception:
-        failure = statement_failure(error, self._session.server)
-        self._finished = True
-        if isinstance(failure, OutcomeUnknown):
-            self._session.close()
-        return failure
-
-    @property
-    def affected(self) -> int:
-        return max(int(self._cursor.rowcount), 0)
-
-    def rows(self) -> Iterator[Row]:
-        while not self._finished:
-            try:
-                batch = self._cursor.fetchmany(self.BATCH)
-            except (mysql.connector.Error, OSError) as error:
-                raise self._failure(error) from None
-            if not batch:
-                self._finished = True
-            for row in batch:
-                yield tuple(None if value is None else bytes(value) for value in row)
-
-    def __exit__(self, *details: object) -> None:
-        if not self._finished:
-            self._session.close()
-        else:
-            with suppress(Exception):
-                self._cursor.close()
-
-
-def _options(endpoint: Endpoint, timeouts: Timeouts) -> dict[str, Any]:
-    """The driver's keyword arguments; each is set on purpose (see docs/decisions/0001-driver.md)."""
-    address = endpoint.address
-    options: dict[str, Any] = {
-        "user": endpoint.user,
-        "password": reveal(endpoint.password) if endpoint.password else "",
-        "autocommit": True,
-        "charset": "utf8mb4",
-        "collation": "utf8mb4_general_ci",  # the one that every version of both flavours knows
-        "connection_timeout": max(1, round(timeouts.connect)),
-        "read_timeout": max(1, round(timeouts.read)),
-        "write_timeout": max(1, round(timeouts.read)),
-        "client_flags": [-ClientFlag.MULTI_STATEMENTS],
-        "ssl_disabled": endpoint.tls is TlsMode.DISABLED,
-        "allow_local_infile": False,
-    }
-    options |= {"unix_socket": address.socket} if address.socket else {"host": address.host, "port": address.port}
-    if endpoint.ca:
-        options["ssl_ca"] = str(endpoint.ca)
-    if endpoint.tls in (TlsMode.VERIFY_CA, TlsMode.VERIFY_IDENTITY):
-        options["ssl_verify_cert"] = True
-    if endpoint.tls is TlsMode.VERIFY_IDENTITY:
-        options["ssl_verify_identity"] = True
-    return options
+def _columns(cursor: Any) -> tuple[str, ...]:
+    return tuple(part[0] for part in cursor.description or ())
