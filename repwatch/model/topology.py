@@ -61,6 +61,19 @@ class ClusterSpec:
                 return server
         raise KeyError(label)
 
+    def upstream(self, server: ServerSpec) -> dict[str, str]:
+        """The label (or AUTO) of the server that each channel of `server` should replicate from; empty for a source.
+
+        Sources are the cluster's own, and a server that only the channels of others name (multi-source).
+        """
+        if server.channels:
+            return dict(server.channels)
+        if server.replicates_from:
+            return {"": server.replicates_from}
+        own = (server.name, str(server.endpoint.address))
+        named = {label for other in self.servers for label in other.channels.values()}
+        return {} if self.source in own or named.intersection(own) else {"": self.source}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaTarget:

@@ -1,0 +1,39 @@
+"""`repwatch doctor`: are the servers, the accounts and this machine as repwatch needs them?"""
+
+from pathlib import Path
+
+import click
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.app.machine import check_machine
+from repwatch.app.targets import load_settings
+from repwatch.cli.options import format_option, target_options
+from repwatch.flows.doctor import examine
+from repwatch.health.checkup import Checkup
+from repwatch.render.doctor import doctor_json, doctor_text
+
+
+@click.command()
+@target_options
+@format_option("text", "json")
+def doctor(*, config: Path | None, source: str | None, replicas: tuple[str, ...], state: Path | None, output_format: str) -> int:
+    """Check connections, privileges, settings and the driver.
+
+    Missing privileges are printed as the GRANT statements that an administrator can run. Nothing is changed anywhere.
+
+    \b
+    Exit status: 0 no problems, 1 problems found, 2 wrong usage or configuration.
+
+    \b
+    Examples:
+      repwatch doctor
+      repwatch doctor --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2
+    """
+    settings = load_settings(config, source, replicas, state)
+    clock = SystemClock()
+    checkup = Checkup(
+        remarks=check_machine(settings, clock), clusters=examine(settings.clusters, connect=Session.connect, clock=clock)
+    )
+    click.echo(doctor_json(checkup) if output_format == "json" else doctor_text(checkup))
+    return 1 if checkup.problems else 0

@@ -1,0 +1,70 @@
+"""What `doctor` says, as text and as JSON."""
+
+import json
+from collections.abc import Iterator
+
+from repwatch.health.checkup import Checkup, ClusterCheckup, Level, Remark, ServerCheckup
+
+_MARKS = {Level.GOOD: "✓", Level.NOTE: "!", Level.PROBLEM: "✗"}
+
+
+def doctor_text(checkup: Checkup) -> str:
+    """For a person: a mark for each thing, and below it what to do."""
+    lines = [*_remarks(checkup.remarks, "")]
+    for cluster in checkup.clusters:
+        lines += ["", *_cluster(cluster)]
+    count = checkup.problems
+    lines += ["", "no problems found" if not count else f"{count} problem{'s' if count > 1 else ''} found"]
+    return "\n".join(lines)
+
+
+def doctor_json(checkup: Checkup) -> str:
+    """For a script; `state` is what the exit status says."""
+    document = {
+        "schema_version": 1,
+        "state": "problems" if checkup.problems else "ok",
+        "problems": checkup.problems,
+        "remarks": [_remark(remark) for remark in checkup.remarks],
+        "clusters": [
+            {"name": cluster.name, "servers": [_server(server) for server in cluster.servers]} for cluster in checkup.clusters
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def _cluster(cluster: ClusterCheckup) -> Iterator[str]:
+    yield f"cluster {cluster.name}"
+    for server in cluster.servers:
+        name = f"{server.name} ({server.server})" if server.name else server.server
+        yield f"  {name}: {server.role}{f', {server.version}' if server.version else ''}"
+        yield from _remarks(server.remarks, "    ")
+
+
+def _remarks(remarks: tuple[Remark, ...], indent: str) -> Iterator[str]:
+    for remark in remarks:
+        first, *rest = remark.text.splitlines() or [""]
+        yield f"{indent}{_MARKS[remark.level]} {first}"
+        yield from (f"{indent}  {line}" for line in rest)
+        if remark.hint:
+            yield f"{indent}  → {remark.hint}"
+        yield from (f"{indent}      {grant}" for grant in remark.grants)
+
+
+def _server(server: ServerCheckup) -> dict[str, object]:
+    return {
+        "server": server.server,
+        "name": server.name,
+        "role": server.role,
+        "version": server.version or None,
+        "remarks": [_remark(remark) for remark in server.remarks],
+    }
+
+
+def _remark(remark: Remark) -> dict[str, object]:
+    return {
+        "topic": remark.topic,
+        "level": remark.level,
+        "text": remark.text,
+        "hint": remark.hint,
+        "grants": list(remark.grants),
+    }
