@@ -1,0 +1,102 @@
+"""The inventory against what is seen: which server a channel reads from, which one it should, and whom AUTO settles on."""
+
+from collections.abc import Iterator, Mapping
+
+from repwatch.health.world import ServerNow, World
+from repwatch.model.observation import ChannelObservation, Observation, ThreadState
+
+
+def label(server: ServerNow) -> str:
+    """How the inventory calls a server."""
+    return server.spec.label
+
+
+def find(world: World, name: str | None) -> ServerNow | None:
+    """The server with that label or address."""
+    return next((s for s in world.servers if name is not None and name in (s.spec.name, s.address)), None)
+
+
+def is_source(world: World, server: ServerNow) -> bool:
+    """True for the cluster's source in force."""
+    return world.source is not None and world.source in (server.spec.name, server.address)
+
+
+def wanted_channels(world: World, server: ServerNow) -> Mapping[str, str]:
+    """Channel name -> label of the source it should have. Empty for the source, and while AUTO is not settled.
+
+    A replica whose channels are listed replicates over these alone, unless `replicates_from` adds the default channel.
+    """
+    wanted = dict(server.spec.channels)
+    default = server.spec.replicates_from
+    if default is None and not wanted and not is_source(world, server):
+        default = world.source
+    return wanted | ({"": default} if default is not None else {})
+
+
+def is_replica(world: World, server: ServerNow) -> bool:
+    """True if this server should replicate, or does while nobody has said who should."""
+    if wanted_channels(world, server):
+        return True
+    known = server.last_good
+    return world.source is None and known is not None and bool(known.channels)
+
+
+def same_server(world: World, server: ServerNow) -> ServerNow | None:
+    """The earlier entry of the inventory that is this very server under another address."""
+    own = server.observation
+    if own is None or not own.instance:
+        return None
+    for other in world.servers:
+        if other is server:
+            return None
+        if other.observation and other.observation.instance == own.instance and _same_identity(other.observation, own):
+            return other
+    return None
+
+
+def _same_identity(one: Observation, two: Observation) -> bool:
+    return (one.server_id, one.server_uuid) == (two.server_id, two.server_uuid)
+
+
+def source_of(world: World, channel: ChannelObservation) -> ServerNow | None:
+    """The server of the inventory that a channel reads from, None if it is another one or cannot be told.
+
+    By identity where the channel is connected, for one server has many addresses. A channel that is not connected may still
+    carry the identity of its last source (MariaDB keeps Master_Server_Id over CHANGE MASTER), so there its address comes first.
+    """
+    by_identity = [server for server in world.servers if server.last_good and is_identity(channel, server.last_good)]
+    by_address = [server for server in world.servers if server.spec.endpoint.address == channel.source]
+    connected = channel.receiver is ThreadState.RUNNING
+    first, second = (by_identity, by_address) if connected else (by_address, by_identity)
+    found = first or second
+    return found[0] if len(found) == 1 else None
+
+
+def is_identity(channel: ChannelObservation, source: Observation) -> bool:
+    """True if what the channel says of its source is this server."""
+    if channel.source_uuid and source.server_uuid:
+        return channel.source_uuid == source.server_uuid
+    return channel.source_server_id != 0 and channel.source_server_id == source.server_id
+
+
+def agreed_source(world: World) -> str | None:
+    """The label of the server that all replication in the cluster comes from, None if there is none or more than one.
+
+    Servers that cannot be seen now count as they were seen last, so that a source that goes down stays the source.
+    Of servers that replicate from each other, it is the only writable one.
+    """
+    links = {(label(server), label(source)) for server, source in _links(world) if source is not server}
+    sources = {source for _, source in links}
+    replicas = {replica for replica, _ in links}
+    roots = sources - replicas
+    if not roots:
+        roots = {name for name in sources if (s := find(world, name)) and s.last_good and not s.last_good.read_only}
+    return next(iter(roots)) if len(roots) == 1 else None
+
+
+def _links(world: World) -> Iterator[tuple[ServerNow, ServerNow]]:
+    for server in world.servers:
+        for channel in server.last_good.channels if server.last_good else ():
+            source = source_of(world, channel)
+            if source is not None:
+                yield server, source

@@ -1,0 +1,42 @@
+"""From the world to findings: an ordered table of small rules. Each says one thing, of what is seen and of nothing else.
+
+A server that is not seen yields a finding about that and no other: unknown is not healthy, and not guessed either.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from repwatch.health import rules_channel, rules_server, rules_topology
+from repwatch.health.world import World
+from repwatch.model.finding import Finding, FindingCode
+
+
+class Rule(NamedTuple):
+    """One finding code and the function that finds it."""
+
+    code: FindingCode
+    find: Callable[[World], Iterator[Finding]]
+
+
+RULES = (
+    Rule(FindingCode.SERVER_UNREACHABLE, rules_server.unreachable),
+    Rule(FindingCode.LOGIN_REFUSED, rules_server.login_refused),
+    Rule(FindingCode.PRIVILEGE_MISSING, rules_server.privilege_missing),
+    Rule(FindingCode.OBSERVATION_STALE, rules_server.stale),
+    Rule(FindingCode.DUPLICATE_SERVER_ID, rules_server.duplicate_server_id),
+    Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
+    Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
+    Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
+    Rule(FindingCode.RECEIVER_ERROR, rules_channel.receiver_error),
+    Rule(FindingCode.RECEIVER_RETRYING, rules_channel.receiver_retrying),
+    Rule(FindingCode.APPLIER_STOPPED, rules_channel.applier_stopped),
+    Rule(FindingCode.RECEIVER_STOPPED, rules_channel.receiver_stopped),
+    Rule(FindingCode.LAGGING, rules_channel.lagging),
+    Rule(FindingCode.REPLICA_WRITABLE, rules_server.replica_writable),
+)
+"""The worst and the causes first; a person reads them in this order."""
+
+
+def diagnose(world: World) -> tuple[Finding, ...]:
+    """All findings of a cluster at one moment, in the order of RULES, then of the inventory."""
+    return tuple(finding for rule in RULES for finding in rule.find(world))

@@ -1,0 +1,221 @@
+"""Rules about a channel: its receiver, its applier, its lag."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from repwatch.health import commands
+from repwatch.health.errors_applier import APPLIER_ERRORS
+from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
+from repwatch.health.errors_receiver import RECEIVER_ERRORS
+from repwatch.health.inventory import find, label, source_of, wanted_channels
+from repwatch.health.rules_common import channels, evidence, of_channel, subject
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.gtid import missing_count
+from repwatch.model.observation import ChannelObservation, ProbeFailure, ThreadError, ThreadState, Unobserved
+from repwatch.sql.replication import HOLD_DELAY
+
+MANY_LIMITS = 10
+"""So many times its limit, lag is critical."""
+
+
+def receiver_stopped(world: World) -> Iterator[Finding]:
+    """Not running, and no error: a person stopped it, or nobody started it."""
+    for server, channel in channels(world):
+        if channel.receiver is ThreadState.STOPPED and channel.receiver_error is None:
+            never = not channel.source_server_id
+            yield Finding(
+                subject=subject(world, server, FindingCode.RECEIVER_STOPPED, channel.name),
+                severity=Severity.WARNING,
+                summary=f"{label(server)}{of_channel(channel)}: the receiver "
+                + ("has never connected and is stopped" if never else "is stopped, without an error"),
+                meaning="Somebody stopped it, or the server started without starting it. The replica gets nothing new meanwhile, "
+                "and the source may delete binary logs that it has not read.",
+                remedy=_fill("Ask who stopped it and why. When the reason is gone: {start_receiver}", world, server, channel),
+                avoid="Do not leave it stopped for longer than the source keeps its binary logs.",
+                evidence=_evidence(channel),
+            )
+
+
+def receiver_retrying(world: World) -> Iterator[Finding]:
+    """It tries to connect, again and again."""
+    for server, channel in channels(world):
+        if channel.receiver is ThreadState.CONNECTING:
+            error = channel.receiver_error
+            advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
+            cause = _unreachable_source(world, server, channel)
+            why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
+            yield Finding(
+                subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
+                severity=Severity.WARNING if cause else Severity.CRITICAL,
+                summary=f"{label(server)}{of_channel(channel)} cannot connect to its source {channel.source}: {why}",
+                meaning=_fill(advice.meaning, world, server, channel),
+                remedy=_fill(advice.remedy, world, server, channel),
+                avoid=advice.avoid,
+                evidence=_evidence(channel, error, advice)
+                | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause} if cause else {}),
+                settled=False,
+            )
+
+
+def _unreachable_source(world: World, server: ServerNow, channel: ChannelObservation) -> str:
+    """The address of the channel's source if repwatch cannot reach it either, else ""."""
+    wanted = wanted_channels(world, server)
+    name = wanted.get(channel.name) or (next(iter(wanted.values())) if len(wanted) == 1 else None)
+    source = source_of(world, channel) or find(world, name)
+    if source is None or not isinstance(source.result, Unobserved):
+        return ""
+    return source.address if source.result.failure in (ProbeFailure.UNREACHABLE, ProbeFailure.TIMED_OUT) else ""
+
+
+def receiver_error(world: World) -> Iterator[Finding]:
+    """It gave up on an error, or is in a state that nobody knows."""
+    for server, channel in channels(world):
+        error = channel.receiver_error
+        if channel.receiver is ThreadState.STOPPED and error:
+            advice = advise(error.errno, error.text, RECEIVER_ERRORS)
+            yield Finding(
+                subject=subject(world, server, FindingCode.RECEIVER_ERROR, channel.name),
+                severity=Severity.CRITICAL,
+                summary=f"{label(server)}{of_channel(channel)}: the receiver stopped on error {error.errno} "
+                f"({advice.error_class.value})",
+                meaning=_fill(advice.meaning, world, server, channel),
+                remedy=_fill(advice.remedy, world, server, channel),
+                avoid=advice.avoid,
+                evidence=_evidence(channel, error, advice),
+            )
+        elif channel.receiver is ThreadState.UNKNOWN:
+            yield _not_understood(world, server, channel, FindingCode.RECEIVER_ERROR, "receiver")
+
+
+def applier_stopped(world: World) -> Iterator[Finding]:
+    """Not running, and no error: a person stopped it, or nobody started it."""
+    for server, channel in channels(world):
+        if channel.applier is ThreadState.STOPPED and channel.applier_error is None:
+            yield Finding(
+                subject=subject(world, server, FindingCode.APPLIER_STOPPED, channel.name),
+                severity=Severity.WARNING,
+                summary=f"{label(server)}{of_channel(channel)}: the applier is stopped, without an error",
+                meaning="Somebody stopped it, it reached the end that START … UNTIL gave it, or the server started without "
+                "starting it. What is read from this replica gets older by the second.",
+                remedy=_fill("Ask who stopped it and why. When the reason is gone: {start_applier}", world, server, channel),
+                avoid="Do not send readers here meanwhile.",
+                evidence=_evidence(channel),
+            )
+
+
+def applier_error(world: World) -> Iterator[Finding]:
+    """It stopped on an error, or is in a state that nobody knows."""
+    for server, channel in channels(world):
+        error = channel.applier_error
+        if channel.applier is ThreadState.STOPPED and error:
+            advice = advise(error.errno, error.text, APPLIER_ERRORS)
+            where = f" in {channel.failed_table}" if channel.failed_table else ""
+            yield Finding(
+                subject=subject(world, server, FindingCode.APPLIER_ERROR, channel.name),
+                severity=Severity.CRITICAL,
+                summary=f"{label(server)}{of_channel(channel)}: the applier stopped on error {error.errno} "
+                f"({advice.error_class.value}){where}",
+                meaning=_fill(advice.meaning, world, server, channel),
+                remedy=_fill(advice.remedy, world, server, channel),
+                avoid=advice.avoid,
+                evidence=_evidence(channel, error, advice),
+            )
+        elif channel.applier in (ThreadState.UNKNOWN, ThreadState.CONNECTING):
+            yield _not_understood(world, server, channel, FindingCode.APPLIER_ERROR, "applier")
+
+
+def _not_understood(world: World, server: ServerNow, channel: ChannelObservation, code: FindingCode, thread: str) -> Finding:
+    return Finding(
+        subject=subject(world, server, code, channel.name),
+        severity=Severity.WARNING,
+        summary=f"{label(server)}{of_channel(channel)}: the state of the {thread} is not known",
+        meaning="The server shows a state that repwatch does not know. It may be healthy or not.",
+        remedy="Look at the replica's own status, and tell the makers of repwatch the server's version.",
+        evidence=_evidence(channel, None, Advice(ErrorClass.OTHER, "", "")),
+        settled=False,
+    )
+
+
+def lagging(world: World) -> Iterator[Finding]:
+    """Both threads run, and it is further behind than its limit; or nobody knows how far."""
+    for server, channel in channels(world):
+        if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
+            continue
+        seconds = channel.lag.seconds
+        limit = server.spec.max_lag or world.cluster.max_lag
+        delay = _intended_delay(server, channel)
+        behind = None if seconds is None else seconds - delay.total_seconds()
+        if behind is None:
+            summary = "how far it is behind is not known, though both threads run"
+        elif behind > limit.total_seconds():
+            summary = f"{seconds:.0f} s behind, over its limit of {limit.total_seconds():g} s"
+            summary += f" on top of its delay of {delay.total_seconds():g} s" if delay else ""
+        else:
+            continue
+        yield Finding(
+            subject=subject(world, server, FindingCode.LAGGING, channel.name),
+            severity=Severity.CRITICAL if behind and behind > MANY_LIMITS * limit.total_seconds() else Severity.WARNING,
+            summary=f"{label(server)}{of_channel(channel)}: {summary}",
+            meaning="Readers of this replica see old data, and a failover to it would take that long or lose that much.",
+            remedy="See what the applier does (its state is below): a long transaction or DDL of the source, a lock that "
+            "somebody holds on the replica, a table without a primary key, too little disk or too few workers.",
+            avoid="Do not restart the applier in the middle of a long transaction: it begins that one again.",
+            evidence=_lag_evidence(server, channel, limit, delay),
+            settled=False,
+        )
+
+
+def _intended_delay(server: ServerNow, channel: ChannelObservation) -> timedelta:
+    """What the inventory wants, else what the server is set to; but the delay of a hold is nobody's wish for good."""
+    if server.spec.delay:
+        return server.spec.delay
+    return timedelta(0) if channel.delay >= timedelta(seconds=HOLD_DELAY) else channel.delay
+
+
+def _lag_evidence(server: ServerNow, channel: ChannelObservation, limit: timedelta, delay: timedelta) -> dict[str, str]:
+    seconds = channel.lag.seconds
+    return evidence(
+        {
+            "lag_seconds": "unknown" if seconds is None else f"{seconds:.1f}",
+            "limit_seconds": f"{limit.total_seconds():g}",
+            "delay_seconds": f"{delay.total_seconds():g}" if delay else "",
+            "basis": channel.lag.basis.value,
+            "transactions_behind": _transactions_behind(server, channel),
+            "applier_state": channel.applier_text,
+            "source": channel.source,
+        }
+    )
+
+
+def _transactions_behind(server: ServerNow, channel: ChannelObservation) -> str:
+    """Received and not yet applied; what the source has beyond that is not known here."""
+    if not server.observation or not channel.gtid_received:
+        return ""
+    try:
+        return str(missing_count(server.observation.version.flavour, channel.gtid_executed, channel.gtid_received))
+    except ValueError:
+        return ""
+
+
+def _fill(template: str, world: World, server: ServerNow, channel: ChannelObservation) -> str:
+    return template.format_map(commands.fields(world, server, channel.name, channel.failed_table))
+
+
+def _evidence(channel: ChannelObservation, error: ThreadError | None = None, advice: Advice | None = None) -> dict[str, str]:
+    return evidence(
+        {
+            "errno": error.errno if error else ("0" if advice else ""),
+            "error_class": advice.error_class.value if advice else "",
+            "error": error.text if error else "",
+            "transaction": channel.failed_gtid,
+            "table": channel.failed_table,
+            "worker": error.worker if error else "",
+            "failed_at": error.at.isoformat() if error and error.at else "",
+            "receiver": channel.receiver.value,
+            "applier": channel.applier.value,
+            "source": channel.source,
+            "gtid_received": channel.gtid_received,
+            "gtid_executed": channel.gtid_executed,
+        }
+    )

@@ -1,0 +1,53 @@
+"""What all rules share: which servers may be spoken of, and how a finding is put together."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import FindingCode, Subject
+from repwatch.model.observation import ChannelObservation, Observation, Unobserved
+
+# The same age at which `status` calls the whole view unknown.
+STALE_AFTER_POLLS = 2
+STALE_AFTER_AT_LEAST = timedelta(seconds=10)
+
+
+def is_stale(world: World, server: ServerNow) -> bool:
+    """True if the latest look is too old to say anything about now."""
+    return world.now - server.result.at > max(STALE_AFTER_POLLS * world.cluster.poll_interval, STALE_AFTER_AT_LEAST)
+
+
+def seen(world: World) -> Iterator[tuple[ServerNow, Observation]]:
+    """The servers that are seen now. Rules speak of these alone, except those about not seeing."""
+    for server in world.servers:
+        if isinstance(server.result, Observation) and not is_stale(world, server):
+            yield server, server.result
+
+
+def unseen(world: World) -> Iterator[tuple[ServerNow, Unobserved]]:
+    """The servers whose latest look saw nothing."""
+    for server in world.servers:
+        if isinstance(server.result, Unobserved) and not is_stale(world, server):
+            yield server, server.result
+
+
+def channels(world: World) -> Iterator[tuple[ServerNow, ChannelObservation]]:
+    """All channels that are seen now."""
+    for server, observation in seen(world):
+        for channel in observation.channels:
+            yield server, channel
+
+
+def subject(world: World, server: ServerNow | None, code: FindingCode, channel: str = "") -> Subject:
+    """The identity of a finding; without a server it is about the cluster."""
+    return Subject(world.cluster.name, server.address if server else "", channel, code)
+
+
+def of_channel(channel: ChannelObservation) -> str:
+    """(channel x), for summaries; nothing for the default channel."""
+    return f" (channel {channel.name})" if channel.name else ""
+
+
+def evidence(values: Mapping[str, object]) -> dict[str, str]:
+    """Flat strings, in the given order, without what is not known."""
+    return {name: str(value) for name, value in values.items() if value not in (None, "")}

@@ -1,0 +1,177 @@
+"""Rules about a server as such: whether it can be seen, who it is, whether it takes writes."""
+
+from collections.abc import Iterator
+
+from repwatch.health.inventory import is_replica, label, same_server
+from repwatch.health.rules_common import evidence, is_stale, seen, subject, unseen
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.observation import Observation, ProbeFailure, Unobserved
+
+_SILENT = {
+    ProbeFailure.UNREACHABLE: "cannot be reached",
+    ProbeFailure.TIMED_OUT: "does not answer in time",
+    ProbeFailure.NOT_MYSQL: "is no MySQL or MariaDB server",
+    ProbeFailure.FAILED: "gives answers that repwatch does not understand",
+}
+_UNKNOWN_STATE = "Nothing is known about its replication meanwhile; it may be healthy or broken."
+
+
+def _seen_last(server: ServerNow) -> str:
+    return server.last_good.at.isoformat() if server.last_good else "never"
+
+
+def _failure(server: ServerNow, result: Unobserved) -> dict[str, str]:
+    return evidence(
+        {
+            "errno": result.errno,
+            "error": result.text,
+            "failure": result.failure.value,
+            "account": server.spec.endpoint.user,
+            "seen_last": _seen_last(server),
+        }
+    )
+
+
+def unreachable(world: World) -> Iterator[Finding]:
+    """Nothing answers, or nothing that can be understood."""
+    for server, result in unseen(world):
+        if result.failure in _SILENT:
+            yield Finding(
+                subject=subject(world, server, FindingCode.SERVER_UNREACHABLE),
+                severity=Severity.CRITICAL,
+                summary=f"{label(server)} {_SILENT[result.failure]}: {result.text}",
+                meaning="The server is down or frozen, or the way from repwatch to it is closed. " + _UNKNOWN_STATE,
+                remedy="See whether the server runs, and whether repwatch's host reaches its port"
+                + (f" ({result.hint})" if result.hint else "")
+                + ". Before a failover, make sure by a second way that it is really down.",
+                avoid="Do not promote another server because repwatch alone cannot see this one.",
+                evidence=_failure(server, result),
+                settled=False,
+            )
+
+
+def login_refused(world: World) -> Iterator[Finding]:
+    """It is alive and does not let repwatch in."""
+    for server, result in unseen(world):
+        if result.failure is ProbeFailure.LOGIN_REFUSED:
+            yield Finding(
+                subject=subject(world, server, FindingCode.LOGIN_REFUSED),
+                severity=Severity.CRITICAL,
+                summary=f"{label(server)} does not let repwatch log in: {result.text}",
+                meaning="The server is alive. " + _UNKNOWN_STATE,
+                remedy=f"{_sentence(result.hint)}Try it with `repwatch doctor {world.cluster.name}`.",
+                avoid="Do not give repwatch an administrator's account instead: it needs few privileges.",
+                evidence=_failure(server, result),
+                settled=False,
+            )
+
+
+def privilege_missing(world: World) -> Iterator[Finding]:
+    """It lets repwatch in, and does not show its replication."""
+    for server, result in unseen(world):
+        if result.failure is ProbeFailure.PRIVILEGE_MISSING:
+            yield Finding(
+                subject=subject(world, server, FindingCode.PRIVILEGE_MISSING),
+                severity=Severity.CRITICAL,
+                summary=f"{label(server)} does not show repwatch its replication: {result.text}",
+                meaning="The account that repwatch uses lacks a privilege. " + _UNKNOWN_STATE,
+                remedy=f"On the server: `{result.hint}`. `repwatch doctor {world.cluster.name}` prints all that is missing.",
+                avoid="Do not grant SUPER or ALL instead.",
+                evidence=_failure(server, result),
+                settled=False,
+            )
+
+
+def stale(world: World) -> Iterator[Finding]:
+    """The latest look is old: repwatch itself is late."""
+    for server in world.servers:
+        if is_stale(world, server):
+            age = round((world.now - server.result.at).total_seconds())
+            yield Finding(
+                subject=subject(world, server, FindingCode.OBSERVATION_STALE),
+                severity=Severity.CRITICAL,
+                summary=f"repwatch last looked at {label(server)} {age} s ago",
+                meaning="The look at this server does not come back, or repwatch is held up. " + _UNKNOWN_STATE,
+                remedy="Look at repwatch's own log and at the load of its host.",
+                evidence=evidence({"last_look": server.result.at.isoformat(), "seen_last": _seen_last(server)}),
+                settled=False,
+            )
+
+
+def duplicate_server_id(world: World) -> Iterator[Finding]:
+    """Two entries of the inventory have one identity."""
+    before: list[tuple[ServerNow, Observation]] = []
+    for server, observation in seen(world):
+        for other, its in before:
+            if shared := _shared_identity(observation, its):
+                yield _duplicate(world, server, other, shared)
+                break
+        before.append((server, observation))
+
+
+def _shared_identity(one: Observation, two: Observation) -> str:
+    if one.server_uuid and one.server_uuid == two.server_uuid:
+        return f"server_uuid {one.server_uuid}"
+    return f"server_id {one.server_id}" if one.server_id and one.server_id == two.server_id else ""
+
+
+def _duplicate(world: World, server: ServerNow, other: ServerNow, shared: str) -> Finding:
+    twice = same_server(world, server) is not None
+    if twice:
+        summary = f"{label(server)} and {label(other)} are one and the same server"
+        meaning = "The inventory lists one server twice; the server that should be here is not watched."
+        remedy = f"Correct the address of {label(server)} or of {label(other)} in the configuration."
+    else:
+        summary = f"{label(server)} and {label(other)} have the same {shared}"
+        meaning = (
+            "Servers of one replication topology must differ. Sources and replicas take each other's transactions for their own "
+            "and drop them, and two replicas of one source throw each other out, on MariaDB without any error."
+        )
+        remedy = (
+            f"Give {label(server)} a server_id of its own (in its option file, too). On MySQL, where the server_uuid is the "
+            "same: stop it, delete auto.cnf from its data folder, start it. Then check its data: a copy may have missed transactions."
+        )
+    own = server.observation
+    return Finding(
+        subject=subject(world, server, FindingCode.DUPLICATE_SERVER_ID),
+        severity=Severity.CRITICAL,
+        summary=summary,
+        meaning=meaning,
+        remedy=remedy,
+        avoid="" if twice else "Do not reseed with a copy of a data folder that brings its auto.cnf along.",
+        evidence=evidence(
+            {
+                "same_as": other.address,
+                "server_id": own.server_id if own else None,
+                "server_uuid": own.server_uuid if own else None,
+                "instance": own.instance if own else None,
+            }
+        ),
+        settled=False,
+    )
+
+
+def replica_writable(world: World) -> Iterator[Finding]:
+    """A replica takes writes, and nobody has said that it should."""
+    for server, observation in seen(world):
+        if observation.read_only or server.spec.writable or not is_replica(world, server) or same_server(world, server):
+            continue
+        mariadb = observation.version.is_mariadb
+        variable = "read_only" if mariadb else "super_read_only"
+        yield Finding(
+            subject=subject(world, server, FindingCode.REPLICA_WRITABLE),
+            severity=Severity.WARNING,
+            summary=f"{label(server)} is a replica and takes writes (read_only is off)",
+            meaning="Any account with write privileges can change the data here. Such changes never reach the source: the "
+            "replica differs from then on, and sooner or later replication stops on it.",
+            remedy=f"On {label(server)}: `SET GLOBAL {variable} = ON`, and the same in its option file. If somebody has written "
+            "already, check: " + f"`repwatch drift {world.cluster.name}`. If writes are intended: writable = true.",
+            avoid="Do not set it on the source by mistake: all writes would fail.",
+            evidence=evidence({"read_only": "off"}),
+            settled=False,
+        )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}. " if text else ""
