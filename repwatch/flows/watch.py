@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from repwatch.flows.book import Book, living
 from repwatch.flows.probing import BUDGET, Probing
 from repwatch.health.causes import causes
-from repwatch.health.incident import Change, Incident, Look, LookKind, step
+from repwatch.health.incident import GOOD_POLLS_TO_CLOSE, Change, Incident, Look, LookKind, step
+from repwatch.health.inventory import agreed_source
 from repwatch.health.notice import Audience, post
-from repwatch.health.source import settle
-from repwatch.health.view import DatedView, build_cluster_view, date_view
+from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
-from repwatch.model.topology import ClusterSpec, ServerSpec
+from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.store import Entry
 
@@ -41,9 +41,9 @@ class Watcher:
     audience: Audience
     clock: Clock
     view: DatedView | None = None
+    source: str | None = None  # label of the source in force, None while `auto` is not settled
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
-    _source: str | None = None
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -55,9 +55,11 @@ class Watcher:
 
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers)
-        world = self._world()
+        world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
+        self.source = world.source
         incidents, standing = self.book.read()
-        findings = (*self.diagnose(world), *standing)
+        places = {"", *(server.address for server in world.servers)}
+        findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
         entry = advance(incidents, findings, look, self.audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
@@ -73,15 +75,6 @@ class Watcher:
         self._latest |= results
         self._good |= {label: result for label, result in results.items() if isinstance(result, Observation)}
         return results
-
-    def _world(self) -> World:
-        now = self.clock.now()
-        servers = tuple(
-            ServerNow(spec=spec, result=self._latest.get(spec.label) or _not_yet(now), last_good=self._good.get(spec.label))
-            for spec in self.cluster.servers
-        )
-        self._source = settle(self.cluster, servers, self._source)
-        return World(cluster=self.cluster, source=self._source, servers=servers, now=now)
 
     def _seen(self, world: World, results: Mapping[str, ProbeResult], kind: LookKind, incidents: Iterable[Incident]) -> Look:
         asked = {s.address for s in world.servers if s.spec.label in results}
@@ -106,7 +99,7 @@ class Watcher:
 
 @dataclass(slots=True)
 class SelfWatcher:
-    """Turns what stands about repwatch itself into incidents; and ends those of clusters that are no longer configured."""
+    """Turns what stands about repwatch itself into incidents."""
 
     book: Book
     audience: Audience
@@ -116,15 +109,38 @@ class SelfWatcher:
 
     def tick(self) -> int:
         """One look; the number of notices made."""
-        incidents, self.findings = self.book.read()
-        servers = frozenset({"", *(incident.subject.server for incident in incidents)})
-        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=servers, observed=servers)
+        incidents, standing = self.book.read()
+        receivers = {receiver.id for receiver in self.audience.receivers}
+        self.findings = tuple(finding for finding in standing if finding.subject.channel in receivers)
+        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}))
         entry = advance(incidents, self.findings, look, self.audience, {})
-        if entry.changes:
-            self.book.record(entry)
-            report(entry)
         self.incidents = living(incidents, entry.changes)
+        if entry.changes:
+            view = build_service_view(self.findings, self.incidents, look.at)
+            self.book.record(replace(entry, view=view))
+            report(entry)
         return len(entry.postings)
+
+
+def retire(book: Book, audience: Audience, clock: Clock) -> None:
+    """End every incident of a cluster that is no longer configured, and tell those who know of it."""
+    for _ in range(GOOD_POLLS_TO_CLOSE):
+        incidents, _standing = book.read()
+        servers = frozenset(incident.subject.server for incident in incidents)
+        look = Look(at=clock.now(), kind=LookKind.POLL, asked=servers, observed=servers)
+        entry = advance(incidents, (), look, audience, {})
+        book.record(entry)
+        report(entry)
+
+
+def look_once(cluster: ClusterSpec, diagnose: Diagnose, probing: Probing, clock: Clock) -> tuple[World, tuple[Finding, ...]]:
+    """One look at a cluster without a store: what was seen, and what is wrong with it."""
+    labels = {server.label for server in cluster.servers}
+    results = probing.round(cluster.servers, wait_for=labels, seconds=BUDGET)
+    now = clock.now()
+    good = {label: result for label, result in results.items() if isinstance(result, Observation)}
+    world = _world(cluster, results, good, None, now)
+    return world, tuple(diagnose(world))
 
 
 def advance(
@@ -161,6 +177,22 @@ def report(entry: Entry) -> None:
     for posting in entry.postings:
         to = ",".join(posting.receivers)
         log.info("notice.%s id=%s key=%s to=%s", posting.notice.event, posting.notice.id, posting.notice.subject.key, to)
+
+
+def _world(
+    cluster: ClusterSpec,
+    latest: Mapping[str, ProbeResult],
+    good: Mapping[str, Observation],
+    source: str | None,
+    now: datetime,
+) -> World:
+    servers = tuple(
+        ServerNow(spec=spec, result=latest.get(spec.label) or _not_yet(now), last_good=good.get(spec.label))
+        for spec in cluster.servers
+    )
+    world = World(cluster=cluster, source=None if cluster.source == AUTO else cluster.source, servers=servers, now=now)
+    # Where the replicas do not agree, the source that they last agreed on stays in force.
+    return replace(world, source=agreed_source(world) or source) if cluster.source == AUTO else world
 
 
 def _not_yet(now: datetime) -> Unobserved:

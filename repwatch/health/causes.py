@@ -6,11 +6,11 @@ for another reason (its account was refused, the binary log it needs is gone) is
 
 from collections.abc import Iterable, Mapping
 
-from repwatch.health.world import World
+from repwatch.health.errors_catalogue import ErrorClass
+from repwatch.health.inventory import find, wanted_channels
+from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
-# Client errors of the network (MySQL manual, "Client Error Message Reference"): cannot connect, no such host, lost, cut off.
-_NETWORK = {"0", "2002", "2003", "2005", "2006", "2012", "2013", "2026", "2055"}
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
 
 
@@ -18,22 +18,19 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
     """For each finding that an unreachable source would explain, the subject of that explanation; it need not be true now."""
     found: dict[Subject, Subject] = {}
     for finding in findings:
-        if finding.subject.code in _SYMPTOMS and finding.evidence.get("errno", "0") in _NETWORK:
-            source = _source_address(world, finding.subject.server, finding.subject.channel)
+        subject = finding.subject
+        if subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
+            source = _source(world, subject)
             if source is not None:
-                found[finding.subject] = Subject(world.cluster.name, source, "", FindingCode.SERVER_UNREACHABLE)
+                found[subject] = Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)
     return found
 
 
-def _source_address(world: World, replica: str, channel: str) -> str | None:
-    """`host:port` of the server that a channel should replicate from, as the configuration spells it."""
-    server = next((s for s in world.servers if s.address == replica), None)
-    if server is None:
+def _source(world: World, subject: Subject) -> ServerNow | None:
+    """The server that a replica's channel should read from."""
+    replica = find(world, subject.server)
+    if replica is None:
         return None
-    label = server.spec.channels.get(channel) or server.spec.replicates_from or world.source
-    if label is None:
-        return None
-    try:
-        return str(world.cluster.server(label).endpoint.address)
-    except KeyError:
-        return None
+    wanted = wanted_channels(world, replica)
+    # A single channel may have any name, as long as the inventory gives it none.
+    return find(world, wanted.get(subject.channel) or (next(iter(wanted.values())) if len(wanted) == 1 else None))

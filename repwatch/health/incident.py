@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 LOOKS_TO_CONFIRM = 2  # a stopped thread or an error: a poll and the quick second look after it
@@ -22,8 +23,6 @@ GOOD_POLLS_TO_CLOSE = 2  # one more than the first good one, so that a flap is o
 RECONNECT_GRACE = timedelta(seconds=75)
 # The replicas may notice the loss of their source a little before the next poll of the source does.
 CAUSE_LEAD = timedelta(seconds=30)
-
-ESSENTIAL = ("error_class", "errno")  # the evidence whose change is news
 
 # Findings that say why there is no observation, the vaguest first: one is superseded only by a more definite one.
 BLIND = {
@@ -87,8 +86,9 @@ class Incident:
     @property
     def fingerprint(self) -> str:
         """What of the finding is worth another notice when it changes: severity and class of error, not a position."""
-        evidence = self.finding.evidence
-        return "/".join([self.finding.severity, *(evidence.get(key, "") for key in ESSENTIAL)])
+        kind = self.finding.evidence.get("error_class", "")
+        number = self.finding.evidence.get("errno", "") if kind == ErrorClass.OTHER else ""
+        return f"{self.finding.severity}/{kind}/{number}"
 
 
 @dataclass(frozen=True, slots=True)

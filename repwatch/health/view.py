@@ -63,6 +63,14 @@ def service_findings(findings: Iterable[Finding], incidents: Iterable[Incident],
     return _sorted([_finding(finding, by_subject, now) for finding in findings if not finding.subject.cluster])
 
 
+def build_service_view(findings: Iterable[Finding], incidents: Iterable[Incident], now: datetime) -> DatedView:
+    """repwatch itself as a cluster without name and servers: the form in which the store keeps it."""
+    own = service_findings(findings, incidents, now)
+    return DatedView(
+        cluster=ClusterView(name="", state=_state(own), findings=own, servers=()), as_of=now, poll_interval=timedelta(0)
+    )
+
+
 def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:
     """One view of several clusters, each as old as it is: a stale one keeps its findings, and its state is unknown."""
     clusters = tuple(_aged(part, now) for part in parts)

@@ -134,9 +134,7 @@ class SqlStore:
         statement = (
             select(outbox, threads.c.body.label("thread"), arrived.label("reached"))
             .select_from(outbox.outerjoin(threads, thread))
-            .where(
-                outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING, outbox.c.next_attempt <= stamp(now), ~blocked
-            )
+            .where(outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING, ripe, ~blocked)
             .order_by(outbox.c.seq)
             .limit(1)
         )

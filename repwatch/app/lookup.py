@@ -1,0 +1,50 @@
+"""What `repwatch status` shows: the view that the service keeps, or one look of its own where no service ever ran."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from repwatch.adapters.mysql.probe import Prober
+from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.store.sqlstore import read_views
+from repwatch.flows.probing import Probing
+from repwatch.flows.watch import look_once
+from repwatch.health.rules import diagnose
+from repwatch.health.view import DatedView, build_view, combine
+from repwatch.model.finding import Finding
+from repwatch.model.settings import Settings
+from repwatch.model.topology import ClusterSpec
+from repwatch.model.view import ClusterView, State, View
+from repwatch.ports.clock import Clock
+
+
+def current_view(settings: Settings, clusters: Sequence[ClusterSpec], clock: Clock) -> View:
+    """The view of those clusters. Raises StoreError."""
+    stored = read_views(settings.store_url) if settings.path is not None else ()
+    if not stored:
+        return look_now(clusters, clock)
+    by_name = {dated.cluster.name: dated for dated in stored}
+    now = clock.now()
+    parts = [by_name.get(cluster.name) or _never_seen(cluster, now) for cluster in clusters]
+    own = by_name[""].cluster.findings if "" in by_name else ()
+    return combine(parts, own, now)
+
+
+def look_now(clusters: Sequence[ClusterSpec], clock: Clock) -> View:
+    """One look at every server."""
+    prober = Prober(Session.connect, clock)
+    worlds = []
+    findings: list[Finding] = []
+    try:
+        for cluster in clusters:
+            world, found = look_once(cluster, diagnose, Probing(prober, clock), clock)
+            worlds.append(world)
+            findings += found
+    finally:
+        prober.close()
+    return build_view(worlds, findings, (), clock.now())
+
+
+def _never_seen(cluster: ClusterSpec, now: datetime) -> DatedView:
+    """A cluster that was configured after the service had started."""
+    view = ClusterView(name=cluster.name, state=State.UNKNOWN, findings=(), servers=())
+    return DatedView(cluster=view, as_of=now, poll_interval=cluster.poll_interval)

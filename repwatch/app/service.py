@@ -1,0 +1,134 @@
+"""The running service: it starts everything, knows how everything is, and stops it again within seconds."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from repwatch.adapters.mysql.probe import Prober
+from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.errors import StoreError
+from repwatch.flows.deliver import Courier
+from repwatch.flows.scheduled_drift import DriftRunner
+from repwatch.flows.watch import SelfWatcher, Watcher
+from repwatch.health.view import combine, service_findings
+from repwatch.model.settings import Settings
+from repwatch.model.view import Health, View
+from repwatch.ports.clock import Clock
+from repwatch.web.server import WebServer
+
+log = logging.getLogger("repwatch.service")
+
+SELF_INTERVAL = timedelta(seconds=1)
+STOP_SECONDS = 4.0
+
+StartWeb = Callable[[Callable[[], View | None], Callable[[], Health]], WebServer]
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """Built by `app/wiring.py`. `start` and `stop` are called once each, by the main thread."""
+
+    settings: Settings
+    clock: Clock
+    store: SqlStore
+    prober: Prober
+    scheduler: Scheduler
+    watchers: Sequence[Watcher]
+    own: SelfWatcher
+    couriers: Sequence[Courier]
+    drift: Sequence[DriftRunner]
+    start_web: StartWeb
+    web: WebServer | None = None
+    started: datetime = field(init=False)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _wakes: dict[str, threading.Event] = field(default_factory=dict)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _ticks: dict[str, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.now()
+
+    def start(self) -> None:
+        """Start everything. Raises RepwatchError; nothing is running then that the end of the process does not end."""
+        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
+        self.web = self.start_web(self.view, self.health)
+        for courier in self.couriers:
+            wake = self._wakes[courier.receiver] = threading.Event()
+            thread = threading.Thread(
+                target=courier.run, args=(self._stopping, wake), name=f"courier-{courier.receiver}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+        for watcher in self.watchers:
+            self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
+        self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
+        for runner in self.drift:
+            self.scheduler.cron(f"drift {runner.cluster.name}", runner.schedule, runner.run)
+        self.scheduler.start()
+
+    def stop(self) -> bool:
+        """Stop everything, within `STOP_SECONDS`. False if a thread is left that the process must not wait for."""
+        deadline = self.clock.monotonic() + STOP_SECONDS
+        self._stopping.set()
+        self.scheduler.stop()
+        for runner in self.drift:
+            runner.cancel()
+        for wake in self._wakes.values():
+            wake.set()
+        if self.web is not None:
+            self.web.stop()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - self.clock.monotonic()))
+        while not self.scheduler.idle() and self.clock.monotonic() < deadline:
+            self.clock.sleep(0.02)
+        quiet = self.scheduler.idle() and not any(thread.is_alive() for thread in self._threads)
+        if quiet:  # else a thread may still be writing; what it does not finish is found by the next start
+            self.prober.close()
+            self.store.close()
+        return quiet
+
+    def view(self) -> View | None:
+        """Everything as last seen; None until each cluster was looked at once."""
+        parts = [watcher.view for watcher in self.watchers]
+        if any(part is None for part in parts):
+            return None
+        own = service_findings(self.own.findings, self.own.incidents, self.clock.now())
+        return combine([part for part in parts if part is not None], own, self.clock.now())
+
+    def health(self) -> Health:
+        """How repwatch itself is."""
+        books = [watcher.book.problem for watcher in self.watchers] + [self.own.book.problem]
+        couriers = [courier.problem for courier in self.couriers]
+        problems = [*dict.fromkeys(text for text in (*books, *couriers) if text), *self.scheduler.problems()]
+        problems += [f"not looked at yet: {w.cluster.name}" for w in self.watchers if w.view is None]
+        ticks = [self._ticks.get(watcher.cluster.name) for watcher in self.watchers]
+        return Health(
+            problems=tuple(problems),
+            started=self.started,
+            last_tick=None if any(tick is None for tick in ticks) else min(tick for tick in ticks if tick is not None),
+            undelivered=self._waiting(),
+            delivered=sum(courier.delivered for courier in self.couriers),
+        )
+
+    def _waiting(self) -> int:
+        try:
+            return self.store.waiting()
+        except StoreError:  # told as a problem already, by whoever could not write
+            return 0
+
+    def _tick(self, watcher: Watcher) -> None:
+        if watcher.tick():
+            self._wake_couriers()
+        self._ticks[watcher.cluster.name] = self.clock.now()
+
+    def _tick_self(self) -> None:
+        if self.own.tick():
+            self._wake_couriers()
+
+    def _wake_couriers(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()

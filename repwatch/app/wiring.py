@@ -1,0 +1,63 @@
+"""Puts the service together: the only place that knows every class."""
+
+from repwatch.adapters import notifiers
+from repwatch.adapters.mysql.probe import Prober
+from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.app.service import Service
+from repwatch.flows.book import Book
+from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.probing import Probing
+from repwatch.flows.watch import SelfWatcher, Watcher, retire
+from repwatch.health.notice import Audience
+from repwatch.health.rules import diagnose
+from repwatch.model.settings import Receiver, Settings
+from repwatch.model.topology import ClusterSpec
+from repwatch.ports.clock import Clock
+from repwatch.web import server as web
+
+
+def build_service(settings: Settings, clock: Clock) -> Service:
+    """Everything that `repwatch run` needs, opened and not started. Raises UsageError, StoreError."""
+    built = {receiver.id: notifiers.build(receiver) for receiver in settings.receivers}
+    store = SqlStore.open(settings.store_url)
+    try:
+        _forget_what_is_not_configured(store, settings, clock)
+        refusing = {finding.subject for finding in store.standing("")}
+        prober = Prober(Session.connect, clock)
+        return Service(
+            settings=settings,
+            clock=clock,
+            store=store,
+            prober=prober,
+            scheduler=Scheduler(clock),
+            watchers=[_watcher(cluster, settings.receivers, store, prober, clock) for cluster in settings.clusters],
+            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
+            couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            drift=(),
+            start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
+        )
+    except BaseException:
+        store.close()
+        raise
+
+
+def _watcher(cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, prober: Prober, clock: Clock) -> Watcher:
+    names = {str(server.endpoint.address): server.name for server in cluster.servers if server.name}
+    return Watcher(
+        cluster=cluster,
+        diagnose=diagnose,
+        probing=Probing(prober, clock),
+        book=Book(store, clock, cluster.name),
+        audience=Audience(receivers=receivers, names=names),
+        clock=clock,
+    )
+
+
+def _forget_what_is_not_configured(store: SqlStore, settings: Settings, clock: Clock) -> None:
+    for name in store.clusters() - {cluster.name for cluster in settings.clusters} - {""}:
+        retire(Book(store, clock, name), Audience(receivers=settings.receivers), clock)
+        for finding in store.standing(name):
+            store.clear_standing(finding.subject)
+        store.forget_view(name)
