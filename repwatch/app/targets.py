@@ -110,11 +110,11 @@ def _hint(name: str, *known: Sequence[str]) -> str:
 
 
 def _adhoc(source: str | None, replicas: tuple[str, ...], state: Path, ask: Ask) -> Settings:
-    head = _server(source, "--source", "REPWATCH_SOURCE_PASSWORD", ask) if source is not None else None
+    head = given_server(source, "--source", "REPWATCH_SOURCE_PASSWORD", ask=ask) if source is not None else None
     label = head.label if head else AUTO
     servers = [head] if head else []
     for text in replicas:
-        server = _server(text, "--replica", "REPWATCH_REPLICA_PASSWORD", ask, label)
+        server = given_server(text, "--replica", "REPWATCH_REPLICA_PASSWORD", ask=ask, source=label)
         twin = next((other for other in servers if other.endpoint.address == server.endpoint.address), None)
         if twin is not None:
             raise UsageError(f"--replica: {server.label} is given twice", hint="a server cannot replicate from itself")
@@ -123,7 +123,11 @@ def _adhoc(source: str | None, replicas: tuple[str, ...], state: Path, ask: Ask)
     return Settings(clusters=(cluster,), store_url=f"sqlite:///{state / 'repwatch.db'}", state_dir=state)
 
 
-def _server(text: str, option: str, variable: str, ask: Ask, source: str = "") -> ServerSpec:
+def given_server(text: str, option: str, variable: str, *, ask: Ask = ask_on_terminal, source: str = "") -> ServerSpec:
+    """The server of a URL given as `option`; a missing password comes from `variable`, REPWATCH_PASSWORD or a prompt.
+
+    `source` is the label of the server that its channel leads to. Raises UsageError.
+    """
     url = parse_url(text, option)
     if url.channel is not None and not source:
         raise UsageError(f"{option}: channel names a channel of a replica", hint="give it with --replica")
