@@ -99,4 +99,6 @@ def _mysql_admin(version: ServerVersion) -> tuple[str, ...]:
     routine = ("SHOW_ROUTINE",) if version.at_least(8, 0, 20) else ()
     # XA_RECOVER_ADMIN: a prepared transaction that nobody may see would be missing from every copy.
     admin = ("BACKUP_ADMIN", "CONNECTION_ADMIN", "REPLICATION_SLAVE_ADMIN", "SYSTEM_VARIABLES_ADMIN", "XA_RECOVER_ADMIN")
-    return (*admin, *definer, *routine)
+    # SYSTEM_USER: only who has it may make a view, routine, trigger or event whose definer has it, as root does.
+    system_user = ("SYSTEM_USER",) if version.at_least(8, 0, 16) else ()
+    return (*admin, *definer, *routine, *system_user)
