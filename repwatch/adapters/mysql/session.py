@@ -48,10 +48,12 @@ class Session:
         """Log in. Raises Unreachable, LoginRefused, NotMySQL, or UsageError where the secret cannot be read."""
         timeouts = timeouts or Timeouts()
         options = connect_options(endpoint, timeouts)
+        started = time.monotonic()
         try:
             connection = mysql.connector.connect(**options)
         except (*DRIVER_ERRORS, NotImplementedError, ValueError, TypeError) as error:
-            raise connect_failure(error, endpoint) from None
+            left = timeouts.connect - (time.monotonic() - started)
+            raise connect_failure(error, endpoint, left) from None
         assert isinstance(connection, MySQLConnectionAbstract)
         session = cls(connection, endpoint, timeouts)
         try:
