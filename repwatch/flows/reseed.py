@@ -1,0 +1,280 @@
+"""`reseed`: show what would be done, do it, take up what was interrupted, cancel what has not begun.
+
+Each stage is written down on the replica itself (the marker) when it is done, and in the journal before and after. After
+a crash the replica's own state decides where to go on (`reseed/stages.py`): a lost answer means to look, not to repeat.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from repwatch.drift.report import Verdict
+from repwatch.errors import Refused, RepwatchError, ServerError
+from repwatch.flows import reseed_attach
+from repwatch.flows.hold import ApplierFailed, channel_states
+from repwatch.flows.reseed_load import Load, load
+from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
+from repwatch.flows.reseed_prove import prove, what_is_wrong
+from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.model.plan import Applied, Outcome, Plan
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.ports.journal import Journal
+from repwatch.reseed.facts import Facts
+from repwatch.reseed.plan import make_plan
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+from repwatch.sql import replication
+from repwatch.sql import reseed as sql
+from repwatch.sql.replication import HOLD_DELAY
+from repwatch.sql.rowcopy import loader_setup
+
+_PATIENT = Timeouts(connect=10.0, read=3600.0)  # dropping a large schema, stopping an applier in a large transaction
+_PROOF = "proved"
+
+
+class NeedsPerson(Exception):
+    """The replica runs but is not proved; `str()` says what a person has to look at."""
+
+    def __init__(self, text: str, verdict: str) -> None:
+        super().__init__(text)
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The doors that a reseed goes through."""
+
+    connect: Connect
+    clock: Clock
+    journal: Journal
+    progress: Callable[[Progress], None]
+
+
+def plan_reseed(request: ReseedRequest, connect: Connect) -> Plan:
+    """What would be done now, with every reason not to. Changes nothing. Raises ServerError."""
+    return make_plan(survey(request, connect))
+
+
+def apply_reseed(request: ReseedRequest, tools: Tools, agreed: Callable[[Plan], bool]) -> Applied:
+    """Do it, or take up what was interrupted. `agreed` is asked once, with the plan of the moment.
+
+    Raises Refused before the first change; after it, what happened is told by the result's outcome.
+    """
+    facts = survey(request, tools.connect)
+    plan = make_plan(facts)
+    if plan.refusals:
+        raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
+    if not agreed(plan):
+        raise Refused("the plan was not agreed to; nothing was changed")
+    with tools.connect(request.replica.server.writer, _PATIENT) as target:
+        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
+            raise Refused(f"another reseed of {target.server} runs", hint="wait for it to end")
+        for statement in loader_setup(target.version):
+            target.execute(statement)
+        return _Run(request, tools, facts, target).carry_out(plan)
+
+
+def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
+    """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
+    with tools.connect(request.replica.server.writer, _PATIENT) as target:
+        target.execute(sql.NO_BINLOG)
+        marker = read_marker(target)
+        if marker is None:
+            raise Refused(f"there is no reseed of {target.server} to cancel")
+        if marker.stage.rank >= Stage.LOADING.rank:
+            raise Refused(
+                f"the data of {target.server} is already replaced in part; only going on makes it whole",
+                hint="repwatch reseed --resume",
+            )
+        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
+            raise Refused(f"the reseed of {target.server} is running", hint="end it with Ctrl-C first")
+        _put_back(target, marker)
+        tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
+        return f"{target.server} is as it was before"
+
+
+def _put_back(target: Database, marker: Marker) -> None:
+    if _held(target, marker.channel) is not None:
+        reseed_attach.restore_delay(target, marker.channel, marker.delay)
+        if not marker.applier:
+            target.execute(replication.stop_applier(target.version, marker.channel))
+    _restore_read_only(target, marker)
+    drop_marker(target)
+    _restore_super_read_only(target, marker)
+
+
+def _restore_read_only(target: Database, marker: Marker) -> None:
+    target.execute(sql.set_read_only(on=marker.read_only))
+
+
+def _restore_super_read_only(target: Database, marker: Marker) -> None:
+    """Last of all: afterwards the marker cannot be dropped any more."""
+    if marker.super_read_only:
+        target.execute(sql.set_super_read_only(on=True))
+
+
+def _held(target: Database, channel: str) -> bool | None:
+    return next((state.held for state in channel_states(target) if state.channel == channel), None)
+
+
+class _Run:
+    """One run over the stages. `_marker` is what the replica says; it moves with each stage."""
+
+    def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, target: Database) -> None:
+        self._request = request
+        self._tools = tools
+        self._facts = facts
+        self._target = target
+        self._channel = request.replica.channel
+        self._notes: tuple[str, ...] = ()
+        self._done: list[str] = []
+        self._marker = facts.target.marker or self._new_marker()
+
+    def _new_marker(self) -> Marker:
+        """The settings as they are, or, if a run was killed between changing the first one and marking, as they were."""
+        target, state = self._facts.target, self._facts.current
+        marker = Marker(
+            run=self._tools.clock.now().strftime("%Y%m%dT%H%M%S.%fZ"),
+            stage=Stage.MARKED,
+            source=str(self._facts.source.server.address),
+            source_key=self._facts.source.server.key,
+            channel=self._channel,
+            before="",
+            position="",
+            delay=state.delay if state else 0,
+            receiver=state is not None and state.receiver_running,
+            applier=state is not None and state.applier_running,
+            read_only=target.read_only,
+            super_read_only=target.super_read_only,
+        )
+        entries = self._tools.journal.entries()
+        if entries and entries[-1]["event"] == "settings":
+            return replace(
+                marker, read_only=entries[-1]["read_only"] == "1", super_read_only=entries[-1]["super_read_only"] == "1"
+            )
+        return marker
+
+    def carry_out(self, plan: Plan) -> Applied:
+        """All that is left to do."""
+        try:
+            self._stages()
+            outcome, verdict, text = Outcome.DONE, Verdict.IDENTICAL.value, ""
+        except NeedsPerson as trouble:
+            outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
+        except ApplierFailed as error:
+            outcome, verdict = Outcome.NEEDS_PERSON, ""
+            text = f"replication stopped again after the copy: {error}"
+        except RepwatchError as error:
+            outcome, verdict = Outcome.FAILED, ""
+            text = f"{error}; run it again with --resume"
+        self._record("outcome", outcome=outcome.value, text=text)
+        return Applied(
+            plan=plan,
+            outcome=outcome,
+            verdict=verdict,
+            done_steps=tuple(self._done),
+            text="; ".join(filter(None, (text, *self._notes))),
+        )
+
+    def _record(self, event: str, **more: str) -> None:
+        at = self._tools.clock.now().isoformat()
+        self._tools.journal.append({"at": at, "run": self._marker.run, "event": event, **more})
+
+    def _stages(self) -> None:
+        self._tools.progress(Progress(phase=Phase.PREPARE))
+        stage = self._where_it_stands()
+        steps: tuple[tuple[Stage, Callable[[], None]], ...] = (
+            (Stage.MARKED, self._mark),
+            (Stage.QUIET, self._quieten),
+            (Stage.LOADED, self._load),
+            (Stage.POSITIONED, self._position),
+            (Stage.ATTACHED, self._attach),
+            (Stage.RELEASED, self._release),
+            (Stage.CAUGHT_UP, self._catch_up),
+        )
+        for reached, step in steps:
+            if stage is None or reached.rank > stage.rank or reached is Stage.MARKED:
+                self._step(reached.value, step)
+                self._advance(reached)
+        self._step(_PROOF, self._prove)
+
+    def _where_it_stands(self) -> Stage | None:
+        if self._facts.target.marker is None:
+            return None
+        present = Present(executed=self._executed(), held=_held(self._target, self._channel))
+        stage = goes_on_from(self._marker, present, self._target.version.flavour)
+        self._marker = replace(self._marker, stage=stage)
+        return stage
+
+    def _step(self, name: str, step: Callable[[], None]) -> None:
+        self._record("begin", step=name)
+        step()
+        self._record("done", step=name)
+        self._done.append(name)
+
+    def _advance(self, stage: Stage) -> None:
+        if stage.rank > self._marker.stage.rank:
+            self._marker = replace(self._marker, stage=stage)
+            write_marker(self._target, self._marker)
+
+    def _executed(self) -> str:
+        return self._target.scalar(replication.executed(self._target.version)) or ""
+
+    def _mark(self) -> None:
+        if self._facts.target.marker is None:
+            flags = {"read_only": self._marker.read_only, "super_read_only": self._marker.super_read_only}
+            self._record("settings", **{name: str(int(value)) for name, value in flags.items()})
+        if self._facts.target.super_read_only:
+            self._target.execute(sql.set_super_read_only(on=False))
+        write_marker(self._target, self._marker)
+        self._target.execute(sql.set_read_only(on=True))
+
+    def _quieten(self) -> None:
+        if _held(self._target, self._channel) is not None:
+            self._target.execute(replication.stop_channel(self._target.version, self._channel))
+            self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
+        self._marker = replace(self._marker, before=self._executed(), position="")
+
+    def _load(self) -> None:
+        self._advance(Stage.LOADING)
+        job = Load(
+            source=self._request.source.writer,
+            writer=self._target,
+            connect=self._tools.connect,
+            clock=self._tools.clock,
+            progress=self._tools.progress,
+            keep=self._facts.owns_schema,
+        )
+        loaded = load(job)
+        if self._executed() != self._marker.before:
+            raise ServerError("something was applied or written while the data was copied", server=self._target.server)
+        self._marker = replace(self._marker, position=loaded.position)
+        self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
+
+    def _position(self) -> None:
+        self._tools.progress(Progress(phase=Phase.ATTACH))
+        if _held(self._target, self._channel) is not None:
+            self._target.execute(replication.stop_channel(self._target.version, self._channel))
+        reseed_attach.set_position(self._target, self._marker.position, log_bin=self._facts.target.server.log_bin)
+
+    def _attach(self) -> None:
+        if _held(self._target, self._channel) is not None:
+            self._target.execute(replication.stop_channel(self._target.version, self._channel))
+        login = None if self._facts.follows_source else self._request.login
+        reseed_attach.attach(self._target, self._channel, login)
+
+    def _release(self) -> None:
+        reseed_attach.start(self._target, self._channel)
+
+    def _catch_up(self) -> None:
+        with self._tools.connect(self._request.source.endpoint) as source:
+            reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
+
+    def _prove(self) -> None:
+        report = prove(self._request.source, self._request.replica, self._tools.connect, self._tools.clock, self._tools.progress)
+        if report.verdict is not Verdict.IDENTICAL:
+            raise NeedsPerson(f"the replica runs but is not proved: {what_is_wrong(report)}", report.verdict.value)
+        reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
+        _restore_read_only(self._target, self._marker)
+        drop_marker(self._target)
+        _restore_super_read_only(self._target, self._marker)

@@ -1,0 +1,85 @@
+"""From loaded data to a running replica: the GTID state, the channel, the start, the catching up.
+
+Each function may be repeated: it sets a state and does not build on the one before.
+"""
+
+from collections.abc import Callable
+
+from repwatch.errors import ServerError, StatementRefused
+from repwatch.flows.hold import ApplierFailed, channel_state
+from repwatch.model.gtid import missing_count, reached
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Database
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.sql import replication, reseed
+from repwatch.sql.replication import HOLD_DELAY, SourceLogin
+
+_POLL = 0.5  # seconds
+_STALLED = 600.0  # seconds without a transaction applied although the source is ahead
+
+
+def set_position(db: Database, position: str, *, log_bin: bool) -> None:
+    """Make the server's GTID state exactly `position`. Its channels are stopped. Raises ServerError if that fails."""
+    if log_bin or not db.version.is_mariadb:  # MariaDB has nothing to reset without a binary log (error 1186)
+        db.execute(reseed.forget_history(db.version))
+    db.execute(reseed.set_position(db.version, position))
+    now = db.scalar(replication.executed(db.version)) or ""
+    flavour = db.version.flavour
+    if not (reached(flavour, now, position) and reached(flavour, position, now)):
+        raise StatementRefused(f"its GTID state is {now} and should be {position}", server=db.server)
+
+
+def attach(db: Database, channel: str, login: SourceLogin | None) -> None:
+    """Make the channel read from the source by GTID, held and without old relay logs; with `login` it is made anew."""
+    if login is not None:
+        db.execute(replication.connect_channel(db.version, channel, login, HOLD_DELAY))
+        return
+    if not db.version.is_mariadb:
+        # It also drops the delay. Should the server restart just here, its position is right already.
+        db.execute(replication.forget_relay_logs(db.version, channel))
+        db.execute(replication.set_delay(db.version, channel, HOLD_DELAY))
+    db.execute(replication.follow_by_gtid(db.version, channel))
+
+
+def start(db: Database, channel: str) -> None:
+    """Lift the hold and start both threads. An intended delay comes back at the end, when the proof is done."""
+    db.execute(replication.stop_channel(db.version, channel))
+    db.execute(replication.set_delay(db.version, channel, 0))
+    db.execute(replication.start_channel(db.version, channel))
+
+
+def restore_delay(db: Database, channel: str, seconds: int) -> None:
+    """Give the channel its intended delay back and let it run."""
+    if channel_state(db, channel).delay == seconds:
+        return
+    db.execute(replication.stop_channel(db.version, channel))
+    db.execute(replication.set_delay(db.version, channel, seconds))
+    db.execute(replication.start_channel(db.version, channel))
+
+
+def catch_up(source: Database, target: Database, channel: str, clock: Clock, progress: Callable[[Progress], None]) -> None:
+    """Wait until the replica has what the source had when this began.
+
+    Raises ApplierFailed, and ServerError when the receiver fails for good or nothing is applied for ten minutes.
+    """
+    goal = source.scalar(replication.written(source.version)) or ""
+    flavour = target.version.flavour
+    began = moved = clock.monotonic()
+    first = last = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
+    while last:
+        _check(target, channel)
+        if clock.monotonic() - moved > _STALLED:
+            raise ServerError(f"applied nothing for {_STALLED:.0f} s and lacks {last} transactions", server=target.server)
+        progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=clock.monotonic() - began))
+        clock.sleep(_POLL)
+        left = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
+        if left != last:
+            last, moved = left, clock.monotonic()
+
+
+def _check(target: Database, channel: str) -> None:
+    state = channel_state(target, channel)
+    if state.applier_errno:
+        raise ApplierFailed(state.applier_error, server=target.server, errno=state.applier_errno)
+    if state.receiver_errno and not state.receiver_running:
+        raise ServerError(state.receiver_error, server=target.server, errno=state.receiver_errno)

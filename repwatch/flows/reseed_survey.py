@@ -1,0 +1,151 @@
+"""Reads what a reseed must know about both servers. Changes nothing."""
+
+from dataclasses import dataclass, replace
+
+from repwatch.errors import RepwatchError, StatementRefused
+from repwatch.flows.hold import channel_states
+from repwatch.flows.reseed_definitions import fingerprint, read_definitions
+from repwatch.flows.reseed_marker import read_marker
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.schema import TableName
+from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.reseed.facts import Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
+from repwatch.sql import definitions, grants, inspect, replication
+from repwatch.sql import reseed as sql
+from repwatch.sql.privileges import operator_needs
+from repwatch.sql.replication import SourceLogin
+
+_PATIENT = Timeouts(connect=10.0, read=600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReseedRequest:
+    """What is asked for. `others` are the further servers of the inventory: none of them may replicate from the target.
+
+    `login` is needed where the channel must be made anew.
+    """
+
+    source: ServerSpec
+    replica: ReplicaTarget
+    others: tuple[ServerSpec, ...] = ()
+    login: SourceLogin | None = None
+    overwrite_standalone: str = ""
+
+
+def survey(request: ReseedRequest, connect: Connect) -> Facts:
+    """Look at both servers, and at the others for channels that read from the target. Raises ServerError."""
+    with connect(request.source.writer, _PATIENT) as source, connect(request.replica.server.writer, _PATIENT) as target:
+        source_facts = _source(source)
+        target_server = _server(target)
+        return Facts(
+            source=source_facts,
+            target=_target(target, target_server, _replicas_of(request, target_server, connect)),
+            channel=request.replica.channel,
+            login=request.login is not None,
+            overwrite_standalone=request.overwrite_standalone,
+            local_tables=request.replica.server.local_tables,
+        )
+
+
+def _source(db: Database) -> SourceFacts:
+    for statement in definitions.reader_setup(db.version):
+        db.execute(statement)
+    server = _server(db)
+    tables = tuple(
+        TableFacts(
+            name=TableName(row["s"] or "", row["n"] or ""),
+            kind=row["t"] or "",
+            engine=row["e"] or "",
+            rows=int(row["r"] or 0),
+            data_bytes=int(row["d"] or 0),
+            row_bytes=int(row["a"] or 0),
+        )
+        for row in db.texts(definitions.LIST_TABLES)
+    )
+    # Without the privileges the definitions cannot be read; that they are missing is then the answer.
+    known = "" if server.missing_grants else fingerprint(read_definitions(db))
+    return SourceFacts(server=server, tables=tables, fingerprint=known)
+
+
+def _server(db: Database) -> ServerFacts:
+    (row,) = db.texts(sql.identity(db.version))
+
+    def number(name: str) -> int:
+        return int(row[name] or 0)
+
+    member = number("member") or (0 if db.version.is_mariadb else int(db.scalar(sql.GROUP_MEMBER) or 0))
+    lacking = _missing_grants(db)
+    return ServerFacts(
+        address=db.endpoint.address,
+        version=db.version,
+        server_id=number("server_id"),
+        server_uuid=row["server_uuid"] or "",
+        log_bin=bool(number("log_bin")),
+        gtid=bool(number("gtid")),
+        lower_case_names=number("names"),
+        max_allowed_packet=number("packet"),
+        binlog_expires=number("expires"),
+        group_member=bool(member),
+        schemas=tuple(name for r in db.texts(definitions.LIST_SCHEMAS) if (name := r["SCHEMA_NAME"] or "")),
+        prepared=_prepared(db),
+        channels=() if lacking else tuple(channel_states(db)),
+        missing_grants=lacking,
+    )
+
+
+def _missing_grants(db: Database) -> tuple[str, ...]:
+    lines = [value for row in db.texts(inspect.SHOW_GRANTS) for value in row.values() if value]
+    lacking = grants.missing(operator_needs(db.version), grants.held(lines, db.version))
+    account = db.scalar(inspect.CURRENT_USER) or ""
+    return tuple(grants.statement(grant, account) for grant in lacking)
+
+
+_XA_RMERR = 1401  # the answer to XA RECOVER without XA_RECOVER_ADMIN (MySQL)
+
+
+def _prepared(db: Database) -> tuple[str, ...]:
+    try:
+        return tuple(row.get("data") or "?" for row in db.texts(sql.XA_RECOVER))
+    except StatementRefused as error:
+        if error.errno == _XA_RMERR:
+            return ("unknown: GRANT XA_RECOVER_ADMIN lets the account see them",)
+        raise
+
+
+def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> TargetFacts:
+    processes = db.texts(sql.PROCESSES)
+    marker = read_marker(db)
+    return TargetFacts(
+        server=_without_marker(server),
+        read_only=db.scalar(sql.READ_ONLY) == "1",
+        super_read_only=not db.version.is_mariadb and db.scalar(sql.SUPER_READ_ONLY) == "1",
+        dump_clients=tuple(p["host"] or "" for p in processes if (p["command"] or "").startswith("Binlog Dump")),
+        replicas=replicas,
+        writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),
+        marker=marker,
+        executed=db.scalar(replication.executed(db.version)) or "",
+    )
+
+
+def _without_marker(server: ServerFacts) -> ServerFacts:
+    return replace(server, schemas=tuple(name for name in server.schemas if name != sql.MARKER_SCHEMA))
+
+
+def _replicas_of(request: ReseedRequest, target: ServerFacts, connect: Connect) -> tuple[str, ...]:
+    """Servers of the inventory that replicate from the target, or are meant to."""
+    names = {request.replica.server.name, str(target.address)} - {None}
+    found = []
+    for other in request.others:
+        meant = {other.replicates_from, *other.channels.values()} & names
+        if meant or _reads_from(other.endpoint, target, connect):
+            found.append(other.label)
+    return tuple(found)
+
+
+def _reads_from(endpoint: Endpoint, target: ServerFacts, connect: Connect) -> bool:
+    try:
+        with connect(endpoint) as db:
+            return any(reads_from(state, target) for state in channel_states(db))
+    except RepwatchError:
+        return False  # it cannot be asked; if it is connected to the target, the target's own list shows it

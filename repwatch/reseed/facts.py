@@ -1,0 +1,109 @@
+"""What a reseed has to know about both servers before it decides anything. Read by `flows/reseed_survey.py`."""
+
+from dataclasses import dataclass
+
+from repwatch.model.schema import TableName
+from repwatch.model.server import Address, ServerVersion
+from repwatch.reseed.stages import Marker
+from repwatch.sql.replication import ChannelState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """One server. `address` is how repwatch reaches it; `key` tells it apart from all others, whatever its address."""
+
+    address: Address
+    version: ServerVersion
+    server_id: int
+    server_uuid: str  # "" on MariaDB
+    log_bin: bool
+    gtid: bool
+    lower_case_names: int
+    max_allowed_packet: int
+    binlog_expires: int  # seconds, 0: never
+    group_member: bool  # of Galera or Group Replication
+    schemas: tuple[str, ...]
+    prepared: tuple[str, ...]  # XA transactions
+    channels: tuple[ChannelState, ...]
+    missing_grants: tuple[str, ...]  # as GRANT statements
+
+    @property
+    def key(self) -> str:
+        """server_uuid, or on MariaDB the server_id, which must be unique among servers that replicate."""
+        return self.server_uuid or str(self.server_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """A table of the source."""
+
+    name: TableName
+    kind: str  # BASE TABLE, VIEW, SEQUENCE, SYSTEM VERSIONED, …
+    engine: str
+    rows: int  # the server's estimate
+    data_bytes: int
+    row_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFacts:
+    """The server that is copied from."""
+
+    server: ServerFacts
+    tables: tuple[TableFacts, ...]
+    fingerprint: str  # of all definitions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """The server that is written to."""
+
+    server: ServerFacts
+    read_only: bool
+    super_read_only: bool
+    dump_clients: tuple[str, ...]  # hosts of replicas that are connected now
+    replicas: tuple[str, ...]  # servers of the inventory that replicate, or should, from this one
+    writers: tuple[str, ...]  # sessions in the middle of a writing transaction
+    marker: Marker | None
+    executed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All of it, with what the person asked for."""
+
+    source: SourceFacts
+    target: TargetFacts
+    channel: str
+    login: bool  # a replication account is configured
+    overwrite_standalone: str  # host:port, "" if not given
+    local_tables: tuple[str, ...]  # patterns of what the replica owns
+
+    @property
+    def current(self) -> ChannelState | None:
+        """The channel that is to be reseeded, None if the target has none of that name."""
+        return next((state for state in self.target.server.channels if state.channel == self.channel), None)
+
+    @property
+    def follows_source(self) -> bool:
+        """True if the channel reads from the named source: by its identity where it has ever connected, else by its address."""
+        state = self.current
+        return state is not None and reads_from(state, self.source.server)
+
+    @property
+    def dropped_schemas(self) -> tuple[str, ...]:
+        """Schemas of the target that the copy replaces or that the source does not have."""
+        return tuple(name for name in self.target.server.schemas if not self.owns_schema(name))
+
+    def owns_schema(self, schema: str) -> bool:
+        """True if the whole schema is the replica's own (`local_tables = ["schema.*"]`)."""
+        return f"{schema}.*" in self.local_tables
+
+
+def reads_from(state: ChannelState, source: ServerFacts) -> bool:
+    """True if the channel's source is that server."""
+    if state.source_uuid and source.server_uuid:
+        return state.source_uuid == source.server_uuid.lower()
+    if state.source_id:
+        return state.source_id == source.server_id
+    return (state.source.host, state.source.port) == (source.address.host, source.address.port)

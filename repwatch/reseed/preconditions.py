@@ -1,0 +1,186 @@
+"""Why a reseed is refused: every reason at once, before anything is changed."""
+
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+
+from repwatch.model.plan import Refusal
+from repwatch.reseed.facts import Facts, reads_from
+from repwatch.sql.reseed import MARKER_SCHEMA
+
+_TRANSACTIONAL = {"innodb"}
+_BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source still keeps
+_SHOWN = 5
+
+
+def refusals(facts: Facts) -> tuple[Refusal, ...]:
+    """All that forbids it, the identity of the servers first. Empty: it may be done."""
+    return tuple(refusal for check in _CHECKS for refusal in check(facts))
+
+
+def _same_server(facts: Facts) -> Iterator[Refusal]:
+    source, target = facts.source.server, facts.target.server
+    if source.version.flavour is not target.version.flavour:
+        yield Refusal(code="flavour-differs", summary=f"{source.address} and {target.address} are of different flavours")
+    elif source.key == target.key and (source.server_uuid or source.server_id == target.server_id):
+        yield Refusal(
+            code="same-server",
+            summary=f"{target.address} says that it is {source.address}: the same "
+            f"{'server_uuid' if source.server_uuid else 'server_id'} {source.key}",
+        )
+    elif source.server_id == target.server_id:
+        yield Refusal(
+            code="duplicate-server-id", summary=f"both servers have server_id {source.server_id}, so they cannot replicate"
+        )
+
+
+def _role(facts: Facts) -> Iterator[Refusal]:
+    target = facts.target
+    address = target.server.address
+    if target.dump_clients:
+        yield Refusal(code="has-replicas", summary=f"replicas read from {address} now: {_some(target.dump_clients)}")
+    if target.replicas:
+        yield Refusal(code="has-replicas", summary=f"{address} is the source of {_some(target.replicas)}")
+    if any(reads_from(state, target.server) for state in facts.source.server.channels):
+        yield Refusal(code="is-source", summary=f"{facts.source.server.address} replicates from {address}")
+    if target.server.group_member:
+        yield Refusal(code="group-member", summary=f"{address} is a member of a replication group or Galera cluster")
+    others = [state.channel for state in target.server.channels if state.channel != facts.channel]
+    if others:
+        yield Refusal(
+            code="other-channels", summary=f"{address} has other channels ({_some(others)}), whose data a full copy would drop"
+        )
+
+
+def _standalone(facts: Facts) -> Iterator[Refusal]:
+    target = facts.target
+    interrupted = target.marker is not None and target.marker.source_key == facts.source.server.key
+    if facts.follows_source or interrupted or not target.server.schemas:
+        return
+    if facts.overwrite_standalone != str(target.server.address):
+        yield Refusal(
+            code="standalone",
+            summary=f"{target.server.address} holds {_some(target.server.schemas)} and does not replicate from "
+            f"{facts.source.server.address}; if its data may go: --overwrite-standalone {target.server.address}",
+        )
+
+
+def _versions(facts: Facts) -> Iterator[Refusal]:
+    source, target = facts.source.server, facts.target.server
+    if source.version.flavour is target.version.flavour and target.version.number[:2] < source.version.number[:2]:
+        yield Refusal(
+            code="target-older",
+            summary=f"{target.address} runs {target.version.text}, which is older than {source.version.text}",
+        )
+
+
+def _settings(facts: Facts) -> Iterator[Refusal]:
+    source, target = facts.source.server, facts.target.server
+    if not source.log_bin:
+        yield Refusal(code="no-binlog", summary=f"{source.address} writes no binary log: set log_bin and restart it")
+    for server in (source, target):
+        if not server.gtid:
+            yield Refusal(code="gtid-off", summary=f"{server.address} runs without GTIDs: set gtid_mode = ON")
+    if source.lower_case_names != target.lower_case_names:
+        yield Refusal(
+            code="lower-case-names-differ",
+            summary=f"lower_case_table_names is {source.lower_case_names} on {source.address} "
+            f"and {target.lower_case_names} on {target.address}",
+        )
+    if source.max_allowed_packet > target.max_allowed_packet:
+        yield Refusal(
+            code="packet-too-small",
+            summary=f"max_allowed_packet of {target.address} ({target.max_allowed_packet}) is smaller than "
+            f"the source's ({source.max_allowed_packet})",
+        )
+
+
+def _busy(facts: Facts) -> Iterator[Refusal]:
+    for server in (facts.source.server, facts.target.server):
+        if server.prepared:
+            yield Refusal(
+                code="prepared-xa",
+                summary=f"prepared XA transactions on {server.address}: {_some(server.prepared)}; commit or roll them back",
+            )
+    if facts.target.writers:
+        yield Refusal(
+            code="sessions-writing",
+            summary=f"sessions are writing on {facts.target.server.address}: {_some(facts.target.writers)}",
+        )
+
+
+def _tables(facts: Facts) -> Iterator[Refusal]:
+    base = [table for table in facts.source.tables if table.kind != "VIEW"]
+    foreign = [f"{table.name} ({table.engine or 'no engine'})" for table in base if table.engine.lower() not in _TRANSACTIONAL]
+    if foreign:
+        yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {_some(foreign)}")
+    versioned = [str(table.name) for table in base if table.kind == "SYSTEM VERSIONED"]
+    if versioned:
+        yield Refusal(
+            code="system-versioned", summary=f"the history of system-versioned tables would be lost: {_some(versioned)}"
+        )
+    if MARKER_SCHEMA in facts.source.server.schemas:
+        yield Refusal(
+            code="source-half-loaded", summary=f"{facts.source.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
+        )
+    yield from _own_tables(facts)
+
+
+def _own_tables(facts: Facts) -> Iterator[Refusal]:
+    """What the replica owns must not share a schema with what is replaced."""
+    mixed = [
+        pattern
+        for pattern in facts.local_tables
+        for schema in facts.dropped_schemas
+        if fnmatchcase(schema, pattern.partition(".")[0])
+    ]
+    shared = [pattern for pattern in facts.local_tables if pattern.removesuffix(".*") in facts.source.server.schemas]
+    if mixed or shared:
+        yield Refusal(
+            code="local-tables",
+            summary=f"local_tables {_some(sorted({*mixed, *shared}))} lie in schemas that would be replaced",
+        )
+
+
+def _privileges(facts: Facts) -> Iterator[Refusal]:
+    for server in (facts.source.server, facts.target.server):
+        for grant in server.missing_grants:
+            yield Refusal(code="privilege-missing", summary=f"{server.address}: {grant}")
+
+
+def _channel(facts: Facts) -> Iterator[Refusal]:
+    if facts.current is not None and facts.current.held and facts.target.marker is None:
+        yield Refusal(
+            code="held", summary=f"a repair or a check holds the applier of {facts.target.server.address}: let it end first"
+        )
+    if facts.follows_source:
+        return
+    if not facts.login:
+        yield Refusal(
+            code="no-replication-account",
+            summary="the channel must be made anew: give the account in [clusters.….replication] of the configuration",
+        )
+    if facts.source.server.address.socket:
+        yield Refusal(
+            code="source-address", summary=f"no other server can replicate from a socket: {facts.source.server.address}"
+        )
+
+
+def _purge(facts: Facts) -> Iterator[Refusal]:
+    expires = facts.source.server.binlog_expires
+    seconds = sum(table.data_bytes for table in facts.source.tables) / _BYTES_PER_SECOND
+    if expires and expires < 2 * seconds + 600:
+        yield Refusal(
+            code="purge-horizon",
+            summary=f"{facts.source.server.address} keeps its binary logs for {expires} s, "
+            f"and the copy may take {seconds:.0f} s: raise binlog_expire_logs_seconds",
+        )
+
+
+_CHECKS: tuple[Callable[[Facts], Iterator[Refusal]], ...] = (
+    _same_server, _role, _standalone, _versions, _settings, _busy, _tables, _privileges, _channel, _purge,
+)  # fmt: skip
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

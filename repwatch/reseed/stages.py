@@ -1,0 +1,115 @@
+"""How far a reseed has come, and from where an interrupted one goes on.
+
+What counts is what the replica itself says: its marker, its GTID state and its channel. The journal tells people the story.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from repwatch.model.gtid import reached
+from repwatch.model.server import Flavour
+
+
+class Stage(StrEnum):
+    """What has been done, in order. The names stand in the marker and in the journal."""
+
+    MARKED = "marked"  # the marker is there, with all that is needed to put settings back; the server is read-only
+    QUIET = "quiet"  # replication is held
+    LOADING = "loading"  # the old data is being replaced: from here on there is no way back but forward
+    LOADED = "loaded"  # the copy is complete, as of `position`
+    POSITIONED = "positioned"  # the GTID state says so
+    ATTACHED = "attached"  # the channel reads from the source by GTID, still held
+    RELEASED = "released"  # the applier runs
+    CAUGHT_UP = "caught-up"
+
+    @property
+    def rank(self) -> int:
+        """0 for the first."""
+        return list(Stage).index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """What the replica keeps while it is half loaded. `position` is "" until the data is loaded."""
+
+    run: str
+    stage: Stage
+    source: str  # address, for people
+    source_key: str  # identity: server_uuid, or server_id on MariaDB
+    channel: str
+    before: str  # what the replica had executed when it was first held
+    position: str
+    delay: int  # of the channel before it was held, in seconds
+    receiver: bool  # ran before
+    applier: bool
+    read_only: bool
+    super_read_only: bool
+
+    def entries(self) -> dict[str, str]:
+        """As text, for the marker table."""
+        return {
+            "run": self.run,
+            "stage": self.stage.value,
+            "source": self.source,
+            "source_key": self.source_key,
+            "channel": self.channel,
+            "before": self.before,
+            "position": self.position,
+            "delay": str(self.delay),
+            "receiver": str(int(self.receiver)),
+            "applier": str(int(self.applier)),
+            "read_only": str(int(self.read_only)),
+            "super_read_only": str(int(self.super_read_only)),
+        }
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, str]) -> Self:
+        """Read `entries()` back. Raises KeyError or ValueError for what is no marker of ours."""
+        return cls(
+            run=entries["run"],
+            stage=Stage(entries["stage"]),
+            source=entries["source"],
+            source_key=entries["source_key"],
+            channel=entries["channel"],
+            before=entries["before"],
+            position=entries["position"],
+            delay=int(entries["delay"]),
+            receiver=entries["receiver"] == "1",
+            applier=entries["applier"] == "1",
+            read_only=entries["read_only"] == "1",
+            super_read_only=entries["super_read_only"] == "1",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """The replica as it is now. `held` is None where the channel does not exist."""
+
+    executed: str
+    held: bool | None
+
+
+def goes_on_from(marker: Marker, present: Present, flavour: Flavour) -> Stage:
+    """The stage that holds now: what comes after it is done (again).
+
+    Anything that does not fit the marker means that the replica applied or wrote something meanwhile; then the copied rows
+    prove nothing, and all starts again from a new snapshot.
+    """
+    at_position = _same(flavour, present.executed, marker.position)
+    if marker.stage.rank < Stage.LOADED.rank:
+        return Stage.MARKED
+    if marker.stage is Stage.LOADED:
+        # RESET may have emptied the history without an answer having reached us.
+        untouched = at_position or not present.executed or _same(flavour, present.executed, marker.before)
+        return Stage.LOADED if present.held is not False and untouched else Stage.MARKED
+    if marker.stage is Stage.POSITIONED:
+        return Stage.POSITIONED if at_position else Stage.MARKED
+    if not reached(flavour, present.executed, marker.position):
+        return Stage.MARKED
+    return marker.stage
+
+
+def _same(flavour: Flavour, left: str, right: str) -> bool:
+    return reached(flavour, left, right) and reached(flavour, right, left)
