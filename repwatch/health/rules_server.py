@@ -130,7 +130,7 @@ def _duplicate(world: World, server: ServerNow, other: ServerNow, shared: str) -
         )
         remedy = (
             f"Give {label(server)} a server_id of its own (in its option file, too). On MySQL, where the server_uuid is the "
-            "same: stop it, delete auto.cnf from its data folder, start it. Then check its data: a copy may have missed transactions."
+            "same: stop it, delete auto.cnf from its data folder, start it. Then check its data: a copy may have missed some."
         )
     own = server.observation
     return Finding(
