@@ -1,6 +1,7 @@
 """Reads a secret from where it is kept, each time anew, so that a rotated one is seen at the next connect."""
 
 import os
+import re
 import subprocess
 from typing import assert_never
 
@@ -8,10 +9,29 @@ from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, SecretSource
 
 COMMAND_SECONDS = 10
+HIDDEN = "***"
+# What `redact` looks for. A shorter word is too likely to be an ordinary one, as is every test's "root".
+_SHORTEST = 6
+_revealed: set[str] = set()
+_IN_URL = re.compile(r"(\b[\w+.-]+://[^\s:/@]*):(?!password@)\S*@")
 
 
 def reveal(source: SecretSource) -> str:
     """The secret's text. Raises UsageError, which never contains it."""
+    text = _read(source)
+    if len(text) >= _SHORTEST:
+        _revealed.add(text)
+    return text
+
+
+def redact(text: str) -> str:
+    """The text without any secret that this process has used, and without passwords in URLs: the last safety net."""
+    for secret in sorted(_revealed, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    return _IN_URL.sub(rf"\1:{HIDDEN}@", text)
+
+
+def _read(source: SecretSource) -> str:
     match source:
         case LiteralSecret(text):
             return text

@@ -31,6 +31,7 @@ def load_settings(
 
 def choose_cluster(settings: Settings, name: str | None) -> ClusterSpec:
     """The cluster of that name, or the only one. Raises UsageError."""
+    _no_url(name)
     names = [cluster.name for cluster in settings.clusters]
     if name is None:
         if len(names) == 1:
@@ -44,6 +45,7 @@ def choose_cluster(settings: Settings, name: str | None) -> ClusterSpec:
 
 def choose_replica(settings: Settings, replica: str | None) -> tuple[ClusterSpec, ServerSpec]:
     """The replica called `name`, `cluster/name` or `host:port`, or the only one. Raises UsageError."""
+    _no_url(replica)
     every = [(cluster, server) for cluster in settings.clusters for server in cluster.servers]
     candidates = [(cluster, server) for cluster, server in every if not _is_source(cluster, server)]
     known = [f"{cluster.name}/{server.label}" for cluster, server in candidates]
@@ -91,6 +93,11 @@ def replica_targets(cluster: ClusterSpec, channel: str | None = None) -> tuple[R
         for name in server.channels or ("",)
     ]
     return tuple(target for target in targets if channel is None or target.channel == channel)
+
+
+def _no_url(name: str | None) -> None:
+    if name and "://" in name:  # it may hold a password, so that no message may repeat it
+        raise UsageError("a URL stands where a name belongs", hint="give it as --source URL or --replica URL")
 
 
 def _is_source(cluster: ClusterSpec, server: ServerSpec) -> bool:

@@ -1,4 +1,4 @@
-"""The `repwatch` command: the group, and the one place where an error becomes a message and an exit status."""
+"""The `repwatch` command: the group of its verbs."""
 
 import importlib
 import sys
@@ -6,7 +6,7 @@ import sys
 import click
 
 from repwatch import __version__
-from repwatch.errors import RepwatchError
+from repwatch.cli.boundary import guard
 
 # Verb -> module; the module has a click command of the verb's name. Imported only when used, so that start-up stays fast.
 VERBS = {
@@ -19,8 +19,6 @@ VERBS = {
     "sandbox": "repwatch.cli.sandbox",
     "status": "repwatch.cli.status",
 }
-# A Nagios plugin says 3 for "unknown"; click's own 2 would read as critical.
-USAGE_STATUS = {"status": 3}
 
 
 class LazyGroup(click.Group):
@@ -48,16 +46,4 @@ def cli() -> None:
 def main() -> None:
     """Run the command line and exit with the status that the contract gives."""
     verb = next((word for word in sys.argv[1:] if word in VERBS), "")
-    try:
-        status = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE_STATUS.get(verb, 2))
-    except click.Abort:
-        sys.exit(130)
-    except RepwatchError as error:
-        click.echo(f"repwatch: {error}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(USAGE_STATUS.get(verb, error.exit_status))
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(guard(verb, lambda: cli.main(standalone_mode=False)))
