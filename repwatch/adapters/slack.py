@@ -1,4 +1,4 @@
-"""Notices to Slack: with a bot token one message and thread for each incident, rewritten as it changes; or an incoming webhook."""
+"""Notices to Slack: with a bot token a message and thread for each incident, rewritten as it changes; or an incoming webhook."""
 
 import http.client
 import json

@@ -130,7 +130,7 @@ def message_id(notice_id: str, sender: str) -> str:
 
 
 def _context(host: str) -> ssl.SSLContext:
-    """Certificates are verified, save on this machine itself: its mail server mostly has a self-made one, and nobody listens in."""
+    """Certificates are verified, save on this machine: its mail server mostly has a self-made one, and nobody listens in."""
     context = ssl.create_default_context()
     if host in _LOOPBACK:
         context.check_hostname = False

@@ -13,6 +13,7 @@ from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.render.notice_text import (
     Fact,
     badge,
+    bounded,
     clean,
     cut,
     facts,
@@ -58,6 +59,7 @@ class Email:
 
 def email(notice: Notice) -> Email:
     """Render the notice."""
+    notice = bounded(notice)
     return Email(subject=cut(headline(notice), _SUBJECT), text=plain_text(notice), html=_html(notice))
 
 

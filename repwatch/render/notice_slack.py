@@ -13,6 +13,7 @@ from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.render.notice_text import (
     Fact,
     badge,
+    bounded,
     clean,
     cut,
     facts,
@@ -56,6 +57,7 @@ class SlackMessage:
 
 def root(notice: Notice) -> SlackMessage:
     """The message that stands for the incident in the channel: its present state, whatever the notice's event."""
+    notice = bounded(notice)
     if notice.event is NoticeEvent.RESOLVED:
         return _fitted(notice, lambda share: [*_head(notice, share), *_evidence(notice, share)])
     return _fitted(
@@ -72,6 +74,7 @@ def root(notice: Notice) -> SlackMessage:
 
 def reply(notice: Notice) -> SlackMessage:
     """What is said in the incident's thread; the root message above it carries the details."""
+    notice = bounded(notice)
     opening = {
         NoticeEvent.OPENED: f"*Open* since {stamp(notice.since)}",
         NoticeEvent.UPDATED: f"*Changed* at {stamp(notice.at)}, {lasted(notice)} after it began",
@@ -91,7 +94,10 @@ def reply(notice: Notice) -> SlackMessage:
 
 def plain(notice: Notice) -> SlackMessage:
     """Without blocks: for the day Slack refuses ours."""
-    return SlackMessage(text=cut(plain_text(notice), 3500, escape), blocks=(), metadata=_metadata(notice))
+    text, metadata = plain_text(notice), _metadata(notice)
+    return _first_that_fits(
+        SlackMessage(text=cut(text, int(3500 * share), escape), blocks=(), metadata=metadata) for share in _SHARES
+    )
 
 
 def escape(text: str) -> str:
@@ -101,10 +107,14 @@ def escape(text: str) -> str:
 
 def _fitted(notice: Notice, body: Callable[[float], list[Block]]) -> SlackMessage:
     text, metadata, reference = cut(headline(notice), 280, escape), _metadata(notice), _reference(notice)
-    for share in _SHARES:
-        message = SlackMessage(text=text, blocks=(*body(share), reference), metadata=metadata)
+    return _first_that_fits(SlackMessage(text=text, blocks=(*body(share), reference), metadata=metadata) for share in _SHARES)
+
+
+def _first_that_fits(messages: Iterator[SlackMessage]) -> SlackMessage:
+    """The last one is small enough for any notice; a property test holds that."""
+    for message in messages:
         if message.size <= MAX_JSON:
-            break
+            return message
     return message
 
 
@@ -112,8 +122,8 @@ def _head(notice: Notice, share: float) -> Iterator[Block]:
     title = f"{_emoji(notice)} {badge(notice)} {where(notice)}: {one_line(notice.summary)}"
     shown = cut(title, _HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": False}}
-    if shown != title:
-        yield _section(cut(one_line(notice.summary), int(1500 * share) + 50, escape))
+    if shown != title and (summary := cut(one_line(notice.summary), int(1500 * share) + 50, escape)):
+        yield _section(summary)
     server = f"*{cut(one_line(notice.server_label), 200, escape)}*\n" if notice.server_label else ""
     yield _section(f"{server}{time_line(notice)} {_local_time(notice)}")
 

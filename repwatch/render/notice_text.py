@@ -2,16 +2,23 @@
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from repwatch.model.notice import Notice, NoticeEvent
 
 ELLIPSIS = "…"
-# Characters that reorder what is read (U+202E and kin): in an error text from a server they can make a command look like another.
-_REORDERING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Marks that reorder what is read (U+202E and kin): in an error text from a server they can make a command look like another.
+_REORDERING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+# Controls, lone surrogates, code points that are no characters: no receiver takes them all.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029\x85]")
+_LONGEST_TEXT = 6000
+_MOST_FACTS = 60
+_LONGEST_PLACE = 200
+_LONGEST_KEY = 300
 _VERBS = "run|status|drift|repair|reseed|doctor|explain|init|incidents|ack|silence|record|replay"
 _COMMAND = re.compile(rf"repwatch ({_VERBS})\b|[A-Z]{{3,}}\s.*;$")
 _SHORT_VALUE = 80
@@ -41,17 +48,21 @@ class Fact:
 
 def clean(text: str) -> str:
     """The text without what no message may carry: control characters, lone surrogates, marks that reorder what is read."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    return "".join(_harmless(character) for character in text).strip()
+    text = _REORDERING.sub("", _LINE_ENDS.sub("\n", text))
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).strip()
 
 
-def _harmless(character: str) -> str:
-    if character in "\n\t" or " " <= character <= "~":
-        return character
-    if character in _REORDERING:
-        return ""
-    category = unicodedata.category(character)
-    return "\N{REPLACEMENT CHARACTER}" if category in {"Cc", "Cs"} or ord(character) & 0xFFFE == 0xFFFE else character
+def bounded(notice: Notice) -> Notice:
+    """The notice with no text longer than any message shows, so that rendering takes no longer than sending."""
+    evidence = {name[:200]: value[:_LONGEST_TEXT] for name, value in islice(notice.evidence.items(), _MOST_FACTS)}
+    return replace(
+        notice,
+        summary=notice.summary[:_LONGEST_TEXT],
+        meaning=notice.meaning[:_LONGEST_TEXT],
+        remedy=notice.remedy[:_LONGEST_TEXT],
+        avoid=notice.avoid[:_LONGEST_TEXT],
+        evidence=evidence,
+    )
 
 
 def one_line(text: str) -> str:
@@ -100,7 +111,7 @@ def where(notice: Notice) -> str:
     """`cluster/server`, with the server's name where it has one, and the channel where it is not the default one."""
     subject = notice.subject
     place = "/".join(part for part in (subject.cluster, notice.server_name or subject.server) if part)
-    return one_line(f"{place}, channel {subject.channel}" if subject.channel else place)
+    return cut(one_line(f"{place}, channel {subject.channel}" if subject.channel else place), _LONGEST_PLACE)
 
 
 def badge(notice: Notice) -> str:
@@ -159,6 +170,7 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
 
 def plain_text(notice: Notice, limit: int = 20_000) -> str:
     """The whole notice for a terminal, a text mail or a log; at most `limit` characters."""
+    notice = bounded(notice)
     parts = [f"{badge(notice)}  {where(notice)}", one_line(notice.summary), "", time_line(notice)]
     if notice.event is not NoticeEvent.RESOLVED:
         parts += _titled("What it means", _wrapped(clean(notice.meaning)))
@@ -171,9 +183,8 @@ def plain_text(notice: Notice, limit: int = 20_000) -> str:
 
 def reference_lines(notice: Notice) -> list[str]:
     """Server, incident key and notice id: what one looks for in a log."""
-    server = one_line(notice.server_label)
-    named = [f"Server: {server}"] if server else []
-    return [*named, f"Incident: {one_line(notice.subject.key)}", f"Notice: {one_line(notice.id)}"]
+    pairs = [("Server", notice.server_label), ("Incident", notice.subject.key), ("Notice", notice.id)]
+    return [f"{name}: {shown}" for name, value in pairs if (shown := cut(one_line(value), _LONGEST_KEY))]
 
 
 def _titled(title: str, lines: list[str]) -> list[str]:

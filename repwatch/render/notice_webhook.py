@@ -9,7 +9,7 @@ from repwatch.model.notice import Notice
 from repwatch.render.notice_text import clean, cut
 
 SCHEMA_VERSION = 1
-_TEXT_LIMIT = 10_000  # characters of any one text; a server's error message is far shorter
+_TEXT_LIMIT = 10_000  # UTF-16 units of any one text; a server's error message is far shorter
 
 
 def webhook_body(notice: Notice) -> bytes:
@@ -46,4 +46,4 @@ def rfc3339(moment: datetime) -> str:
 
 
 def _text(text: str) -> str:
-    return cut(clean(text), _TEXT_LIMIT)
+    return cut(clean(text[: _TEXT_LIMIT + 1]), _TEXT_LIMIT)

@@ -1,0 +1,300 @@
+"""Any notice, whatever its texts, renders within its receiver's limits and is valid; a person reads the right things first."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repwatch.adapters.smtp import compose
+from repwatch.model.finding import FindingCode, Severity, Subject
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.settings import EmailReceiver
+from repwatch.render import notice_slack
+from repwatch.render.notice_email import email
+from repwatch.render.notice_slack import MAX_JSON, SlackMessage
+from repwatch.render.notice_text import clean, cut, duration, facts, passages, plain_text, units
+from repwatch.render.notice_webhook import signature, webhook_body
+from repwatch.sandbox.standins_slack import SlackError, checked_blocks
+
+SINCE = datetime(2026, 11, 22, 2, 14, 5, tzinfo=UTC)
+COMMAND = "repwatch repair shop/db3"
+ERROR = "Could not execute Write_rows_v1 event on table shop.orders; Duplicate entry '7001' for key 'PRIMARY', Error_code: 1062"
+NOTICE = Notice(
+    id="n-17",
+    subject=Subject("shop", "10.0.0.3:3306", "", FindingCode.APPLIER_ERROR),
+    event=NoticeEvent.OPENED,
+    server_name="db3",
+    severity=Severity.CRITICAL,
+    since=SINCE,
+    at=SINCE + timedelta(minutes=12, seconds=4),
+    summary="The applier stopped at a duplicate key",
+    meaning="A row on db3 is already there",
+    remedy=f"Look first:\n\n    {COMMAND}",
+    avoid="Do not skip the transaction",
+    evidence={"transaction": "0-1-4711", "table": "shop.orders", "error_text": ERROR},
+)
+MESSAGES = [notice_slack.root, notice_slack.reply, notice_slack.plain]
+
+# Every code point, lone surrogates and control characters included, and what is dear in JSON, HTML and mrkdwn.
+text = st.one_of(
+    st.text(st.characters(codec=None), max_size=60),
+    st.sampled_from(["", "&<>" * 3000, "\U0001f600" * 4000, "中" * 8000, "`" * 5000, "\x00\x1b[31m\r\n", "\ud800", "a" * 20_000]),
+    st.text(max_size=5).map(lambda piece: f"  {piece}\nx\n" * 200),
+)
+notices = st.builds(
+    Notice,
+    id=text,
+    subject=st.builds(Subject, text, text, text, st.sampled_from(FindingCode)),
+    event=st.sampled_from(NoticeEvent),
+    server_name=st.none() | text,
+    severity=st.sampled_from(Severity),
+    since=st.integers(-(2**31), 2**32).map(lambda seconds: SINCE + timedelta(seconds=seconds)),
+    at=st.integers(-(2**31), 2**32).map(lambda seconds: SINCE + timedelta(seconds=seconds)),
+    summary=text,
+    meaning=text,
+    remedy=text,
+    avoid=text,
+    evidence=st.dictionaries(text, text, max_size=20),
+)
+
+
+def shown(message: SlackMessage) -> str:
+    return json.dumps(message.payload(), ensure_ascii=False)
+
+
+@given(notices)
+@settings(max_examples=120, deadline=None)
+def test_slack_takes_any_notice(notice: Notice) -> None:
+    """Invariant: Slack's limits hold, and the size stays below the limit that its reference does not mention."""
+    for render in MESSAGES:
+        message = render(notice)
+        checked_blocks(message.payload())
+        assert message.text
+        assert message.size <= MAX_JSON < 13_000
+        json.dumps(message.payload(), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("filler", ["&", "<", "中", "\U0001f600", '"', "\\", "\t", "a", "`", "x\n  y\n"], ids=repr)
+@pytest.mark.parametrize("event", list(NoticeEvent))
+def test_slack_takes_the_worst_texts(filler: str, event: NoticeEvent) -> None:
+    long = filler * 20_000
+    notice = replace(NOTICE, event=event, id=long, server_name=long, summary=long, meaning=long, remedy=long, avoid=long)
+    subject = Subject(long, long, long, FindingCode.LAGGING)
+    notice = replace(
+        notice, subject=subject, evidence={f"{number}{long}": long if number % 2 else filler for number in range(40)}
+    )
+    for render in MESSAGES:
+        checked_blocks(render(notice).payload())
+        assert render(notice).size <= MAX_JSON
+
+
+@given(notices)
+@settings(max_examples=100, deadline=None)
+def test_a_mail_takes_any_notice(notice: Notice) -> None:
+    """Invariant: the message can be sent, its subject is one line, its HTML is closed and holds nothing to fetch or run."""
+    receiver = EmailReceiver(to=("dba@example.com",), sender="repwatch@example.com", host="localhost", port=25)
+    sent = compose(notice, receiver, "<first@example.com>")
+    raw = bytes(sent)
+    assert len(raw) < 1_000_000
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+    assert isinstance(sent, EmailMessage)
+    content = email(notice)
+    assert "\n" not in content.subject
+    assert len(content.subject) <= 180
+    assert len(content.html) < 500_000
+    page = Page()
+    page.feed(content.html)
+    page.close()
+    assert page.open == []
+    assert page.tags <= {
+        *("html", "head", "meta", "title", "style", "body", "div", "br", "table", "tr", "td", "pre", "code"),
+    }
+
+
+@given(notices)
+@settings(max_examples=100, deadline=None)
+def test_a_webhook_takes_any_notice(notice: Notice) -> None:
+    """Invariant: UTF-8 JSON with exactly the keys of the contract, the same bytes each time."""
+    body = json.loads(webhook_body(notice).decode())
+    assert list(body) == [
+        *("schema_version", "id", "key", "event", "cluster", "server", "name", "channel", "code"),
+        *("severity", "since", "at", "summary", "remedy", "evidence"),
+    ]
+    assert webhook_body(notice) == webhook_body(notice)
+
+
+@given(st.text(st.characters(codec=None)), st.integers(0, 50))
+def test_cut_keeps_the_limit_and_no_half_escape(whole: str, limit: int) -> None:
+    """Invariant: at most `limit` units after escaping, and an escape is there whole or not at all."""
+    kept = cut(whole, limit, notice_slack.escape)
+    assert units(kept) <= limit
+    for escaped in ("&amp;", "&lt;", "&gt;"):
+        kept = kept.replace(escaped, "")
+    assert not set("&<>") & set(kept)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_clean_leaves_what_is_printed(whole: str) -> None:
+    """Invariant: encodable, no control characters, nothing that reorders what is read; cleaning twice changes nothing."""
+    cleaned = clean(whole)
+    cleaned.encode()
+    assert not any(character < " " and character not in "\n\t" for character in cleaned)
+    assert "\u202e" not in cleaned
+    assert clean(cleaned) == cleaned
+
+
+class Page(HTMLParser):
+    """Collects the tags of a page and those left open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert not {name for name, _ in attrs} & {"src", "href", "background", "onclick", "onload"}
+        assert not any("url(" in (value or "") for _, value in attrs)
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("event", [NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.REMINDER, NoticeEvent.ACKNOWLEDGED])
+def test_an_open_incident_is_told_in_the_order_of_a_person_on_call(event: NoticeEvent) -> None:
+    notice = replace(NOTICE, event=event)
+    expected = [
+        *(notice.server_name or "", notice.summary, "2026-11-22 02:14:05 UTC", "12 min 4 s", notice.meaning, COMMAND),
+        *(notice.avoid, "0-1-4711", "shop.orders", notice.subject.key),
+    ]
+    content = email(notice)
+    for whole in (plain_text(notice), content.html, shown(notice_slack.root(notice))):
+        position = 0
+        for piece in expected:
+            position = whole.index(piece, position)
+    assert notice.summary in content.subject
+    assert "CRITICAL" in content.subject
+
+
+def test_a_resolved_incident_says_how_long_it_lasted_and_no_longer_what_to_do() -> None:
+    notice = replace(NOTICE, event=NoticeEvent.RESOLVED)
+    content = email(notice)
+    assert "RESOLVED" in content.subject
+    for whole in (content.text, content.html, shown(notice_slack.root(notice)), shown(notice_slack.plain(notice))):
+        assert "12 min 4 s" in whole
+        assert notice.summary in whole
+        assert COMMAND not in whole
+        assert notice.avoid not in whole
+
+
+def test_an_error_text_cannot_call_the_channel_or_link_away() -> None:
+    nasty = "<!channel> <https://evil.example|click> & <@U123>"
+    notice = replace(NOTICE, summary=nasty, meaning=nasty, avoid=nasty, remedy=nasty, evidence={nasty: nasty}, server_name=nasty)
+    for render in MESSAGES:
+        message = render(notice)
+        markup = [message.text, *(found for block in message.blocks for found in mrkdwn(block))]
+        for piece in markup:
+            assert "<!channel" not in piece
+            assert "<http" not in piece
+            assert "<@" not in piece
+
+
+def mrkdwn(value: object) -> list[str]:
+    """The texts in which Slack looks for markup."""
+    if isinstance(value, dict):
+        if value.get("type") == "mrkdwn":
+            return [str(value["text"])]
+        return [found for part in value.values() for found in mrkdwn(part)]
+    return [found for part in value for found in mrkdwn(part)] if isinstance(value, list) else []
+
+
+def test_html_in_a_notice_is_text() -> None:
+    notice = replace(NOTICE, summary="<script>alert(1)</script>", evidence={"<img src=x>": "<b>"}, remedy="`<i>`")
+    page = email(notice).html
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "<i>" not in page
+
+
+def test_commands_are_told_from_prose() -> None:
+    remedy = (
+        "Look first:\n\n    repwatch drift shop\n\nthen\nrepwatch repair shop/db3 --apply\nrepwatch needs a grant.\n"
+        "GRANT REPLICATION CLIENT ON *.* TO `repwatch`@`%`;\n`STOP SLAVE`\nDone"
+    )
+    assert [passage.text for passage in passages(remedy) if passage.is_command] == [
+        "repwatch drift shop",
+        "repwatch repair shop/db3 --apply",
+        "GRANT REPLICATION CLIENT ON *.* TO `repwatch`@`%`;\nSTOP SLAVE",
+    ]
+
+
+def test_a_command_reaches_slack_as_it_is_pasted() -> None:
+    command = "SELECT * FROM `a``b` WHERE x < 1 AND y > 2 & 3;"
+    block = next(block for block in notice_slack.root(replace(NOTICE, remedy=command)).blocks if block["type"] == "rich_text")
+    assert command in json.dumps(block)
+
+
+def test_a_long_error_is_cut_and_the_short_facts_are_kept() -> None:
+    notice = replace(NOTICE, evidence={"error": "x" * 50_000, "transaction": "0-1-4711"})
+    whole = shown(notice_slack.root(notice))
+    assert "0-1-4711" in whole
+    assert "x" * 500 in whole
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 s"),
+        (-5, "0 s"),
+        (5, "5 s"),
+        (60, "1 min"),
+        (724, "12 min 4 s"),
+        (3600, "1 h"),
+        (11_520, "3 h 12 min"),
+        (187_200, "2 d 4 h"),
+    ],
+)
+def test_durations(seconds: int, expected: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == expected
+
+
+def test_empty_evidence_is_left_out() -> None:
+    assert [fact.label for fact in facts(replace(NOTICE, evidence={"a": "", "failed_gtid": "1", "b": " "}))] == ["Failed gtid"]
+
+
+def test_the_stand_in_refuses_what_slack_refuses() -> None:
+    """Otherwise the limits above would prove nothing."""
+    head = {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "x"}}
+    field = {"type": "mrkdwn", "text": "x"}
+    broken: list[object] = [
+        [head],
+        [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}],
+        [{"type": "section", "text": {"type": "mrkdwn", "text": ""}}],
+        [{"type": "section", "fields": [field] * 11}],
+        [{"type": "section", "fields": [{"type": "mrkdwn", "text": "x" * 2001}]}],
+        [{"type": "section"}],
+        [section] * 51,
+        [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2990}}] * 5,
+        [{"type": "rich_text", "elements": [{"type": "rich_text_preformatted", "elements": [{"type": "text", "text": ""}]}]}],
+        [{"type": "unknown"}],
+        "text",
+    ]
+    for blocks in broken:
+        with pytest.raises(SlackError):
+            checked_blocks({"text": "x", "blocks": blocks})
+    checked_blocks({"text": "x", "blocks": [section] * 50})
+
+
+def test_the_signature_is_what_the_documentation_verifies() -> None:
+    body = webhook_body(NOTICE)
+    assert signature(body, "s3cret") == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
