@@ -50,25 +50,35 @@ class Tools:
     progress: Callable[[Progress], None]
 
 
-def plan_reseed(request: ReseedRequest, connect: Connect) -> Plan:
-    """What would be done now, with every reason not to. Changes nothing. Raises ServerError."""
-    return make_plan(survey(request, connect))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What would be done now. `taken_up` is the stage at which an earlier run was interrupted, None if there was none."""
+
+    plan: Plan
+    taken_up: Stage | None
 
 
-def apply_reseed(request: ReseedRequest, tools: Tools, agreed: Callable[[Plan], bool]) -> Applied:
-    """Do it, or take up what was interrupted. `agreed` is asked once, with the plan of the moment.
+def plan_reseed(request: ReseedRequest, connect: Connect) -> Proposal:
+    """The plan of the moment, with every reason not to. Changes nothing. Raises ServerError."""
+    facts = survey(request, connect)
+    return Proposal(plan=make_plan(facts), taken_up=facts.target.marker.stage if facts.target.marker else None)
 
-    Raises Refused before the first change; after it, what happened is told by the result's outcome.
+
+def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applied:
+    """Run the plan with that hash, or take up what was interrupted.
+
+    Raises Refused before the first change, also where the world has changed since the plan was shown; after it, what
+    happened is told by the result's outcome.
     """
-    facts = survey(request, tools.connect)
-    plan = make_plan(facts)
-    if plan.refusals:
-        raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
-    if not agreed(plan):
-        raise Refused("the plan was not agreed to; nothing was changed")
     with tools.connect(request.replica.server.writer, _PATIENT) as target:
         if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
             raise Refused(f"another reseed of {target.server} runs", hint="wait for it to end")
+        facts = survey(request, tools.connect)
+        plan = make_plan(facts)
+        if plan.refusals:
+            raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
+        if plan.plan_hash != plan_hash:
+            raise Refused("the servers or their schemas have changed since that plan was made", hint="look at the new plan first")
         for statement in loader_setup(target.version):
             target.execute(statement)
         return _Run(request, tools, facts, target).carry_out(plan)

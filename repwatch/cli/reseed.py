@@ -1,0 +1,152 @@
+"""`repwatch reseed`: make a replica anew from a snapshot of its source."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.journal import FileJournal
+from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.secrets import reveal
+from repwatch.app.targets import choose_replica, load_settings, source_of
+from repwatch.cli.options import format_option, target_options
+from repwatch.errors import UsageError
+from repwatch.flows.discover import settle_source
+from repwatch.flows.reseed import Tools, apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.model.plan import Applied, Outcome, Plan
+from repwatch.model.settings import Settings
+from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
+from repwatch.render.plan import plan_json, plan_text
+from repwatch.render.reseed_progress import progress_line
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.sql.replication import SourceLogin
+
+_QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
+@click.command(epilog="Example: repwatch reseed shop/db2 --apply")
+@click.argument("replica", required=False)
+@target_options
+@click.option("--channel", default=None, help="The channel, where the replica has several.")
+@click.option("--apply", "apply_it", is_flag=True, help="Do it. Asks on a terminal; elsewhere --plan-hash or --yes is needed.")
+@click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash.")
+@click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment.")
+@click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
+@click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
+@click.option(
+    "--overwrite-standalone", metavar="HOST:PORT", default="", help="This server's data may go, though it is no replica."
+)
+@format_option("text", "json")
+def reseed(  # noqa: PLR0913 - click hands each option over as an argument
+    *,
+    replica: str | None,
+    config: Path | None,
+    source: str | None,
+    replicas: tuple[str, ...],
+    state: Path | None,
+    channel: str | None,
+    apply_it: bool,
+    plan_hash: str | None,
+    yes: bool,
+    resume: bool,
+    cancel: bool,
+    overwrite_standalone: str,
+    output_format: str,
+) -> int:
+    """Make REPLICA anew from one consistent snapshot of its source, start it, and prove it.
+
+    Without --apply only the plan is shown: every step, and every reason why it would be refused. All user data of the replica
+    is replaced; accounts are left as they are. Exit status: 0 done, 1 plan shown, 2 refused or failed.
+    """
+    if sum((apply_it, resume, cancel)) > 1 or ((plan_hash or yes) and not apply_it):
+        raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
+    clock = SystemClock()
+    settings = load_settings(config, source, replicas, state)
+    cluster, server = choose_replica(settings, replica)
+    cluster = settle_source(cluster, connect=Session.connect, clock=clock)
+    request = _request(cluster, server, channel, overwrite_standalone)
+    show = plan_json if output_format == "json" else plan_text
+    with _progress() as progress:
+        tools = Tools(connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress)
+        if cancel:
+            click.echo(cancel_reseed(request, tools), err=True)
+            return 0
+        proposal = plan_reseed(request, Session.connect)
+    plan = proposal.plan
+    if plan.refusals or not (apply_it or resume):
+        click.echo(show(plan, None))
+        return 2 if plan.refusals else 1
+    if resume and proposal.taken_up is None:
+        raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
+    if not (resume or yes or plan_hash):
+        _ask(plan, server)
+    with _progress() as progress:
+        tools = Tools(connect=Session.connect, clock=clock, journal=tools.journal, progress=progress)
+        applied = apply_reseed(request, tools, plan_hash or plan.plan_hash)
+    click.echo(show(plan, applied))
+    return _status(applied)
+
+
+def _status(applied: Applied) -> int:
+    return 0 if applied.outcome is Outcome.DONE else 2
+
+
+def _request(cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str) -> ReseedRequest:
+    name = channel if channel is not None else next(iter(server.channels), "")
+    source = source_of(cluster, server, name)
+    return ReseedRequest(
+        source=source,
+        replica=ReplicaTarget(server=server, channel=name),
+        others=tuple(other for other in cluster.servers if other not in (server, source)),
+        login=_login(cluster, source),
+        overwrite_standalone=overwrite_standalone,
+    )
+
+
+def _login(cluster: ClusterSpec, source: ServerSpec) -> SourceLogin | None:
+    account = cluster.replication
+    if account is None:
+        return None
+    password = reveal(account.password) if account.password else ""
+    return SourceLogin(address=source.endpoint.address, user=account.user, password=password, tls=account.tls)
+
+
+def _journal(settings: Settings, server: ServerSpec) -> FileJournal:
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))
+    return FileJournal(settings.state_dir / "reseed" / f"{name}.jsonl")
+
+
+def _ask(plan: Plan, server: ServerSpec) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("--apply needs --plan-hash HASH or --yes where there is no terminal to ask on")
+    click.echo(plan_text(plan, None), err=True)
+    click.confirm(f"Replace all data of {server.label} ({server.endpoint.address})?", abort=True, err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Progress], None]]:
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("") as line:
+            yield lambda progress: line.update(progress_line(progress))
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """A line of text for each phase, and now and then within one."""
+
+    def __init__(self) -> None:
+        self._phase: Phase | None = None
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.phase is not self._phase or progress.seconds >= self._next:
+            self._phase, self._next = progress.phase, progress.seconds + _QUIET_SECONDS
+            click.echo(progress_line(progress), err=True)
