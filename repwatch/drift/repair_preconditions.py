@@ -1,0 +1,151 @@
+"""Why a repair is refused: every reason at once, before anything is changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from repwatch.drift.definitions import compare_definitions, is_transactional
+from repwatch.drift.report import Effect, ReplicaReport, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.model.plan import Refusal
+from repwatch.model.schema import Table, TableName
+from repwatch.reseed.facts import Facts, reads_from
+
+ROW_CAP = 10_000
+_SHOWN = 5
+_RESEED = "`repwatch reseed` puts it right"
+# Differences of definitions after which a row cannot be carried over byte for byte, though it may still be comparable.
+_NOT_CARRIED = {"column", "charset", "primary-key"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """What a drift check found, with the definitions of the tables that have wrong rows, on both sides."""
+
+    report: ReplicaReport
+    source_tables: Mapping[TableName, Table] = field(default_factory=dict)
+    replica_tables: Mapping[TableName, Table] = field(default_factory=dict)
+
+
+def server_refusals(facts: Facts, *, own_hold: bool) -> tuple[Refusal, ...]:
+    """What the servers and their replication forbid. `own_hold`: the applier is held by a repair that was interrupted."""
+    replication = _channel(facts) if own_hold else (*_channel(facts), *_threads(facts))
+    return (*_same_server(facts), *_role(facts), *replication, *_settings(facts))
+
+
+def drift_refusals(drifted: Drifted) -> tuple[Refusal, ...]:
+    """What the differences forbid."""
+    return (*_check_failed(drifted), *_too_many(drifted), *_not_rows(drifted), *_definitions(drifted))
+
+
+def bad_tables(report: ReplicaReport) -> tuple[TableReport, ...]:
+    """The tables with confirmed differences."""
+    return tuple(table for table in report.tables if table.verdict is Verdict.DRIFTED)
+
+
+def _same_server(facts: Facts) -> Iterator[Refusal]:
+    source, target = facts.source.server, facts.target.server
+    if source.key == target.key and source.version.flavour is target.version.flavour:
+        yield Refusal(code="same-server", summary=f"{target.address} says that it is {source.address}: identity {source.key}")
+
+
+def _role(facts: Facts) -> Iterator[Refusal]:
+    target = facts.target
+    address = target.server.address
+    if target.dump_clients:
+        yield Refusal(code="has-replicas", summary=f"replicas read from {address} now: {_some(target.dump_clients)}")
+    if target.replicas:
+        yield Refusal(code="has-replicas", summary=f"{address} is the source of {_some(target.replicas)}")
+    if any(reads_from(state, target.server) for state in facts.source.server.channels):
+        yield Refusal(code="is-source", summary=f"{facts.source.server.address} replicates from {address}")
+    if target.server.group_member:
+        yield Refusal(code="group-member", summary=f"{address} is a member of a replication group or Galera cluster")
+    if target.marker is not None:
+        yield Refusal(code="half-loaded", summary=f"a reseed of {address} was interrupted: `repwatch reseed --resume` ends it")
+
+
+def _channel(facts: Facts) -> Iterator[Refusal]:
+    address, state = facts.target.server.address, facts.current
+    if state is None or not facts.follows_source:
+        channel = f" on channel {facts.channel!r}" if facts.channel else ""
+        yield Refusal(code="not-following", summary=f"{address} does not replicate from {facts.source.server.address}{channel}")
+    elif not state.uses_gtid:
+        yield Refusal(code="gtid-off", summary=f"the channel of {address} does not use GTIDs, so it cannot be stopped exactly")
+
+
+def _threads(facts: Facts) -> Iterator[Refusal]:
+    address, state = facts.target.server.address, facts.current
+    if state is None:
+        return
+    if state.held:
+        yield Refusal(code="held", summary=f"a reseed or a check holds the applier of {address}: let it end first")
+    elif state.applier_errno:
+        yield Refusal(
+            code="applier-error",
+            summary=f"the applier of {address} stopped with error {state.applier_errno}, and rows are repaired while it can run: "
+            f"{_RESEED}",
+        )
+    elif not state.applier_running or not state.receiver_running:
+        yield Refusal(code="replication-stopped", summary=f"replication on {address} is stopped: start it, then repair")
+
+
+def _settings(facts: Facts) -> Iterator[Refusal]:
+    source, target = facts.source.server, facts.target.server
+    if not source.log_bin:
+        yield Refusal(code="no-binlog", summary=f"{source.address} writes no binary log, so no position can be told")
+    for server in (source, target):
+        if not server.gtid:
+            yield Refusal(code="gtid-off", summary=f"{server.address} runs without GTIDs: set gtid_mode = ON")
+        if server.prepared:
+            yield Refusal(
+                code="prepared-xa",
+                summary=f"prepared XA transactions on {server.address}: {_some(server.prepared)}; commit or roll them back",
+            )
+        for grant in server.missing_grants:
+            yield Refusal(code="privilege-missing", summary=f"{server.address}: {grant}")
+
+
+def _check_failed(drifted: Drifted) -> Iterator[Refusal]:
+    report = drifted.report
+    if report.reason is not None:
+        yield Refusal(code="not-checked", summary=f"the replica could not be compared: {report.reason.value}")
+    elif report.verdict is Verdict.UNDECIDED and not bad_tables(report):
+        undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
+        yield Refusal(code="undecided", summary=f"no difference is confirmed, but these tables are undecided: {_some(undecided)}")
+
+
+def _too_many(drifted: Drifted) -> Iterator[Refusal]:
+    count = sum(table.difference_count for table in bad_tables(drifted.report))
+    if count > ROW_CAP:
+        yield Refusal(code="too-many-rows", summary=f"{count} differences are more than {ROW_CAP} rows: {_RESEED}")
+
+
+def _not_rows(drifted: Drifted) -> Iterator[Refusal]:
+    for table in bad_tables(drifted.report):
+        name = f"{table.schema}.{table.table}"
+        if any(isinstance(difference, TableMissing | TableExtra) for difference in table.differences):
+            yield Refusal(code="table-differs", summary=f"{name} exists on one side only: {_RESEED}; --tables leaves it out")
+
+
+def _definitions(drifted: Drifted) -> Iterator[Refusal]:
+    for name, source in sorted(drifted.source_tables.items()):
+        replica = drifted.replica_tables.get(name)
+        if replica is None:
+            continue
+        comparison = compare_definitions(source, replica)
+        if not source.primary_key:
+            yield Refusal(code="no-primary-key", summary=f"{name} has no primary key, so no row can be named: {_RESEED}")
+        elif comparison.refusal is not None:
+            yield Refusal(code=comparison.refusal.value, summary=f"rows of {name} cannot be carried over: {_RESEED}")
+        elif comparison.ordered_key != source.primary_key or any(
+            difference.effect is Effect.DATA or difference.what in _NOT_CARRIED for difference in comparison.differences
+        ):
+            yield Refusal(code="schema-differs", summary=f"{name} is defined differently on both sides: {_RESEED}")
+        if not is_transactional(source) or not is_transactional(replica):
+            yield Refusal(
+                code="engine",
+                summary=f"{name} ({source.engine}, {replica.engine}) is outside of transactions, so it is in no snapshot",
+            )
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
