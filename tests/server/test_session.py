@@ -326,6 +326,15 @@ def test_an_account_without_a_password_where_one_is_needed(star: Sandbox) -> Non
     assert isinstance(failure(replace(local(star.source.port, Account.WATCH), password=None)), LoginRefused)
 
 
+@pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, scope="session")
+def test_a_login_that_needs_tls(star: Sandbox, schema: str) -> None:
+    star.source.sql(f"CREATE USER '{schema}'@'%' IDENTIFIED WITH caching_sha2_password BY '{SECRET}'")
+    try:
+        assert isinstance(failure(local(star.source.port, schema, TlsMode.DISABLED)), LoginRefused)
+    finally:
+        star.source.sql(f"DROP USER '{schema}'@'%'")
+
+
 def test_an_expired_password(star: Sandbox, schema: str) -> None:
     star.source.sql(f"CREATE USER '{schema}'@'%' IDENTIFIED BY '{SECRET}' PASSWORD EXPIRE")
     try:

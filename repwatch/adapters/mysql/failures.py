@@ -73,6 +73,9 @@ def _first_packet(error: Exception, endpoint: Endpoint, seconds: float) -> Serve
         case Greeting.HANG_UP:
             text = "it accepts connections and hangs up at once"
             return Unreachable(text, server=server, errno=errno, hint="is there a proxy without a server behind it?")
+        case Greeting.MYSQL if not errno:  # the driver itself gave up on the login, and has no number for that
+            hint = "with tls = 'disabled' some authentication plugins do not work"
+            return LoginRefused(_text(error), server=server, hint=hint)
         case Greeting.MYSQL | Greeting.NOBODY:
             return Unreachable(_text(error), server=server, errno=errno, hint=_REACH)
 
