@@ -15,12 +15,12 @@ SECRET_FORMS = '{ file = "…" }, { env = "…" } or { command = ["…"] }'
 
 
 def duration(value: object) -> timedelta:
-    """`5s`, `500ms`, `1h30m`, `7d`."""
-    parts = re.findall(r"(\d+)(ms|[smhdw])", value) if isinstance(value, str) else []
+    """`5s`, `0.5s`, `500ms`, `1h30m`, `7d`."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw])", value) if isinstance(value, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != value:
         raise ValueError('must be a duration such as "5s", "5m", "1h30m" or "7d"')
     try:
-        return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
     except OverflowError:
         raise ValueError("is too long a duration") from None
 
