@@ -1,0 +1,57 @@
+"""The plan: its hash holds while the work is the same, and changes with what a person agreed to."""
+
+from dataclasses import replace
+
+import pytest
+
+from repwatch.reseed.facts import Facts
+from repwatch.reseed.plan import make_plan
+from tests.unit.reseed.facts import FACTS, TARGET_UUID, channel, table
+from tests.unit.reseed.test_preconditions import on_target, source, tables, target
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        tables(table(data_bytes=5_000_000)),
+        on_target(executed="0-1-99"),
+        target(channels=(replace(channel(), lag_seconds=9, applier_errno=0),)),
+    ],
+)
+def test_positions_counts_and_times_do_not_change_it(facts: Facts) -> None:
+    assert make_plan(facts).plan_hash == make_plan(FACTS).plan_hash
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        target(server_uuid=TARGET_UUID.replace("2", "3")),
+        source(server_uuid=TARGET_UUID.replace("2", "3")),
+        replace(FACTS, source=replace(FACTS.source, fingerprint="other")),
+        target(schemas=("shop", "another")),
+        target(schemas=()),
+        replace(FACTS, channel="billing"),
+    ],
+)
+def test_what_a_person_agreed_to_changes_it(facts: Facts) -> None:
+    assert make_plan(facts).plan_hash != make_plan(FACTS).plan_hash
+
+
+def test_every_schema_that_goes_is_named_as_irreversible() -> None:
+    plan = make_plan(target(schemas=("shop", "another")))
+    dropped = [step for step in plan.steps if step.statement.startswith("DROP DATABASE IF EXISTS `") and not step.reversible]
+    assert {"`another`", "`shop`"} <= {step.statement.rpartition(" ")[2] for step in dropped}
+    assert all(step.where == "db2:3306" for step in dropped)
+
+
+def test_the_mark_comes_first_and_goes_last() -> None:
+    steps = make_plan(FACTS).steps
+    assert steps[0].statement.startswith("CREATE DATABASE")
+    assert steps[-1].statement.startswith("DROP DATABASE")
+
+
+def test_a_password_is_in_no_step() -> None:
+    facts = replace(target(channels=()), login=True, overwrite_standalone="db2:3306")
+    assert all(
+        "PASSWORD" not in step.statement.upper().replace("PASSWORD FROM THE CONFIGURATION", "") for step in make_plan(facts).steps
+    )

@@ -1,0 +1,106 @@
+"""Where an interrupted reseed goes on. The invariant: data is only kept if nothing can have been applied to it meanwhile."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repwatch.model.gtid import reached
+from repwatch.model.server import Flavour
+from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+
+P, BEFORE, LATER, OTHER = "0-1-50", "0-1-20", "0-1-60", "0-1-30"
+
+
+def marker(stage: Stage, position: str = P) -> Marker:
+    return Marker(
+        run="r",
+        stage=stage,
+        source="db1:3306",
+        source_key="1",
+        channel="",
+        before=BEFORE,
+        position=position,
+        delay=0,
+        receiver=True,
+        applier=True,
+        read_only=True,
+        super_read_only=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "executed", "held", "expected"),
+    [
+        (Stage.MARKED, BEFORE, False, Stage.MARKED),
+        (Stage.QUIET, BEFORE, True, Stage.MARKED),
+        (Stage.LOADING, BEFORE, True, Stage.MARKED),
+        (Stage.LOADED, BEFORE, True, Stage.LOADED),
+        (Stage.LOADED, BEFORE, None, Stage.LOADED),
+        (Stage.LOADED, "", True, Stage.LOADED),  # between RESET and the new position
+        (Stage.LOADED, P, True, Stage.LOADED),  # the answer to the new position was lost
+        (Stage.LOADED, OTHER, True, Stage.MARKED),
+        (Stage.LOADED, BEFORE, False, Stage.MARKED),  # somebody let the applier go: it may have applied and failed
+        (Stage.POSITIONED, P, True, Stage.POSITIONED),
+        (Stage.POSITIONED, P, None, Stage.POSITIONED),
+        (Stage.POSITIONED, P, False, Stage.POSITIONED),
+        (Stage.POSITIONED, LATER, False, Stage.MARKED),
+        (Stage.POSITIONED, BEFORE, True, Stage.MARKED),
+        (Stage.ATTACHED, P, True, Stage.ATTACHED),
+        (Stage.ATTACHED, LATER, False, Stage.ATTACHED),  # released, but not written down
+        (Stage.ATTACHED, BEFORE, True, Stage.MARKED),
+        (Stage.RELEASED, LATER, False, Stage.RELEASED),
+        (Stage.RELEASED, "", False, Stage.MARKED),
+        (Stage.CAUGHT_UP, LATER, False, Stage.CAUGHT_UP),
+        (Stage.CAUGHT_UP, BEFORE, False, Stage.MARKED),
+    ],
+)
+def test_where_it_goes_on(stage: Stage, executed: str, held: bool | None, expected: Stage) -> None:
+    assert goes_on_from(marker(stage), Present(executed=executed, held=held), Flavour.MARIADB) is expected
+
+
+POSITIONS = st.sampled_from(["", BEFORE, OTHER, P, LATER, "0-1-50,1-2-3"])
+
+
+@given(stage=st.sampled_from(Stage), executed=POSITIONS, held=st.sampled_from([None, False, True]))
+def test_it_never_goes_on_later_than_what_was_recorded_nor_without_the_data(
+    stage: Stage, executed: str, held: bool | None
+) -> None:
+    found = goes_on_from(marker(stage), Present(executed=executed, held=held), Flavour.MARIADB)
+    assert found.rank <= stage.rank
+    if found.rank >= Stage.POSITIONED.rank:
+        assert reached(Flavour.MARIADB, executed, P)
+    assert found in (Stage.MARKED, stage)
+
+
+@given(
+    stage=st.sampled_from(Stage),
+    texts=st.tuples(st.text(), st.text(), st.text(), st.text()),
+    delay=st.integers(0, 2**31 - 1),
+    flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+)
+def test_a_marker_survives_being_written(
+    stage: Stage, texts: tuple[str, str, str, str], delay: int, flags: tuple[bool, bool, bool, bool]
+) -> None:
+    source, channel, before, position = texts
+    receiver, applier, read_only, super_read_only = flags
+    value = Marker(
+        run="r",
+        stage=stage,
+        source=source,
+        source_key="k",
+        channel=channel,
+        before=before,
+        position=position,
+        delay=delay,
+        receiver=receiver,
+        applier=applier,
+        read_only=read_only,
+        super_read_only=super_read_only,
+    )
+    assert Marker.from_entries(value.entries()) == value
+
+
+@pytest.mark.parametrize("wrong", [{}, {"stage": "no stage"}])
+def test_what_is_no_marker_is_not_read_as_one(wrong: dict[str, str]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        Marker.from_entries(marker(Stage.LOADED).entries() | wrong if wrong else {})
