@@ -50,3 +50,4 @@ class Applied:
     verdict: str  # a drift Verdict's value, "" if it was not reached
     done_steps: tuple[str, ...]
     text: str = ""  # one line for a person: what happened, what to do
+    undo_file: str = ""  # what takes a repair back, "" if there is none
