@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from repwatch.errors import StoreError, UsageError
 
+SQLITE = "sqlite:///"
 BUSY_SECONDS = 5
 
 
@@ -24,10 +25,8 @@ def parse(url: str) -> URL:
 
 def sqlite_file(url: str) -> Path | None:
     """The database's file, None where the store is no SQLite file."""
-    parsed = parse(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return None
-    return Path(parsed.database)
+    # The path stands in the URL as it is: a folder may have a percent sign or a question mark in its name.
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) and url != SQLITE else None
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
@@ -35,10 +34,9 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     path = sqlite_file(url)
     if path is None:
         return _other(url)
-    mode = "ro" if read_only else "rwc"
-    engine = create_engine(
-        f"sqlite:///file:{quote(str(path.absolute()))}?mode={mode}&uri=true", connect_args={"timeout": BUSY_SECONDS}
-    )
+    query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
+    place = URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
+    engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _read_only_setup if read_only else _setup)
     event.listen(engine, "begin", _begin)
     return engine
@@ -46,7 +44,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
 
 def _other(url: str) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(parse(url), pool_pre_ping=True)
     except NoSuchModuleError:
         raise UsageError("the store's URL names an unknown kind of database", hint="sqlite:///path/to/repwatch.db") from None
     except ImportError as error:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from repwatch.errors import StoreError
+from repwatch.ports.store import StoreConflict
 
 # SQLite's own texts (sqlite3ErrStr); the driver gives no number before Python 3.11's sqlite_errorname, which wraps lose.
 _HINTS = (
@@ -24,6 +25,8 @@ def store_errors(where: str) -> Iterator[None]:
     """Turn what SQLAlchemy raises into StoreError; `where` is the store without any password."""
     try:
         yield
+    except IntegrityError:
+        raise StoreConflict(f"the state store {where} was changed by somebody else") from None
     except DBAPIError as error:
         text = str(error.orig)
         hint = next((hint for part, hint in _HINTS if part in text.lower()), "")

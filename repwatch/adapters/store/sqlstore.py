@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from repwatch.adapters.store import codec, schema
 from repwatch.adapters.store.engine import open_engine, parse, sqlite_file
@@ -90,16 +89,13 @@ class SqlStore:
 
     def record(self, entry: Entry, now: datetime) -> None:
         """Write all or nothing."""
-        try:
-            with self._write() as connection:
-                for change in entry.changes:
-                    _write_change(connection, change)
-                for posting in entry.postings:
-                    _write_posting(connection, posting, now)
-                if entry.view is not None:
-                    _write_view(connection, entry.view)
-        except IntegrityError:
-            raise StoreConflict(f"the state store {self._where} was changed by somebody else") from None
+        with self._write() as connection:
+            for change in entry.changes:
+                _write_change(connection, change)
+            for posting in entry.postings:
+                _write_posting(connection, posting, now)
+            if entry.view is not None:
+                _write_view(connection, entry.view)
 
     # -- findings that hold until cleared -------------------------------------------------------------------------------
 

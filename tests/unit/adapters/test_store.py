@@ -1,0 +1,276 @@
+"""The store's contract, on SQLite; and what it says when it cannot be used."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from repwatch.adapters.store.sqlstore import KEEP, SqlStore, read_views
+from repwatch.adapters.store.tables import metadata
+from repwatch.errors import StoreError, UsageError
+from repwatch.health.incident import Change, Incident, Phase
+from repwatch.health.notice import Posting, Reason
+from repwatch.health.view import DatedView
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.view import ClusterView, FindingView, Role, ServerView, State
+from repwatch.ports.store import Entry, StoreConflict
+
+NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
+SUBJECT = Subject("shop", "db:1", "ch", FindingCode.APPLIER_ERROR)
+FINDING = Finding(
+    subject=SUBJECT, severity=Severity.CRITICAL, summary="s ✂", meaning="m", remedy="r", avoid="a", evidence={"errno": "1062"}
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/new folder/s%20.db"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    opened = SqlStore.open(url)
+    yield opened
+    opened.close()
+
+
+def incident(number: int = 1, **changes: object) -> Incident:
+    made = Incident(id=f"i{number}", finding=FINDING, since=NOW, phase=Phase.OPEN, told=("x",), told_to=("r",), revision=1)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def posting(number: int, of: Incident, *receivers: str, event: NoticeEvent = NoticeEvent.OPENED) -> Posting:
+    notice = Notice(
+        id=f"{of.id}-{number}", subject=SUBJECT, event=event, server_name="db", severity=Severity.CRITICAL, since=NOW, at=NOW,
+        summary="s", meaning="m", remedy="r", avoid="", evidence={"a": "b"},
+    )  # fmt: skip
+    return Posting(incident_id=of.id, notice=notice, receivers=receivers, reason=Reason.FIRST)
+
+
+def test_an_incident_comes_back_as_it_was(store: SqlStore) -> None:
+    store.record(Entry(changes=(Change(None, incident()),)), NOW)
+    assert store.open_incidents("shop") == (incident(),)
+    assert store.open_incidents("other") == ()
+
+
+def test_a_resolved_incident_is_no_longer_open_and_its_key_is_free(store: SqlStore) -> None:
+    done = incident(phase=Phase.RESOLVED, resolved=NOW, revision=2)
+    store.record(Entry(changes=(Change(None, incident()), Change(incident(), done), Change(None, incident(2)))), NOW)
+    assert store.open_incidents("shop") == (incident(2),)
+
+
+def test_a_dropped_incident_is_gone(store: SqlStore) -> None:
+    pending = incident(phase=Phase.PENDING)
+    store.record(Entry(changes=(Change(None, pending),)), NOW)
+    store.record(Entry(changes=(Change(pending, None),)), NOW)
+    assert store.open_incidents("shop") == ()
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        Change(incident(revision=7), incident(revision=8)),
+        Change(incident(revision=7), None),
+        Change(None, incident(2)),
+    ],
+    ids=["update", "drop", "second open incident of one subject"],
+)
+def test_a_conflict_writes_nothing_at_all(store: SqlStore, late: Change) -> None:
+    store.record(Entry(changes=(Change(None, incident()),)), NOW)
+    other = incident(3, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
+    with pytest.raises(StoreConflict):
+        store.record(Entry(changes=(Change(None, other), late), postings=(posting(1, other, "r"),)), NOW)
+    assert store.open_incidents("shop") == (incident(),)
+    assert store.waiting() == 0
+
+
+def test_a_failing_notice_takes_the_incident_with_it(store: SqlStore) -> None:
+    twice = (posting(1, incident(), "r"), posting(1, incident(), "r"))
+    with pytest.raises(StoreError):
+        store.record(Entry(changes=(Change(None, incident()),), postings=twice), NOW)
+    assert store.open_incidents("shop") == ()
+
+
+def test_acknowledging_does_not_race_with_the_service(store: SqlStore, url: str) -> None:
+    store.record(Entry(changes=(Change(None, incident()),)), NOW)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
+        other.execute("UPDATE incidents SET acknowledged = 'x'")
+    other.close()
+    (read,) = store.open_incidents("shop")
+    assert read.acknowledged
+    store.record(Entry(changes=(Change(read, replace(read, revision=2)),)), NOW)
+    assert store.open_incidents("shop")[0].acknowledged
+
+
+def test_an_incident_s_notices_stay_in_order_and_hold_up_no_other(store: SqlStore) -> None:
+    other = incident(2, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
+    store.record(
+        Entry(
+            changes=(Change(None, incident()), Change(None, other)),
+            postings=(
+                posting(1, incident(), "r"),
+                posting(2, incident(), "r", event=NoticeEvent.RESOLVED),
+                posting(1, other, "r"),
+            ),
+        ),
+        NOW,
+    )
+    first = store.due("r", NOW)
+    assert first is not None
+    store.postpone(first, {"seen": "yes"}, NOW + timedelta(seconds=30), "busy")
+    second = store.due("r", NOW)
+    assert second is not None
+    assert second.incident_id == other.id
+    store.delivered(second, {"ts": "1"}, NOW)
+    assert store.due("r", NOW) is None
+    again = store.due("r", NOW + timedelta(seconds=30))
+    assert again is not None
+    assert (again.notice, again.attempts, again.thread, again.reached) == (first.notice, 1, {"seen": "yes"}, False)
+    store.delivered(again, {"ts": "2"}, NOW)
+    last = store.due("r", NOW + timedelta(seconds=30))
+    assert last is not None
+    assert (last.notice.event, last.thread, last.reached) == (NoticeEvent.RESOLVED, {"ts": "2"}, True)
+
+
+def test_each_receiver_has_its_own_row_and_thread(store: SqlStore) -> None:
+    store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "a", "b"),)), NOW)
+    for name in ("a", "b"):
+        envelope = store.due(name, NOW)
+        assert envelope is not None
+        assert envelope.thread == {}
+        store.delivered(envelope, {"for": name}, NOW)
+    assert store.waiting() == 0
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_notice_for_ever(store: SqlStore) -> None:
+    store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "r"),)), NOW)
+    assert store.due("r", NOW - timedelta(days=1)) is not None
+    assert store.due("r", NOW - timedelta(seconds=1)) is None
+
+
+def test_a_start_tries_again_what_was_refused_and_drops_what_nobody_receives(store: SqlStore) -> None:
+    store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "a", "gone"),)), NOW)
+    envelope = store.due("a", NOW)
+    assert envelope is not None
+    store.give_up(envelope, "bad token")
+    assert store.due("a", NOW) is None
+    store.begin_service(["a"], NOW)
+    assert store.due("a", NOW) is not None
+    assert store.due("gone", NOW) is None
+
+
+def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> None:
+    old = NOW - KEEP - timedelta(days=1)
+    numbers = (1, 2, 3)
+    made = [incident(n, since=old, finding=replace(FINDING, subject=replace(SUBJECT, channel=str(n)))) for n in numbers]
+    done = [replace(one, phase=Phase.RESOLVED, resolved=old, revision=2) for one in made[:2]]
+    store.record(
+        Entry(
+            changes=(*(Change(None, one) for one in made), *(Change(a, b) for a, b in zip(made, done, strict=False))),
+            postings=(posting(1, made[1], "r"),),
+        ),
+        old,
+    )
+    store.begin_service(["r"], NOW)
+    with store._engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
+    assert kept == ["i2", "i3"]
+
+
+def test_standing_findings_are_set_replaced_and_cleared(store: SqlStore) -> None:
+    store.set_standing(FINDING)
+    store.set_standing(replace(FINDING, summary="new"))
+    assert store.standing("shop") == (replace(FINDING, summary="new"),)
+    store.clear_standing(SUBJECT)
+    store.clear_standing(SUBJECT)
+    assert store.standing("shop") == ()
+
+
+def a_view() -> DatedView:
+    finding = FindingView(
+        code=FindingCode.LAGGING, severity=Severity.WARNING, channel="", since=NOW, summary="s", meaning="m", remedy="r",
+        avoid="", evidence={"a": "b"},
+    )  # fmt: skip
+    server = ServerView(server="db:1", name=None, role=Role.REPLICA, state=State.WARNING, lag_seconds=0.5, findings=(finding,))
+    cluster = ClusterView(name="shop", state=State.WARNING, findings=(), servers=(server,))
+    return DatedView(cluster=cluster, as_of=NOW, poll_interval=timedelta(seconds=2.5))
+
+
+def test_another_process_reads_the_view_while_the_service_runs_and_after(store: SqlStore, url: str) -> None:
+    assert read_views(url) == ()
+    store.record(Entry(view=a_view()), NOW)
+    store.record(Entry(view=a_view()), NOW)
+    assert read_views(url) == (a_view(),)
+    store.close()
+    assert read_views(url) == (a_view(),)
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    assert read_views(f"sqlite:///{tmp_path}/none.db") == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, url: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        SqlStore.open(url)
+    assert str(os.getpid()) in str(caught.value)
+    assert caught.value.hint
+    store.close()
+    SqlStore.open(url).close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
+    with store._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_newer_schema_is_refused(store: SqlStore, url: str) -> None:
+    store.record(Entry(view=a_view()), NOW)
+    store.close()
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
+        other.execute("UPDATE alembic_version SET version_num = '9999'")
+    other.close()
+    for use in (SqlStore.open, read_views):
+        with pytest.raises(StoreError) as caught:
+            use(url)
+        assert "9999" in str(caught.value)
+        assert caught.value.hint
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    path.write_text("hello " * 100)
+    for use in (SqlStore.open, read_views):
+        with pytest.raises(StoreError) as caught:
+            use(f"sqlite:///{path}")
+        assert caught.value.hint
+
+
+def test_a_locked_store_says_so(store: SqlStore, url: str) -> None:
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError) as caught:
+        store.record(Entry(view=a_view()), NOW)
+    other.close()
+    assert caught.value.hint
+    store.record(Entry(view=a_view()), NOW)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "unknowndb://x/y", "postgresql+psycopg://user:geheim@h/db"])
+def test_a_store_that_cannot_be_opened_shows_no_password(url: str) -> None:
+    with pytest.raises((StoreError, UsageError)) as caught:
+        SqlStore.open(url)
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError):
+        SqlStore.open(f"sqlite:///{tmp_path}/file/s.db")
