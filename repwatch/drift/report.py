@@ -29,7 +29,10 @@ class Reason(StrEnum):
     HOT_ROWS = "hot-rows"  # rows changed faster than they could be settled within the time allowed
     REPLICA_BEHIND = "replica-behind"  # it did not reach the source's position in time
     REPLICATION_STOPPED = "replication-stopped"
+    NOT_REPLICATING = "not-replicating"  # it has no channel from this source
+    NO_GTID = "no-gtid"  # positions of the two servers cannot be compared
     UNREACHABLE = "unreachable"
+    LOGIN_REFUSED = "login-refused"
     UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed
     NO_PRIMARY_KEY = "no-primary-key"
     SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared

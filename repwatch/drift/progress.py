@@ -1,0 +1,37 @@
+"""How far a check is, for people."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """What is being done."""
+
+    CONNECTING = "connecting"
+    SCANNING = "scanning"
+    SETTLING = "settling"  # rows that differ are read again until it is clear what they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A moment of a check. `rows_expected` is the optimizer's estimate."""
+
+    phase: Phase
+    tables_done: int
+    tables: int
+    table: str  # the one in work
+    rows: int  # read so far, of all tables
+    rows_expected: int
+    seconds: float  # since the start
+
+    @property
+    def rate(self) -> float:
+        """Rows of the source a second."""
+        return self.rows / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds to go, None while there is nothing to tell it from."""
+        if self.rate <= 0 or self.seconds < 1:
+            return None
+        return max(0.0, self.rows_expected - self.rows) / self.rate

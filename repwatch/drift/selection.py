@@ -1,0 +1,58 @@
+"""Which tables a check looks at: the patterns of the command line, and the tables of known tools that are left out."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from repwatch.errors import UsageError
+from repwatch.model.schema import Table, TableName
+
+# (pattern of the name, columns that must be there): a table of the name alone may be somebody's own.
+# pt-heartbeat and pt-table-checksum let their user choose the name, but not the columns.
+_TOOL_TABLES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("percona.*", frozenset()),
+    ("*.heartbeat", frozenset({"ts", "server_id"})),
+    ("*.pt_heartbeat", frozenset({"ts", "server_id"})),
+    ("*.checksums", frozenset({"this_crc", "master_crc"})),
+    ("*.checksums", frozenset({"this_crc", "source_crc"})),
+    ("*.repwatch_heartbeat", frozenset()),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """`chosen` are to be checked; `left_out` belong to known tools and are said so."""
+
+    chosen: tuple[TableName, ...]
+    left_out: tuple[TableName, ...]
+
+
+def select(tables: Iterable[Table], include: Sequence[str], exclude: Sequence[str]) -> Selection:
+    """Choose tables by shell wildcards on `db.table`. Raises UsageError where a pattern has no dot or matches nothing.
+
+    A tool's table is checked after all where a pattern of `include` names it without a wildcard.
+    """
+    by_name = {table.name: table for table in tables}
+    for pattern in (*include, *exclude):
+        if "." not in pattern:
+            raise UsageError(f"not a table pattern: {pattern!r}", hint="write 'database.table'; * and ? are wildcards")
+        if not any(matches(name, pattern) for name in by_name):
+            raise UsageError(f"no table matches {pattern!r}", hint="tables are named 'database.table'; * and ? are wildcards")
+    wanted = [name for name in sorted(by_name) if (not include or matches_any(name, include)) and not matches_any(name, exclude)]
+    left_out = [name for name in wanted if str(name) not in include and _is_tool_table(by_name[name])]
+    return Selection(chosen=tuple(name for name in wanted if name not in left_out), left_out=tuple(left_out))
+
+
+def matches(name: TableName, pattern: str) -> bool:
+    """True if the shell pattern fits `db.table`; case counts."""
+    return fnmatchcase(str(name), pattern)
+
+
+def matches_any(name: TableName, patterns: Collection[str]) -> bool:
+    """True if any of the patterns fits."""
+    return any(matches(name, pattern) for pattern in patterns)
+
+
+def _is_tool_table(table: Table) -> bool:
+    columns = {column.name.lower() for column in table.columns}
+    return any(matches(table.name, pattern) and needed <= columns for pattern, needed in _TOOL_TABLES)

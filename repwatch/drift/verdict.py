@@ -1,0 +1,130 @@
+"""The one place where it is decided what readings of a source and a replica prove (docs/decisions/0002-drift-verdict.md).
+
+A *round* is S1 on the source; the source's position G; the replica waits for G; R on the replica; S2 on the source.
+What is compared (a range, a row) is whatever the caller reads; contents are compared by `same`, which void readings never pass.
+Times are seconds on one monotonic clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from repwatch.drift.report import Proof, Verdict
+
+# A difference is believed after that many rounds with the very same contents over that long …
+DRIFT_ROUNDS: Final = 5
+DRIFT_SECONDS: Final = 10.0
+# … or at once if the source stood still, for this long before and after the round as well. A server's position and what its
+# engine shows move milliseconds apart (MySQL's gtid_executed trails, MariaDB's gtid_binlog_pos leads).
+STILL_MARGIN_DRIFT: Final = 1.0
+STILL_MARGIN_EQUAL: Final = 0.25
+
+
+class Events(StrEnum):
+    """What replicates: only row images, or statements as well."""
+
+    ROW_IMAGES = "row-images"
+    STATEMENTS = "statements"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one reading saw. `digest` None: it could not be taken whole, and equals nothing, not even itself."""
+
+    digest: str | None
+
+    def same_as(self, other: "Content") -> bool:
+        """True if both are whole and alike."""
+        return self.digest is not None and self.digest == other.digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One round, of one unit on one replica."""
+
+    started: float  # before S1
+    ended: float  # after the last reading
+    first: Content  # S1
+    replica: Content  # R
+    second: Content | None  # S2; None if it was not read
+    one_position: bool = False  # S1 and R were read at one exact position
+    ahead: bool = False  # the replica had applied what the source did not yet show at S2
+
+
+@dataclass(frozen=True, slots=True)
+class Stillness:
+    """The source's position did not move from `since` to `until`, as far as was seen."""
+
+    since: float
+    until: float
+
+    def covers(self, started: float, ended: float, margin: float) -> bool:
+        """True if nothing was committed from `margin` before to `margin` after."""
+        return self.since <= started - margin and self.until >= ended + margin
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the rounds prove. UNDECIDED means: read again."""
+
+    verdict: Verdict
+    proof: Proof | None = None
+
+
+READ_AGAIN: Final = Judgement(Verdict.UNDECIDED)
+
+
+def judge(rounds: Sequence[Round], events: Events, still: Stillness | None) -> Judgement:
+    """Judge the rounds of one unit, oldest first. Nothing but the last rounds counts: what was, may have been put right."""
+    if not rounds:
+        return READ_AGAIN
+    last = rounds[-1]
+    equal = last.first.same_as(last.replica)
+    if last.one_position and _whole(last):
+        return Judgement(Verdict.IDENTICAL if equal else Verdict.DRIFTED, Proof.SNAPSHOT)
+    if equal:
+        return Judgement(Verdict.IDENTICAL, Proof.REREAD) if _proves_equal(last, events, still) else READ_AGAIN
+    return Judgement(Verdict.DRIFTED, Proof.REREAD) if _proves_drift(rounds, still) else READ_AGAIN
+
+
+def needs_second(round_: Round, events: Events, still: Stillness | None) -> bool:
+    """True if only S2 can make this round say anything."""
+    if round_.second is not None or round_.one_position:
+        return False
+    if round_.first.same_as(round_.replica):
+        return not _proves_equal(round_, events, still)
+    return True
+
+
+def _whole(round_: Round) -> bool:
+    return round_.first.digest is not None and round_.replica.digest is not None
+
+
+def _proves_equal(round_: Round, events: Events, still: Stillness | None) -> bool:
+    if events is Events.ROW_IMAGES:
+        # A row that no event touched in between is as it was; one that an event touched is as the event's image says.
+        return True
+    if still and still.covers(round_.started, round_.ended, STILL_MARGIN_EQUAL):
+        return True
+    return round_.second is not None and round_.first.same_as(round_.second)
+
+
+def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:
+    alike = _alike_at_the_end(rounds)
+    if not alike:
+        return False
+    if still and any(still.covers(round_.started, round_.ended, STILL_MARGIN_DRIFT) for round_ in alike):
+        return True
+    return len(alike) >= DRIFT_ROUNDS and alike[-1].ended - alike[0].started >= DRIFT_SECONDS
+
+
+def _alike_at_the_end(rounds: Sequence[Round]) -> list[Round]:
+    """The last rounds that all show one source content, held over each round, and one other content on the replica."""
+    alike: list[Round] = []
+    for round_ in reversed(rounds):
+        held = round_.second is not None and round_.first.same_as(round_.second) and not round_.ahead and _whole(round_)
+        if not held or (alike and not (round_.first.same_as(alike[0].first) and round_.replica.same_as(alike[0].replica))):
+            break
+        alike.append(round_)
+    return alike[::-1]

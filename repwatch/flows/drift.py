@@ -1,0 +1,127 @@
+"""The drift check: is each replica identical to its source? Reads, asks the core what the readings prove, and reports.
+
+Read-only on every server, without locks, with one connection to each; all replicas are compared with one reading of the source.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from repwatch.drift.progress import Progress
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.selection import matches_any, select
+from repwatch.drift.summary import overall
+from repwatch.flows.drift_lane import Lane
+from repwatch.flows.drift_meet import meet_replica, meet_source
+from repwatch.flows.drift_tables import TablesCheck
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.model.schema import Table, TableName
+from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
+
+DEFAULT_MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What to check. `tables` and `exclude` are shell wildcards on `db.table`; no `tables` means all."""
+
+    source: ServerSpec
+    replicas: tuple[ReplicaTarget, ...]
+    tables: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_differences: int = DEFAULT_MOST
+
+
+def _silent(_: Progress) -> None:
+    return
+
+
+def check(
+    request: CheckRequest,
+    *,
+    connect: Connect,
+    clock: Clock,
+    progress: Callable[[Progress], None] = _silent,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> DriftReport:
+    """Compare the replicas with the source and report. `cancelled` is asked about twice a second.
+
+    Raises UsageError for a pattern that matches nothing, and ServerError if the source cannot be read at all; whatever
+    befalls a replica is in the report.
+    """
+    started = clock.now()
+    source_lane = Lane(request.source.endpoint, connect, clock)
+    replicas = tuple(ReplicaSide(target=target, lane=Lane(target.server.endpoint, connect, clock)) for target in request.replicas)
+    lanes = [source_lane, *(replica.lane for replica in replicas)]
+    try:
+        opened = [replica.lane.open() for replica in replicas]
+        source_lane.open().result()
+        source = source_lane.submit(lambda db: meet_source(db, request.source, source_lane)).result()
+        for replica, future in zip(replicas, opened, strict=True):
+            meet_replica(replica, future, source)
+        world = CheckWorld(source=source, replicas=replicas, clock=clock, cancelled=cancelled)
+        return _check_tables(world, request, started, progress)
+    finally:
+        for lane in lanes:
+            lane.close()
+
+
+def verify_tables(
+    request: CheckRequest,
+    tables: Sequence[TableName],
+    *,
+    connect: Connect,
+    clock: Clock,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> DriftReport:
+    """`check`, for exactly these tables (their names may look like patterns): the proof at the end of a repair or a reseed."""
+    exact = tuple(_as_pattern(table) for table in tables)
+    return check(replace(request, tables=exact, exclude=()), connect=connect, clock=clock, cancelled=cancelled)
+
+
+def _as_pattern(table: TableName) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(table))
+
+
+def _check_tables(
+    world: CheckWorld, request: CheckRequest, started: datetime, progress: Callable[[Progress], None]
+) -> DriftReport:
+    every: dict[TableName, Table] = {}
+    for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
+        every |= tables
+    selection = select(every.values(), request.tables, request.exclude)
+    work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
+    work.run()
+    replicas = tuple(
+        _replica_report(replica, tuple(work.reports[number]), selection.chosen) for number, replica in enumerate(world.replicas)
+    )
+    return DriftReport(
+        verdict=overall(replica.verdict for replica in replicas),
+        started=started,
+        finished=world.clock.now(),
+        source=str(request.source.endpoint.address),
+        source_name=request.source.name,
+        replicas=replicas,
+        left_out=tuple(str(name) for name in selection.left_out),
+    )
+
+
+def _replica_report(replica: ReplicaSide, tables: tuple[TableReport, ...], chosen: Sequence[TableName]) -> ReplicaReport:
+    server = replica.target.server
+    verdict = overall(table.verdict for table in tables)
+    if replica.fallen is not None and verdict is Verdict.IDENTICAL:
+        verdict = Verdict.UNDECIDED
+    return ReplicaReport(
+        server=str(server.endpoint.address),
+        name=server.name,
+        channel=replica.target.channel,
+        server_uuid=replica.server_uuid,
+        verdict=verdict,
+        as_of=replica.as_of,
+        reason=replica.fallen,
+        tables=tables,
+        not_replicated=tuple(str(name) for name in chosen if matches_any(name, server.local_tables)),
+    )

@@ -1,0 +1,72 @@
+"""First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
+
+from concurrent.futures import Future
+
+from repwatch.drift.report import Reason
+from repwatch.drift.verdict import Events
+from repwatch.errors import LoginRefused, PrivilegeMissing, Refused, ServerError, Unreachable
+from repwatch.flows.drift_lane import Lane
+from repwatch.flows.drift_world import ReplicaSide, SourceSide
+from repwatch.model.schema import Table, TableName
+from repwatch.model.topology import ServerSpec
+from repwatch.ports.database import Database
+from repwatch.sql import catalogue
+from repwatch.sql import drift_position as positions
+
+
+def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
+    """Learn about the source. Raises ServerError, and Refused where it has no GTIDs to compare positions by."""
+    server_id, uuid, log_format, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
+    if gtid_mode not in {"ON", "ON_PERMISSIVE"} or has_log not in {"1", "ON"}:
+        raise Refused(
+            f"{db.server}: it writes no binary log with GTIDs, so a replica's position cannot be compared with its own",
+            hint="enable the binary log, and on MySQL gtid_mode",
+        )
+    return SourceSide(
+        spec=spec,
+        lane=lane,
+        version=db.version,
+        server_id=int(server_id or 0),
+        server_uuid=uuid or "",
+        events=Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS,
+        tables=read_tables(db),
+    )
+
+
+def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide) -> None:
+    """Learn about a replica; what hinders its check becomes its `fallen`."""
+    try:
+        opened.result()
+        replica.fallen = replica.lane.submit(lambda db: _look_at(db, replica, source)).result()
+    except LoginRefused:
+        replica.fallen = Reason.LOGIN_REFUSED
+    except Unreachable:
+        replica.fallen = Reason.UNREACHABLE
+    except PrivilegeMissing:
+        replica.fallen = Reason.UNREADABLE
+    except ServerError:
+        replica.fallen = Reason.UNREACHABLE
+
+
+def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
+    """The user's tables of a server, as the account may see them; or one of them."""
+    return catalogue.parse_catalogue(
+        db.texts(catalogue.tables_statement(only)),
+        db.texts(catalogue.columns_statement(only)),
+        db.texts(catalogue.primary_keys_statement(only)),
+    )
+
+
+def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
+    replica.version = db.version
+    _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
+    replica.server_uuid = uuid or ""
+    replica.tables = read_tables(db)
+    channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
+    mine = [channel for channel in channels if channel.source_id == source.server_id]
+    # A channel that never connected since its server's start knows no id yet.
+    if not mine and not any(channel.source_id == 0 for channel in channels):
+        return Reason.NOT_REPLICATING
+    if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
+        return Reason.NO_GTID
+    return None

@@ -1,0 +1,202 @@
+"""What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from repwatch.drift.report import Reason
+from repwatch.errors import PrivilegeMissing, RepwatchError, StatementTimedOut
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
+from repwatch.model.gtid import GtidSet, MariadbPosition
+from repwatch.model.server import Flavour
+from repwatch.ports.database import Database
+from repwatch.sql import drift_position as positions
+from repwatch.sql import signature as sql
+from repwatch.sql.keyrange import Key, KeyRange
+from repwatch.sql.signature import Signature, TableReading
+
+LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
+UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
+REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
+_WAIT_SLICE: Final = 2.0
+_LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from its start; beyond this only when it stands still
+
+
+class Halt(RepwatchError):
+    """A replica cannot be read to a conclusion, for a reason of the report."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is read: a range (or the first `rows` rows of it) as one signature, a range row by row, or rows by their keys."""
+
+    piece: KeyRange = field(default_factory=KeyRange)
+    keys: tuple[Key, ...] = ()
+    by_row: bool = False
+    cut: bool = False  # True: only the first rows are meant, as many as the pace says
+    replicas: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What one reading saw: a signature, or hashes of rows by key."""
+
+    signature: Signature | None = None
+    rows: Mapping[Key, str] = field(default_factory=dict)
+    overflow: Key | None = None  # there are more rows than may be read at once; the last one read
+    started: float
+    ended: float
+    position: str = ""  # of the source after the reading
+    exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
+    applied: str = ""  # by the replica, after the reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSight:
+    """The source's reading, and the range it turned out to be."""
+
+    unit: Unit
+    sight: Sight
+    rest: KeyRange | None  # what is left of the range
+
+
+class Reader:
+    """Reads one table on all servers. Its methods run in lanes."""
+
+    def __init__(self, world: CheckWorld, source: TableReading, replicas: Mapping[int, TableReading], *, exact: bool) -> None:
+        self._world = world
+        self.source = source
+        self.replicas = replicas
+        self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
+
+    def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
+        """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
+        source = self._world.source
+        started = self._world.clock.monotonic()
+        self.note_position(db)
+        piece, rest = unit.piece, None
+        if unit.cut and self.source.bounds:
+            upper = db.query(sql.bound(self.source, unit.piece, rows - 1)).rows
+            if upper:
+                key = sql.parse_key(upper[0], len(self.source.bounds))
+                piece = KeyRange(unit.piece.lower, key)
+                rest = KeyRange(key, unit.piece.upper) if key != unit.piece.upper else None
+        settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
+        sight = self._look(db, self.source, settled, started, source=source)
+        return SourceSight(unit=settled, sight=sight, rest=rest)
+
+    def on_source_again(self, db: Database, unit: Unit) -> Sight:
+        """S2."""
+        source = self._world.source
+        return self._look(db, self.source, unit, self._world.clock.monotonic(), source=source)
+
+    def note_position(self, db: Database) -> str:
+        """The source's position; also noted on its watermark."""
+        clock, source = self._world.clock, self._world.source
+        asked = clock.monotonic()
+        position = db.scalar(positions.source_position(source.version)) or ""
+        source.watermark.record(position, asked, clock.monotonic())
+        return position
+
+    def on_replica(self, db: Database, unit: Unit, number: int, position: str) -> Sight:
+        """R, once the replica has reached the position. Raises Halt where it does not."""
+        replica = self._world.replicas[number]
+        self._await(db, replica, position)
+        replica.as_of = position
+        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), source=None)
+
+    def _await(self, db: Database, replica: ReplicaSide, position: str) -> None:
+        give_up = self._world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
+        while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
+            if not self._is_applying(db, replica):
+                raise Halt(Reason.REPLICATION_STOPPED)
+            if self._world.clock.monotonic() > give_up:
+                raise Halt(Reason.REPLICA_BEHIND)
+            if self._world.cancelled():
+                raise Halt(Reason.STOPPED)
+
+    def _is_applying(self, db: Database, replica: ReplicaSide) -> bool:
+        try:
+            channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
+        except PrivilegeMissing:
+            return True  # unknown; the deadline decides
+        mine = [channel for channel in channels if channel.source_id in (0, self._world.source.server_id)]
+        return any(channel.applying for channel in mine)
+
+    def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, *, source: SourceSide | None) -> Sight:
+        exact = None
+        if self._exact and unit.by_row:
+            db.execute(positions.SNAPSHOT)
+            try:
+                coordinates = None if source is None else self._log_coordinates(db)
+                exact = None if source is not None else db.scalar(positions.replica_position(db.version))
+                signature, rows, overflow = self._read(db, reading, unit)
+            finally:
+                db.execute(positions.END_SNAPSHOT)
+            if source is not None and coordinates:
+                exact = self._as_gtid(db, source, coordinates)
+        else:
+            signature, rows, overflow = self._read(db, reading, unit)
+        position = self.note_position(db) if source is not None else ""
+        applied = exact or ""
+        if source is None and unit.by_row and not self._exact:
+            applied = db.scalar(positions.replica_position(db.version)) or ""
+        ended = self._world.clock.monotonic()
+        return Sight(
+            signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
+            applied=applied,
+        )  # fmt: skip
+
+    def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
+        if not unit.by_row:
+            return self._signature(db, reading, unit.piece), {}, None
+        if unit.keys:
+            return None, sql.parse_row_hashes(db.query(sql.row_hashes_of(reading, unit.keys)).rows, len(reading.key)), None
+        limit = LEAF_ROWS if reading.bounds else UNDIVIDED_ROWS
+        answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1)).rows
+        rows = sql.parse_row_hashes(answer, len(reading.key))
+        if len(answer) <= limit:
+            return None, rows, None
+        return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
+
+    def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
+        try:
+            row = db.query(sql.signature(reading, piece)).rows[0]
+            return sql.parse_signature(row, db.warnings())
+        except StatementTimedOut:
+            return sql.VOID
+
+    def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
+        found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}
+        log, offset = found.get("Binlog_snapshot_file", ""), found.get("Binlog_snapshot_position", "")
+        return (log, offset) if log else None
+
+    def _as_gtid(self, db: Database, source: SourceSide, coordinates: tuple[str, str]) -> str | None:
+        seen_before = coordinates in source.snapshots
+        if not seen_before:
+            source.snapshots.clear()
+            source.snapshots[coordinates] = ""
+        if not source.snapshots[coordinates] and (seen_before or int(coordinates[1]) <= _LOG_READ_LIMIT):
+            source.snapshots[coordinates] = db.scalar(positions.log_to_gtid(*coordinates)) or ""
+        return source.snapshots[coordinates] or None
+
+
+def at_one_position(source: Sight, replica: Sight) -> bool:
+    """True if both snapshots lie at the very same exact position."""
+    if not source.exact or not replica.exact:
+        return False
+    return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
+
+
+def is_ahead(flavour: Flavour, shown: Sight, replica: Sight) -> bool:
+    """True if the replica had applied what the source does not show in `shown`: it may be seen there before it is seen here."""
+    if flavour is Flavour.MARIADB:
+        return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(replica.applied))
+    there = GtidSet.parse(shown.position)
+    origins = {origin for origin, _ in there.ranges}
+    beyond = GtidSet.parse(replica.applied).difference(there)
+    return any(origin in origins for origin, _ in beyond.ranges)

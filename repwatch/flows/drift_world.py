@@ -1,0 +1,69 @@
+"""Who takes part in a check, and what is known of each: connections, identities, positions, and who fell out and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from repwatch.drift.report import Reason
+from repwatch.drift.verdict import Events, Stillness
+from repwatch.flows.drift_lane import Lane
+from repwatch.model.schema import Table, TableName
+from repwatch.model.server import ServerVersion
+from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.clock import Clock
+
+
+class Watermark:
+    """The source's position as last seen, and for how long it has not moved. Written by the source's lane alone."""
+
+    def __init__(self) -> None:
+        self.position = ""
+        self.still: Stillness | None = None
+
+    def record(self, position: str, asked: float, answered: float) -> None:
+        """Note a position that was asked for and answered at these monotonic seconds."""
+        if self.still is not None and position == self.position:
+            self.still = Stillness(self.still.since, asked)
+        else:
+            self.position, self.still = position, Stillness(answered, answered)
+
+
+@dataclass(kw_only=True)
+class SourceSide:
+    """The source of a check."""
+
+    spec: ServerSpec
+    lane: Lane
+    version: ServerVersion
+    server_id: int
+    server_uuid: str
+    events: Events
+    tables: dict[TableName, Table]
+    watermark: Watermark = field(default_factory=Watermark)
+    snapshots: dict[tuple[str, str], str] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
+
+
+@dataclass(kw_only=True)
+class ReplicaSide:
+    """One replica of a check. `fallen` says why it takes part no more."""
+
+    target: ReplicaTarget
+    lane: Lane
+    version: ServerVersion | None = None
+    server_uuid: str = ""
+    tables: dict[TableName, Table] = field(default_factory=dict)
+    fallen: Reason | None = None
+    as_of: str = ""  # the last position of the source that it was seen to have reached
+
+
+@dataclass(kw_only=True)
+class CheckWorld:
+    """Everything that the parts of a check share."""
+
+    source: SourceSide
+    replicas: tuple[ReplicaSide, ...]
+    clock: Clock
+    cancelled: Callable[[], bool]
+
+    def standing(self) -> list[int]:
+        """The numbers of the replicas that still take part."""
+        return [number for number, replica in enumerate(self.replicas) if replica.fallen is None]

@@ -1,0 +1,101 @@
+"""Ranges of a primary key as SQL: what a key value looks like, and the conditions that cut a table into pieces.
+
+A range is open below and closed above, `lower < key <= upper`; None is no bound. Pieces that share a bound therefore meet
+without a gap and without an overlap, and the first and last reach beyond everything the source has.
+Row constructors are written out as OR and AND: MySQL and MariaDB do not use an index for `(a, b) > (1, 2)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from repwatch.model.schema import Column
+from repwatch.sql.encoding import TEXTUAL, Kind, kind_of, plain
+from repwatch.sql.quoting import quote_name, quote_text
+
+Key = tuple[str, ...]  # one text for each key column, as `key_expression` selects it
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """`lower < key <= upper`."""
+
+    lower: Key | None = None
+    upper: Key | None = None
+
+
+EVERYTHING = KeyRange()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column of the key. `convert`: its charsets differ between the servers, so its text travels as utf8mb4."""
+
+    column: Column
+    convert: bool = False
+
+    @property
+    def name(self) -> str:
+        """The column's name, quoted."""
+        return quote_name(self.column.name)
+
+
+def key_expression(key: KeyColumn) -> str:
+    """What is selected as a key's value: exact, and the same on every server for the same value."""
+    kind = kind_of(key.column)
+    if kind in TEXTUAL and key.convert:
+        return f"HEX(CONVERT({key.name} USING utf8mb4))"
+    if kind in (*TEXTUAL, Kind.BYTES, Kind.LONG_BYTES):
+        return f"HEX({key.name})"
+    return plain(key.column)
+
+
+def key_literal(key: KeyColumn, value: str) -> str:
+    """The literal of a selected key value, such that comparing it with the column uses the column's own order and its index."""
+    kind = kind_of(key.column)
+    if kind in (Kind.BYTES, Kind.LONG_BYTES):
+        return f"x'{value}'"
+    if kind in TEXTUAL:
+        # The bytes in the column's own charset; a literal's collation yields to the column's.
+        return f"_{'utf8mb4' if key.convert else key.column.charset} x'{value}'"
+    if kind is Kind.FLOAT:
+        return value if "e" in value else f"{value}e0"
+    if kind in (Kind.TEMPORAL, Kind.NAMED):
+        return quote_text(value)
+    return value
+
+
+def in_range(columns: Sequence[KeyColumn], piece: KeyRange) -> str:
+    """The condition of a range."""
+    parts = []
+    if piece.lower is not None:
+        parts.append(_beyond(columns, piece.lower, strict=">", last=">"))
+    if piece.upper is not None:
+        parts.append(_beyond(columns, piece.upper, strict="<", last="<="))
+    return " AND ".join(parts) or "TRUE"
+
+
+def _beyond(columns: Sequence[KeyColumn], key: Key, *, strict: str, last: str) -> str:
+    names = [column.name for column in columns]
+    literals = [key_literal(column, value) for column, value in zip(columns, key, strict=True)]
+    if len(names) == 1:
+        return f"{names[0]} {last} {literals[0]}"
+    alternatives = []
+    for number in range(len(names)):
+        equal = [f"{names[i]} = {literals[i]}" for i in range(number)]
+        operator = last if number == len(names) - 1 else strict
+        alternatives.append(" AND ".join([*equal, f"{names[number]} {operator} {literals[number]}"]))
+    # The first term says what the rest implies; it is what the optimizer makes a range of.
+    return f"{names[0]} {strict}= {literals[0]} AND (" + " OR ".join(f"({text})" for text in alternatives) + ")"
+
+
+def among(columns: Sequence[KeyColumn], keys: Sequence[Key]) -> str:
+    """The condition of a list of keys; under a case-insensitive collation it also finds keys that compare equal."""
+    if len(columns) == 1:
+        literals = ", ".join(key_literal(columns[0], key[0]) for key in keys)
+        return f"{columns[0].name} IN ({literals})"
+    return " OR ".join(
+        "("
+        + " AND ".join(f"{column.name} = {key_literal(column, value)}" for column, value in zip(columns, key, strict=True))
+        + ")"
+        for key in keys
+    )

@@ -1,0 +1,107 @@
+"""Pairs of rows that a checksum must tell apart, as literals, sent through the very encoding and hash before a check begins.
+
+Each side of a pair is a small set of rows. The encoding of a real column is taken, its name bound to a literal by a derived
+table; no table is made, because a temporary one on a MariaDB replica writes to its binary log.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from repwatch.model.schema import Column
+from repwatch.sql.encoding import row_code
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two different contents of one little table. Each row is a tuple of literals in the order of `columns`."""
+
+    name: str
+    columns: tuple[Column, ...]
+    left: tuple[tuple[str, ...], ...]
+    right: tuple[tuple[str, ...], ...]
+
+
+def _column(name: str, data_type: str, *, nullable: bool = True, column_type: str = "") -> Column:
+    text = data_type in {"char", "varchar", "text"}
+    return Column(
+        name=name,
+        data_type=data_type,
+        column_type=column_type or data_type,
+        nullable=nullable,
+        charset="utf8mb4" if text else None,
+    )
+
+
+_ID = _column("id", "int", nullable=False)
+_A = _column("a", "varchar")
+_B = _column("b", "varchar")
+_N = _column("n", "int")
+_BYTES = _column("a", "varbinary")
+_TEXT = _column("a", "text")
+_DECIMAL = _column("d", "decimal")
+
+PAIRS: Final[tuple[Pair, ...]] = (
+    Pair("an even number of equal changes", (_ID, _A), (("1", "'A'"), ("2", "'A'")), (("1", "'B'"), ("2", "'B'"))),
+    Pair("two rows with swapped values", (_ID, _N), (("1", "7"), ("2", "9")), (("1", "9"), ("2", "7"))),
+    Pair("a comma in a value", (_A, _B), (("'a,b'", "'c'"),), (("'a'", "'b,c'"),)),
+    Pair("a row separator in a value", (_A,), (("'1;1,2'",),), (("'1'",), ("'2'",))),
+    Pair("a length in a value", (_A, _B), (("'1,2'", "''"),), (("'1'", "',2'"),)),
+    Pair("NULL and the empty string", (_A, _B), (("NULL", "''"),), (("''", "NULL"),)),
+    Pair("NULL and the letter N", (_N, _A), (("1", "NULL"),), (("1", "'N'"),)),
+    Pair("NULL and zero", (_N,), (("NULL",),), (("0",),)),
+    Pair("letter case", (_A,), (("'abc'",),), (("'ABC'",),)),
+    Pair("a trailing blank", (_A,), (("'abc'",),), (("'abc '",),)),
+    Pair("a final zero byte", (_BYTES,), (("x'00'",),), (("x'0000'",),)),
+    Pair("bytes that are no text", (_BYTES,), (("x'FF'",),), (("x'FE'",),)),
+    Pair("an accent", (_A,), (("_utf8mb4 x'65'",),), (("_utf8mb4 x'C3A9'",),)),
+    Pair("four-byte characters", (_A,), (("_utf8mb4 x'F09F9880'",),), (("_utf8mb4 x'F09F9881'",),)),
+    Pair(
+        "neighbouring doubles",
+        (_column("d", "double"),),
+        (("CAST(0.1e0 + 0.2e0 AS DOUBLE)",),),
+        (("CAST(0.3e0 AS DOUBLE)",),),
+    ),
+    Pair("seven digits", (_column("f", "float"),), (("CAST(16777216e0 AS DOUBLE)",),), (("CAST(16777220e0 AS DOUBLE)",),)),
+    Pair(
+        "fractions of a second",
+        (_column("t", "datetime"),),
+        (("CAST('2024-01-01 00:00:00.100000' AS DATETIME(6))",),),
+        (("CAST('2024-01-01 00:00:00.100001' AS DATETIME(6))",),),
+    ),
+    Pair("64 bits", (_column("u", "bigint"),), (("18446744073709551615",),), (("18446744073709551614",),)),
+    Pair("beyond 2^53", (_column("u", "bigint"),), (("9007199254740992",),), (("9007199254740993",),)),
+    Pair("the last digit of a decimal", (_DECIMAL,), ((f"1.{'0' * 29}1",),), ((f"1.{'0' * 29}2",),)),
+    Pair("the end of a long value", (_TEXT,), (("CONCAT(REPEAT('x', 5000), 'a')",),), (("CONCAT(REPEAT('x', 5000), 'b')",),)),
+    Pair("a duplicated row", (_N,), (("1",), ("1",)), (("1",),)),
+    Pair("two pairs of duplicates", (_N,), (("1",), ("1",)), (("5",), ("5",))),
+)  # fmt: skip
+
+
+def self_test() -> str:
+    """One statement with one row: for each pair 1 if its sides hash alike, which must not be, in the order of PAIRS.
+
+    The last column must be 1: equal rows hash alike; before it stands a pair that only differs by a NULL at the end.
+    """
+    columns = [f"{_hash(pair, pair.left)} = {_hash(pair, pair.right)}" for pair in PAIRS]
+    equal = PAIRS[0]
+    return "SELECT " + ", ".join([*columns, f"{_hash(equal, equal.left)} = {_hash(equal, equal.left)}"])
+
+
+def failed_pairs(row: tuple[str | None, ...]) -> tuple[str, ...]:
+    """The names of the pairs that the server's functions did not tell apart."""
+    missed = [pair.name for pair, answer in zip(PAIRS, row, strict=False) if answer != "0"]
+    return tuple(missed if row and row[-1] == "1" and len(row) == len(PAIRS) + 1 else [*missed, "equal rows"])
+
+
+# What GROUP_CONCAT does at its limit must be seen: the length reaches the limit.
+CUT_TEST: Final = "SELECT LENGTH(GROUP_CONCAT(x)) FROM (SELECT REPEAT('x', 6000) AS x UNION ALL SELECT REPEAT('y', 6000)) AS d"
+CUT_LIMIT: Final = 8192
+
+
+def _hash(pair: Pair, rows: tuple[tuple[str, ...], ...]) -> str:
+    selects = " UNION ALL ".join(
+        "SELECT " + ", ".join(f"{literal} AS `{column.name}`" for literal, column in zip(row, pair.columns, strict=True))
+        for row in rows
+    )
+    code = row_code(pair.columns, ())
+    return f"(SELECT SHA2(GROUP_CONCAT({code} SEPARATOR ';'), 256) FROM ({selects}) AS d)"

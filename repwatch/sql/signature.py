@@ -1,0 +1,195 @@
+"""Statements that read signatures and rows of one table on one server, and their answers as values.
+
+One signature is the SHA-256 of all encoded rows of a key range, in key order, joined by `;`, with their count
+(docs/decisions/0003-signature.md). Statements are plain templates: every name passes `quote_name`, every value `key_literal`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from repwatch.model.schema import Column, Table
+from repwatch.model.server import ServerVersion
+from repwatch.sql.encoding import LONG_VALUE, Kind, kind_of, plain, row_code
+from repwatch.sql.keyrange import Key, KeyColumn, KeyRange, among, in_range, key_expression
+from repwatch.sql.quoting import quote_name, quote_table
+
+# Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
+SHOWN_VALUE: Final = 16384
+CONCAT_LIMIT: Final = 64 * 1024 * 1024
+# "… is deprecated": says nothing about the value. All other warnings make a signature void.
+_HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
+
+Raw = tuple[bytes | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Of one range on one server. `void`: it could not be taken whole, and equals nothing, not even itself."""
+
+    rows: int
+    digest: str
+    size: int = 0  # bytes that were hashed
+    void: bool = False
+
+    def same_as(self, other: "Signature") -> bool:
+        """True if both are whole and of equal content."""
+        return not self.void and not other.void and (self.rows, self.digest) == (other.rows, other.digest)
+
+
+VOID: Final = Signature(rows=0, digest="", void=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReading:
+    """How one table is read on one server.
+
+    `columns` are those compared, in the source's order; `key` names a row; `bounds`, its first columns, cut ranges.
+    """
+
+    table: Table
+    key: tuple[KeyColumn, ...]
+    bounds: tuple[KeyColumn, ...]
+    columns: tuple[Column, ...]
+    convert: frozenset[str] = frozenset()
+    long: frozenset[str] = frozenset()
+
+    @property
+    def code(self) -> str:
+        """The expression of an encoded row."""
+        return row_code(self.columns, self.convert, self.long)
+
+    @property
+    def origin(self) -> str:
+        """FROM clause. The index is forced: a range of the key must be read in key order, and bounded in rows."""
+        return f"{quote_table(self.table.name)} FORCE INDEX (PRIMARY)"
+
+    @property
+    def order(self) -> str:
+        """ORDER BY clause of the bounds."""
+        return "ORDER BY " + ", ".join(column.name for column in self.bounds) if self.bounds else ""
+
+
+def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str, ...]:
+    """Settings of a checking session: consistent reads, no writes, no long waits, statements that end by themselves."""
+    bounded = (
+        f"SET SESSION max_statement_time = {statement_seconds:.3f}"
+        if version.is_mariadb
+        else f"SET SESSION max_execution_time = {round(statement_seconds * 1000)}"
+    )
+    read_only = "tx_read_only" if version.is_mariadb else "transaction_read_only"
+    setup = (
+        bounded,
+        f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
+        f"SET SESSION lock_wait_timeout = {max(1, round(statement_seconds))}",
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        f"SET SESSION {read_only} = ON",
+    )
+    # With the default expiry MySQL writes the statistics that it reads into a table of its own.
+    return setup if version.is_mariadb else (*setup, "SET SESSION information_schema_stats_expiry = 0")
+
+
+CONCAT_CEILING: Final = "LEAST(@@SESSION.group_concat_max_len, @@SESSION.max_allowed_packet)"
+
+
+def signature(reading: TableReading, piece: KeyRange) -> str:
+    """Count, hash, hashed bytes and the bytes that can be hashed at most, of a range, in one row."""
+    return (
+        f"SELECT n, SHA2(g, 256), LENGTH(g), {CONCAT_CEILING} FROM (SELECT COUNT(*) AS n, "
+        f"GROUP_CONCAT({reading.code} SEPARATOR ';') AS g FROM {reading.origin} WHERE {in_range(reading.bounds, piece)}) AS d"
+    )
+
+
+def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]]) -> Signature:
+    """The answer of `signature`. Void if the server warned, or if as many bytes came as GROUP_CONCAT can hold at most.
+
+    GROUP_CONCAT cuts at the smaller of group_concat_max_len and max_allowed_packet, at a whole character: what is shorter
+    by more than four bytes was not cut. A row whose code is NULL would be left out; but the longest code that the definition
+    allows is below max_allowed_packet (`fits`), and the server warns.
+    """
+    rows = int(row[0] or b"0")
+    size = int(row[2] or b"0")
+    ceiling = int(row[3] or b"0")
+    if size > ceiling - 5 or any(number not in _HARMLESS_WARNINGS for number, _ in warnings) or (rows and row[1] is None):
+        return Signature(rows=rows, digest="", size=size, void=True)
+    return Signature(rows=rows, digest=(row[1] or b"").decode(), size=size)
+
+
+def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
+    """The key of the row `offset` rows into a range (the first is 0); no row if the range has fewer."""
+    return (
+        f"SELECT {_keys(reading.bounds)} FROM {reading.origin} WHERE {in_range(reading.bounds, piece)} "
+        f"{reading.order} LIMIT 1 OFFSET {offset}"
+    )
+
+
+def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
+    """Key and hash of each row of a range, at most `limit`, in key order."""
+    return (
+        f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} "
+        f"WHERE {in_range(reading.bounds, piece)} {reading.order} LIMIT {limit}"
+    )
+
+
+def row_hashes_of(reading: TableReading, keys: Sequence[Key]) -> str:
+    """Key and hash of the rows with these keys."""
+    return f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} WHERE {among(reading.key, keys)}"
+
+
+def rows_of(reading: TableReading, keys: Sequence[Key]) -> str:
+    """Key, hash and, for each compared column, its value (cut), its length and its hash where it is cut."""
+    values = ", ".join(_shown(column) for column in reading.columns)
+    return (
+        f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256), {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
+    )
+
+
+def parse_row_hashes(rows: Sequence[Raw], key_size: int) -> dict[Key, str]:
+    """Hash by key. A hash that is NULL (a code too long) stays empty and equals nothing."""
+    return {parse_key(row, key_size): (row[key_size] or b"").decode() for row in rows}
+
+
+def parse_key(row: Raw, key_size: int) -> Key:
+    """The key at the head of a row."""
+    return tuple((part or b"").decode("utf-8") for part in row[:key_size])
+
+
+@dataclass(frozen=True, slots=True)
+class ShownValue:
+    """One value of a row. `length` and `digest` are there if `content` is only its beginning."""
+
+    content: bytes | None
+    length: int = 0
+    digest: str = ""
+
+
+def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
+    """The values of a row of `rows_of`, by column."""
+    found = {}
+    position = len(reading.key) + 1
+    for column in reading.columns:
+        content, length, digest = row[position : position + 3]
+        found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())
+        position += 3
+    return found
+
+
+def fits(longest: int, max_allowed_packet: int) -> bool:
+    """True if no row's code can come near the limit at which CONCAT_WS becomes NULL."""
+    return longest < max_allowed_packet // 2
+
+
+def _keys(columns: Sequence[KeyColumn]) -> str:
+    return ", ".join(key_expression(column) for column in columns)
+
+
+def _shown(column: Column) -> str:
+    name = quote_name(column.name)
+    kind = kind_of(column)
+    if kind in (Kind.LONG_TEXT, Kind.LONG_BYTES, Kind.JSON, Kind.OPAQUE):
+        value = f"CAST({name} AS BINARY)" if kind is Kind.OPAQUE else name
+        value = f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind is Kind.JSON else value
+        cut = f"LENGTH({value}) > {SHOWN_VALUE}"
+        return f"LEFT({value}, IF({cut}, {LONG_VALUE}, {SHOWN_VALUE})), LENGTH({value}), IF({cut}, SHA2({value}, 256), NULL)"
+    shown = name if kind in (Kind.CHOICE, Kind.TEXT, Kind.BYTES) else plain(column)
+    return f"{shown}, 0, NULL"
