@@ -5,8 +5,7 @@ from pathlib import Path
 
 from repwatch.model.endpoint import Endpoint, LiteralSecret, SecretSource
 from repwatch.model.topology import ClusterSpec, ServerSpec
-
-SECRETS = "secrets"
+from repwatch.sandbox.folders import SECRETS
 
 
 def configuration(cluster: ClusterSpec, folder: Path) -> str:
@@ -41,11 +40,16 @@ def _secret(endpoint: Endpoint, folder: Path) -> str:
 
 def _password(user: str, secret: SecretSource | None, folder: Path) -> str:
     assert isinstance(secret, LiteralSecret)
+    return f"{{ file = {_text(str(write_secret(user, secret, folder)))} }}"
+
+
+def write_secret(user: str, secret: LiteralSecret, folder: Path) -> Path:
+    """The file below `folder` that holds an account's password, mode 0600."""
     path = folder / SECRETS / user
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(f"{secret.text}\n", encoding="ascii")
-    return f"{{ file = {_text(str(path))} }}"
+    return path
 
 
 def _text(value: str) -> str:

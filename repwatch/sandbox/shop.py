@@ -48,7 +48,7 @@ _ROWS = {
     "customers": """INSERT INTO customers (id, name, email, city, note, preferences, rating, created)
 SELECT n, CONCAT('Käufer ', n, ' 🛒'), CONCAT('c', n, '@example.com'),
   ELT(n % 5, 'Genève', '東京', 'São Paulo', 'Łódź'), IF(n % 7 = 0, REPEAT('naïve café ', n % 13), NULL),
-  CONCAT('{"newsletter": ', IF(n % 2, 'true', 'false'), ', "tags": ["t', n % 9, '"]}'), IF(n % 11 = 0, NULL, n / 7),
+  CONCAT('{"newsletter": ', IF(n % 2, 'true', 'false'), ', "tags": ["t', n % 9, '"]}'), IF(n % 11 = 0, NULL, n / 7e0),
   TIMESTAMPADD(MICROSECOND, n * 1234567, '2024-01-01 00:00:00')""",
     "orders": """INSERT INTO orders (id, customer_id, status, total, placed, shipped, token)
 SELECT n, 1 + n % <parents>, ELT(1 + n % 5, 'open', 'paid', 'packed', 'shipped', 'returned'), (n % 100000) / 100,

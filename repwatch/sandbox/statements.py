@@ -38,3 +38,15 @@ def wait_for(flavour: Flavour, target: str, seconds: float) -> str:
 def status(flavour: Flavour) -> str:
     """All channels of a replica."""
     return "SHOW ALL SLAVES STATUS" if flavour is Flavour.MARIADB else "SHOW REPLICA STATUS"
+
+
+def stop(flavour: Flavour, *, applier: bool) -> str:
+    """Stop one of the two threads, on all channels."""
+    if flavour is Flavour.MARIADB:
+        return f"STOP ALL SLAVES {'SQL_THREAD' if applier else 'IO_THREAD'}"
+    return f"STOP REPLICA {'SQL_THREAD' if applier else 'IO_THREAD'}"
+
+
+def start(flavour: Flavour) -> str:
+    """Start both threads of all channels."""
+    return "START ALL SLAVES" if flavour is Flavour.MARIADB else "START REPLICA"

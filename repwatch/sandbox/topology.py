@@ -1,6 +1,5 @@
 """Topologies of sandbox servers: stars, chains, and one replica of two sources."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,14 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from repwatch.errors import Refused
+from repwatch.errors import Refused, UsageError
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ClusterSpec, ReplicationAccount
 from repwatch.ports.database import Timeouts
 from repwatch.sandbox import binaries, statements
 from repwatch.sandbox.accounts import Account, Credentials
 from repwatch.sandbox.configuration import configuration
-from repwatch.sandbox.folders import OwnedFolder
+from repwatch.sandbox.folders import LONGEST_PATH, SERVERS, OwnedFolder
 from repwatch.sandbox.plan import SOURCE, Link, seats, star
 from repwatch.sandbox.server import SandboxServer
 
@@ -27,11 +26,11 @@ class Sandbox:
         self.flavour = flavour
         self.links = links
         self.credentials = Credentials.random()
-        self._owned = OwnedFolder(folder) if folder else OwnedFolder.temporary()
-        self.folder = self._owned.path
-        self._keep_folder = folder is not None
         installation = binaries.find(flavour)
-        self.servers = tuple(SandboxServer(seat, installation, self.folder, self.credentials) for seat in seats(links))
+        self._owned = OwnedFolder.chosen(folder) if folder else OwnedFolder.temporary()
+        self.folder = self._owned.path
+        place = self.folder / SERVERS
+        self.servers = tuple(SandboxServer(seat, installation, place, self.credentials) for seat in seats(links))
 
     @classmethod
     def start(
@@ -44,8 +43,11 @@ class Sandbox:
     ) -> Self:
         """Start a star of `replicas`, or the topology that `links` describe, and wait until all of it replicates.
 
-        Raises Refused if a server program is missing or a server does not come up; nothing is left then.
+        Raises Refused if a server program is missing or a server does not come up; nothing is left then. `folder`: put
+        everything there instead of into a temporary folder.
         """
+        if folder is not None and len(str(folder.absolute())) > LONGEST_PATH:
+            raise UsageError(f"the folder's path is longer than {LONGEST_PATH} characters", hint="Unix sockets have short names")
         box = cls(flavour, star(replicas) if links is None else links, folder)
         try:
             box._start()
@@ -55,6 +57,7 @@ class Sandbox:
         return box
 
     def _start(self) -> None:
+        (self.folder / SERVERS).mkdir(mode=0o700)
         for server in self.servers:
             server.prepare()
             server.launch()
@@ -104,12 +107,12 @@ class Sandbox:
         return configuration(self.cluster(poll_interval=poll_interval), self.folder)
 
     def wait_connected(self, seconds: float = 60) -> None:
-        """Wait until all receivers and appliers run. Raises TimeoutError with the status of those that do not."""
+        """Wait until all receivers and appliers run. Raises Refused with the status of those that do not."""
         deadline = time.monotonic() + seconds
         for server in self.replicas:
             while trouble := list(self._not_running(server)):
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{server.name} does not replicate after {seconds:.0f} s: {trouble}")
+                    raise Refused(f"{server.name} does not replicate after {seconds:.0f} s: {trouble}")
                 time.sleep(0.05)
 
     def _not_running(self, server: SandboxServer) -> Iterator[dict[str, str | None]]:
@@ -120,7 +123,7 @@ class Sandbox:
                     yield {key: value for key, value in row.items() if key in words or key.startswith("Last_")}
 
     def wait_caught_up(self, seconds: float = 30) -> None:
-        """Wait until each replica has applied what its source has now. Raises TimeoutError."""
+        """Wait until each replica has applied what its source has now. Raises Refused."""
         deadline = time.monotonic() + seconds
         for link in self.links:
             target = self.server(link.source).sql(statements.position(self.flavour))[0][0] or ""
@@ -128,18 +131,14 @@ class Sandbox:
             with self.server(link.replica).connect(timeouts=Timeouts(connect=30, read=left + 30)) as session:
                 if session.scalar(statements.wait_for(self.flavour, target, left)) != "0":
                     state = session.texts(statements.status(self.flavour))
-                    raise TimeoutError(f"{link.replica} has not applied {target} after {seconds:.0f} s: {state}")
+                    raise Refused(f"{link.replica} has not applied {target} after {seconds:.0f} s: {state}")
 
     def close(self) -> None:
         """End all servers and remove their data; never raises."""
         for server in self.servers:
             with suppress(Exception):
                 server.close()
-        if self._keep_folder:
-            for server in self.servers:
-                shutil.rmtree(server.folder, ignore_errors=True)
-        else:
-            self._owned.remove()
+        self._owned.remove()
 
     def __enter__(self) -> Self:
         return self

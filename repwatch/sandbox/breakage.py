@@ -1,0 +1,135 @@
+"""Ways to break a sandbox, and to mend what can be mended, each by a name. Each says in one line what it did."""
+
+from collections.abc import Callable, Mapping
+
+from repwatch.errors import Refused
+from repwatch.sandbox import statements
+from repwatch.sandbox.server import SandboxServer
+from repwatch.sandbox.shop import SCHEMA
+from repwatch.sandbox.topology import Sandbox
+
+Breakage = Callable[[Sandbox, SandboxServer], str]
+
+
+def applier_duplicate(box: Sandbox, replica: SandboxServer) -> str:
+    """A row is written on the replica by hand; the source then writes the same key (1062)."""
+    _need_shop(box)
+    key = int(box.source.sql(f"SELECT MAX(id) FROM {SCHEMA}.customers")[0][0] or 0) + 1_000_000
+    insert = (
+        f"INSERT INTO {SCHEMA}.customers (id, name, email, preferences, created) "
+        f"VALUES ({key}, 'by hand', 'by-hand-{key}@example.com', '{{}}', NOW(6))"
+    )
+    replica.sql("SET SESSION sql_log_bin = 0", insert)
+    box.source.sql(insert)
+    return f"{SCHEMA}.customers id {key} was written on {replica.name} by hand, then on {box.source.name}"
+
+
+def applier_missing(box: Sandbox, replica: SandboxServer) -> str:
+    """A row vanishes on the replica; the source then changes it (1032)."""
+    _need_shop(box)
+    key = box.source.sql(f"SELECT MIN(id) FROM {SCHEMA}.orders")[0][0]
+    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {SCHEMA}.orders WHERE id = {key}")
+    row_format = "SET SESSION binlog_format = ROW"  # a statement that finds no row to change raises nothing
+    box.source.sql(row_format, f"UPDATE {SCHEMA}.orders SET total = total + 1 WHERE id = {key}")
+    return f"{SCHEMA}.orders id {key} was deleted on {replica.name} by hand, then changed on {box.source.name}"
+
+
+def stop_applier(box: Sandbox, replica: SandboxServer) -> str:
+    """The applier is stopped, as by a person."""
+    replica.sql(statements.stop(box.flavour, applier=True))
+    return f"the applier of {replica.name} was stopped"
+
+
+def stop_receiver(box: Sandbox, replica: SandboxServer) -> str:
+    """The receiver is stopped, as by a person."""
+    replica.sql(statements.stop(box.flavour, applier=False))
+    return f"the receiver of {replica.name} was stopped"
+
+
+def start_replication(box: Sandbox, replica: SandboxServer) -> str:
+    """Receiver and applier are started."""
+    replica.sql(statements.start(box.flavour))
+    return f"replication was started on {replica.name}"
+
+
+def writable(_: Sandbox, replica: SandboxServer) -> str:
+    """The replica takes writes from everybody."""
+    replica.sql("SET GLOBAL read_only = 0")
+    return f"{replica.name} is writable"
+
+
+def drift(box: Sandbox, replica: SandboxServer) -> str:
+    """200 orders get another status, three vanish, one is too many, behind replication's back."""
+    _need_shop(box)
+    quiet = "SET SESSION sql_log_bin = 0"
+    changed = f"UPDATE {SCHEMA}.orders SET status = 'paid' WHERE status = 'open' ORDER BY id LIMIT 200"
+    gone = f"DELETE FROM {SCHEMA}.orders WHERE status = 'packed' ORDER BY id LIMIT 3"
+    extra = (
+        f"INSERT INTO {SCHEMA}.orders (id, customer_id, total, placed, token) "
+        f"SELECT MAX(id) + 1000000, 1, 1, NOW(6), REPEAT('x', 16) FROM {SCHEMA}.orders"
+    )
+    replica.sql(quiet, changed, gone, extra)
+    return f"{replica.name}: 200 orders changed, 3 gone, 1 too many in {SCHEMA}.orders"
+
+
+def kill_server(_: Sandbox, server: SandboxServer) -> str:
+    """The process ends at once (SIGKILL)."""
+    server.kill()
+    return f"{server.name} was killed"
+
+
+def stop_server(_: Sandbox, server: SandboxServer) -> str:
+    """The server shuts down in order."""
+    server.stop()
+    return f"{server.name} was shut down"
+
+
+def start_server(_: Sandbox, server: SandboxServer) -> str:
+    """A server that was killed or shut down starts again, on its old port."""
+    server.start()
+    return f"{server.name} runs again"
+
+
+def freeze_server(_: Sandbox, server: SandboxServer) -> str:
+    """The process stops in its tracks (SIGSTOP): its port takes connections, and nothing answers."""
+    server.freeze()
+    return f"{server.name} is frozen"
+
+
+def thaw_server(_: Sandbox, server: SandboxServer) -> str:
+    """A frozen process goes on."""
+    server.thaw()
+    return f"{server.name} goes on"
+
+
+ON_A_REPLICA: Mapping[str, Breakage] = {
+    "applier-duplicate": applier_duplicate,
+    "applier-missing": applier_missing,
+    "stop-applier": stop_applier,
+    "stop-receiver": stop_receiver,
+    "start-replication": start_replication,
+    "writable": writable,
+    "drift": drift,
+}
+ON_A_SERVER: Mapping[str, Breakage] = {
+    "kill-server": kill_server,
+    "stop-server": stop_server,
+    "start-server": start_server,
+    "freeze-server": freeze_server,
+    "thaw-server": thaw_server,
+}
+BREAKAGES = {**ON_A_REPLICA, **ON_A_SERVER}
+
+
+def apply(box: Sandbox, name: str, server_name: str | None) -> str:
+    """Carry out one of BREAKAGES on a server, by default the first replica; what was done. Raises Refused."""
+    server = box.server(server_name) if server_name else (box.replicas or box.servers)[0]
+    if name in ON_A_REPLICA and server not in box.replicas:
+        raise Refused(f"{server.name} is no replica", hint="name one with --server")
+    return BREAKAGES[name](box, server)
+
+
+def _need_shop(box: Sandbox) -> None:
+    if box.source.sql(f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{SCHEMA}' AND table_name = 'orders'"):
+        return
+    raise Refused(f"this needs the schema {SCHEMA}", hint="start the sandbox with --rows")
