@@ -10,6 +10,7 @@ from repwatch.cli.boundary import guard
 
 # Verb -> module; the module has a click command of the verb's name. Imported only when used, so that start-up stays fast.
 VERBS = {
+    "demo": "repwatch.cli.demo",
     "doctor": "repwatch.cli.doctor",
     "drift": "repwatch.cli.drift",
     "init": "repwatch.cli.init",
