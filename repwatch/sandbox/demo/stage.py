@@ -20,7 +20,8 @@ from repwatch.sandbox.ports import ReservedPort
 from repwatch.sandbox.standins_mail import MailCatcher
 from repwatch.sandbox.standins_slack import SlackStandIn
 from repwatch.sandbox.topology import Sandbox
-from repwatch.sandbox.workload import Writer, create_shop
+from repwatch.sandbox.shop import create_shop
+from repwatch.sandbox.workload import Writer
 
 POLL = timedelta(seconds=2)
 REPWATCH = (sys.executable, "-m", "repwatch")
