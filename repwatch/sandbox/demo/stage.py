@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from repwatch.model.server import Flavour
 from repwatch.sandbox.ports import ReservedPort
+from repwatch.sandbox.shop import load_shop
 from repwatch.sandbox.standins_mail import MailCatcher
 from repwatch.sandbox.standins_slack import SlackStandIn
 from repwatch.sandbox.topology import Sandbox
-from repwatch.sandbox.shop import create_shop
 from repwatch.sandbox.workload import Writer
 
 POLL = timedelta(seconds=2)
@@ -80,7 +80,7 @@ class Stage:
 
     def load(self) -> None:
         """The shop, and somebody who keeps buying; the configuration of repwatch."""
-        create_shop(self.box.source, self.rows)
+        load_shop(self.box.source, self.rows)
         self.box.wait_caught_up(seconds=300)
         self.writer = self._closing.enter_context(Writer(self.box.source))
         self.config.touch(mode=0o600)
