@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from repwatch.app.config_lines import key_lines, line_of
-from repwatch.app.config_models import Configuration, Kind
+from repwatch.app.config_models import Configuration, marks
 from repwatch.app.config_references import Problem, reference_problems
 from repwatch.app.config_settings import make_settings
 from repwatch.errors import ConfigError, UsageError
@@ -140,7 +140,7 @@ def later_keys(path: Path) -> list[str]:
 def _later(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if isinstance(value, BaseModel):
         for name in value.model_fields_set:
-            if any(isinstance(mark, Kind) and mark.later for mark in type(value).model_fields[name].metadata):
+            if any(mark.later for mark in marks(type(value).model_fields[name])):
                 yield (*at, name)
             yield from _later(getattr(value, name), (*at, name))
     elif isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from repwatch.app import config_values as values
 from repwatch.app.urls import ServerUrl, config_url
@@ -29,6 +30,12 @@ class Kind:
 
     text: str = ""
     later: bool = False
+
+
+def marks(field: FieldInfo) -> list[Kind]:
+    """What a field says of itself, the outermost last."""
+    inner = [mark for part in get_args(field.annotation) for mark in getattr(part, "__metadata__", ())]  # of `X | None`
+    return [mark for mark in (*inner, *field.metadata) if isinstance(mark, Kind)]
 
 
 LATER = Kind(later=True)

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from repwatch.app.config_models import Configuration, Kind
+from repwatch.app.config_models import Configuration, marks
 from repwatch.app.config_values import HostPort
 
 _INTRODUCTION = """\
@@ -110,20 +110,13 @@ def _is_key(field: FieldInfo) -> bool:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    kinds = list(_kinds(field))
+    kinds = marks(field)
     kind = next((mark.text for mark in reversed(kinds) if mark.text), "")  # the outermost says it best
     meaning = field.description or ""
     if any(mark.later for mark in kinds):
         meaning += " **No effect in this version**: it is checked, and takes effect later."
     cells = (f"`{field.alias or name}`", kind, _default(field), meaning)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
-
-
-def _kinds(field: FieldInfo) -> Iterator[Kind]:
-    yield from (mark for mark in field.metadata if isinstance(mark, Kind))
-    for part in get_args(field.annotation):
-        # pydantic keeps the marks of `X | None` inside.
-        yield from (mark for mark in getattr(part, "__metadata__", ()) if isinstance(mark, Kind))
 
 
 def _default(field: FieldInfo) -> str:

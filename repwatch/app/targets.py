@@ -47,7 +47,7 @@ def choose_replica(settings: Settings, replica: str | None) -> tuple[ClusterSpec
     """The replica called `name`, `cluster/name` or `host:port`, or the only one. Raises UsageError."""
     _no_url(replica)
     every = [(cluster, server) for cluster in settings.clusters for server in cluster.servers]
-    candidates = [(cluster, server) for cluster, server in every if not _is_source(cluster, server)]
+    candidates = [(cluster, server) for cluster, server in every if cluster.upstream(server)]
     known = [f"{cluster.name}/{server.label}" for cluster, server in candidates]
     if replica is None:
         if len(candidates) == 1:
@@ -65,8 +65,8 @@ def choose_replica(settings: Settings, replica: str | None) -> tuple[ClusterSpec
         raise UsageError(
             f"there is no replica {replica!r}", hint=_hint(replica, known, [server.label for _, server in candidates])
         )
-    if _is_source(*found[0]):
-        raise UsageError(f"{replica!r} is the source of {found[0][0].name}, not a replica", hint=f"one of {', '.join(known)}")
+    if not found[0][0].upstream(found[0][1]):
+        raise UsageError(f"{replica!r} is a source in {found[0][0].name}, not a replica", hint=f"one of {', '.join(known)}")
     return found[0]
 
 
@@ -86,22 +86,13 @@ def source_of(cluster: ClusterSpec, replica: ServerSpec, channel: str) -> Server
 
 def replica_targets(cluster: ClusterSpec, channel: str | None = None) -> tuple[ReplicaTarget, ...]:
     """Every channel of every replica of the cluster, or those named `channel`; a server is a target once for each."""
-    targets = [
-        ReplicaTarget(server=server, channel=name)
-        for server in cluster.servers
-        if not _is_source(cluster, server)
-        for name in server.channels or ("",)
-    ]
+    targets = [ReplicaTarget(server=server, channel=name) for server in cluster.servers for name in cluster.upstream(server)]
     return tuple(target for target in targets if channel is None or target.channel == channel)
 
 
 def _no_url(name: str | None) -> None:
     if name and "://" in name:  # it may hold a password, so that no message may repeat it
         raise UsageError("a URL stands where a name belongs", hint="give it as --source URL or --replica URL")
-
-
-def _is_source(cluster: ClusterSpec, server: ServerSpec) -> bool:
-    return cluster.source in (server.name, str(server.endpoint.address))
 
 
 def _names(cluster: ClusterSpec, server: ServerSpec) -> tuple[str, ...]:

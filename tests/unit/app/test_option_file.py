@@ -1,5 +1,6 @@
 """The option file reader against `my_print_defaults`, which is what the clients themselves read with."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,8 @@ from repwatch.errors import UsageError
 
 NAMES = st.sampled_from(["user", "password", "host", "port", "ssl-ca", "ssl_mode", "init-command", "x"])
 CHARACTERS = st.sampled_from(list("abcXYZ012 \t=;#\\\"'!$%&/()[]{}<>|~.,:-_+*?äß€ntrbs"))
-VALUES = st.text(CHARACTERS, max_size=14)
+ESCAPES = st.sampled_from([rf"\{char}" for char in "ntrbs\"'\\#xq"])
+VALUES = st.lists(CHARACTERS | ESCAPES, max_size=10).map("".join)
 QUOTED = st.builds(lambda text, quote: f"{quote}{text}{quote}", VALUES, st.sampled_from("\"'"))
 SPACE = st.sampled_from(["", " ", "  ", "\t"])
 OPTION = st.builds("{}{}{}={}{}{}".format, SPACE, NAMES, SPACE, SPACE, VALUES | QUOTED, SPACE)
@@ -30,7 +32,8 @@ def print_defaults(path: Path) -> list[str]:
     program = shutil.which("my_print_defaults")
     assert program, "my_print_defaults belongs to mariadb-client"
     done = subprocess.run([program, f"--defaults-file={path}", *GROUPS], capture_output=True, check=True, timeout=20)
-    return done.stdout.decode("utf-8").removesuffix("\n").split("\n") if done.stdout else []
+    # An option begins a line with --; a line that does not is the rest of a value with a newline in it.
+    return re.split(r"\n(?=--)", done.stdout.decode("utf-8").removesuffix("\n")) if done.stdout else []
 
 
 def ours(path: Path) -> list[str]:

@@ -56,7 +56,8 @@ def test_urls_that_are_taken(text: str, address: Address, user: str) -> None:
         "mysql://u:geheim@h:port", "mysql://u:geheim@h:33:06", "mysql://u:geheim@::1", "mysql://u:geheim@[::1", "mysql://u:geheim@h#x",
         "mysql://u:ge/heim@h", "mysql://u:ge?heim@h", "mysql://u:ge#heim@h", "mysql://u:geheim%@h", "mysql://u:geheim%zz@h",
         "mysql://u:%ff%fegeheim@h", "mysql://u%00:geheim@h", "mysql://u:geheim%00@h", "mysql://u:geheim@h?nope=1", "mysql://u:geheim@h?tls",
-        "mysql://u:geheim@h?tls=yes", "mysql://u:geheim@h?channel=a&channel=b", "mysql://u:geheim@h?socket=", "mysql://u:geheim@h h",
+        "mysql://u:geheim@h?tls=yes", "mysql://u:geheim@h?channel=a&channel=b", "mysql://u:geheim@h?socket=",
+        "mysql://u:geheim@h h",
         "mysql://u:geheim@a,b", " mysql://u:geheim@h", "mysql://u:x@geheim@h h",
     ],
 )  # fmt: skip
