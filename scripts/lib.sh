@@ -1,0 +1,94 @@
+# Sourced by the other scripts: installs what is missing on Debian, and says what is needed elsewhere.
+# shellcheck shell=bash
+
+ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
+MYSQL_TREE="${XDG_CACHE_HOME:-$HOME/.cache}/repwatch/mysql"
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "error: $1"
+  shift
+  local line
+  for line in "$@"; do say "  $line"; done
+  exit 2
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo > /dev/null; then
+    sudo -- "$@"
+  else
+    die "this needs root: $*" "run the script as root, or install sudo"
+  fi
+}
+
+# install_packages PACKAGE…: from Debian, quietly. None of them starts a service.
+install_packages() {
+  [ $# -gt 0 ] || return 0
+  command -v apt-get > /dev/null \
+    || die "missing: $*" "this is no Debian system: install what these packages hold by other means, then run this again"
+  say "installing Debian packages: $*"
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
+  local log
+  log="$(mktemp)"
+  if ! as_root "${apt[@]}" install --no-install-recommends -y "$@" > "$log" 2>&1; then
+    # The package lists may be missing or old.
+    if ! { as_root "${apt[@]}" update && as_root "${apt[@]}" install --no-install-recommends -y "$@"; } > "$log" 2>&1; then
+      cat -- "$log" >&2
+      rm -f -- "$log"
+      die "apt-get could not install $*"
+    fi
+  fi
+  rm -f -- "$log"
+}
+
+# has COMMAND: also where an ordinary user's PATH does not lead.
+has() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" > /dev/null; }
+
+need_mariadb() {
+  local missing=()
+  { has mariadbd && has mariadb-install-db; } || missing+=(mariadb-server-core)
+  has mariadb || missing+=(mariadb-client)
+  has mariadb-backup || missing+=(mariadb-backup)
+  install_packages "${missing[@]}"
+}
+
+need_mysql() { "$ROOT/scripts/fetch-mysql"; }
+
+# The first Python that is new enough, on standard output.
+find_python() {
+  local name
+  for name in python3 python3.14 python3.13 python3.12 python3.11; do
+    if has "$name" && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+      printf '%s\n' "$name"
+      return
+    fi
+  done
+  die "no Python 3.11 or newer was found" "on Debian 12: apt-get install python3"
+}
+
+# The virtual environment with everything that is locked; made anew when the lock file or the interpreter changes.
+need_venv() {
+  (
+    flock 9 # two scripts at once: the second finds it done
+    local python wanted
+    python="$(find_python)"
+    wanted="$(cat -- "$ROOT/requirements-dev.txt" "$ROOT/pyproject.toml" | sha256sum | cut -d' ' -f1)"
+    if [ "$(cat -- "$ROOT/.venv/installed" 2> /dev/null)" = "$wanted" ] && "$ROOT/.venv/bin/python" -c '' 2> /dev/null; then
+      return
+    fi
+    say "setting up the Python environment in .venv"
+    if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
+      install_packages python3-venv
+    fi
+    "$ROOT/.venv/bin/python" -m pip --version > /dev/null 2>&1 || "$python" -m venv --clear "$ROOT/.venv"
+    local pip=("$ROOT/.venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input --no-color)
+    PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --require-hashes --requirement "$ROOT/requirements-dev.txt" \
+      || die "pip could not install the locked requirements" "is the network there?"
+    PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT" \
+      || die "pip could not install repwatch itself"
+    printf '%s\n' "$wanted" > "$ROOT/.venv/installed"
+  ) 9< "$ROOT"
+}
