@@ -34,7 +34,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def post_json(url: str, body: bytes, headers: dict[str, str], timeout: float) -> Answer:
     """Send and read the answer. `timeout` (seconds) bounds each wait. Raises NoAnswer, and ValueError for a URL that is none."""
-    if urlsplit(url).scheme not in {"http", "https"}:  # urllib would also open files
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:  # urllib would also open files
         raise ValueError("not a URL that can be posted to")
     sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"repwatch/{__version__}", **headers}
     request = urllib.request.Request(url, data=body, headers=sent, method="POST")

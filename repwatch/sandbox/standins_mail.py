@@ -67,6 +67,7 @@ class MailCatcher:
         self.refusals = MailRefusals(recipients={})
         self._caught: Catch[CaughtMail] = Catch()
         self._login = login
+        self._implicit_tls = implicit_tls
         self._controller = _Controller(
             self,
             hostname=host,
@@ -75,7 +76,6 @@ class MailCatcher:
             ssl_context=tls if implicit_tls else None,
             tls_context=None if implicit_tls else tls,
             authenticator=self._authenticate,
-            auth_required=login is not None,
             auth_require_tls=False,
         )
         self._controller.start()
@@ -106,6 +106,8 @@ class MailCatcher:
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:  # noqa: N802 - aiosmtpd's hook
         """Hook of aiosmtpd."""
+        if self._login and not session.authenticated:
+            return "530 5.7.0 Authentication required"
         if self.refusals.sender:
             return self.refusals.sender
         envelope.mail_from = address
@@ -133,7 +135,7 @@ class MailCatcher:
                 sender=envelope.mail_from or "",
                 recipients=tuple(envelope.rcpt_tos),
                 message=message,
-                tls=session.ssl is not None,
+                tls=self._implicit_tls or session.ssl is not None,
                 login=f"{session.auth_data}" if session.authenticated else "",
             )
         )
