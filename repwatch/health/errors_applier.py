@@ -98,7 +98,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1594, 13121),
+        (1594, 13121, 1872, 13124),
         "",
         Advice(
             ErrorClass.RELAY_LOG,

@@ -2,7 +2,8 @@
 
 The number alone does not choose the remedy: 1236 covers binary logs that are gone (reseed) and two replicas with one identity
 (where a reseed copies the fault). Entries are tried in order; the first whose number and text fit is taken.
-MySQL 8 numbers anew what a server reports of itself: 13114 is 1236, 13117 is 1593, 13121 is 1594, 13146 is 1677.
+MySQL 8 numbers anew what a server reports of itself (its `perror`): 13114 is 1236, 13115 is 1743, 13117 is 1593, 13119 is 1590,
+13120 is 1597, 13121 is 1594, 13122 is 1595, 13123 is 1201, 13124 is 1872, 13125 is 1153, 13146 is 1677.
 """
 
 import re

@@ -45,7 +45,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (*_REFUSED, 1153),
+        (*_REFUSED, 1153, 13125),
         r"max_allowed_packet|packet bigger",
         Advice(
             ErrorClass.SETTING,
@@ -152,7 +152,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (0, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 1158, 1159, 1160, 1161),
+        (0, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 1158, 1159, 1160, 1161, 1597, 13120),
         "",
         Advice(
             ErrorClass.NETWORK,
@@ -174,7 +174,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1201, 1872, 13124),
+        (1201, 1872, 13123, 13124),
         "",
         Advice(
             ErrorClass.RELAY_LOG,
@@ -186,7 +186,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1743, 1744),
+        (1743, 1744, 13115),
         "",
         Advice(
             ErrorClass.TRANSIENT,

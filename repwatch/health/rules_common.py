@@ -10,6 +10,8 @@ from repwatch.model.observation import ChannelObservation, Observation, Unobserv
 # The same age at which `status` calls the whole view unknown.
 STALE_AFTER_POLLS = 2
 STALE_AFTER_AT_LEAST = timedelta(seconds=10)
+# Characters of one piece of evidence: an error text of a server has at most 1024.
+MOST = 2000
 
 
 def is_stale(world: World, server: ServerNow) -> bool:
@@ -49,5 +51,6 @@ def of_channel(channel: ChannelObservation) -> str:
 
 
 def evidence(values: Mapping[str, object]) -> dict[str, str]:
-    """Flat strings, in the given order, without what is not known."""
-    return {name: str(value) for name, value in values.items() if value not in (None, "")}
+    """Flat strings, in the given order, without what is not known; a long one (GTIDs with many gaps) is cut."""
+    known = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    return {name: text if len(text) <= MOST else f"{text[:MOST]}…" for name, text in known.items()}

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 
 from repwatch.model.gtid import MariadbPosition
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
 from repwatch.model.server import Address
+from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets
 
 RawRow = Mapping[str, str | None]
@@ -22,8 +24,8 @@ _STATES = {
     "connecting": ThreadState.CONNECTING,
     "preparing": ThreadState.CONNECTING,
 }
-# 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756/13124 (MySQL): the coordinator, about its workers.
-_POINTS_ELSEWHERE = {1964, 1756, 13124}
+# 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about its workers.
+_POINTS_ELSEWHERE = {1964, 1756}
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
 
@@ -41,14 +43,13 @@ class StatusRow:
     def number(self, name: str) -> float | None:
         """A number; None for NULL, for a missing column and for what is no number."""
         with suppress(ValueError):
-            return float(self.text(name))
+            number = float(self.text(name))
+            return number if isfinite(number) else None
         return None
 
     def whole(self, name: str) -> int:
         """A number, 0 where it is unknown."""
-        with suppress(ValueError, OverflowError):
-            return int(self.number(name) or 0)
-        return 0
+        return int(self.number(name) or 0)
 
     def time(self, name: str) -> datetime | None:
         """A UTC time of the server; None for NULL and for the zero date."""
@@ -170,7 +171,7 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         gtid_executed=row.text("executed_gtid_set").replace("\n", "") or identity.gtid_applied,
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
         lag=_lag(row, receiver, applier, workers),
-        delay=timedelta(seconds=row.whole("sql_delay")),
+        delay=timedelta(seconds=min(row.whole("sql_delay"), HOLD_DELAY)),
         source_log=_place(row.text("source_log_file"), row.text("read_source_log_pos")),
         applied_log=_place(row.text("relay_source_log_file"), row.text("exec_source_log_pos")),
         relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),

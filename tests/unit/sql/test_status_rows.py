@@ -1,0 +1,230 @@
+"""Rows of every version become the same record; what is NULL, missing or odd becomes unknown, never 0 and never an exception."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
+from repwatch.model.server import Address
+from repwatch.sql.status_rows import Identity, read_channels, read_identity, read_workers
+from tests.unit.sql.status_shapes import NO_TIME, SHAPES, UUID, worker
+
+IDENTITY = Identity(
+    server_id=12,
+    server_uuid="",
+    read_only=True,
+    log_bin=True,
+    gtid_executed="0-11-5,0-12-77",
+    gtid_applied="0-11-5",
+    performance_schema=True,
+    instance="db2:3306 /data/",
+)
+SAME = ChannelObservation(
+    name="billing",
+    source=Address("10.0.0.1", 3307),
+    source_server_id=11,
+    source_uuid="",
+    receiver=ThreadState.RUNNING,
+    applier=ThreadState.RUNNING,
+    receiver_text="Waiting for master to send event",
+    applier_text="Reading event from the relay log",
+    lag=Lag(seconds=3.0, basis=LagBasis.STATUS),
+    delay=timedelta(minutes=1),
+    source_log="binlog.000004:900",
+    applied_log="binlog.000003:500",
+    relay_log="relay.000002:766",
+)
+MYSQL = replace(
+    SAME,
+    source_uuid=UUID,
+    gtid_received=f"{UUID}:1-9",
+    gtid_executed=f"{UUID}:1-5,7e11fa47-71ca-11e1-9e33-c80aa9429562:1",
+)
+MARIADB = replace(SAME, gtid_received="0-11-9", gtid_executed="0-11-5")  # the variable, not the column
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_version_gives_the_same_record(shape: str) -> None:
+    assert read_channels([SHAPES[shape]], IDENTITY) == (MYSQL if shape.startswith("mysql") else MARIADB,)
+
+
+Columns = dict[str, str | None]
+
+
+def read(changed: Columns, *workers: Columns, shape: str = "mysql-8.4") -> ChannelObservation:
+    """One channel with some columns changed."""
+    (found,) = read_channels([SHAPES[shape] | changed], IDENTITY, read_workers(workers))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("Yes", ThreadState.RUNNING),
+        ("No", ThreadState.STOPPED),
+        ("Connecting", ThreadState.CONNECTING),
+        ("Preparing", ThreadState.CONNECTING),
+        ("Maybe", ThreadState.UNKNOWN),
+        ("", ThreadState.UNKNOWN),
+        (None, ThreadState.UNKNOWN),
+    ],
+)
+def test_states_stay_apart(shown: str | None, state: ThreadState) -> None:
+    assert read({"Replica_IO_Running": shown}).receiver is state
+    assert read({"Replica_SQL_Running": shown}).applier is state
+
+
+@pytest.mark.parametrize(
+    ("receiver", "applier", "shown", "seconds"),
+    [
+        ("Yes", "Yes", "0", 0.0),
+        ("Yes", "Yes", "7", 7.0),
+        ("Yes", "Yes", None, None),
+        ("Yes", "Yes", "", None),
+        ("Yes", "Yes", "soon", None),
+        ("Yes", "Yes", "nan", None),
+        ("Yes", "Yes", "1e999", None),
+        ("Yes", "Yes", "-2", 0.0),  # the clocks
+        ("No", "Yes", "0", None),  # MySQL shows 0 with a receiver that was refused
+        ("Connecting", "Yes", "5", None),
+        ("Yes", "No", "5", None),
+    ],
+)
+def test_lag_is_unknown_where_it_is_not_known(receiver: str, applier: str, shown: str | None, seconds: float | None) -> None:
+    found = read({"Replica_IO_Running": receiver, "Replica_SQL_Running": applier, "Seconds_Behind_Source": shown})
+    assert found.lag.seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("shown", "committed", "lag"),
+    [
+        ("600", "2026-11-22 10:45:10.250000", Lag(seconds=0.25, basis=LagBasis.PERFORMANCE_SCHEMA)),  # a long transaction arrives
+        ("3", "2026-11-22 10:44:00.000000", Lag(seconds=3.0, basis=LagBasis.STATUS)),  # the source's clock is behind
+        ("3", "2026-11-22 10:46:00.000000", Lag(seconds=3.0, basis=LagBasis.STATUS)),  # … or ahead
+        ("3", NO_TIME, Lag(seconds=3.0, basis=LagBasis.STATUS)),
+        ("3", None, Lag(seconds=3.0, basis=LagBasis.STATUS)),
+        (None, "2026-11-22 10:45:10.250000", Lag(seconds=None, basis=LagBasis.STATUS)),
+    ],
+)
+def test_lag_of_the_transaction_that_is_applied(shown: str | None, committed: str | None, lag: Lag) -> None:
+    busy = worker(1, APPLYING_TRANSACTION=f"{UUID}:6", APPLYING_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP=committed)
+    assert read({"Seconds_Behind_Source": shown}, busy, worker(2)).lag == lag
+
+
+def test_the_workers_of_other_channels_do_not_count() -> None:
+    busy = worker(
+        1,
+        CHANNEL_NAME="other",
+        APPLYING_TRANSACTION="x:6",
+        APPLYING_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP="2026-11-22 10:45:10.250000",
+    )
+    assert read({}, busy).lag.seconds == 3.0
+
+
+COORDINATOR = (
+    "Coordinator stopped because there were error(s) in the worker(s). The most recent failure being: Worker 2 failed executing "
+    f"transaction '{UUID}:6' at source log binlog.000001, end_log_pos 1558. See error log and/or "
+    "performance_schema.replication_applier_status_by_worker table for more details about this failure or others, if any."
+)
+ROW_EVENT = (
+    f"Worker 2 failed executing transaction '{UUID}:6' at source log binlog.000001, end_log_pos 1558; Could not execute "
+    "Write_rows event on table shop.orders; Duplicate entry '1' for key 'orders.PRIMARY', Error_code: 1062; handler error "
+    "HA_ERR_FOUND_DUPP_KEY; the event's source log binlog.000001, end_log_pos 1558"
+)
+FAILED = worker(
+    2,
+    SERVICE_STATE="OFF",
+    LAST_ERROR_NUMBER="1062",
+    LAST_ERROR_MESSAGE=ROW_EVENT,
+    LAST_ERROR_TIMESTAMP="2026-11-22 10:45:00.659501",
+    APPLYING_TRANSACTION=f"{UUID}:6",
+)
+STOPPED: dict[str, str | None] = {"Replica_SQL_Running": "No", "Last_SQL_Errno": "1062", "Last_SQL_Error": COORDINATOR}
+
+
+def test_the_workers_own_error_is_taken() -> None:
+    found = read(STOPPED, worker(1), FAILED)
+    assert found.applier_error == ThreadError(
+        errno=1062, text=ROW_EVENT, at=datetime(2026, 11, 22, 10, 45, 0, 659501, UTC), worker=2
+    )
+    assert (found.failed_gtid, found.failed_table) == (f"{UUID}:6", "shop.orders")
+
+
+def test_the_worker_that_is_named_wins_over_others() -> None:
+    earlier = worker(
+        1,
+        LAST_ERROR_NUMBER="1213",
+        LAST_ERROR_MESSAGE="Worker 1 failed executing transaction 'x:5' …; Deadlock found",
+        LAST_ERROR_TIMESTAMP="2026-11-22 10:44:00.000000",
+    )
+    error = read(STOPPED, earlier, FAILED).applier_error
+    assert error
+    assert error.errno == 1062
+
+
+def test_without_the_workers_the_coordinators_words_must_do() -> None:
+    found = read(STOPPED)
+    assert (found.applier_error and found.applier_error.worker, found.failed_gtid, found.failed_table) == (2, f"{UUID}:6", "")
+
+
+@pytest.mark.parametrize(("shape", "follow_up"), [("mysql-5.7", "1756"), ("mariadb-11.6", "1964")])
+def test_a_follow_up_leads_to_the_worker_that_failed_first(shape: str, follow_up: str) -> None:
+    prior = "a prior one failed"
+    second = worker(1, LAST_ERROR_NUMBER=follow_up, LAST_ERROR_MESSAGE=prior, LAST_SEEN_TRANSACTION="0-11-7")
+    first = worker(3, LAST_ERROR_NUMBER="1032", LAST_ERROR_MESSAGE="no such row", LAST_SEEN_TRANSACTION="0-11-6")
+    stopped: Columns = {"Slave_SQL_Running": "No", "Last_SQL_Errno": follow_up, "Last_SQL_Error": prior}
+    found = read(stopped, second, first, shape=shape)
+    assert found.applier_error
+    assert (found.applier_error.errno, found.applier_error.worker, found.failed_gtid) == (1032, 3, "0-11-6")
+
+
+def test_the_coordinators_own_error_stays() -> None:
+    own: Columns = {"Replica_SQL_Running": "No", "Last_SQL_Errno": "13121", "Last_SQL_Error": "Relay log read failure"}
+    found = read(own, FAILED)
+    assert found.applier_error == ThreadError(errno=13121, text="Relay log read failure")
+
+
+def test_rows_that_are_no_channels() -> None:
+    row = SHAPES["mysql-8.4"]
+    assert not read_channels([row | {"Source_Host": ""}, row | {"Source_Host": None}, {}], IDENTITY)
+    assert not read_channels([row | {"Channel_Name": "group_replication_recovery"}], IDENTITY)
+
+
+@pytest.mark.parametrize(
+    ("row", "read_only"),
+    [
+        ({"read_only": "0", "super_read_only": "0"}, False),
+        ({"read_only": "1", "super_read_only": "0"}, True),
+        ({"read_only": "0", "super_read_only": "1"}, True),
+        ({"read_only": "OFF"}, False),
+        ({"read_only": "NO_LOCK_NO_ADMIN"}, True),  # MariaDB 12
+        ({"read_only": None}, False),
+        ({}, False),
+    ],
+)
+def test_read_only_has_many_spellings(row: dict[str, str | None], read_only: bool) -> None:
+    assert read_identity(row).read_only is read_only
+
+
+def test_what_a_mariadb_server_executed_is_what_it_applied_and_what_it_wrote() -> None:
+    identity = read_identity({"gtid_slave_pos": "0-1-15", "gtid_binlog_pos": "0-2-16,1-2-3", "server_id": "2"})
+    assert (identity.gtid_executed, identity.gtid_applied) == ("0-2-16,1-2-3", "0-1-15")
+
+
+COLUMNS = {name for row in SHAPES.values() for name in row} | set(worker(1)) | {"server_id", "gtid_slave_pos"}
+NAMES = st.sampled_from(sorted(COLUMNS))
+USUAL = st.sampled_from(["Yes", "No", "1e999", "nan", "-1", "1062", "0-1-2", "99999999999999999999"])
+ODD = st.one_of(st.none(), st.text(), USUAL)
+ROWS = st.dictionaries(NAMES, ODD)
+
+
+@given(st.lists(ROWS, max_size=3), st.lists(ROWS, max_size=3), ROWS)
+def test_nothing_that_a_server_says_raises(
+    rows: list[dict[str, str | None]], workers: list[dict[str, str | None]], variables: dict[str, str | None]
+) -> None:
+    for found in read_channels(rows, read_identity(variables), read_workers(workers)):
+        assert found.lag.seconds is None or found.lag.seconds >= 0
+        assert found.applier_error is None or found.applier_error.errno != 0
