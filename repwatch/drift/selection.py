@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from repwatch.errors import UsageError
 from repwatch.model.schema import Table, TableName
+from repwatch.sql.reseed import MARKER_SCHEMA
 
 # (pattern of the name, columns that must be there): a table of the name alone may be somebody's own.
 # pt-heartbeat and pt-table-checksum let their user choose the name, but not the columns.
@@ -16,7 +17,10 @@ _TOOL_TABLES: tuple[tuple[str, frozenset[str]], ...] = (
     ("*.checksums", frozenset({"this_crc", "master_crc"})),
     ("*.checksums", frozenset({"this_crc", "source_crc"})),
     ("*.repwatch_heartbeat", frozenset()),
+    (f"{MARKER_SCHEMA}.*", frozenset()),
 )
+# repwatch's own mark on a replica that is being loaded: it is there or not.
+_OWN = frozenset({f"{MARKER_SCHEMA}.*"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ def select(tables: Iterable[Table], include: Sequence[str], exclude: Sequence[st
     for pattern in (*include, *exclude):
         if "." not in pattern:
             raise UsageError(f"not a table pattern: {pattern!r}", hint="write 'database.table'; * and ? are wildcards")
-        if not any(matches(name, pattern) for name in by_name):
+        if pattern not in _OWN and not any(matches(name, pattern) for name in by_name):
             raise UsageError(f"no table matches {pattern!r}", hint="tables are named 'database.table'; * and ? are wildcards")
     wanted = [name for name in sorted(by_name) if (not include or matches_any(name, include)) and not matches_any(name, exclude)]
     left_out = [name for name in wanted if str(name) not in include and _is_tool_table(by_name[name])]

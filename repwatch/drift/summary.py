@@ -1,6 +1,7 @@
 """From parts to the whole: the verdict of a table, a replica, a report, and the exit status of a check."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from repwatch.drift.report import DriftReport, Effect, Reason, SchemaDifference, Verdict
 
@@ -27,3 +28,16 @@ def exit_status(report: DriftReport) -> int:
     if any(replica.reason and not any(table.proof for table in replica.tables) for replica in report.replicas):
         return 2
     return 3 if report.verdict is Verdict.UNDECIDED else 0
+
+
+def merged(reports: Sequence[DriftReport]) -> DriftReport:
+    """One report of several, each of another source (a chain); the first names the source. Raises IndexError if there is none."""
+    first = reports[0]
+    return replace(
+        first,
+        verdict=overall(report.verdict for report in reports),
+        started=min(report.started for report in reports),
+        finished=max(report.finished for report in reports),
+        replicas=tuple(replica for report in reports for replica in report.replicas),
+        left_out=tuple(sorted({name for report in reports for name in report.left_out})),
+    )

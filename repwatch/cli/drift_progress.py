@@ -1,0 +1,48 @@
+"""Progress of a drift check on stderr: a live line on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import click
+
+from repwatch.drift.progress import Phase, Progress
+
+_EVERY = 10.0  # seconds between two lines where stderr is no terminal
+
+
+@contextmanager
+def progress_on_stderr() -> Iterator[Callable[[Progress], None]]:
+    """A function that shows progress."""
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and only needed on a terminal
+
+    console = Console(stderr=True)
+    with console.status("connecting") as status:
+        yield lambda progress: status.update(progress_line(progress).replace("[", "\\["))
+
+
+class _Lines:
+    """One line in ten seconds, the first after ten: a short check stays silent."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() - self._last >= _EVERY:
+            self._last = time.monotonic()
+            click.echo(progress_line(progress), err=True)
+
+
+def progress_line(progress: Progress) -> str:
+    """Tables, rows, rate and time to go."""
+    doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
+    eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} to go"
+    return (
+        f"{doing} {progress.table}  (table {progress.tables_done + 1} of {progress.tables}, "
+        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f} rows/s{eta})"
+    )

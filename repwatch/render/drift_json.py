@@ -1,0 +1,105 @@
+"""A drift report as the JSON that scripts read; the schema is `repwatch/schemas/drift.schema.json`."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import assert_never
+
+from repwatch.drift.report import (
+    Cell,
+    ChangedRow,
+    Difference,
+    DriftReport,
+    ExtraRow,
+    Hex,
+    MissingRow,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableMissing,
+    TableReport,
+)
+
+Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
+
+
+def drift_json(report: DriftReport) -> str:
+    """The report as one JSON document."""
+    document: dict[str, Json] = {
+        "schema_version": 1,
+        "verdict": report.verdict.value,
+        "started": _time(report.started),
+        "finished": _time(report.finished),
+        "source": {"server": report.source, "name": report.source_name},
+        "replicas": [_replica(replica) for replica in report.replicas],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _replica(replica: ReplicaReport) -> Json:
+    return {
+        "server": replica.server,
+        "name": replica.name,
+        "channel": replica.channel,
+        "server_uuid": replica.server_uuid,
+        "verdict": replica.verdict.value,
+        "as_of": replica.as_of,
+        "reason": replica.reason.value if replica.reason else None,
+        "not_replicated": list(replica.not_replicated),
+        "objects": [_difference(found) for found in replica.objects],
+        "tables": [_table(table) for table in replica.tables],
+    }
+
+
+def _table(table: TableReport) -> Json:
+    return {
+        "schema": table.schema,
+        "table": table.table,
+        "verdict": table.verdict.value,
+        "reason": table.reason.value if table.reason else None,
+        "proof": table.proof.value if table.proof else None,
+        "rows": table.rows,
+        "rows_proved": table.rows_proved,
+        "difference_count": table.difference_count,
+        "differences": [_difference(difference) for difference in table.differences],
+    }
+
+
+def _difference(difference: Difference) -> Json:
+    match difference:
+        case ChangedRow():
+            columns: dict[str, Json] = {
+                name: {"source": _cell(pair.source), "replica": _cell(pair.replica)} for name, pair in difference.columns.items()
+            }
+            return {"kind": "changed", "key": _cells(difference.key), "columns": columns}
+        case MissingRow():
+            return {"kind": "missing", "key": _cells(difference.key), "row": _cells(difference.row)}
+        case ExtraRow():
+            return {"kind": "extra", "key": _cells(difference.key), "row": _cells(difference.row)}
+        case SchemaDifference():
+            return {
+                "kind": "schema",
+                "what": difference.what,
+                "name": difference.name,
+                "source": difference.source,
+                "replica": difference.replica,
+                "effect": difference.effect.value,
+            }
+        case TableMissing():
+            return {"kind": "table-missing"}
+        case TableExtra():
+            return {"kind": "table-extra"}
+        case _:
+            assert_never(difference)
+
+
+def _cells(cells: Mapping[str, Cell]) -> Json:
+    return {name: _cell(cell) for name, cell in cells.items()}
+
+
+def _cell(cell: Cell) -> Json:
+    return {"hex": cell.digits} if isinstance(cell, Hex) else cell

@@ -1,0 +1,97 @@
+"""A drift report as Markdown: for a ticket, a chat, a pull request."""
+
+from collections.abc import Iterator
+
+from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, MissingRow, SchemaDifference, TableReport
+from repwatch.render.drift_words import (
+    by_verdict,
+    cell_text,
+    headline,
+    key_text,
+    kind_of_difference,
+    label,
+    replica_line,
+    table_line,
+)
+
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "|": "\\|", "\n": " ", "\r": " ", "`": "\\`", "*": "\\*", "_": "\\_", "<": "&lt;", "&": "&amp;", "[": "\\["}
+)
+_LONGEST_VALUE = 120
+
+
+def drift_markdown(report: DriftReport) -> str:
+    """The report as Markdown with tables."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: DriftReport) -> Iterator[str]:
+    yield f"# Drift: {report.verdict}"
+    yield ""
+    yield f"{headline(report)} Source: {_safe(label(report.source, report.source_name))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    for replica in report.replicas:
+        yield ""
+        yield f"## {_safe(label(replica.server, replica.name))}"
+        yield ""
+        yield _safe(replica_line(replica))
+        yield ""
+        if replica.tables:
+            yield "| table | verdict | rows | proved | differences |"
+            yield "|---|---|--:|--:|--:|"
+        for table in by_verdict(replica.tables):
+            name = _safe(f"{table.schema}.{table.table}")
+            yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
+        for table in by_verdict(replica.tables):
+            if table.differences or table.reason:
+                yield from _table(table)
+        if replica.not_replicated:
+            yield ""
+            yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
+    if report.left_out:
+        yield ""
+        yield f"Left out, tables of known tools: {_safe(', '.join(report.left_out))}"
+
+
+def _table(table: TableReport) -> Iterator[str]:
+    yield ""
+    yield f"### {_safe(f'{table.schema}.{table.table}')}"
+    yield ""
+    yield _safe(table_line(table))
+    if not table.differences:
+        return
+    yield ""
+    yield "| kind | key | column | source | replica |"
+    yield "|---|---|---|---|---|"
+    for difference in table.differences:
+        yield from _difference(difference)
+    if table.difference_count > len(table.differences):
+        yield ""
+        yield f"… and {table.difference_count - len(table.differences):,} more."
+
+
+def _difference(difference: Difference) -> Iterator[str]:
+    match difference:
+        case ChangedRow():
+            for name, pair in difference.columns.items():
+                yield _line("changed", key_text(difference.key), name, cell_text(pair.source), cell_text(pair.replica))
+        case MissingRow():
+            yield _line("missing", key_text(difference.key), "", key_text(difference.row), "")
+        case ExtraRow():
+            yield _line("extra", key_text(difference.key), "", "", key_text(difference.row))
+        case SchemaDifference():
+            what = f"{difference.what} {difference.name}"
+            yield _line(f"schema ({difference.effect})", "", what, difference.source or "none", difference.replica or "none")
+        case _:
+            yield _line(kind_of_difference(difference), "", "", "", "")
+
+
+def _line(*cells: str) -> str:
+    return (
+        "| "
+        + " | ".join(_safe(cell if len(cell) <= _LONGEST_VALUE else cell[: _LONGEST_VALUE - 1] + "…") for cell in cells)
+        + " |"
+    )
+
+
+def _safe(text: str) -> str:
+    return text.translate(_ESCAPES)

@@ -1,0 +1,138 @@
+"""What the renderings of a drift report share: words for verdicts and reasons, counts, and a row's values as text."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from repwatch.drift.report import (
+    Cell,
+    ChangedRow,
+    Difference,
+    DriftReport,
+    ExtraRow,
+    Hex,
+    MissingRow,
+    Proof,
+    Reason,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableMissing,
+    TableReport,
+    Verdict,
+)
+
+REASONS: Final[dict[Reason, str]] = {
+    Reason.HOT_ROWS: "some rows changed faster than they could be settled; run the check again at a quieter time",
+    Reason.REPLICA_BEHIND: "the replica did not reach the source's position in time",
+    Reason.REPLICATION_STOPPED: "replication is stopped, so the replica does not reach the source's position",
+    Reason.NOT_REPLICATING: "the replica has no replication channel from this source",
+    Reason.NO_GTID: "the positions of the two servers cannot be compared: they need GTIDs of one flavour",
+    Reason.UNREACHABLE: "the server cannot be reached",
+    Reason.LOGIN_REFUSED: "the server refuses the account; `repwatch doctor` says more",
+    Reason.UNREADABLE: "a statement was refused or took too long; `repwatch doctor` says which privileges are missing",
+    Reason.NO_PRIMARY_KEY: "it has no primary key",
+    Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
+    Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
+    Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
+    Reason.STOPPED: "the check was ended before",
+}
+PROOFS: Final[dict[Proof, str]] = {
+    Proof.SNAPSHOT: "both sides read at one exact position",
+    Proof.REREAD: "readings in an order that proves it",
+    Proof.LOCKED: "read under a lock",
+    Proof.STATIC: "read as they stand",
+}
+_KINDS: Final[dict[type, str]] = {
+    ChangedRow: "changed",
+    MissingRow: "missing",
+    ExtraRow: "extra",
+    SchemaDifference: "schema",
+    TableMissing: "table-missing",
+    TableExtra: "table-extra",
+}
+
+
+def kind_of_difference(difference: Difference) -> str:
+    """The contract's `kind`."""
+    return _KINDS[type(difference)]
+
+
+def label(server: str, name: str | None) -> str:
+    """`name (host:port)`, or the address alone."""
+    return f"{name} ({server})" if name else server
+
+
+def cell_text(cell: Cell) -> str:
+    """A value for people: NULL, text in quotes, bytes as 0x…."""
+    if cell is None:
+        return "NULL"
+    if isinstance(cell, Hex):
+        return f"0x{cell.digits}"
+    return "'" + cell.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+
+
+def key_text(key: Mapping[str, Cell]) -> str:
+    """`id='7'`, several columns by commas."""
+    return ", ".join(f"{name}={cell_text(value)}" for name, value in key.items())
+
+
+def count_text(count: int, word: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def row_differences(table: TableReport) -> int:
+    """How many of a table's differences are rows."""
+    return table.difference_count - sum(isinstance(difference, SchemaDifference) for difference in table.differences)
+
+
+def kinds_text(table: TableReport) -> str:
+    """`200 changed, 3 missing` of the differences that are listed; with "at least" where the list is cut."""
+    counts = Counter(kind_of_difference(difference) for difference in table.differences)
+    parts = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common())
+    return f"at least {parts}" if table.difference_count > len(table.differences) and parts else parts
+
+
+def table_line(table: TableReport) -> str:
+    """What came out for a table, in one line without its name."""
+    rows = count_text(table.rows, "row")
+    if table.verdict is Verdict.IDENTICAL:
+        notes = f", {count_text(table.difference_count, 'difference')} of no effect on data" if table.difference_count else ""
+        return f"identical: {rows}{notes}"
+    if table.verdict is Verdict.DRIFTED:
+        also = f"; not all settled: {table.reason}" if table.reason else ""
+        return f"drifted: {count_text(table.difference_count, 'difference')} ({kinds_text(table)}), source has {rows}{also}"
+    reason = REASONS[table.reason] if table.reason else "no reason is known"
+    open_rows = f"; {table.rows - table.rows_proved:,} of {rows} not proved" if table.rows else ""
+    return f"undecided: {reason}{open_rows}"
+
+
+def replica_line(replica: ReplicaReport) -> str:
+    """What came out for a replica, in one line without its name."""
+    tables = count_text(len(replica.tables), "table")
+    proved = count_text(sum(table.rows_proved for table in replica.tables), "row")
+    at = f", as of {replica.as_of}" if replica.as_of else ""
+    if replica.reason is not None:
+        return f"{replica.verdict}: {REASONS[replica.reason]}{at}"
+    return f"{replica.verdict}: {tables}, {proved} proved identical{at}"
+
+
+def headline(report: DriftReport) -> str:
+    """The report in one sentence."""
+    replicas = count_text(len(report.replicas), "replica")
+    match report.verdict:
+        case Verdict.IDENTICAL:
+            one = "The replica is" if len(report.replicas) == 1 else f"All {replicas} are"
+            return f"{one} identical to the source."
+        case Verdict.DRIFTED:
+            count = sum(replica.verdict is Verdict.DRIFTED for replica in report.replicas)
+            return f"{count} of {replicas} {'differs' if count == 1 else 'differ'} from the source."
+        case _:
+            return "No difference was found, but not everything could be proved."
+
+
+def by_verdict(tables: Sequence[TableReport]) -> list[TableReport]:
+    """Tables with the worst first."""
+    order = {Verdict.DRIFTED: 0, Verdict.UNDECIDED: 1, Verdict.IDENTICAL: 2}
+    return sorted(tables, key=lambda table: (order[table.verdict], table.schema, table.table))
