@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
+from repwatch.model.topology import AUTO
 
 
 def label(server: ServerNow) -> str:
@@ -22,15 +23,12 @@ def is_source(world: World, server: ServerNow) -> bool:
 
 
 def wanted_channels(world: World, server: ServerNow) -> Mapping[str, str]:
-    """Channel name -> label of the source it should have. Empty for the source, and while AUTO is not settled.
-
-    A replica whose channels are listed replicates over these alone, unless `replicates_from` adds the default channel.
-    """
-    wanted = dict(server.spec.channels)
-    default = server.spec.replicates_from
-    if default is None and not wanted and not is_source(world, server):
-        default = world.source
-    return wanted | ({"": default} if default is not None else {})
+    """Channel name -> label of the source it should have. Empty for sources, and while AUTO is not settled."""
+    upstream = world.cluster.upstream(server.spec)
+    wanted = {channel: world.source if label == AUTO else label for channel, label in upstream.items()}
+    if AUTO in upstream.values() and is_source(world, server):
+        return {}
+    return {channel: label for channel, label in wanted.items() if label is not None}
 
 
 def is_replica(world: World, server: ServerNow) -> bool:

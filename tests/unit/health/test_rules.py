@@ -206,6 +206,12 @@ def test_channels_that_the_inventory_names_must_be_there_by_name() -> None:
     ]
 
 
+def test_a_server_that_only_channels_name_is_a_source() -> None:
+    wanted = spec(2, channels={"a": "db1", "b": "db3"})
+    both = observation(MY, 2, channel(MY, 1, name="a"), channel(MY, 3, name="b"))
+    assert codes(world([observation(MY, 1), both, observation(MY, 3)], spec(1), wanted, spec(3))) == []
+
+
 def test_a_channel_of_any_name_will_do_where_none_is_given() -> None:
     assert codes(db2(name="main")) == []
 
