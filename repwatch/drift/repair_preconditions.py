@@ -33,7 +33,16 @@ def server_refusals(facts: Facts, *, own_hold: bool) -> tuple[Refusal, ...]:
 
 def drift_refusals(drifted: Drifted) -> tuple[Refusal, ...]:
     """What the differences forbid."""
-    return (*_check_failed(drifted), *_too_many(drifted), *_not_rows(drifted), *_definitions(drifted))
+    definitions = definition_refusals(drifted.source_tables, drifted.replica_tables)
+    return (*_check_failed(drifted), *_too_many(drifted), *_not_rows(drifted), *definitions)
+
+
+def definition_refusals(
+    source_tables: Mapping[TableName, Table], replica_tables: Mapping[TableName, Table]
+) -> tuple[Refusal, ...]:
+    """What the definitions of tables that exist on both sides forbid."""
+    pairs = ((name, table, replica_tables.get(name)) for name, table in sorted(source_tables.items()))
+    return tuple(refusal for name, ours, theirs in pairs if theirs is not None for refusal in _definition(name, ours, theirs))
 
 
 def bad_tables(report: ReplicaReport) -> tuple[TableReport, ...]:
@@ -125,25 +134,21 @@ def _not_rows(drifted: Drifted) -> Iterator[Refusal]:
             yield Refusal(code="table-differs", summary=f"{name} exists on one side only: {_RESEED}; --tables leaves it out")
 
 
-def _definitions(drifted: Drifted) -> Iterator[Refusal]:
-    for name, source in sorted(drifted.source_tables.items()):
-        replica = drifted.replica_tables.get(name)
-        if replica is None:
-            continue
-        comparison = compare_definitions(source, replica)
-        if not source.primary_key:
-            yield Refusal(code="no-primary-key", summary=f"{name} has no primary key, so no row can be named: {_RESEED}")
-        elif comparison.refusal is not None:
-            yield Refusal(code=comparison.refusal.value, summary=f"rows of {name} cannot be carried over: {_RESEED}")
-        elif comparison.ordered_key != source.primary_key or any(
-            difference.effect is Effect.DATA or difference.what in _NOT_CARRIED for difference in comparison.differences
-        ):
-            yield Refusal(code="schema-differs", summary=f"{name} is defined differently on both sides: {_RESEED}")
-        if not is_transactional(source) or not is_transactional(replica):
-            yield Refusal(
-                code="engine",
-                summary=f"{name} ({source.engine}, {replica.engine}) is outside of transactions, so it is in no snapshot",
-            )
+def _definition(name: TableName, source: Table, replica: Table) -> Iterator[Refusal]:
+    comparison = compare_definitions(source, replica)
+    if not source.primary_key:
+        yield Refusal(code="no-primary-key", summary=f"{name} has no primary key, so no row can be named: {_RESEED}")
+    elif comparison.refusal is not None:
+        yield Refusal(code=comparison.refusal.value, summary=f"rows of {name} cannot be carried over: {_RESEED}")
+    elif comparison.ordered_key != source.primary_key or any(
+        difference.effect is Effect.DATA or difference.what in _NOT_CARRIED for difference in comparison.differences
+    ):
+        yield Refusal(code="schema-differs", summary=f"{name} is defined differently on both sides: {_RESEED}")
+    if not is_transactional(source) or not is_transactional(replica):
+        yield Refusal(
+            code="engine",
+            summary=f"{name} ({source.engine}, {replica.engine}) is outside of transactions, so it is in no snapshot",
+        )
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

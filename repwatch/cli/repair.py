@@ -1,0 +1,171 @@
+"""`repwatch repair`: rewrite the rows of a replica that differ from its source."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.journal import FileJournal
+from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
+from repwatch.app.targets import choose_replica, load_settings, source_of
+from repwatch.cli.options import format_option, target_options
+from repwatch.drift.repair_stages import Phase
+from repwatch.drift.undo import Undo, parse
+from repwatch.errors import Refused, UsageError
+from repwatch.flows.discover import settle_source
+from repwatch.flows.repair import RepairRequest, Tools, agreed_to, propose
+from repwatch.flows.repair_run import carry_out
+from repwatch.flows.repair_undo import carry_out_undo, propose_undo
+from repwatch.model.plan import Applied, Outcome, Plan
+from repwatch.model.settings import Settings
+from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
+from repwatch.render.plan import plan_json, plan_text
+
+
+@click.command(epilog="Example: repwatch repair shop/db2 --apply")
+@click.argument("replica", required=False)
+@target_options
+@click.option("--channel", default=None, help="The channel, where the replica has several.")
+@click.option("--tables", multiple=True, metavar="DB.PATTERN", help="Only these tables; repeatable, * and ? are wildcards.")
+@click.option("--exclude-tables", "exclude", multiple=True, metavar="DB.PATTERN", help="Not these tables; repeatable.")
+@click.option("--undo", type=click.Path(path_type=Path, dir_okay=False), help="Take a repair back: the file that it named.")
+@click.option("--apply", "apply_it", is_flag=True, help="Do it. Asks on a terminal; elsewhere --plan-hash or --yes is needed.")
+@click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash.")
+@click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment.")
+@format_option("text", "json")
+def repair(  # noqa: PLR0913 - click hands each option over as an argument
+    *,
+    replica: str | None,
+    config: Path | None,
+    source: str | None,
+    replicas: tuple[str, ...],
+    state: Path | None,
+    channel: str | None,
+    tables: tuple[str, ...],
+    exclude: tuple[str, ...],
+    undo: Path | None,
+    apply_it: bool,
+    plan_hash: str | None,
+    yes: bool,
+    output_format: str,
+) -> int:
+    """Rewrite the rows of REPLICA that differ from its source, and prove it.
+
+    Checks for drift and shows the plan: each row, and every reason why it would be refused. With --apply the replica is held
+    at the position of a snapshot of the source while its rows are changed, in one transaction that is not written to its
+    binary log, after an undo file has been written. A repair that was interrupted is finished by the next one.
+    Exit status: 0 done or nothing to do, 1 plan shown, 2 refused or failed.
+    """
+    if (plan_hash or yes) and not apply_it:
+        raise UsageError("--plan-hash and --yes go with --apply")
+    if plan_hash and yes:
+        raise UsageError("--plan-hash and --yes exclude one another")
+    if undo and (tables or exclude):
+        raise UsageError("--undo takes the rows of its file: leave out --tables and --exclude-tables")
+    clock = SystemClock()
+    settings = load_settings(config, source, replicas, state)
+    cluster, server = choose_replica(settings, replica)
+    cluster = settle_source(cluster, connect=Session.connect, clock=clock)
+    request = _request(cluster, server, channel, tables, exclude)
+    folder = _folder(settings, server)
+    tools = Tools(
+        connect=Session.connect,
+        clock=clock,
+        journal=FileJournal(folder / "journal.jsonl"),
+        records=FileRecords(folder),
+        progress=_say,
+    )
+    agreement = _Agreement(plan_hash, yes, server)
+    run = _undo(request, tools, _read_undo(undo)) if undo else _repair(request, tools)
+    return run(agreement if apply_it else None, plan_json if output_format == "json" else plan_text)
+
+
+Show = Callable[[Plan, Applied | None], str]
+
+
+class _Agreement:
+    """What `--apply` came with: a hash, a yes, or a person at a terminal."""
+
+    def __init__(self, plan_hash: str | None, yes: bool, server: ServerSpec) -> None:
+        self.plan_hash = plan_hash
+        self._yes = yes
+        self._server = server
+
+    def ask(self, plan: Plan) -> None:
+        """Return if the plan is agreed to. Raises UsageError where nobody can be asked, Abort for a no."""
+        if self._yes or self.plan_hash:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError("--apply needs --plan-hash HASH or --yes where there is no terminal to ask on")
+        click.echo(plan_text(plan, None), err=True)
+        click.confirm(f"Change these rows of {self._server.label} ({self._server.endpoint.address})?", abort=True, err=True)
+
+
+Run = Callable[["_Agreement | None", Show], int]
+
+
+def _repair(request: RepairRequest, tools: Tools) -> Run:
+    def run(agreement: _Agreement | None, show: Show) -> int:
+        proposal = propose(request, tools)
+        if agreement is None or proposal.plan.refusals or proposal.nothing_to_do:
+            click.echo(show(proposal.plan, None))
+            return 2 if proposal.plan.refusals else 0 if proposal.nothing_to_do else 1
+        if agreement.plan_hash:
+            proposal = agreed_to(proposal, agreement.plan_hash, tools)
+        agreement.ask(proposal.plan)
+        applied = carry_out(request, tools, proposal)
+        click.echo(show(proposal.plan, applied))
+        return 0 if applied.outcome is Outcome.DONE else 2
+
+    return run
+
+
+def _undo(request: RepairRequest, tools: Tools, undo: Undo) -> Run:
+    def run(agreement: _Agreement | None, show: Show) -> int:
+        proposal = propose_undo(request, tools, undo)
+        if agreement is None or proposal.plan.refusals or proposal.done:
+            click.echo(show(proposal.plan, None))
+            return 2 if proposal.plan.refusals else 0 if proposal.done else 1
+        if agreement.plan_hash and agreement.plan_hash != proposal.plan.plan_hash:
+            raise Refused(f"the plan of the moment is {proposal.plan.plan_hash}, not {agreement.plan_hash}")
+        agreement.ask(proposal.plan)
+        applied = carry_out_undo(request, tools, proposal)
+        click.echo(show(proposal.plan, applied))
+        return 0 if applied.outcome is Outcome.DONE else 2
+
+    return run
+
+
+def _request(
+    cluster: ClusterSpec, server: ServerSpec, channel: str | None, tables: tuple[str, ...], exclude: tuple[str, ...]
+) -> RepairRequest:
+    name = channel if channel is not None else next(iter(server.channels), "")
+    source = source_of(cluster, server, name)
+    return RepairRequest(
+        source=source,
+        replica=ReplicaTarget(server=server, channel=name),
+        others=tuple(other for other in cluster.servers if other not in (server, source)),
+        tables=tables,
+        exclude=exclude,
+    )
+
+
+def _folder(settings: Settings, server: ServerSpec) -> Path:
+    name = re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))
+    return settings.state_dir / "repair" / name
+
+
+def _read_undo(path: Path) -> Undo:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"the undo file {path} cannot be read: {reason}", hint="give the file that `repair` named") from None
+
+
+def _say(phase: Phase) -> None:
+    click.echo(f"… {phase.value}", err=True)

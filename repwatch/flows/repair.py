@@ -1,0 +1,231 @@
+"""`repair`: find the wrong rows, plan their change, agree on it. `repair_run` carries it out."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from repwatch.drift.repair import TriggersInTheWay
+from repwatch.drift.repair_plan import PlannedTable, Replica, count_rows, make_plan
+from repwatch.drift.repair_preconditions import ROW_CAP, Drifted, bad_tables, drift_refusals, server_refusals
+from repwatch.drift.repair_scope import Scope, ScopeRow, fingerprint, rows_of_report
+from repwatch.drift.repair_stages import Mode, Phase, Unfinished, unfinished
+from repwatch.drift.report import ReplicaReport, Verdict
+from repwatch.errors import Refused, StoreError
+from repwatch.flows import drift, repair_rows
+from repwatch.flows.drift import CheckRequest
+from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.model.plan import Plan, Refusal
+from repwatch.model.schema import Table, TableName
+from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect, Timeouts
+from repwatch.ports.journal import Journal
+from repwatch.ports.records import Records
+from repwatch.reseed.facts import Facts
+from repwatch.sql import repair as sql
+
+PATIENT = Timeouts(connect=10.0, read=600.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRequest:
+    """What is asked for. `others` are the further servers of the inventory: none of them may replicate from the replica."""
+
+    source: ServerSpec
+    replica: ReplicaTarget
+    others: tuple[ServerSpec, ...] = ()
+    tables: tuple[str, ...] = ()  # shell wildcards on db.table; empty: all
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The doors that a repair goes through. `journal` and `records` belong to this one replica."""
+
+    connect: Connect
+    clock: Clock
+    journal: Journal
+    records: Records
+    progress: Callable[[Phase], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A plan with what it takes to run it. `pending` is an interrupted run that is finished first; `delay` in seconds."""
+
+    plan: Plan
+    scope: Scope
+    replica: Replica | None = None  # None where a refusal left it unread
+    verdict: Verdict | None = None  # of the check, None if none was made
+    pending: Unfinished | None = None
+    tables: tuple[PlannedTable, ...] = field(default=(), repr=False)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """True if the check found the replica right."""
+        return not self.plan.refusals and not self.scope.rows and self.pending is None
+
+
+def propose(request: RepairRequest, tools: Tools) -> Proposal:
+    """Look, check for drift, and plan. Changes nothing on any server. Raises ServerError, StoreError, UsageError."""
+    tools.progress(Phase.LOOK)
+    pending = unfinished(tools.journal.entries())
+    facts = look_at_servers(request, tools)
+    refusals = server_refusals(facts, own_hold=pending is not None)
+    empty = scope_of(facts, {}, ())
+    if pending is not None:
+        return _finish(request, tools, facts, pending, refusals)
+    if refusals:
+        return Proposal(plan=make_plan(empty, replica_of(facts), (), refusals, "not looked for wrong rows"), scope=empty)
+    tools.progress(Phase.CHECK)
+    (report,) = drift.check(
+        CheckRequest(
+            source=request.source,
+            replicas=(request.replica,),
+            tables=request.tables,
+            exclude=request.exclude,
+            max_differences=ROW_CAP + 1,
+        ),
+        connect=tools.connect,
+        clock=tools.clock,
+    ).replicas
+    return _plan_report(request, tools, facts, report)
+
+
+def look_at_servers(request: RepairRequest, tools: Tools) -> Facts:
+    """Identity, role and replication of both servers."""
+    return survey(ReseedRequest(source=request.source, replica=request.replica, others=request.others), tools.connect)
+
+
+def scope_of(facts: Facts, tables: Mapping[TableName, Table], rows: tuple[ScopeRow, ...]) -> Scope:
+    """The scope of these rows on these servers."""
+    source, target = facts.source.server, facts.target.server
+    return Scope(
+        source=str(source.address),
+        source_key=source.key,
+        target=str(target.address),
+        target_key=target.key,
+        channel=facts.channel,
+        fingerprints={name: fingerprint(table) for name, table in tables.items()},
+        rows=rows,
+    )
+
+
+def replica_of(facts: Facts) -> Replica:
+    """What of the replica the steps depend on."""
+    state = facts.current
+    return Replica(
+        version=facts.target.server.version,
+        channel=facts.channel,
+        delay=state.delay if state and not state.held else 0,
+        super_read_only=facts.target.super_read_only,
+    )
+
+
+def _plan_report(request: RepairRequest, tools: Tools, facts: Facts, report: ReplicaReport) -> Proposal:
+    names = [TableName(table.schema, table.table) for table in bad_tables(report)]
+    with tools.connect(request.source.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
+        drifted = Drifted(
+            report=report,
+            source_tables=repair_rows.read_tables(source, names),
+            replica_tables=repair_rows.read_tables(target, names),
+        )
+    refusals = list(drift_refusals(drifted))
+    both = {name: table for name, table in drifted.source_tables.items() if name in drifted.replica_tables}
+    rows: tuple[ScopeRow, ...] = ()
+    if not refusals:
+        try:
+            rows = rows_of_report(report, both)
+        except ValueError as error:
+            refusals.append(Refusal(code="unsupported-key", summary=str(error)))
+    touched = {row.table for row in rows}
+    scope = scope_of(facts, {name: table for name, table in drifted.replica_tables.items() if name in touched}, rows)
+    return _with_steps(request, tools, facts, Proposal(plan=_blank(scope, refusals), scope=scope, verdict=report.verdict), report)
+
+
+def _blank(scope: Scope, refusals: list[Refusal]) -> Plan:
+    return Plan(method="", reason="", plan_hash=scope.plan_hash, refusals=tuple(refusals), steps=())
+
+
+def _with_steps(
+    request: RepairRequest, tools: Tools, facts: Facts, proposal: Proposal, report: ReplicaReport | None = None
+) -> Proposal:
+    """The proposal with the statements as of this moment; what runs is read anew at one position of both servers."""
+    scope, refusals = proposal.scope, list(proposal.plan.refusals)
+    planned: tuple[PlannedTable, ...] = ()
+    if scope.rows and not refusals:
+        try:
+            planned = plan_now(request, tools, scope)
+        except TriggersInTheWay as trouble:
+            refusals.append(Refusal(code="triggers", summary=str(trouble)))
+        except Refused as trouble:
+            refusals.append(Refusal(code="schema-differs", summary=str(trouble)))
+    plan = make_plan(scope, replica_of(facts), planned, refusals, _reason(proposal, report))
+    if plan.steps and not plan.refusals:
+        with suppress(StoreError):  # kept for --plan-hash; without it the hash fits while the rows are the very same
+            tools.records.save(plan_record(plan.plan_hash), scope.to_json())
+    return replace(proposal, plan=plan, replica=replica_of(facts), tables=planned)
+
+
+def plan_now(request: RepairRequest, tools: Tools, scope: Scope) -> tuple[PlannedTable, ...]:
+    """The changes, from rows of both sides as they are now. Raises TriggersInTheWay, and Refused for a redefined table."""
+    keys = repair_rows.keys_of(scope)
+    with tools.connect(request.source.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
+        definitions = repair_rows.read_definitions(target, repair_rows.check_unchanged(scope, target))
+        for db in (source, target):
+            db.execute(sql.READ_RAW)
+        wanted = repair_rows.read_all(source, definitions.tables, keys)
+        actual = repair_rows.read_all(target, definitions.tables, keys)
+    return repair_rows.plan_tables(definitions, wanted, actual)
+
+
+def plan_record(plan_hash: str) -> str:
+    """The name under which a shown scope is kept."""
+    return f"plan-{plan_hash}.json"
+
+
+def _reason(proposal: Proposal, report: ReplicaReport | None) -> str:
+    counts = count_rows(proposal.scope)
+    rows = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+    if proposal.pending is not None:
+        return f"a repair of {len(proposal.scope.rows)} rows was interrupted at {proposal.pending.stage.value!r}; it is finished"
+    if report is None or not counts:
+        return "no wrong rows" if report is not None and report.verdict is Verdict.IDENTICAL else "no rows to repair"
+    undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
+    rest = f"; undecided and left alone: {', '.join(undecided)}" if undecided else ""
+    return f"{sum(counts.values())} rows differ ({rows}) and replication runs: rewriting them is the cheapest way{rest}"
+
+
+def _finish(request: RepairRequest, tools: Tools, facts: Facts, pending: Unfinished, refusals: tuple[Refusal, ...]) -> Proposal:
+    now = scope_of(facts, {}, ())
+    if pending.scope.servers != now.servers:
+        other = Refusal(
+            code="other-server",
+            summary=f"an interrupted repair was of {pending.scope.target} with identity {pending.scope.target_key}, "
+            f"which this server is not; move its journal out of the state folder",
+        )
+        refusals = (*refusals, other)
+    proposal = Proposal(plan=_blank(pending.scope, list(refusals)), scope=pending.scope, pending=pending)
+    if pending.mode is Mode.UNDO:
+        return replace(proposal, plan=make_plan(now, replica_of(facts), (), refusals, "an undo was interrupted"))
+    return _with_steps(request, tools, facts, proposal)
+
+
+def agreed_to(proposal: Proposal, plan_hash: str, tools: Tools) -> Proposal:
+    """The proposal if it is, or is a part of, the plan with that hash. Raises Refused if the world has changed.
+
+    Rows that are right by now are no reason to refuse; a new row is.
+    """
+    if proposal.plan.plan_hash == plan_hash:
+        return proposal
+    kept = tools.records.load(plan_record(plan_hash))
+    if kept is not None and proposal.pending is None:
+        with suppress(ValueError, KeyError, TypeError):
+            scope = Scope.from_json(kept)
+            if scope.plan_hash == plan_hash and scope.covers(proposal.scope) and proposal.replica is not None:
+                plan = make_plan(scope, proposal.replica, proposal.tables, proposal.plan.refusals, proposal.plan.reason)
+                return replace(proposal, scope=scope, plan=plan)
+    raise Refused(
+        f"the plan of the moment is {proposal.plan.plan_hash}, not {plan_hash}: the world has changed",
+        hint="look at the new plan and agree to that",
+    )
