@@ -17,7 +17,7 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
-from repwatch.sandbox.plan import SOURCE
+from repwatch.sandbox.plan import SOURCE, multi_source
 from tests.server.diagnosing import locally, watching, with_server, words
 
 
@@ -324,3 +324,26 @@ def test_auto_settles_on_the_source(box: Sandbox) -> None:
     with watching(box, replace(box.cluster(), source=AUTO)) as watcher:
         world = replace(watcher.look(), source=None)
     assert agreed_source(world) == SOURCE
+
+
+@pytest.fixture
+def two_sources(flavour: Flavour) -> Iterator[Sandbox]:
+    """One replica with the channels `first` and `second`."""
+    with Sandbox.start(flavour, links=multi_source()) as started:
+        yield started
+
+
+def test_one_channel_of_two_is_broken(two_sources: Sandbox) -> None:
+    replica, second = two_sources.replicas[0], two_sources.server("source2")
+    second.sql("CREATE DATABASE b", "CREATE TABLE b.t (id INT PRIMARY KEY)")
+    two_sources.wait_caught_up(60)
+    locally(replica, "INSERT INTO b.t VALUES (1)")
+    second.sql("INSERT INTO b.t VALUES (1)")
+    written = second.sql(sandbox_statements.position(two_sources.flavour))[0][0] or ""
+    with watching(two_sources) as watcher:
+        finding = watcher.expect(("replica1", "applier-error"))["replica1", "applier-error"]
+        assert (finding.subject.channel, finding.evidence["table"]) == ("second", "b.t")
+        assert missing_count(two_sources.flavour, written, finding.evidence["transaction"]) == 0
+        locally(replica, "DELETE FROM b.t")
+        replica.sql(re.findall(r"`(START [^`]+)`", finding.remedy)[0])
+        watcher.expect()
