@@ -112,6 +112,7 @@ def compose(notice: Notice, receiver: EmailReceiver, first_id: str) -> EmailMess
         message["In-Reply-To"] = message["References"] = first_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
+    message["X-Repwatch-Event"] = notice.event.value
     message["X-Repwatch-Incident"] = one_line(notice.subject.key)[:200]
     if notice.severity is Severity.CRITICAL and notice.event in {NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.REMINDER}:
         message["Importance"] = "high"

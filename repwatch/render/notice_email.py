@@ -18,11 +18,11 @@ from repwatch.render.notice_text import (
     cut,
     facts,
     headline,
-    one_line,
     passages,
     plain_text,
     reference_lines,
     time_line,
+    what,
     where,
 )
 
@@ -99,7 +99,7 @@ def _headline(notice: Notice) -> str:
         f'<div style="font-size:13px;font-weight:700;letter-spacing:.06em">{_shown(badge(notice), 60)}</div>'
         f'<div style="font-size:15px;margin-top:2px">{_shown(where(notice), 300)}</div>'
         '<div style="font-size:20px;line-height:1.3;font-weight:700;margin-top:6px;overflow-wrap:anywhere">'
-        f"{_shown(one_line(notice.summary), 600)}</div></div>"
+        f"{_shown(what(notice), 600)}</div></div>"
         f'<div style="padding:14px 18px 18px">{_soft(time_line(notice))}'
     )
 

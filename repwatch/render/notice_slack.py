@@ -5,7 +5,8 @@ answers `msg_blocks_too_long`, which its reference does not mention. Lengths are
 """
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from repwatch.model.finding import Severity
@@ -24,6 +25,7 @@ from repwatch.render.notice_text import (
     plain_text,
     stamp,
     time_line,
+    what,
     where,
 )
 
@@ -32,7 +34,8 @@ MAX_JSON = 12_900
 _HEADER = 150
 _MAX_FIELDS = 10
 _MAX_LONG_FACTS = 3
-_MAX_PASSAGES = 10
+_MAX_PASSAGES = 16
+_INLINE_CODE = re.compile(r"`([^`\n]+)`")
 # Shares of the full text to try in turn, until the message fits: only exotic scripts and endless errors need more than the first.
 _SHARES = (1.0, 0.6, 0.35, 0.2, 0.1, 0.04)
 
@@ -86,7 +89,7 @@ def reply(notice: Notice) -> SlackMessage:
     return _fitted(
         notice,
         lambda share: [
-            _section(f"{opening}\n{cut(one_line(notice.summary), int(1500 * share), escape)}"),
+            _section(f"{opening}\n{cut(what(notice), int(1500 * share), escape)}"),
             *(_evidence(notice, share) if evidence else ()),
         ],
     )
@@ -119,10 +122,10 @@ def _first_that_fits(messages: Iterator[SlackMessage]) -> SlackMessage:
 
 
 def _head(notice: Notice, share: float) -> Iterator[Block]:
-    title = f"{_emoji(notice)} {badge(notice)} {where(notice)}: {one_line(notice.summary)}"
+    title = f"{_emoji(notice)} {badge(notice)} {where(notice)}: {what(notice)}"
     shown = cut(title, _HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": False}}
-    if shown != title and (summary := cut(one_line(notice.summary), int(1500 * share) + 50, escape)):
+    if shown != title and (summary := cut(what(notice), int(1500 * share) + 50, escape)):
         yield _section(summary)
     server = f"*{cut(one_line(notice.server_label), 200, escape)}*\n" if notice.server_label else ""
     yield _section(f"{server}{time_line(notice)} {_local_time(notice)}")
@@ -146,30 +149,24 @@ def _prose(title: str, text: str, limit: int) -> Iterator[Block]:
 
 
 def _remedy(remedy: str, share: float) -> Iterator[Block]:
-    title, room = "*What to do*\n", int(2500 * share)
+    """One block, in which nothing is markup: commands are pasted as they are."""
+    elements, room = [_rich("What to do", {"bold": True})], int(2500 * share)
     for passage in passages(remedy)[:_MAX_PASSAGES]:
-        if room <= 0:
-            return
-        if passage.is_command:
-            if title:
-                yield _section(title.rstrip())
-            shown = cut(passage.text, room)
-            yield {"type": "rich_text", "elements": [_preformatted(shown)]}
-        else:
-            shown = cut(passage.text, room, escape)
-            yield _section(f"{title}{shown}")
-        title, room = "", room - len(shown)
+        if shown := cut(passage.text, room):
+            elements.append(_preformatted(shown) if passage.is_command else _rich(shown))
+        room -= len(shown)
+    if len(elements) > 1:
+        yield {"type": "rich_text", "elements": elements}
 
 
 def _evidence(notice: Notice, share: float) -> Iterator[Block]:
     known = facts(notice)
-    fields = [_field(fact, share) for fact in known if fact.is_short][:_MAX_FIELDS]
+    fields = [_field(fact, share) for fact in known if fact.is_short][: _MAX_FIELDS if share > 0.3 else 4]
     if fields:
         yield {"type": "section", "fields": fields}
-    for fact in [fact for fact in known if not fact.is_short][:_MAX_LONG_FACTS]:
-        label = {"type": "text", "text": cut(fact.label, 40), "style": {"bold": True}}
-        shown = cut(fact.value, int(1000 * share))
-        yield {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [label]}, _preformatted(shown)]}
+    for fact in [fact for fact in known if not fact.is_short][: _MAX_LONG_FACTS if share > 0.3 else 1]:
+        label = _rich(cut(fact.label, 40) or "Evidence", {"bold": True})
+        yield {"type": "rich_text", "elements": [label, _preformatted(cut(fact.value, int(1000 * share)))]}
 
 
 def _field(fact: Fact, share: float) -> Block:
@@ -193,6 +190,16 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}, "expand": True}
 
 
+def _rich(text: str, style: Mapping[str, bool] | None = None) -> Block:
+    """A paragraph; what stands between back-ticks is shown as code."""
+    runs = [(piece, number % 2 == 1) for number, piece in enumerate(_INLINE_CODE.split(text))]
+    elements = [_run(piece, {"code": True} if is_code else style) for piece, is_code in runs if piece]
+    return {"type": "rich_text_section", "elements": elements}
+
+
 def _preformatted(text: str) -> Block:
-    """Literal text: nothing in it is markup, so a command with back-ticks is pasted as it is."""
-    return {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return {"type": "rich_text_preformatted", "elements": [_run(text)]}
+
+
+def _run(text: str, style: Mapping[str, bool] | None = None) -> Block:
+    return {"type": "text", "text": text, "style": dict(style)} if style else {"type": "text", "text": text}

@@ -20,7 +20,9 @@ _MOST_FACTS = 60
 _LONGEST_PLACE = 200
 _LONGEST_KEY = 300
 _VERBS = "run|status|drift|repair|reseed|doctor|explain|init|incidents|ack|silence|record|replay"
+_SPAN = re.compile(r"`((?:repwatch|[A-Z]{2,}) [^`]+)`(?:[.,;:]\s*|\s*$)")
 _COMMAND = re.compile(rf"repwatch ({_VERBS})\b|[A-Z]{{3,}}\s.*;$")
+_WORDS = {"errno": "error number", "gtid": "GTID", "uuid": "UUID"}  # in labels
 _SHORT_VALUE = 80
 _PROSE_WIDTH = 76
 
@@ -111,7 +113,19 @@ def where(notice: Notice) -> str:
     """`cluster/server`, with the server's name where it has one, and the channel where it is not the default one."""
     subject = notice.subject
     place = "/".join(part for part in (subject.cluster, notice.server_name or subject.server) if part)
+    if not place:
+        return "repwatch"
     return cut(one_line(f"{place}, channel {subject.channel}" if subject.channel else place), _LONGEST_PLACE)
+
+
+def what(notice: Notice) -> str:
+    """The summary on one line, without the server's name at its head: that stands beside it already."""
+    summary, channel = one_line(notice.summary), notice.subject.channel
+    for name in (notice.server_name, notice.subject.server):
+        for head in (f"{name} (channel {channel})", name):
+            if name and head and summary.startswith((f"{head}: ", f"{head} ")):
+                return summary[len(head) :].lstrip(": ")
+    return summary
 
 
 def badge(notice: Notice) -> str:
@@ -130,7 +144,7 @@ def badge(notice: Notice) -> str:
 
 def headline(notice: Notice) -> str:
     """`[CRITICAL] shop/db2: what happened`, on one line."""
-    return f"[{badge(notice)}] {where(notice)}: {one_line(notice.summary)}"
+    return f"[{badge(notice)}] {where(notice)}: {what(notice)}"
 
 
 def time_line(notice: Notice) -> str:
@@ -142,12 +156,17 @@ def time_line(notice: Notice) -> str:
 
 def facts(notice: Notice) -> list[Fact]:
     """The evidence with labels for people, empty values left out, in the order it was given."""
-    pairs = ((one_line(name.replace("_", " ").replace("-", " ")), clean(value)) for name, value in notice.evidence.items())
-    return [Fact(name[:1].upper() + name[1:], value) for name, value in pairs if value]
+    return [Fact(_label(name), shown) for name, value in notice.evidence.items() if (shown := clean(value))]
+
+
+def _label(name: str) -> str:
+    words = one_line(name.replace("_", " ").replace("-", " ")).split(" ")
+    label = " ".join(_WORDS.get(word, word) for word in words)
+    return label[:1].upper() + label[1:]
 
 
 def passages(remedy: str) -> list[Passage]:
-    """A remedy as prose and commands: indented or back-ticked lines, and those that read as a statement or a command line."""
+    """A remedy as prose and commands: lines that are commands, and back-ticked ones that end a clause, get lines of their own."""
     found: list[Passage] = []
     for line, is_command in _lines(clean(remedy)):
         if found and found[-1].is_command == is_command:
@@ -165,13 +184,28 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
         elif bare and (line.startswith(("  ", "\t")) or _COMMAND.match(bare)):
             yield bare, True
         else:
-            yield bare, False
+            yield from _clauses(bare)
+
+
+def _clauses(line: str) -> Iterator[tuple[str, bool]]:
+    """`Find what differs: <command>. Then …`: the command apart from the prose around it, unless it stands in brackets."""
+    position = 0
+    for span in _SPAN.finditer(line):
+        if line.count("(", 0, span.start()) > line.count(")", 0, span.start()):
+            continue
+        if before := line[position : span.start()].strip():
+            yield before, False
+        yield span[1], True
+        position = span.end()
+    rest = line[position:].strip()
+    if rest or not position:
+        yield rest, False
 
 
 def plain_text(notice: Notice, limit: int = 20_000) -> str:
     """The whole notice for a terminal, a text mail or a log; at most `limit` characters."""
     notice = bounded(notice)
-    parts = [f"{badge(notice)}  {where(notice)}", one_line(notice.summary), "", time_line(notice)]
+    parts = [f"{badge(notice)}  {where(notice)}", what(notice), "", time_line(notice)]
     if notice.event is not NoticeEvent.RESOLVED:
         parts += _titled("What it means", _wrapped(clean(notice.meaning)))
         parts += _titled("What to do", _remedy_lines(notice.remedy))

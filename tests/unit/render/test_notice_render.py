@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -19,7 +20,7 @@ from repwatch.model.settings import EmailReceiver
 from repwatch.render import notice_slack
 from repwatch.render.notice_email import email
 from repwatch.render.notice_slack import MAX_JSON, SlackMessage
-from repwatch.render.notice_text import clean, cut, duration, facts, passages, plain_text, units
+from repwatch.render.notice_text import clean, cut, duration, facts, passages, plain_text, units, what, where
 from repwatch.render.notice_webhook import signature, webhook_body
 from repwatch.sandbox.standins_slack import SlackError, checked_blocks
 
@@ -45,7 +46,7 @@ MESSAGES = [notice_slack.root, notice_slack.reply, notice_slack.plain]
 # Every code point, lone surrogates and control characters included, and what is dear in JSON, HTML and mrkdwn.
 text = st.one_of(
     st.text(st.characters(codec=None), max_size=60),
-    st.sampled_from(["", "&<>" * 3000, "\U0001f600" * 4000, "中" * 8000, "`" * 5000, "\x00\x1b[31m\r\n", "\ud800", "a" * 20_000]),
+    st.sampled_from(["", "&<>" * 3000, "\U0001f600" * 4000, "中" * 8000, "`" * 5000, "\x00\x1b[31m\r\n", "\ud800", "a" * 9000]),
     st.text(max_size=5).map(lambda piece: f"  {piece}\nx\n" * 200),
 )
 notices = st.builds(
@@ -84,7 +85,7 @@ def test_slack_takes_any_notice(notice: Notice) -> None:
 @pytest.mark.parametrize("filler", ["&", "<", "中", "\U0001f600", '"', "\\", "\t", "a", "`", "x\n  y\n"], ids=repr)
 @pytest.mark.parametrize("event", list(NoticeEvent))
 def test_slack_takes_the_worst_texts(filler: str, event: NoticeEvent) -> None:
-    long = filler * 20_000
+    long = filler * 7000
     notice = replace(NOTICE, event=event, id=long, server_name=long, summary=long, meaning=long, remedy=long, avoid=long)
     subject = Subject(long, long, long, FindingCode.LAGGING)
     notice = replace(
@@ -237,6 +238,50 @@ def test_commands_are_told_from_prose() -> None:
     ]
 
 
+def test_a_command_in_a_sentence_gets_a_line_of_its_own_where_it_ends_a_clause() -> None:
+    remedy = (
+        "Find what differs: `repwatch drift shop --tables 'shop.orders'`. Put the rows right: `repwatch repair shop/db3`, then "
+        "`START SLAVE SQL_THREAD`. `repwatch doctor` prints all (see `SHOW GRANTS FOR x`); set `sql_log_bin`."
+    )
+    assert [(passage.text, passage.is_command) for passage in passages(remedy)] == [
+        ("Find what differs:", False),
+        ("repwatch drift shop --tables 'shop.orders'", True),
+        ("Put the rows right:", False),
+        ("repwatch repair shop/db3", True),
+        ("then", False),
+        ("START SLAVE SQL_THREAD", True),
+        ("`repwatch doctor` prints all (see `SHOW GRANTS FOR x`); set `sql_log_bin`.", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "remedy", ["", " ", "`", "``", "`START SLAVE`.", "`START SLAVE`", "a `START SLAVE`; b `STOP SLAVE`", "(`A B`"]
+)
+def test_nothing_of_a_remedy_is_lost(remedy: str) -> None:
+    shown = "".join(passage.text for passage in passages(remedy))
+    assert set(re.findall(r"\w", remedy)) == set(re.findall(r"\w", shown))
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ("db3: the applier stopped", "the applier stopped"),
+        ("db3 (channel a): the applier stopped", "the applier stopped"),
+        ("db3 cannot connect", "cannot connect"),
+        ("db31: stopped", "db31: stopped"),
+        ("10.0.0.3:3306: stopped", "stopped"),
+        ("no source", "no source"),
+    ],
+)
+def test_a_servers_name_is_not_said_twice(summary: str, expected: str) -> None:
+    assert what(replace(NOTICE, summary=summary, subject=replace(NOTICE.subject, channel="a"))) == expected
+
+
+def test_a_notice_about_repwatch_itself_names_it() -> None:
+    notice = replace(NOTICE, subject=Subject("", "", "oncall/slack", FindingCode.RECEIVER_UNDELIVERABLE), server_name=None)
+    assert where(notice) == "repwatch"
+
+
 def test_a_command_reaches_slack_as_it_is_pasted() -> None:
     command = "SELECT * FROM `a``b` WHERE x < 1 AND y > 2 & 3;"
     block = next(block for block in notice_slack.root(replace(NOTICE, remedy=command)).blocks if block["type"] == "rich_text")
@@ -268,7 +313,7 @@ def test_durations(seconds: int, expected: str) -> None:
 
 
 def test_empty_evidence_is_left_out() -> None:
-    assert [fact.label for fact in facts(replace(NOTICE, evidence={"a": "", "failed_gtid": "1", "b": " "}))] == ["Failed gtid"]
+    assert [fact.label for fact in facts(replace(NOTICE, evidence={"a": "", "failed_gtid": "1", "b": " "}))] == ["Failed GTID"]
 
 
 def test_the_stand_in_refuses_what_slack_refuses() -> None:
