@@ -5,7 +5,7 @@ from datetime import datetime
 
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
-from repwatch.adapters.store.sqlstore import read_views
+from repwatch.adapters.store.reader import read_views
 from repwatch.flows.probing import Probing
 from repwatch.flows.watch import look_once
 from repwatch.health.rules import diagnose

@@ -29,6 +29,11 @@ def sqlite_file(url: str) -> Path | None:
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) and url != SQLITE else None
 
 
+def describe(url: str) -> str:
+    """What the store is called in messages; without any password."""
+    return str(sqlite_file(url) or parse(url).render_as_string(hide_password=True))
+
+
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """An engine; nothing is read or written yet. Raises UsageError, StoreError."""
     path = sqlite_file(url)

@@ -7,11 +7,12 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
 
-from repwatch.adapters.store import codec, schema
-from repwatch.adapters.store.engine import open_engine, parse, sqlite_file
+from repwatch.adapters.store import codec
+from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
+from repwatch.adapters.store.upgrade import upgrade
 from repwatch.errors import StoreError
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting
@@ -45,10 +46,10 @@ class SqlStore:
             except OSError as error:
                 raise StoreError(f"cannot make the state store's folder {path.parent}: {error.strerror}") from None
             lock = StoreLock(path)
-        store = cls(open_engine(url), str(path or parse(url).render_as_string(hide_password=True)), lock)
+        store = cls(open_engine(url), describe(url), lock)
         try:
             with store._write() as connection:
-                schema.upgrade(connection)
+                upgrade(connection)
         except BaseException:
             store.close()
             raise
@@ -194,11 +195,6 @@ class SqlStore:
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def views(self) -> tuple[DatedView, ...]:
-        """The latest of each cluster; the one named "" is repwatch itself."""
-        with self._read() as connection:
-            return _views(connection)
-
     def forget_view(self, cluster: str) -> None:
         """Drop the view of a cluster that is no longer configured."""
         with self._write() as connection:
@@ -209,28 +205,6 @@ class SqlStore:
         values = {"cluster": cluster, "started": stamp(started), "finished": stamp(finished), "outcome": outcome, "body": body}
         with self._write() as connection:
             connection.execute(insert(drift_runs).values(**values))
-
-
-def read_views(url: str) -> tuple[DatedView, ...]:
-    """What the service last showed, for another process; empty if none ever ran on this store. Raises StoreError."""
-    path = sqlite_file(url)
-    if path is not None and not path.exists():
-        return ()
-    engine = open_engine(url, read_only=True)
-    where = str(path or parse(url).render_as_string(hide_password=True))
-    try:
-        with store_errors(where), engine.begin() as connection:
-            if not engine.dialect.has_table(connection, views.name):
-                return ()
-            schema.check_connection(connection)
-            return _views(connection)
-    finally:
-        engine.dispose()
-
-
-def _views(connection: Connection) -> tuple[DatedView, ...]:
-    rows = connection.execute(select(views).order_by(views.c.cluster))
-    return tuple(codec.dated_view(row.as_of, row.poll_seconds, row.body) for row in rows)
 
 
 def _write_change(connection: Connection, change: Change) -> None:

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
-from repwatch.adapters.store.sqlstore import KEEP, SqlStore, read_views
+from repwatch.adapters.store import schema
+from repwatch.adapters.store.reader import read_views
+from repwatch.adapters.store.sqlstore import KEEP, SqlStore
 from repwatch.adapters.store.tables import metadata
+from repwatch.adapters.store.upgrade import MIGRATIONS
 from repwatch.errors import StoreError, UsageError
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
@@ -229,6 +234,12 @@ def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, ur
 def test_the_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     with store._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_known_schemas_are_those_that_migrations_make() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()] == list(reversed(schema.KNOWN))
 
 
 def test_a_newer_schema_is_refused(store: SqlStore, url: str) -> None:

@@ -7,7 +7,7 @@ hears *resolved* of what was not opened; what was recorded as confirmed is told 
 import shutil
 import tempfile
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -26,29 +26,12 @@ from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
 from repwatch.ports.store import Entry
+from tests.unit.watch.handclock import HandClock
 
 SERVERS = ("a:1", "b:1")
 CODES = (FindingCode.APPLIER_ERROR, FindingCode.LAGGING)
 SUBJECTS = [Subject("shop", server, "", code) for server in SERVERS for code in CODES]
 RECEIVER = Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/"))
-
-
-class TestClock:
-    """Time as the test wants it."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 11, 22, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
 
 
 class Ear:
@@ -89,7 +72,7 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.clock = TestClock()
+        self.clock = HandClock()
         self.ear = Ear()
         self.true: set[Subject] = set()
         self.blind: set[str] = set()
@@ -207,7 +190,7 @@ def finding(subject: Subject) -> Finding:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

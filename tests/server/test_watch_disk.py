@@ -1,0 +1,89 @@
+"""A full disk under the store: the service goes on, says so, and loses nothing that it can record later."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from repwatch.sandbox import Sandbox
+from repwatch.sandbox.standins_webhook import WebhookCatcher
+from tests.server.watching import PATIENT, Service, body, collide, mend, told, until
+
+AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([*AS_ROOT, "umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """While nothing more fits."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    yield
+    filler.unlink()
+
+
+def test_what_happens_while_the_disk_is_full_is_told_afterwards(fresh_star: Sandbox, small_disk: Path, tmp_path: Path) -> None:
+    box, passing, lasting = fresh_star, *fresh_star.replicas
+    box.source.sql("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY)")
+    box.wait_caught_up(PATIENT)
+    with WebhookCatcher() as hook:
+        service = Service(box, tmp_path, hook, store="small/repwatch.db")
+        try:
+            service.start()
+            until(service.healthy, "everything is healthy")
+            with full(small_disk):
+                collide(box, passing, "w", 1)
+                until(lambda: "applier-error" in service.api(), "the page shows what the store cannot hold")
+                until(lambda: "store.failed" in service.log, "it says that the store fails")
+                code, text = service.get("healthz")
+                assert code == 503
+                assert "store" in str(body(text)["problems"])
+                until(lambda: service.log.count("incident.open") == 1, "it is confirmed")
+                mend(passing, "w", 1)
+                until(lambda: service.log.count("incident.resolved") == 1, "it is over")
+                collide(box, lasting, "w", 2)
+                until(lambda: service.log.count("incident.open") == 2, "the next one is confirmed")
+            assert hook.wait_for(lambda posts: len(posts) == 3, PATIENT)
+            assert sorted(told(hook)) == [
+                ("opened", "applier-error", "replica1"),
+                ("opened", "applier-error", "replica2"),
+                ("resolved", "applier-error", "replica1"),
+            ]
+            until(lambda: service.get("healthz")[0] == 200, "it is healthy itself")
+            mend(lasting, "w", 2)
+            assert hook.wait_for(lambda posts: len(posts) == 4, PATIENT)
+            assert service.stop()[0] == 0
+            assert "Traceback" not in service.log
+        finally:
+            service.close()
+
+
+def test_a_start_on_a_full_disk_says_what_to_do(small_disk: Path, tmp_path: Path) -> None:
+    config = tmp_path / "repwatch.toml"
+    config.write_text(
+        '[store]\nurl = "sqlite:///small/repwatch.db"\n[clusters.shop]\nsource = "db1"\n'
+        '[clusters.shop.servers.db1]\nurl = "mysql://u@127.0.0.1:1"\npassword = { env = "HOME" }\n'
+    )
+    command = [sys.executable, "-m", "repwatch", "run", "--config", str(config)]
+    with full(small_disk):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENT)
+    assert done.returncode == 2
+    assert "hint" in done.stderr
+    assert "Traceback" not in done.stderr

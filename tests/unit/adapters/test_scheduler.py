@@ -1,0 +1,100 @@
+"""The scheduler keeps its jobs going: through mistakes, through a clock that was set back; and it says when it cannot."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from repwatch.adapters import scheduler as module
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.scheduler import Scheduler
+from repwatch.errors import UsageError
+
+FAST = timedelta(seconds=0.1)
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
+    monkeypatch.setattr(module, "SLACK_SECONDS", 0.3)
+    monkeypatch.setattr(module, "WATCH_SECONDS", 0.05)
+    made = Scheduler(SystemClock())
+    yield made
+    made.stop()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_job_runs_at_once_and_again(scheduler: Scheduler) -> None:
+    runs: list[float] = []
+    scheduler.every("job", FAST, lambda: runs.append(time.monotonic()))
+    scheduler.start()
+    until(lambda: len(runs) >= 5)
+    assert scheduler.problems() == ()
+
+
+def test_it_goes_on_after_the_clock_was_set_back(scheduler: Scheduler) -> None:
+    runs: list[float] = []
+    scheduler.every("job", FAST, lambda: runs.append(time.monotonic()))
+    scheduler.start()
+    until(lambda: len(runs) >= 2)
+    # What a clock that goes back an hour does to the plan: the next run lies an hour ahead.
+    scheduler._inner.modify_job("job", next_run_time=SystemClock().now() + timedelta(hours=1))
+    before = len(runs)
+    until(lambda: len(runs) >= before + 5)
+
+
+def test_a_mistake_in_a_job_is_told_and_stops_nothing(scheduler: Scheduler) -> None:
+    runs: list[int] = []
+
+    def job() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise ValueError("secret\nsecond line")
+
+    scheduler.every("job", FAST, job)
+    other: list[int] = []
+    scheduler.every("other", FAST, lambda: other.append(1))
+    scheduler.start()
+    until(lambda: len(scheduler.problems()) == 1 or len(runs) > 3)
+    until(lambda: len(runs) >= 4 and len(other) >= 4)
+    until(lambda: scheduler.problems() == ())
+
+
+def test_a_job_that_hangs_is_told_and_does_not_run_twice_at_once(scheduler: Scheduler) -> None:
+    release = threading.Event()
+    running: list[int] = []
+
+    def job() -> None:
+        running.append(1)
+        release.wait(20)
+
+    scheduler.every("stuck", FAST, job)
+    scheduler.start()
+    until(lambda: any("stuck" in problem for problem in scheduler.problems()))
+    assert len(running) == 1
+    assert not scheduler.idle()
+    release.set()
+
+
+def test_stopping_waits_for_nothing(scheduler: Scheduler) -> None:
+    release = threading.Event()
+    scheduler.every("stuck", FAST, lambda: release.wait(20))
+    scheduler.start()
+    until(lambda: not scheduler.idle())
+    begun = time.monotonic()
+    scheduler.stop()
+    assert time.monotonic() - begun < 5
+    release.set()
+
+
+@pytest.mark.parametrize("expression", ["", "x", "0 25 * * *", "* * * *"])
+def test_a_schedule_that_cannot_be_understood(scheduler: Scheduler, expression: str) -> None:
+    with pytest.raises(UsageError):
+        scheduler.cron("drift", expression, lambda: None)
