@@ -9,9 +9,10 @@ TABLES WITH READ LOCK is never used: given up or killed, it goes on blocking unt
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from threading import Timer
+from threading import Barrier, Timer
 from typing import Self
 
 from repwatch.errors import Refused, RepwatchError, StatementRefused
@@ -142,8 +143,7 @@ class _Lockfree:
         ended = first.scalar(sql.XA_ENDED)
         # A transaction prepared at our read view's position is either still prepared afterwards or was ended in between.
         prepared_before = _prepared(first)
-        for reader in self._readers:
-            reader.execute(sql.START)
+        self._start_all()
         places = {tuple(row["Value"] for row in reader.texts(sql.MARIADB_COORDINATES)) for reader in self._readers}
         if len(places) > 1:
             raise _TryAgain("its sessions never began at the same position")
@@ -154,6 +154,20 @@ class _Lockfree:
         if position is None:
             raise _TryAgain(f"the server knows no GTID position for {file}:{offset}")
         return Snapshot(position=position, sessions=self._readers, binlog=f"{file}:{offset}", attempts=number)
+
+    def _start_all(self) -> None:
+        """All at once: what is committed between the first and the last start makes the attempt fail."""
+        if len(self._readers) == 1:
+            self._readers[0].execute(sql.START)
+            return
+        together = Barrier(len(self._readers))
+
+        def start(reader: Database) -> None:
+            together.wait()
+            reader.execute(sql.START)
+
+        with ThreadPoolExecutor(len(self._readers)) as pool:
+            list(pool.map(start, self._readers))
 
 
 class _Locked:
