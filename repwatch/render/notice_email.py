@@ -16,11 +16,13 @@ from repwatch.render.notice_text import (
     bounded,
     clean,
     cut,
+    evidence_title,
     facts,
     headline,
     passages,
     plain_text,
     reference_lines,
+    sentence,
     time_line,
     what,
     where,
@@ -71,7 +73,7 @@ def _html(notice: Notice) -> str:
         _heading("What it means") + _paragraph(meaning) if meaning else "",
         "" if resolved else _remedy(notice),
         _avoid(avoid) if avoid else "",
-        _evidence(facts(notice)[:_MAX_FACTS]),
+        _evidence(evidence_title(notice), facts(notice)[:_MAX_FACTS]),
         _reference(notice),
     ]
     title = _shown(headline(notice), _SUBJECT)
@@ -99,7 +101,7 @@ def _headline(notice: Notice) -> str:
         f'<div style="font-size:13px;font-weight:700;letter-spacing:.06em">{_shown(badge(notice), 60)}</div>'
         f'<div style="font-size:15px;margin-top:2px">{_shown(where(notice), 300)}</div>'
         '<div style="font-size:20px;line-height:1.3;font-weight:700;margin-top:6px;overflow-wrap:anywhere">'
-        f"{_shown(what(notice), 600)}</div></div>"
+        f"{_shown(sentence(what(notice)), 600)}</div></div>"
         f'<div style="padding:14px 18px 18px">{_soft(time_line(notice))}'
     )
 
@@ -119,7 +121,7 @@ def _avoid(avoid: str) -> str:
     )
 
 
-def _evidence(known: list[Fact]) -> str:
+def _evidence(title: str, known: list[Fact]) -> str:
     if not known:
         return ""
     short = "".join(_row(fact) for fact in known if fact.is_short)
@@ -127,7 +129,7 @@ def _evidence(known: list[Fact]) -> str:
         f'<table role="presentation" cellpadding="0" cellspacing="0" style="width:100%;border-collapse:collapse">{short}</table>'
     )
     long = "".join(_soft(fact.label) + _code(fact.value, _FACT) for fact in known if not fact.is_short)
-    return _heading("Evidence") + (table if short else "") + long
+    return _heading(title) + (table if short else "") + long
 
 
 def _row(fact: Fact) -> str:

@@ -17,12 +17,14 @@ from repwatch.render.notice_text import (
     bounded,
     clean,
     cut,
+    evidence_title,
     facts,
     headline,
     lasted,
     one_line,
     passages,
     plain_text,
+    sentence,
     stamp,
     time_line,
     what,
@@ -62,7 +64,7 @@ def root(notice: Notice) -> SlackMessage:
     """The message that stands for the incident in the channel: its present state, whatever the notice's event."""
     notice = bounded(notice)
     if notice.event is NoticeEvent.RESOLVED:
-        return _fitted(notice, lambda share: [*_head(notice, share), *_evidence(notice, share)])
+        return _fitted(notice, lambda share: [*_head(notice, share), *_past(notice), *_evidence(notice, share)])
     return _fitted(
         notice,
         lambda share: [
@@ -83,13 +85,13 @@ def reply(notice: Notice) -> SlackMessage:
         NoticeEvent.UPDATED: f"*Changed* at {stamp(notice.at)}, {lasted(notice)} after it began",
         NoticeEvent.ACKNOWLEDGED: f"*Acknowledged* at {stamp(notice.at)}, {lasted(notice)} after it began",
         NoticeEvent.REMINDER: f"*Still open* after {lasted(notice)}. What to do stands in the message above.",
-        NoticeEvent.RESOLVED: f"{_emoji(notice)} *Resolved* at {stamp(notice.at)} after {lasted(notice)}",
+        NoticeEvent.RESOLVED: f"{_emoji(notice)} *Resolved* at {stamp(notice.at)} after {lasted(notice)}. It was:",
     }[notice.event]
     evidence = notice.event in {NoticeEvent.UPDATED, NoticeEvent.ACKNOWLEDGED}
     return _fitted(
         notice,
         lambda share: [
-            _section(f"{opening}\n{cut(what(notice), int(1500 * share), escape)}"),
+            _section(f"{opening}\n{cut(sentence(what(notice)), int(1500 * share), escape)}"),
             *(_evidence(notice, share) if evidence else ()),
         ],
     )
@@ -157,6 +159,11 @@ def _remedy(remedy: str, share: float) -> Iterator[Block]:
         room -= len(shown)
     if len(elements) > 1:
         yield {"type": "rich_text", "elements": elements}
+
+
+def _past(notice: Notice) -> Iterator[Block]:
+    if facts(notice):
+        yield _section(f"*{evidence_title(notice)}*")
 
 
 def _evidence(notice: Notice, share: float) -> Iterator[Block]:

@@ -128,6 +128,16 @@ def what(notice: Notice) -> str:
     return summary
 
 
+def sentence(text: str) -> str:
+    """With a capital letter, for where it stands alone."""
+    return text[:1].upper() + text[1:]
+
+
+def evidence_title(notice: Notice) -> str:
+    """Of something that is over, the evidence must not be read as the present state."""
+    return "As it last was" if notice.event is NoticeEvent.RESOLVED else "Evidence"
+
+
 def badge(notice: Notice) -> str:
     """The word a person sees first: the severity, or what became of the incident."""
     severity = notice.severity.value.upper()
@@ -180,7 +190,7 @@ def _lines(text: str) -> Iterator[tuple[str, bool]]:
     for line in text.split("\n"):
         bare = line.strip()
         if re.fullmatch(r"`[^`]+`", bare):
-            yield bare.strip("`"), True
+            yield _pasteable(bare.strip("`")), True
         elif bare and (line.startswith(("  ", "\t")) or _COMMAND.match(bare)):
             yield bare, True
         else:
@@ -195,22 +205,27 @@ def _clauses(line: str) -> Iterator[tuple[str, bool]]:
             continue
         if before := line[position : span.start()].strip():
             yield before, False
-        yield span[1], True
+        yield _pasteable(span[1]), True
         position = span.end()
     rest = line[position:].strip()
     if rest or not position:
         yield rest, False
 
 
+def _pasteable(command: str) -> str:
+    """A statement with the semicolon without which a client waits for more."""
+    return f"{command};" if re.match(r"[A-Z]{2,} ", command) and not command.endswith(";") else command
+
+
 def plain_text(notice: Notice, limit: int = 20_000) -> str:
     """The whole notice for a terminal, a text mail or a log; at most `limit` characters."""
     notice = bounded(notice)
-    parts = [f"{badge(notice)}  {where(notice)}", what(notice), "", time_line(notice)]
+    parts = [f"{badge(notice)}  {where(notice)}", sentence(what(notice)), "", time_line(notice)]
     if notice.event is not NoticeEvent.RESOLVED:
         parts += _titled("What it means", _wrapped(clean(notice.meaning)))
         parts += _titled("What to do", _remedy_lines(notice.remedy))
         parts += _titled("What NOT to do", _wrapped(clean(notice.avoid)))
-    parts += _titled("Evidence", [line for fact in facts(notice) for line in _fact_lines(fact)])
+    parts += _titled(evidence_title(notice), [line for fact in facts(notice) for line in _fact_lines(fact)])
     parts += ["", *reference_lines(notice)]
     return cut("\n".join(parts), limit) + "\n"
 

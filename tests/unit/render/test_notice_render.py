@@ -234,7 +234,7 @@ def test_commands_are_told_from_prose() -> None:
     assert [passage.text for passage in passages(remedy) if passage.is_command] == [
         "repwatch drift shop",
         "repwatch repair shop/db3 --apply",
-        "GRANT REPLICATION CLIENT ON *.* TO `repwatch`@`%`;\nSTOP SLAVE",
+        "GRANT REPLICATION CLIENT ON *.* TO `repwatch`@`%`;\nSTOP SLAVE;",
     ]
 
 
@@ -249,7 +249,7 @@ def test_a_command_in_a_sentence_gets_a_line_of_its_own_where_it_ends_a_clause()
         ("Put the rows right:", False),
         ("repwatch repair shop/db3", True),
         ("then", False),
-        ("START SLAVE SQL_THREAD", True),
+        ("START SLAVE SQL_THREAD;", True),
         ("`repwatch doctor` prints all (see `SHOW GRANTS FOR x`); set `sql_log_bin`.", False),
     ]
 
