@@ -116,7 +116,7 @@ def drift(stage: Stage, tell: Narrator) -> None:
     tell.fact("BIT_XOR(CRC32(…)) over the changed orders is the same as before: such checksums are blind to it")
     lose_rows(replica)
     with tell.doing("`repwatch drift`, while the writer goes on"):
-        run = stage.repwatch("drift", "--format", "json")
+        run = stage.repwatch("drift", "--format", "json", "--max-differences", "1000")
     exit_status(act, run, 1, "repwatch drift")
     report = {each["name"]: each for each in run.json["replicas"]}
     check(act, report[replica.name]["verdict"] == "drifted", f"{replica.name} is called {report[replica.name]['verdict']}")
@@ -126,7 +126,7 @@ def drift(stage: Stage, tell: Narrator) -> None:
     tell.fact(f"{len(DRIFTED_KEYS)} changed rows with their column, {len(GONE_KEYS)} missing rows, and nothing else, are named")
     (stage.folder / "drift.json").write_text(run.output, encoding="utf-8")
     html = stage.folder / "drift.html"
-    page = stage.repwatch("drift", "--format", "html", "--output", str(html))
+    page = stage.repwatch("drift", "--format", "html", "--output", str(html), "--max-differences", "1000")
     exit_status(act, page, 1, "repwatch drift --format html")
     check(act, html.is_file() and str(DRIFTED_KEYS[0]) in html.read_text(encoding="utf-8"), "the HTML report lacks a row")
     tell.fact(f"reports: {stage.folder / 'drift.json'}, {html}")
@@ -135,8 +135,6 @@ def drift(stage: Stage, tell: Narrator) -> None:
 def _differences(replica: Mapping[str, object]) -> list[Mapping[str, object]]:
     tables = replica["tables"]
     assert isinstance(tables, list)
-    for table in tables:
-        assert table["difference_count"] == len(table["differences"]) or len(table["differences"]) == 0
     return [{"table": f"{table['schema']}.{table['table']}", **each} for table in tables for each in table["differences"]]
 
 
