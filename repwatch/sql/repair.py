@@ -11,7 +11,7 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.sql import rowcopy
 from repwatch.sql.encoding import TEXTUAL, kind_of
-from repwatch.sql.keyrange import Key, KeyColumn, among, key_expression
+from repwatch.sql.keyrange import Key, KeyColumn, among, key_expression, key_literal
 from repwatch.sql.quoting import quote_name, quote_table, quote_text
 
 Image = tuple[bytes | None, ...]  # in the order of RowTable.columns
@@ -95,7 +95,7 @@ def parse_row(table: RowTable, row: Image) -> tuple[Key, Image]:
 
 def delete(table: RowTable, key: Key) -> str:
     """Delete one row."""
-    return f"DELETE FROM {quote_table(table.name)} WHERE {among(table.key, [key])}"
+    return f"DELETE FROM {quote_table(table.name)} WHERE {_this_row(table, key)}"
 
 
 def insert(table: RowTable, image: Image, version: ServerVersion) -> str:
@@ -108,7 +108,12 @@ def update(table: RowTable, key: Key, image: Image, version: ServerVersion) -> s
     """Give one row its content. All columns are named: one left out that is ON UPDATE CURRENT_TIMESTAMP would change itself."""
     pairs = zip(table.columns, _literals(table, image, version), strict=True)
     values = ", ".join(f"{quote_name(name)} = {value}" for name, value in pairs if name not in table.table.primary_key)
-    return f"UPDATE {quote_table(table.name)} SET {values} WHERE {among(table.key, [key])}"
+    return f"UPDATE {quote_table(table.name)} SET {values} WHERE {_this_row(table, key)}"
+
+
+def _this_row(table: RowTable, key: Key) -> str:
+    pairs = zip(table.key, key, strict=True)
+    return " AND ".join(f"{column.name} = {key_literal(column, value)}" for column, value in pairs)
 
 
 def _literals(table: RowTable, image: Image, version: ServerVersion) -> list[str]:
