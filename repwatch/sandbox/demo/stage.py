@@ -64,6 +64,8 @@ class Stage:
         self._port = ReservedPort()
         self.url = f"http://127.0.0.1:{self._port.number}/"
         self._service: subprocess.Popen[bytes] | None = None
+        for leftover in folder.glob("repwatch.*"):  # of an earlier showing in the same folder
+            leftover.unlink()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
