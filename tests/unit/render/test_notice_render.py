@@ -1,14 +1,15 @@
 """Any notice, whatever its texts, renders within its receiver's limits and is valid; a person reads the right things first."""
 
-import hashlib
-import hmac
 import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,10 @@ NOTICE = Notice(
     remedy=f"Look first:\n\n    {COMMAND}",
     avoid="Do not skip the transaction",
     evidence={"transaction": "0-1-4711", "table": "shop.orders", "error_text": ERROR},
+)
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads(files("repwatch").joinpath("schemas/webhook.schema.json").read_text(encoding="utf-8")),
+    format_checker=jsonschema.FormatChecker(),
 )
 MESSAGES = [notice_slack.root, notice_slack.reply, notice_slack.plain]
 
@@ -124,6 +129,7 @@ def test_a_mail_takes_any_notice(notice: Notice) -> None:
 def test_a_webhook_takes_any_notice(notice: Notice) -> None:
     """Invariant: UTF-8 JSON with exactly the keys of the contract, the same bytes each time."""
     body = json.loads(webhook_body(notice).decode())
+    SCHEMA.validate(body)
     assert list(body) == [
         *("schema_version", "id", "key", "event", "cluster", "server", "name", "channel", "code"),
         *("severity", "since", "at", "summary", "remedy", "evidence"),
@@ -340,6 +346,20 @@ def test_the_stand_in_refuses_what_slack_refuses() -> None:
     checked_blocks({"text": "x", "blocks": [section] * 50})
 
 
+def documented(language: str) -> str:
+    """The first example in that language in the page about notices."""
+    page = (Path(__file__).parents[3] / "docs" / "notices.md").read_text(encoding="utf-8")
+    return page.partition(f"```{language}\n")[2].partition("```")[0]
+
+
 def test_the_signature_is_what_the_documentation_verifies() -> None:
+    """The documented lines are run as they stand."""
     body = webhook_body(NOTICE)
-    assert signature(body, "s3cret") == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    for secret, genuine in (("s3cret", True), ("another", False)):
+        names: dict[str, object] = {"secret": secret, "body": body, "header": signature(body, "s3cret")}
+        exec(documented("python"), names)
+        assert names["genuine"] is genuine
+
+
+def test_the_documented_body_is_valid() -> None:
+    SCHEMA.validate(json.loads(documented("json")))
