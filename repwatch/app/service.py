@@ -54,21 +54,23 @@ class Service:
 
     def start(self) -> None:
         """Start everything. Raises RepwatchError; nothing is running then that the end of the process does not end."""
-        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
-        self.web = self.start_web(self.view, self.health)
-        for courier in self.couriers:
-            wake = self._wakes[courier.receiver] = threading.Event()
-            thread = threading.Thread(
-                target=courier.run, args=(self._stopping, wake), name=f"courier-{courier.receiver}", daemon=True
-            )
-            thread.start()
-            self._threads.append(thread)
         for watcher in self.watchers:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
         for runner in self.drift:
             self.scheduler.cron(f"drift {runner.cluster.name}", runner.schedule, runner.run)
+        self.web = self.start_web(self.view, self.health)
+        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
+        for courier in self.couriers:
+            self._start_courier(courier)
         self.scheduler.start()
+
+    def _start_courier(self, courier: Courier) -> None:
+        wake = self._wakes[courier.receiver] = threading.Event()
+        name = f"courier-{courier.receiver}"
+        thread = threading.Thread(target=courier.run, args=(self._stopping, wake), name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def stop(self) -> bool:
         """Stop everything, within `STOP_SECONDS`. False if a thread is left that the process must not wait for."""
@@ -83,13 +85,16 @@ class Service:
             self.web.stop()
         for thread in self._threads:
             thread.join(max(0.0, deadline - self.clock.monotonic()))
-        while not self.scheduler.idle() and self.clock.monotonic() < deadline:
+        while self._busy() and self.clock.monotonic() < deadline:
             self.clock.sleep(0.02)
-        quiet = self.scheduler.idle() and not any(thread.is_alive() for thread in self._threads)
+        quiet = not self._busy() and not any(thread.is_alive() for thread in self._threads)
         if quiet:  # else a thread may still be writing; what it does not finish is found by the next start
             self.prober.close()
             self.store.close()
         return quiet
+
+    def _busy(self) -> bool:
+        return not self.scheduler.idle() or any(runner.running for runner in self.drift)
 
     def view(self) -> View | None:
         """Everything as last seen; None until each cluster was looked at once."""

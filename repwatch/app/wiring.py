@@ -5,6 +5,7 @@ from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
@@ -35,7 +36,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             watchers=[_watcher(cluster, settings.receivers, store, prober, clock) for cluster in settings.clusters],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=(),
+            drift=[drift_runner(c, c.drift_schedule, store, clock) for c in settings.clusters if c.drift_schedule],
             start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
         )
     except BaseException:

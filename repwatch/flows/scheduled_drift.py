@@ -38,6 +38,7 @@ class DriftRunner:
     render: Render
     ledger: DriftLedger
     clock: Clock
+    running: bool = False
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
@@ -46,6 +47,13 @@ class DriftRunner:
 
     def run(self) -> None:
         """Check once. Raises StoreError; what a server does is part of the result."""
+        self.running = True
+        try:
+            self._run()
+        finally:
+            self.running = False
+
+    def _run(self) -> None:
         started = self.clock.now()
         log.info("drift.started cluster=%s", self.cluster.name)
         try:

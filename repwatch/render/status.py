@@ -35,11 +35,11 @@ def status_text(view: View, now: datetime) -> str:
 
 def headline(view: View) -> str:
     """One line: the state, and the worst of it. A bar would start Nagios' performance data, so there is none."""
-    findings = list(_all_findings(view))
+    findings = [(title.partition("/")[0], finding) for title, finding in _all_findings(view)]
     if findings:
-        title, finding = min(findings, key=lambda each: each[1].severity is not Severity.CRITICAL)
+        cluster, finding = min(findings, key=lambda each: each[1].severity is not Severity.CRITICAL)
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-        text = f"{title}: {finding.summary}{more}"
+        text = f"{cluster}: {finding.summary}{more}"
     elif view.state is State.OK:
         servers = _count(sum(len(cluster.servers) for cluster in view.clusters), "server")
         text = f"{servers} in {_count(len(view.clusters), 'cluster')}, no findings"
@@ -94,9 +94,9 @@ def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
 def _finding_lines(title: str, finding: FindingView, now: datetime) -> Iterator[str]:
     channel = f" channel {finding.channel!r}" if finding.channel else ""
     acknowledged = ", acknowledged" if finding.acknowledged else ""
-    age = f"since {_rfc3339(finding.since)} ({_duration(now - finding.since)}{acknowledged})"
-    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}, {age}"
+    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}{acknowledged}"
     yield from _paragraph("what", finding.summary)
+    yield from _paragraph("since", f"{_rfc3339(finding.since)} ({_duration(now - finding.since)})")
     yield from _paragraph("means", finding.meaning)
     yield from _paragraph("do", finding.remedy)
     yield from _paragraph("do not", finding.avoid)

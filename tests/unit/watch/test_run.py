@@ -1,0 +1,135 @@
+"""`repwatch run` and `repwatch status` as processes, on a cluster whose servers are not there."""
+
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PATIENT = 60
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """One server that refuses connections; the port stays bound and is not listened on, so that nothing else takes it."""
+    path = tmp_path / "repwatch.toml"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    path.write_text(
+        f'[web]\nlisten = "127.0.0.1:0"\n[clusters.shop]\nsource = "db1"\npoll_interval = "1s"\n'
+        f'[clusters.shop.servers.db1]\nurl = "mysql://watcher@127.0.0.1:{port}"\npassword = {{ env = "TOP" }}\n'
+    )
+    return path
+
+
+def repwatch(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "repwatch", *map(str, words)], capture_output=True, text=True, check=False, timeout=PATIENT,
+        env={"TOP": "geheim", "PATH": "/usr/bin", "HOME": "/nonexistent"} | (env or {}),
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "geheim" not in done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def service(config: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "repwatch", "run", "--config", str(config)], stderr=subprocess.PIPE, text=True,
+        env={"TOP": "geheim", "PATH": "/usr/bin"},
+    )  # fmt: skip
+    wait_for(process, "service.started")
+    yield process
+    process.kill()
+    process.communicate(timeout=PATIENT)
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return line
+    raise AssertionError(f"it ended without {word}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(service: subprocess.Popen[str], number: signal.Signals) -> None:
+    begun = time.monotonic()
+    service.send_signal(number)
+    assert service.wait(PATIENT) == 0
+    assert time.monotonic() - begun < 10
+
+
+def test_a_second_one_is_refused(service: subprocess.Popen[str], config: Path) -> None:
+    done = repwatch("run", "--config", config)
+    assert done.returncode == 2
+    assert str(service.pid) in done.stderr
+    assert "hint" in done.stderr
+
+
+def test_what_the_service_saw_is_shown_until_it_is_too_old(service: subprocess.Popen[str], config: Path) -> None:
+    wait_for(service, "incident.open")
+    done = repwatch("status", "--config", config, "--format", "json")
+    assert done.returncode == 2
+    shown = json.loads(done.stdout)
+    (finding,) = shown["clusters"][0]["servers"][0]["findings"]
+    assert finding["code"] == "server-unreachable"
+    service.kill()
+    service.wait(PATIENT)
+    store = config.parent / "repwatch.db"
+    with sqlite3.connect(store) as database:
+        database.execute("UPDATE views SET as_of = '2026-01-01T00:00:00.000000Z'")
+    database.close()
+    done = repwatch("status", "--config", config, "--format", "json")
+    assert done.returncode == 3
+    old = json.loads(done.stdout)
+    assert old["state"] == "unknown"
+    assert old["clusters"][0]["servers"][0]["findings"] == [finding]
+
+
+def test_without_a_service_status_looks_itself(config: Path) -> None:
+    done = repwatch("status", "shop", "--config", config)
+    assert done.returncode == 2
+    assert done.stdout.startswith("REPWATCH CRITICAL - ")
+    assert not (config.parent / "repwatch.db").exists()
+
+
+def test_status_without_a_configuration(config: Path) -> None:
+    done = repwatch("status", "--source", "mysql://u:geheim@127.0.0.1:1", "--format", "json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["clusters"][0]["servers"][0]["server"] == "127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--config", "/nonexistent/repwatch.toml"), ("--no-such-option",), ("nocluster",), ("--source", "geheim")],
+)
+def test_errors_of_usage_are_unknown_to_nagios(config: Path, words: tuple[str, ...]) -> None:
+    chosen = words if "--config" in words or "--source" in words else (*words, "--config", str(config))
+    assert repwatch("status", *chosen).returncode == 3
+
+
+def test_a_port_that_is_taken(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{taken.getsockname()[1]}"))
+        done = repwatch("run", "--config", config)
+    assert done.returncode == 2
+    assert "hint" in done.stderr
+
+
+def test_a_store_that_cannot_be_made(config: Path) -> None:
+    config.write_text('[store]\nurl = "sqlite:////proc/none/x.db"\n' + config.read_text())
+    done = repwatch("run", "--config", config)
+    assert done.returncode == 2
+
+
+def test_a_schedule_that_cannot_be_understood(config: Path) -> None:
+    config.write_text(config.read_text() + '[clusters.shop.drift]\nschedule = "61 * * * *"\n')
+    assert repwatch("run", "--config", config).returncode == 2
