@@ -84,7 +84,7 @@ need_venv() {
       install_packages python3-venv
     fi
     "$ROOT/.venv/bin/python" -m pip --version > /dev/null 2>&1 || "$python" -m venv --clear "$ROOT/.venv"
-    local pip=("$ROOT/.venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input --no-color)
+    local pip=("$ROOT/.venv/bin/python" -m pip --quiet --quiet --disable-pip-version-check --no-input --no-color)
     PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --require-hashes --requirement "$ROOT/requirements-dev.txt" \
       || die "pip could not install the locked requirements" "is the network there?"
     PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --no-deps --no-build-isolation --editable "$ROOT" \

@@ -40,13 +40,16 @@ class OwnedFolder:
     @classmethod
     def temporary(cls) -> "OwnedFolder":
         """A new one in the machine's place for temporary files; what killed runs left there is removed first."""
-        remove_stale(Path(tempfile.gettempdir()))
+        parent = Path(tempfile.gettempdir())
+        _check_length(parent / f"{PREFIX}12345678")
+        remove_stale(parent)
         return cls(Path(tempfile.mkdtemp(prefix=PREFIX)), temporary=True)
 
     @classmethod
     def chosen(cls, path: Path) -> "OwnedFolder":
         """One that a person chose: empty, new, or left by a killed run. Raises Refused for any other."""
         path = path.absolute()
+        _check_length(path)
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(path.iterdir()) and not (path / LOCK).exists():
@@ -74,6 +77,14 @@ class OwnedFolder:
         for name in (CONTROL, CONFIGURATION):
             with suppress(OSError):
                 (self.path / name).unlink()
+
+
+def _check_length(path: Path) -> None:
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise Refused(
+            f"the sandbox's folder would have a path of more than {LONGEST_PATH} bytes: {path}",
+            hint="the names of Unix sockets are short: choose another --folder, or another TMPDIR",
+        )
 
 
 def live_folders() -> Iterator[Path]:

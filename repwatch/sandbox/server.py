@@ -104,10 +104,7 @@ class SandboxServer:
         """Start the process and return at once; `wait_ready` waits for it."""
         if self.running:
             return
-        options = [*self._options]
-        if self._accounts_file.exists():
-            options.append(f"--init-file={self._accounts_file}")
-        command = [*self._installation.command, *options]
+        command = [*self._installation.command, *self._options, f"--init-file={self._accounts_file}"]
         self._keeper = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, str(self.folder / "pid"), str(self.log_file), *command],
             stdin=subprocess.PIPE,
@@ -130,7 +127,8 @@ class SandboxServer:
                 if time.monotonic() > deadline:
                     raise Refused(f"{self.name} did not answer within {seconds:.0f} s ({error}):\n{self.log_tail()}") from None
             time.sleep(0.05)
-        self._accounts_file.unlink(missing_ok=True)
+        # It has been read; the option names it still when the server starts itself again.
+        self._accounts_file.write_text("", encoding="ascii")
 
     def start(self) -> None:
         """Start it and wait until it answers; does nothing if it runs."""

@@ -1,6 +1,8 @@
-"""Data folders: made once for each flavour and process, then copied, because making one takes seconds."""
+"""Data folders: made once, then copied, because making one takes seconds."""
 
 import atexit
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from repwatch.errors import Refused
 from repwatch.model.server import Flavour
-from repwatch.sandbox.binaries import Installation
+from repwatch.sandbox.binaries import Installation, cache_folder
 from repwatch.sandbox.folders import OwnedFolder
 from repwatch.sandbox.options import storage_options
 
@@ -22,7 +24,7 @@ def copy_template(installation: Installation, target: Path) -> None:
     """Put a fresh data folder at `target`, which must not exist. Raises Refused if the server cannot make one."""
     with _LOCK:
         if installation.command not in _MADE:
-            _MADE[installation.command] = _make(installation)
+            _MADE[installation.command] = _data_folder(installation)
     shutil.copytree(_MADE[installation.command], target)
 
 
@@ -31,10 +33,37 @@ def server_environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin", "HOME": str(home), "LC_ALL": "C"}
 
 
-def _make(installation: Installation) -> Path:
+def _data_folder(installation: Installation) -> Path:
+    if installation.root == cache_folder():
+        kept = _kept(installation)
+        if kept is not None:
+            return kept
     folder = OwnedFolder.temporary()
     atexit.register(folder.remove)
-    data = folder.path / "data"
+    return _make(installation, folder.path / "data")
+
+
+def _kept(installation: Installation) -> Path | None:
+    """Inside the cached server's own tree, once for all runs; None where that tree is not ours to write to."""
+    key = hashlib.sha256(repr((installation.version.text, storage_options(installation.flavour), os.getuid())).encode())
+    kept = cache_folder() / "var/cache/repwatch" / f"data-{key.hexdigest()[:16]}"
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(kept.parent, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_dir():
+            partial = kept.with_name("partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            _make(installation, partial).rename(kept)
+    finally:
+        os.close(lock)
+    return kept
+
+
+def _make(installation: Installation, data: Path) -> Path:
     command = _mysql(installation, data) if installation.flavour is Flavour.MYSQL else _mariadb(installation, data)
     try:
         done = subprocess.run(
@@ -46,7 +75,7 @@ def _make(installation: Installation) -> Path:
             errors="replace",
             timeout=SECONDS,
             check=False,
-            env=server_environment(folder.path),
+            env=server_environment(data.parent),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(f"{command[0]} did not make a data folder: {type(error).__name__}") from None

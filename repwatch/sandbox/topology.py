@@ -7,14 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
-from repwatch.errors import Refused, UsageError
+from repwatch.errors import Refused
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ClusterSpec, ReplicationAccount
 from repwatch.ports.database import Timeouts
 from repwatch.sandbox import binaries, statements
 from repwatch.sandbox.accounts import Account, Credentials
 from repwatch.sandbox.configuration import configuration
-from repwatch.sandbox.folders import LONGEST_PATH, SERVERS, OwnedFolder
+from repwatch.sandbox.folders import SERVERS, OwnedFolder
 from repwatch.sandbox.plan import SOURCE, Link, seats, star
 from repwatch.sandbox.server import SandboxServer
 
@@ -46,8 +46,6 @@ class Sandbox:
         Raises Refused if a server program is missing or a server does not come up; nothing is left then. `folder`: put
         everything there instead of into a temporary folder.
         """
-        if folder is not None and len(str(folder.absolute())) > LONGEST_PATH:
-            raise UsageError(f"the folder's path is longer than {LONGEST_PATH} characters", hint="Unix sockets have short names")
         box = cls(flavour, star(replicas) if links is None else links, folder)
         try:
             box._start()
