@@ -14,11 +14,11 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.IDENTICAL
 
 
-def table_verdict(*, difference_count: int, schema: Sequence[SchemaDifference], hot_rows: int, reason: Reason | None) -> Verdict:
+def table_verdict(*, difference_count: int, schema: Sequence[SchemaDifference], reason: Reason | None) -> Verdict:
     """Of one table: what was found counts even where something else could not be read."""
     if difference_count or any(difference.effect is Effect.DATA for difference in schema):
         return Verdict.DRIFTED
-    return Verdict.UNDECIDED if hot_rows or reason else Verdict.IDENTICAL
+    return Verdict.UNDECIDED if reason else Verdict.IDENTICAL
 
 
 def exit_status(report: DriftReport) -> int:

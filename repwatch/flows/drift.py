@@ -96,7 +96,7 @@ def _check_tables(
     work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
     work.run()
     replicas = tuple(
-        _replica_report(replica, tuple(work.reports[number]), selection.chosen) for number, replica in enumerate(world.replicas)
+        _replica_report(replica, work.reports(number), selection.chosen) for number, replica in enumerate(world.replicas)
     )
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),

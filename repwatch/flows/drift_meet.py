@@ -4,8 +4,9 @@ from concurrent.futures import Future
 
 from repwatch.drift.report import Reason
 from repwatch.drift.verdict import Events
-from repwatch.errors import LoginRefused, PrivilegeMissing, Refused, ServerError, Unreachable
+from repwatch.errors import Refused, ServerError
 from repwatch.flows.drift_lane import Lane
+from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ServerSpec
@@ -38,14 +39,8 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
     try:
         opened.result()
         replica.fallen = replica.lane.submit(lambda db: _look_at(db, replica, source)).result()
-    except LoginRefused:
-        replica.fallen = Reason.LOGIN_REFUSED
-    except Unreachable:
-        replica.fallen = Reason.UNREACHABLE
-    except PrivilegeMissing:
-        replica.fallen = Reason.UNREADABLE
-    except ServerError:
-        replica.fallen = Reason.UNREACHABLE
+    except ServerError as error:
+        replica.fallen = fall_reason(error)
 
 
 def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:

@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 from repwatch.drift.pace import Pace
 from repwatch.drift.report import Reason
 from repwatch.drift.verdict import Content, Round, needs_second
-from repwatch.errors import LoginRefused, OutcomeUnknown, ServerError, StatementRefused, StatementTimedOut, Unreachable
-from repwatch.flows.drift_sight import Halt, Reader, Sight, SourceSight, Unit, at_one_position, is_ahead
+from repwatch.errors import ServerError, StatementRefused, StatementTimedOut
+from repwatch.flows.drift_reach import Halt, TableFailed, fall_reason, source_answer
+from repwatch.flows.drift_sight import Reader, Sight, SourceSight, Unit, at_one_position, is_ahead
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.ports.database import Database
 from repwatch.sql.keyrange import Key
 from repwatch.sql.signature import VOID
 
@@ -22,18 +22,6 @@ WINDOW: Final = 4  # pieces under way; a replica that lags lets the source wait
 HELD: Final = 64  # pieces that wait for the source to have stood still for long enough
 _ABSENT: Final = Content("")
 _TICK: Final = 0.5
-
-
-class TableFailed(Exception):
-    """The source refused a statement about the table: nothing can be said of it."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
-class SourceLost(Exception):
-    """The source is gone; the check ends."""
 
 
 @dataclass(kw_only=True)
@@ -86,19 +74,6 @@ class Pipeline:
     def run(self, units: Iterable[Unit], rows: int | None = None) -> Iterator[Compared]:
         """Read all units; pieces come in the order in which they are done. `rows`: of each piece, instead of the pace's."""
         yield from _Run(self, self.world, self.reader, units, rows).pieces()
-
-    def ask_source(self, task: Callable[[Database], str]) -> str:
-        """Run one small task on the source, and wait. Raises SourceLost, TableFailed."""
-        return _source_answer(self.world.source.lane.submit(task))
-
-
-def _source_answer(future: Future[T]) -> T:
-    try:
-        return future.result()
-    except (OutcomeUnknown, Unreachable, LoginRefused) as error:
-        raise SourceLost from error
-    except StatementRefused as error:
-        raise TableFailed(Reason.UNREADABLE) from error
 
 
 def _content(sight: Sight, key: Key | None) -> Content:
@@ -172,7 +147,7 @@ class _Run:
 
     def _first_read(self, unit: Unit, future: Future[object]) -> None:
         self._source_busy = False
-        answer = _source_answer(future)
+        answer = source_answer(future)
         assert isinstance(answer, SourceSight)
         if answer.rest is not None:
             self._units.appendleft(Unit(piece=answer.rest, cut=True, by_row=unit.by_row, replicas=unit.replicas))
@@ -198,14 +173,12 @@ class _Run:
             answer = future.result()
             assert isinstance(answer, Sight)
             compared.replicas[number] = answer
-        except Halt as halt:
-            self._world.replicas[number].fallen = self._world.replicas[number].fallen or halt.reason
         except StatementTimedOut:
             compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
         except StatementRefused:
             self._pipeline.refused[number] = Reason.UNREADABLE
-        except ServerError:
-            self._world.replicas[number].fallen = Reason.UNREACHABLE
+        except (ServerError, Halt) as error:
+            self._world.replicas[number].fallen = self._world.replicas[number].fallen or fall_reason(error)
         self._waits_for[id(compared)].discard(number)
         if not self._waits_for[id(compared)]:
             self._all_read(compared)
@@ -249,7 +222,7 @@ class _Run:
 
     def _second_read(self, compared: Compared, future: Future[object]) -> None:
         self._source_busy = False
-        answer = _source_answer(future)
+        answer = source_answer(future)
         assert isinstance(answer, Sight)
         compared.second = answer
         self._done.append(compared)

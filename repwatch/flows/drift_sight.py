@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from repwatch.drift.report import Reason
-from repwatch.errors import PrivilegeMissing, RepwatchError, StatementTimedOut
-from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
+from repwatch.errors import StatementTimedOut
+from repwatch.flows.drift_reach import await_position, note_position
+from repwatch.flows.drift_world import CheckWorld, SourceSide
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
@@ -17,17 +17,7 @@ from repwatch.sql.signature import Signature, TableReading
 
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
-REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
-_WAIT_SLICE: Final = 2.0
 _LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from its start; beyond this only when it stands still
-
-
-class Halt(RepwatchError):
-    """A replica cannot be read to a conclusion, for a reason of the report."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +67,7 @@ class Reader:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
         started = self._world.clock.monotonic()
-        self.note_position(db)
+        note_position(self._world, db)
         piece, rest = unit.piece, None
         if unit.cut and self.source.bounds:
             upper = db.query(sql.bound(self.source, unit.piece, rows - 1)).rows
@@ -94,38 +84,11 @@ class Reader:
         source = self._world.source
         return self._look(db, self.source, unit, self._world.clock.monotonic(), source=source)
 
-    def note_position(self, db: Database) -> str:
-        """The source's position; also noted on its watermark."""
-        clock, source = self._world.clock, self._world.source
-        asked = clock.monotonic()
-        position = db.scalar(positions.source_position(source.version)) or ""
-        source.watermark.record(position, asked, clock.monotonic())
-        return position
-
     def on_replica(self, db: Database, unit: Unit, number: int, position: str) -> Sight:
         """R, once the replica has reached the position. Raises Halt where it does not."""
         replica = self._world.replicas[number]
-        self._await(db, replica, position)
-        replica.as_of = position
+        await_position(self._world, db, replica, position)
         return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), source=None)
-
-    def _await(self, db: Database, replica: ReplicaSide, position: str) -> None:
-        give_up = self._world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
-        while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
-            if not self._is_applying(db, replica):
-                raise Halt(Reason.REPLICATION_STOPPED)
-            if self._world.clock.monotonic() > give_up:
-                raise Halt(Reason.REPLICA_BEHIND)
-            if self._world.cancelled():
-                raise Halt(Reason.STOPPED)
-
-    def _is_applying(self, db: Database, replica: ReplicaSide) -> bool:
-        try:
-            channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
-        except PrivilegeMissing:
-            return True  # unknown; the deadline decides
-        mine = [channel for channel in channels if channel.source_id in (0, self._world.source.server_id)]
-        return any(channel.applying for channel in mine)
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, *, source: SourceSide | None) -> Sight:
         exact = None
@@ -141,7 +104,7 @@ class Reader:
                 exact = self._as_gtid(db, source, coordinates)
         else:
             signature, rows, overflow = self._read(db, reading, unit)
-        position = self.note_position(db) if source is not None else ""
+        position = note_position(self._world, db) if source is not None else ""
         applied = exact or ""
         if source is None and unit.by_row and not self._exact:
             applied = db.scalar(positions.replica_position(db.version)) or ""

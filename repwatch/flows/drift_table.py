@@ -6,8 +6,9 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.verdict import judge
-from repwatch.flows.drift_pipeline import Compared, Pipeline, TableFailed
-from repwatch.flows.drift_settle import Pending, Settlement
+from repwatch.flows.drift_pipeline import Compared, Pipeline
+from repwatch.flows.drift_reach import TableFailed
+from repwatch.flows.drift_settle import Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.sql.keyrange import EVERYTHING, KeyRange
@@ -28,17 +29,18 @@ class TableCheck:
         self._told = told
         self._rows = 0
         self.tallies = {number: Tally() for number in self._everyone}
-        self._pending = Pending()
-        self._settlement = Settlement(pipeline, self.tallies, most)
+        self.settlement = Settlement(pipeline, self.tallies, most)
 
-    def run(self) -> dict[int, Tally]:
-        """Check the table; what happened to each replica stands in its tally. Raises SourceLost."""
+    def run(self) -> None:
+        """Scan and narrow; rows in doubt are left to the settlement. Raises SourceLost."""
         try:
-            suspects = self._scan()
-            self._resolve(suspects)
+            self._resolve(self._scan())
         except TableFailed as failure:
             for tally in self.tallies.values():
                 tally.reason = tally.reason or failure.reason
+
+    def result(self) -> dict[int, Tally]:
+        """What came out for each replica, once the settlement is over."""
         for number, tally in self.tallies.items():
             tally.rows = self._rows
             tally.reason = tally.reason or self._world.replicas[number].fallen or self._pipeline.refused.get(number)
@@ -73,15 +75,14 @@ class TableCheck:
         return [Unit(piece=compared.unit.piece, by_row=small, replicas=frozenset(doubtful))] if doubtful else []
 
     def _resolve(self, suspects: Sequence[Unit]) -> None:
-        """Narrow the doubtful pieces to rows, and settle those."""
+        """Narrow the doubtful pieces to rows."""
         waiting = iter(suspects)
         while group := list(islice(waiting, 50)):
             self._told(self._rows, True)
             for leaf in self._narrowed(group):
                 self._compare_rows(leaf)
-                if len(self._pending) >= MOST_PENDING:
-                    self._settlement.settle(self._pending)
-        self._settlement.settle(self._pending)
+                if len(self.settlement) >= MOST_PENDING:
+                    settle(self._world, [self.settlement])
 
     def _narrowed(self, units: list[Unit]) -> Iterator[list[Unit]]:
         """Ranges small enough to be read row by row."""
@@ -109,7 +110,7 @@ class TableCheck:
                 halves = self._halves(compared)
                 split += halves
                 if not halves:
-                    self._pending.take(compared, self._pipeline, self.tallies)
+                    self.settlement.take(compared)
             queue = split
 
     def _halves(self, compared: Compared) -> list[Unit]:

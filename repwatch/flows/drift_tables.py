@@ -1,23 +1,22 @@
 """Goes through the tables of a check: definitions first, then rows, then the definitions again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass
 
 from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.drift.selection import matches_any
 from repwatch.drift.summary import table_verdict
-from repwatch.errors import ServerError
-from repwatch.flows.drift_meet import read_tables
-from repwatch.flows.drift_pipeline import Pipeline, SourceLost
+from repwatch.flows.drift_definitions import read_in_order, unchanged
+from repwatch.flows.drift_pipeline import Pipeline
+from repwatch.flows.drift_reach import SourceLost, TableFailed
+from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
-from repwatch.flows.drift_table import TableCheck
+from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import Table, TableName
-from repwatch.ports.database import Database
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
 
@@ -35,47 +34,74 @@ class TablesCheck:
         self._started = world.clock.monotonic()
         self._rows_before = 0
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
-        self.reports: dict[int, list[TableReport]] = {number: [] for number in range(len(world.replicas))}
+        self._found: dict[tuple[int, TableName], TableReport] = {}
+        self._open: list[_Open] = []
+
+    def reports(self, number: int) -> tuple[TableReport, ...]:
+        """The reports for one replica, in the order of the tables."""
+        return tuple(self._found[number, name] for name in self._tables if (number, name) in self._found)
 
     def run(self) -> None:
         """Check all tables; never raises: what could not be checked is undecided with its reason."""
-        lost = False
-        for done, name in enumerate(self._tables):
-            if lost or self._world.cancelled():
-                self._unread(name, Reason.UNREACHABLE if lost else Reason.STOPPED)
-                continue
-            try:
+        try:
+            for done, name in enumerate(self._tables):
+                if self._world.cancelled():
+                    break
                 self._check(name, done)
-            except SourceLost:
-                lost = True
-                self._unread(name, Reason.UNREACHABLE)
+                if sum(len(opened.check.settlement) for opened in self._open) >= MOST_PENDING:
+                    self._close()
+            self._close()
+        except SourceLost:
+            self._leave(Reason.UNREACHABLE)
+        self._leave(Reason.STOPPED)
 
     def _check(self, name: TableName, done: int) -> None:
-        source = self._world.source.tables.get(name)
-        comparable: list[tuple[Comparison, int]] = []
-        for number, replica in enumerate(self._world.replicas):
-            theirs = replica.tables.get(name)
-            if matches_any(name, replica.target.server.local_tables) or (source is None and theirs is None):
-                continue
-            if replica.fallen is not None:
-                self._add(number, name, Tally(reason=replica.fallen), None)
-            elif source is None or theirs is None:
-                self._one_sided(number, name, on_source=source is not None)
-            else:
-                comparison = compare_definitions(source, theirs)
-                if comparison.refusal is not None:
-                    self._add(number, name, Tally(reason=comparison.refusal), comparison)
-                else:
-                    comparable.append((comparison, number))
-        if source is not None:
+        try:
+            source, comparable = self._definitions(name)
             for comparison, numbers in _grouped(comparable):
-                self._compare(source, comparison, numbers, done)
-        self._rows_before += source.estimated_rows if source else 0
+                assert source is not None
+                self._scan(source, comparison, numbers, done)
+        except TableFailed as failure:
+            for number in self._world.standing():
+                if (number, name) not in self._found:
+                    self._add(number, name, Tally(reason=failure.reason), None)
+        estimate = self._world.source.tables.get(name)
+        self._rows_before += estimate.estimated_rows if estimate else 0
 
-    def _compare(self, source: Table, comparison: Comparison, numbers: list[int], done: int) -> None:
+    def _definitions(self, name: TableName) -> tuple[Table | None, list[tuple[Comparison, int]]]:
+        """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
+        source = self._world.source.tables.get(name)
+        theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
+        if any(_differ(source, table) for table in theirs.values()):
+            settled = read_in_order(self._world, name, list(theirs))
+            if settled is None:
+                raise TableFailed(Reason.SCHEMA_CHANGED)
+            source, theirs = settled
+        comparable: list[tuple[Comparison, int]] = []
+        for number, table in theirs.items():
+            if source is None or table is None:
+                if source is not table:
+                    self._one_sided(number, name, on_source=source is not None)
+                continue
+            comparison = compare_definitions(source, table)
+            self._world.replicas[number].tables[name] = table
+            if comparison.refusal is not None:
+                self._add(number, name, Tally(reason=comparison.refusal), comparison)
+            else:
+                comparable.append((comparison, number))
+        return source, comparable
+
+    def _concerned(self, name: TableName) -> list[int]:
+        """The replicas that still take part and do not call the table their own."""
+        return [
+            number
+            for number in self._world.standing()
+            if not matches_any(name, self._world.replicas[number].target.server.local_tables)
+        ]
+
+    def _scan(self, source: Table, comparison: Comparison, numbers: list[int], done: int) -> None:
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
         readings = {number: _reading(table, comparison) for number, table in tables.items()}
-        own = _reading(source, comparison)
 
         def told(rows: int, settling: bool) -> None:
             self._progress(
@@ -93,73 +119,87 @@ class TablesCheck:
         told(0, False)
         every = [source, *tables.values()]
         exact = self._world.source.version.is_mariadb and all(is_transactional(table) for table in every)
-        pipeline = Pipeline(self._world, Reader(self._world, own, readings, exact=exact))
-        tallies = TableCheck(pipeline, most=self._most, told=told).run()
-        changed = self._changed(source, tables)
-        for number, tally in tallies.items():
-            void = Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED)
-            self._add(number, source.name, void if number in changed else tally, comparison)
+        pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison), readings, exact=exact))
+        opened = _Open(
+            check=TableCheck(pipeline, most=self._most, told=told), source=source, tables=tables, comparison=comparison
+        )
+        self._open.append(opened)
+        opened.check.run()
+        if not opened.check.settlement:
+            self._open.remove(opened)
+            self._finish(opened)
 
-    def _changed(self, source: Table, tables: dict[int, Table]) -> set[int]:
-        """The replicas for which a definition changed while the rows were read, so that the readings mean nothing."""
+    def _close(self) -> None:
+        """Settle the tables with rows in doubt, and report them."""
+        settle(self._world, [opened.check.settlement for opened in self._open])
+        while self._open:
+            self._finish(self._open.pop())
 
-        def look(db: Database) -> Table | None:
-            return read_tables(db, source.name).get(source.name)
+    def _finish(self, opened: "_Open") -> None:
+        name = opened.source.name
+        try:
+            whole = unchanged(self._world, opened.source, opened.tables)
+        except TableFailed:
+            whole = set()
+        for number, tally in opened.check.result().items():
+            if self._world.replicas[number].fallen is None and number not in whole:
+                self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED), opened.comparison)
+            else:
+                self._add(number, name, tally, opened.comparison)
 
-        ours = self._world.source.lane.submit(look)
-        theirs = {
-            number: self._world.replicas[number].lane.submit(look)
-            for number in tables
-            if self._world.replicas[number].fallen is None
-        }
-        if not _is_same(_answer(ours), source):
-            return set(tables)
-        return {number for number, future in theirs.items() if not _is_same(_answer(future), tables[number])}
+    def _leave(self, reason: Reason) -> None:
+        """Undecided is what has no report yet."""
+        for name in self._tables:
+            source = self._world.source.tables.get(name)
+            for number, replica in enumerate(self._world.replicas):
+                there = source or replica.tables.get(name)
+                if (number, name) not in self._found and there and not matches_any(name, replica.target.server.local_tables):
+                    self._add(number, name, Tally(reason=replica.fallen or reason), None)
 
     def _one_sided(self, number: int, name: TableName, *, on_source: bool) -> None:
-        self.reports[number].append(
-            TableReport(
-                schema=name.schema,
-                table=name.table,
-                verdict=Verdict.DRIFTED,
-                reason=None,
-                proof=None,
-                rows=0,
-                rows_proved=0,
-                difference_count=1,
-                differences=(TableMissing() if on_source else TableExtra(),),
-            )
+        self._found[number, name] = TableReport(
+            schema=name.schema,
+            table=name.table,
+            verdict=Verdict.DRIFTED,
+            reason=None,
+            proof=Proof.REREAD,
+            rows=0,
+            rows_proved=0,
+            difference_count=1,
+            differences=(TableMissing() if on_source else TableExtra(),)[: self._most],
         )
 
     def _add(self, number: int, name: TableName, tally: Tally, comparison: Comparison | None) -> None:
         schema = comparison.differences if comparison else ()
-        reason = tally.reason or (Reason.HOT_ROWS if tally.hot_rows else None)
-        verdict = table_verdict(
-            difference_count=tally.difference_count, schema=schema, hot_rows=tally.hot_rows, reason=tally.reason
-        )
+        verdict = table_verdict(difference_count=tally.difference_count, schema=schema, reason=tally.reason)
         incomparable = any(difference.effect is Effect.DATA for difference in schema)
-        self.reports[number].append(
-            TableReport(
-                schema=name.schema,
-                table=name.table,
-                verdict=verdict,
-                reason=reason,
-                proof=None if verdict is Verdict.UNDECIDED else weakest(tally.proofs),
-                rows=tally.rows,
-                rows_proved=0 if incomparable else tally.rows_proved,
-                difference_count=len(schema) + tally.difference_count,
-                differences=(*schema, *tally.differences)[: self._most],
-            )
+        self._found[number, name] = TableReport(
+            schema=name.schema,
+            table=name.table,
+            verdict=verdict,
+            reason=tally.reason,
+            proof=None if verdict is Verdict.UNDECIDED else weakest(tally.proofs),
+            rows=tally.rows,
+            rows_proved=0 if incomparable else tally.rows_proved,
+            difference_count=len(schema) + tally.difference_count,
+            differences=(*schema, *tally.differences)[: self._most],
         )
 
-    def _unread(self, name: TableName, reason: Reason) -> None:
-        """Undecided, except where the replicas' reports of this table are there already."""
-        for number, replica in enumerate(self._world.replicas):
-            known = self.reports[number]
-            if known and (known[-1].schema, known[-1].table) == (name.schema, name.table):
-                continue
-            if not matches_any(name, replica.target.server.local_tables):
-                self._add(number, name, Tally(reason=replica.fallen or reason), None)
+
+@dataclass(frozen=True, kw_only=True)
+class _Open:
+    """A table that was scanned; rows of it may be in doubt."""
+
+    check: TableCheck
+    source: Table
+    tables: dict[int, Table]
+    comparison: Comparison
+
+
+def _differ(source: Table | None, replica: Table | None) -> bool:
+    if source is None or replica is None:
+        return source is not replica
+    return bool(compare_definitions(source, replica).differences)
 
 
 def weakest(proofs: set[Proof]) -> Proof:
@@ -192,14 +232,3 @@ def _reading(table: Table, comparison: Comparison) -> TableReading:
         convert=comparison.convert,
         long=comparison.long,
     )
-
-
-def _is_same(now: Table | None, before: Table) -> bool:
-    return now is not None and replace(now, estimated_rows=0) == replace(before, estimated_rows=0)
-
-
-def _answer(future: "Future[Table | None]") -> Table | None:
-    try:
-        return future.result()
-    except ServerError:
-        return None

@@ -1,0 +1,73 @@
+"""Reads definitions in an order that means something: what differs may be a change of definition on its way to the replica."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+
+from repwatch.errors import ServerError
+from repwatch.flows.drift_meet import read_tables
+from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
+from repwatch.flows.drift_world import CheckWorld
+from repwatch.model.schema import Table, TableName
+from repwatch.ports.database import Database
+
+Definitions = tuple[Table | None, dict[int, Table | None]]
+
+
+def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Definitions | None:
+    """One table's definition on the source, then on the replicas that have reached its position, then on the source again.
+
+    None if it changed on the source meanwhile. A replica that cannot be read falls and is left out. Raises SourceLost.
+    """
+
+    def first(db: Database) -> tuple[Table | None, str]:
+        return read_tables(db, name).get(name), note_position(world, db)
+
+    table, position = source_answer(world.source.lane.submit(first))
+
+    def on_replica(db: Database, number: int) -> Table | None:
+        await_position(world, db, world.replicas[number], position)
+        return read_tables(db, name).get(name)
+
+    asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
+    theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
+    again = source_answer(world.source.lane.submit(lambda db: read_tables(db, name).get(name)))
+    if not same_definition(table, again):
+        return None
+    return table, {number: future.result() for number, future in theirs.items()}
+
+
+def unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> set[int]:
+    """The replicas for which no definition changed since: only then the rows that were read mean anything. Raises SourceLost."""
+
+    def look(db: Database) -> Table | None:
+        return read_tables(db, source.name).get(source.name)
+
+    numbers = [number for number in tables if world.replicas[number].fallen is None]
+    ours = world.source.lane.submit(look)
+    asked = {number: world.replicas[number].lane.submit(look) for number in numbers}
+    if not same_definition(source_answer(ours), source):
+        return set()
+    return {
+        number
+        for number, future in asked.items()
+        if _stands(world, number, future) and same_definition(future.result(), tables[number])
+    }
+
+
+def same_definition(one: Table | None, other: Table | None) -> bool:
+    """True if both are the same table; the optimizer's estimate does not count."""
+    if one is None or other is None:
+        return one is other
+    return replace(one, estimated_rows=0) == replace(other, estimated_rows=0)
+
+
+def _stands(world: CheckWorld, number: int, future: "Future[Table | None]") -> bool:
+    """True if a replica answered; else it falls."""
+    try:
+        future.result()
+    except (ServerError, Halt) as error:
+        world.replicas[number].fallen = world.replicas[number].fallen or fall_reason(error)
+        return False
+    return True

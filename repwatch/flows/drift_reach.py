@@ -1,0 +1,95 @@
+"""Positions of a check: where the source stands, whether a replica got there, and what it means if a server does not answer."""
+
+from concurrent.futures import Future
+from typing import Final, TypeVar
+
+from repwatch.drift.report import Reason
+from repwatch.errors import (
+    LoginRefused,
+    OutcomeUnknown,
+    PrivilegeMissing,
+    RepwatchError,
+    ServerError,
+    StatementRefused,
+    Unreachable,
+)
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.ports.database import Database
+from repwatch.sql import drift_position as positions
+
+T = TypeVar("T")
+REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
+_WAIT_SLICE: Final = 2.0
+
+
+class Halt(RepwatchError):
+    """A replica cannot be read to a conclusion, for a reason of the report."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class TableFailed(RepwatchError):
+    """The source refused a statement about a table, or the check is ended: nothing more can be said of the table."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class SourceLost(RepwatchError):
+    """The source is gone; the check ends."""
+
+
+def source_answer(future: "Future[T]") -> T:
+    """What a task on the source came to. Raises SourceLost, TableFailed."""
+    try:
+        return future.result()
+    except (OutcomeUnknown, Unreachable, LoginRefused) as error:
+        raise SourceLost(str(error)) from error
+    except StatementRefused as error:
+        raise TableFailed(Reason.UNREADABLE) from error
+
+
+def fall_reason(error: ServerError | Halt) -> Reason:
+    """Why a replica takes part no more after this error."""
+    match error:
+        case Halt():
+            return error.reason
+        case LoginRefused():
+            return Reason.LOGIN_REFUSED
+        case StatementRefused():
+            return Reason.UNREADABLE
+        case _:
+            return Reason.UNREACHABLE
+
+
+def note_position(world: CheckWorld, db: Database) -> str:
+    """The source's position; also noted on its watermark. Runs in the source's lane."""
+    asked = world.clock.monotonic()
+    position = db.scalar(positions.source_position(world.source.version)) or ""
+    world.source.watermark.record(position, asked, world.clock.monotonic())
+    return position
+
+
+def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, position: str) -> None:
+    """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
+    give_up = world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
+    while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
+        if not _is_replicating(world, db):
+            raise Halt(Reason.REPLICATION_STOPPED)
+        if world.clock.monotonic() > give_up:
+            raise Halt(Reason.REPLICA_BEHIND)
+        if world.cancelled():
+            raise Halt(Reason.STOPPED)
+    replica.as_of = position
+
+
+def _is_replicating(world: CheckWorld, db: Database) -> bool:
+    """False if a thread of the channel is stopped: the position will not be reached."""
+    try:
+        channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
+    except PrivilegeMissing:
+        return True  # unknown; the deadline decides
+    return any(channel.applying and channel.receiving for channel in channels if channel.source_id in (0, world.source.server_id))

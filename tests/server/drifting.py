@@ -1,0 +1,89 @@
+"""Drift made by hand, and checks of it, for the tests of this folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.drift.report import (
+    Cell,
+    ChangedRow,
+    Difference,
+    DriftReport,
+    ExtraRow,
+    Hex,
+    MissingRow,
+    ReplicaReport,
+    SchemaDifference,
+    TableReport,
+)
+from repwatch.flows.drift import CheckRequest, check
+from repwatch.model.topology import ReplicaTarget
+from repwatch.sandbox import Sandbox, SandboxServer
+
+
+def run_check(box: Sandbox, *tables: str, replicas: Sequence[SandboxServer] = (), most: int = 1000) -> DriftReport:
+    """Check with the watching account, the least privileged one."""
+    request = CheckRequest(
+        source=box.source.spec(),
+        replicas=tuple(ReplicaTarget(server=server.spec()) for server in replicas or box.replicas),
+        tables=tables,
+        max_differences=most,
+    )
+    return check(request, connect=Session.connect, clock=SystemClock())
+
+
+def drift_on(server: SandboxServer, *statements: str) -> None:
+    """Change a replica behind its source's back; its own binary log does not tell."""
+    with server.connect() as db:
+        db.execute("SET SESSION sql_log_bin = 0")
+        db.execute("SET SESSION foreign_key_checks = 0")
+        for statement in statements:
+            db.execute(statement)
+
+
+def fill(server: SandboxServer, table: str, rows: Sequence[str], batch: int = 1000) -> None:
+    """Insert many rows, each given as `(…)`."""
+    with server.connect() as db:
+        for start in range(0, len(rows), batch):
+            db.execute(f"INSERT INTO {table} VALUES {', '.join(rows[start : start + batch])}")
+
+
+def of_replica(report: DriftReport, server: SandboxServer) -> ReplicaReport:
+    """The part about one replica."""
+    return next(replica for replica in report.replicas if replica.server == str(server.address))
+
+
+def of_table(report: DriftReport, server: SandboxServer, table: str) -> TableReport:
+    """The part about one table on one replica."""
+    return next(found for found in of_replica(report, server).tables if found.table == table)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row difference in a form that compares well: kind, key, and for a changed row its columns."""
+
+    kind: str
+    key: tuple[str | None, ...]
+    columns: frozenset[str] = frozenset()
+
+
+def found_in(table: TableReport) -> set[Found]:
+    """The row differences of a table."""
+    return {_found(difference) for difference in table.differences if not isinstance(difference, SchemaDifference)}
+
+
+def _found(difference: Difference) -> Found:
+    match difference:
+        case ChangedRow():
+            return Found("changed", _key(difference.key), frozenset(difference.columns))
+        case MissingRow():
+            return Found("missing", _key(difference.key))
+        case ExtraRow():
+            return Found("extra", _key(difference.key))
+        case _:
+            raise AssertionError(difference)
+
+
+def _key(key: Mapping[str, Cell]) -> tuple[str | None, ...]:
+    return tuple(f"0x{cell.digits}" if isinstance(cell, Hex) else cell for cell in key.values())
