@@ -5,6 +5,7 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from repwatch.drift.report import Verdict
@@ -108,13 +109,14 @@ def _put_back(target: Database, marker: Marker) -> None:
         reseed_attach.restore_delay(target, marker.channel, marker.delay)
         if not marker.applier:
             target.execute(replication.stop_applier(target.version, marker.channel))
-    _restore_read_only(target, marker)
+    _restore_settings(target, marker)
     drop_marker(target)
     _restore_super_read_only(target, marker)
 
 
-def _restore_read_only(target: Database, marker: Marker) -> None:
+def _restore_settings(target: Database, marker: Marker) -> None:
     target.execute(sql.set_read_only(on=marker.read_only))
+    target.execute(sql.set_trust_creators(on=marker.trust_creators))
 
 
 def _restore_super_read_only(target: Database, marker: Marker) -> None:
@@ -156,6 +158,7 @@ class _Run:
             applier=state is not None and state.applier_running,
             read_only=target.read_only,
             super_read_only=target.super_read_only,
+            trust_creators=target.trust_creators,
         )
         entries = self._tools.journal.entries()
         if entries and entries[-1]["event"] == "settings":
@@ -255,7 +258,12 @@ class _Run:
             progress=self._tools.progress,
             keep=self._facts.owns_schema,
         )
-        loaded = load(job)
+        self._target.execute(sql.set_trust_creators(on=True))
+        try:
+            loaded = load(job)
+        finally:
+            with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
+                self._target.execute(sql.set_trust_creators(on=self._marker.trust_creators))
         if self._executed() != self._marker.before:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
@@ -285,6 +293,6 @@ class _Run:
         if report.verdict is not Verdict.IDENTICAL:
             raise NeedsPerson(f"the replica runs but is not proved: {what_is_wrong(report)}", report.verdict.value)
         reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
-        _restore_read_only(self._target, self._marker)
+        _restore_settings(self._target, self._marker)
         drop_marker(self._target)
         _restore_super_read_only(self._target, self._marker)

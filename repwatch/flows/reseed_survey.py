@@ -120,6 +120,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         server=_without_marker(server),
         read_only=db.scalar(sql.READ_ONLY) == "1",
         super_read_only=not db.version.is_mariadb and db.scalar(sql.SUPER_READ_ONLY) == "1",
+        trust_creators=db.scalar(sql.TRUST_CREATORS) == "1",
         dump_clients=tuple(p["host"] or "" for p in processes if (p["command"] or "").startswith("Binlog Dump")),
         replicas=replicas,
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),

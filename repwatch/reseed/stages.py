@@ -46,6 +46,7 @@ class Marker:
     applier: bool
     read_only: bool
     super_read_only: bool
+    trust_creators: bool  # log_bin_trust_function_creators
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -62,6 +63,7 @@ class Marker:
             "applier": str(int(self.applier)),
             "read_only": str(int(self.read_only)),
             "super_read_only": str(int(self.super_read_only)),
+            "trust_creators": str(int(self.trust_creators)),
         }
 
     @classmethod
@@ -80,6 +82,7 @@ class Marker:
             applier=entries["applier"] == "1",
             read_only=entries["read_only"] == "1",
             super_read_only=entries["super_read_only"] == "1",
+            trust_creators=entries["trust_creators"] == "1",
         )
 
 

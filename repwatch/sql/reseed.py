@@ -36,6 +36,8 @@ NO_BINLOG = "SET SESSION sql_log_bin = 0"
 XA_RECOVER = "XA RECOVER"
 READ_ONLY = "SELECT @@GLOBAL.read_only"
 SUPER_READ_ONLY = "SELECT @@GLOBAL.super_read_only"  # MySQL
+# Where the binary log is on, only SUPER may make functions and triggers without it, whatever sql_log_bin says (error 1419).
+TRUST_CREATORS = "SELECT @@GLOBAL.log_bin_trust_function_creators"
 PROCESSES = (
     "SELECT ID AS id, USER AS user, HOST AS host, COMMAND AS command FROM information_schema.PROCESSLIST "
     "WHERE ID <> CONNECTION_ID()"
@@ -75,6 +77,11 @@ WRITING_TRANSACTIONS = (
 def set_read_only(*, on: bool) -> str:
     """On, only accounts with administrative privileges and replication write."""
     return f"SET GLOBAL read_only = {int(on)}"
+
+
+def set_trust_creators(*, on: bool) -> str:
+    """On, accounts without SUPER may make functions and triggers."""
+    return f"SET GLOBAL log_bin_trust_function_creators = {int(on)}"
 
 
 def set_super_read_only(*, on: bool) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of reseed share: a schema with everything in it, a way to break a replica, and a comparison that trusts nobody."""
+"""What the tests of reseed share: a schema with everything in it, a way to break a replica, a comparison that trusts nobody."""
 
 import json
 import subprocess
@@ -15,10 +15,13 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.flows.reseed import Tools, apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Applied
+from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.database import as_text
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sql.quoting import quote_table
 from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import MARKER_SCHEMA
 
@@ -116,25 +119,25 @@ def _contents(db: Session, *schemas: str) -> Iterator[tuple[str, object]]:
         # HEX of a number rounds it; as a DOUBLE with all its digits it does not.
         expression = f"`{row['c']}` + 0e0" if row["d"] == "float" else f"`{row['c']}`"
         text = expression if row["d"] in ("float", "double", "bigint", "int") else f"HEX({expression})"
-        columns.setdefault(f"`{row['s']}`.`{row['t']}`", []).append(text)
+        name = quote_table(TableName(row["s"] or "", row["t"] or ""))
+        columns.setdefault(name, []).append(text)
     for table, expressions in columns.items():
         yield f"rows of {table}", sorted(db.query(f"SELECT {', '.join(expressions)} FROM {table}").rows, key=repr)
-    for kind, listing in (
-        ("TABLE", f"SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({names})"),
-        ("TRIGGER", f"SELECT TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ({names})"),
-        *[
-            (
-                what,
-                "SELECT ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES "
-                f"WHERE ROUTINE_TYPE = '{what}' AND ROUTINE_SCHEMA IN ({names})",
-            )
-            for what in ("PROCEDURE", "FUNCTION")
-        ],
-    ):
-        for schema, name in db.query(listing).rows:
-            shown = db.texts(f"SHOW CREATE {kind} `{(schema or b'').decode()}`.`{(name or b'').decode()}`")[0]
+    for kind, listing in _LISTINGS.items():
+        for first, second in db.query(listing.format(names=names)).rows:
+            schema, name = as_text(first) or "", as_text(second) or ""
+            shown = db.texts(f"SHOW CREATE {kind} {quote_table(TableName(schema, name))}")[0]
             shown.pop("Created", None)  # the moment at which a trigger was made
-            yield f"{kind} {schema!r}.{name!r}", shown
+            yield f"{kind} {schema}.{name}", shown
+
+
+_ROUTINES = "SELECT ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA IN ({names})"
+_LISTINGS = {
+    "TABLE": "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN ({names})",
+    "TRIGGER": "SELECT TRIGGER_SCHEMA, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA IN ({names})",
+    "PROCEDURE": _ROUTINES + " AND ROUTINE_TYPE = 'PROCEDURE'",
+    "FUNCTION": _ROUTINES + " AND ROUTINE_TYPE = 'FUNCTION'",
+}
 
 
 def healthy(box: Sandbox, replica: SandboxServer) -> None:
@@ -165,45 +168,63 @@ def journal_events(path: Path) -> list[tuple[str, str]]:
     return [(entry["event"], entry.get("step", "")) for entry in map(json.loads, lines)]
 
 
-EVERYTHING = (
-    "CREATE TABLE {s}.parent (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(40) CHARACTER SET latin1, n INT DEFAULT 0)",
-    "CREATE TABLE {s}.child (a VARCHAR(20) COLLATE utf8mb4_general_ci, b INT, parent INT, PRIMARY KEY (a, b), "
-    "KEY (parent), FOREIGN KEY (parent) REFERENCES {s}.parent (id) ON DELETE CASCADE)",
-    "CREATE TABLE {s}.`odd ``name` (id INT PRIMARY KEY, v INT, w INT GENERATED ALWAYS AS (v * 2) STORED, "
-    "x INT GENERATED ALWAYS AS (v + 1) VIRTUAL, secret INT INVISIBLE DEFAULT 5)",
-    "CREATE TABLE {s}.kinds (id BIGINT AUTO_INCREMENT PRIMARY KEY, f FLOAT, f2 FLOAT(7,2), d DOUBLE, dec_ DECIMAL(30,10), "
-    "bits BIT(13), flag BIT(1), bin BINARY(8), vb VARBINARY(40), blob_ LONGBLOB, txt TEXT CHARACTER SET latin1, "
-    "u TEXT CHARACTER SET utf8mb4, u2 VARCHAR(30) CHARACTER SET ucs2, j JSON, e ENUM('a','ä',''), s SET('x','y z'), "
-    "g GEOMETRY, dt DATE, dtm DATETIME(6), ts TIMESTAMP(3) NULL, tm TIME(6), y YEAR, ub BIGINT UNSIGNED)",
-    "INSERT INTO {s}.kinds VALUES (0, 1.1, 1.1, -0e0, -12345678901234567890.0123456789, b'1010101010101', b'0', 0x00FF, 0xDEADBEEF00, "
-    "0x5C27000A0D1A22FF, _latin1 0xE4F6FC, 'quote '' back \\\\ nul \\0 smile 😀', 'ucs', '{{\"k\": [1, 1.5, \"ü\", null]}}', 'ä', 'x,y z', "
-    "ST_GeomFromText('POINT(1 2)'), '0000-00-00', '2024-02-31 00:00:00', '2024-01-01 00:00:00.123', '-838:59:59', 0, "
-    "18446744073709551615)",
-    "INSERT INTO {s}.kinds (id, f, d, e, u, blob_, y) VALUES (-5, 3.4e38, 1.7976931348623157e308, '', '', '', 1999)",
-    "INSERT INTO {s}.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (0.1, 0.1, NULL)",
-    "INSERT INTO {s}.parent (name) VALUES ('one'), (_latin1 0xFC), (NULL)",
-    "INSERT INTO {s}.child VALUES ('a', 1, 1), ('ö', 1, 1), ('b', -7, 2), ('', 0, NULL)",
-    "INSERT INTO {s}.`odd ``name` (id, v, secret) VALUES (1, 10, 99), (2, NULL, 7)",
-    "CREATE TABLE {s}.counted (id INT PRIMARY KEY, n INT NOT NULL)",
-    "INSERT INTO {s}.counted VALUES (1, 0)",
-    "CREATE TRIGGER {s}.count_two AFTER INSERT ON {s}.parent FOR EACH ROW UPDATE counted SET n = n + 10 WHERE id = 1",
-    "CREATE TRIGGER {s}.count_one AFTER INSERT ON {s}.parent FOR EACH ROW UPDATE counted SET n = n * 2 WHERE id = 1",
-    "CREATE VIEW {s}.z_base AS SELECT id, name FROM {s}.parent",
-    "CREATE VIEW {s}.a_on_top AS SELECT id, {s}.plus(id) AS p FROM {s}.z_base",
-    "CREATE EVENT {s}.tick ON SCHEDULE EVERY 1 DAY COMMENT 'ENABLE; DISABLE' DO UPDATE {s}.counted SET n = n",
-    "CREATE EVENT {s}.off ON SCHEDULE EVERY 1 DAY DISABLE DO UPDATE {s}.counted SET n = n",
-)
+# One statement a paragraph; @s@ is the schema.
+EVERYTHING = r"""
+CREATE TABLE @s@.parent (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(40) CHARACTER SET latin1, n INT DEFAULT 0)
+
+CREATE TABLE @s@.child (a VARCHAR(20) COLLATE utf8mb4_general_ci, b INT, parent INT, PRIMARY KEY (a, b), KEY (parent),
+  FOREIGN KEY (parent) REFERENCES @s@.parent (id) ON DELETE CASCADE)
+
+CREATE TABLE @s@.`odd ``name` (id INT PRIMARY KEY, v INT, w INT GENERATED ALWAYS AS (v * 2) STORED, x INT GENERATED
+  ALWAYS AS (v + 1) VIRTUAL, secret INT INVISIBLE DEFAULT 5)
+
+CREATE TABLE @s@.kinds (id BIGINT AUTO_INCREMENT PRIMARY KEY, f FLOAT, f2 FLOAT(7,2), d DOUBLE, dec_ DECIMAL(30,10),
+  bits BIT(13), flag BIT(1), bin BINARY(8), vb VARBINARY(40), blob_ LONGBLOB, txt TEXT CHARACTER SET latin1, u TEXT
+  CHARACTER SET utf8mb4, u2 VARCHAR(30) CHARACTER SET ucs2, j JSON, e ENUM('a','ä',''), s SET('x','y z'), g GEOMETRY, dt
+  DATE, dtm DATETIME(6), ts TIMESTAMP(3) NULL, tm TIME(6), y YEAR, ub BIGINT UNSIGNED)
+
+INSERT INTO @s@.kinds VALUES (0, 1.1, 1.1, -0e0, -12345678901234567890.0123456789, b'1010101010101', b'0', 0x00FF,
+  0xDEADBEEF00, 0x5C27000A0D1A22FF, _latin1 0xE4F6FC, 'quote '' back \\ nul \0 smile 😀', 'ucs', '{"k": [1, 1.5, "ü",
+  null]}', 'ä', 'x,y z', ST_GeomFromText('POINT(1 2)'), '0000-00-00', '2024-02-31 00:00:00', '2024-01-01 00:00:00.123',
+  '-838:59:59', 0, 18446744073709551615)
+
+INSERT INTO @s@.kinds (id, f, d, e, u, blob_, y) VALUES (-5, 3.4e38, 1.7976931348623157e308, '', '', '', 1999)
+
+INSERT INTO @s@.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (0.1, 0.1, NULL)
+
+INSERT INTO @s@.parent (name) VALUES ('one'), (_latin1 0xFC), (NULL)
+
+INSERT INTO @s@.child VALUES ('a', 1, 1), ('ö', 1, 1), ('b', -7, 2), ('', 0, NULL)
+
+INSERT INTO @s@.`odd ``name` (id, v, secret) VALUES (1, 10, 99), (2, NULL, 7)
+
+CREATE TABLE @s@.counted (id INT PRIMARY KEY, n INT NOT NULL)
+
+INSERT INTO @s@.counted VALUES (1, 0)
+
+CREATE TRIGGER @s@.count_two AFTER INSERT ON @s@.parent FOR EACH ROW UPDATE counted SET n = n + 10 WHERE id = 1
+
+CREATE TRIGGER @s@.count_one AFTER INSERT ON @s@.parent FOR EACH ROW UPDATE counted SET n = n * 2 WHERE id = 1
+
+CREATE VIEW @s@.z_base AS SELECT id, name FROM @s@.parent
+
+CREATE VIEW @s@.a_on_top AS SELECT id, @s@.plus(id) AS p FROM @s@.z_base
+
+CREATE EVENT @s@.tick ON SCHEDULE EVERY 1 DAY COMMENT 'ENABLE; DISABLE' DO UPDATE @s@.counted SET n = n
+
+CREATE EVENT @s@.off ON SCHEDULE EVERY 1 DAY DISABLE DO UPDATE @s@.counted SET n = n
+"""
 
 
 def make_everything(box: Sandbox, schema: str) -> None:
     with box.source.connect() as db:
         db.execute("SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'")
         made_function = False
-        for statement in EVERYTHING:
+        for statement in EVERYTHING.strip().split("\n\n"):
             if "a_on_top" in statement and not made_function:
                 _make_routines(db, schema)
                 made_function = True
-            db.execute(statement.format(s=schema))
+            db.execute(statement.replace("@s@", schema))
         if db.version.is_mariadb:
             db.execute(f"CREATE SEQUENCE {schema}.seq START WITH 5 INCREMENT BY 3 CACHE 10")
             db.query(f"SELECT NEXTVAL({schema}.seq)")

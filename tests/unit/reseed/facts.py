@@ -56,6 +56,7 @@ TARGET = TargetFacts(
     server=server(2, TARGET_UUID, channels=(channel(),)),
     read_only=True,
     super_read_only=False,
+    trust_creators=False,
     dump_clients=(),
     replicas=(),
     writers=(),

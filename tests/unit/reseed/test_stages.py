@@ -25,6 +25,7 @@ def marker(stage: Stage, position: str = P) -> Marker:
         applier=True,
         read_only=True,
         super_read_only=False,
+        trust_creators=False,
     )
 
 
@@ -76,13 +77,13 @@ def test_it_never_goes_on_later_than_what_was_recorded_nor_without_the_data(
     stage=st.sampled_from(Stage),
     texts=st.tuples(st.text(), st.text(), st.text(), st.text()),
     delay=st.integers(0, 2**31 - 1),
-    flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+    flags=st.tuples(*[st.booleans()] * 5),
 )
 def test_a_marker_survives_being_written(
-    stage: Stage, texts: tuple[str, str, str, str], delay: int, flags: tuple[bool, bool, bool, bool]
+    stage: Stage, texts: tuple[str, str, str, str], delay: int, flags: tuple[bool, bool, bool, bool, bool]
 ) -> None:
     source, channel, before, position = texts
-    receiver, applier, read_only, super_read_only = flags
+    receiver, applier, read_only, super_read_only, trust = flags
     value = Marker(
         run="r",
         stage=stage,
@@ -96,6 +97,7 @@ def test_a_marker_survives_being_written(
         applier=applier,
         read_only=read_only,
         super_read_only=super_read_only,
+        trust_creators=trust,
     )
     assert Marker.from_entries(value.entries()) == value
 
