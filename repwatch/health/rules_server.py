@@ -42,9 +42,8 @@ def unreachable(world: World) -> Iterator[Finding]:
                 severity=Severity.CRITICAL,
                 summary=f"{label(server)} {_SILENT[result.failure]}: {result.text}",
                 meaning="The server is down or frozen, or the way from repwatch to it is closed. " + _UNKNOWN_STATE,
-                remedy="See whether the server runs, and whether repwatch's host reaches its port"
-                + (f" ({result.hint})" if result.hint else "")
-                + ". Before a failover, make sure by a second way that it is really down.",
+                remedy=_sentence(result.hint or "see whether the server runs, and whether repwatch's host reaches its port")
+                + "Before a failover, make sure by a second way that it is really down.",
                 avoid="Do not promote another server because repwatch alone cannot see this one.",
                 evidence=_failure(server, result),
                 settled=False,
@@ -174,4 +173,7 @@ def replica_writable(world: World) -> Iterator[Finding]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}. " if text else ""
+    """A hint as the beginning of a paragraph."""
+    if not text:
+        return ""
+    return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.?!' else '.'} "

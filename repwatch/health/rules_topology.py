@@ -88,8 +88,8 @@ def _wrong(world: World, server: ServerNow, channel: ChannelObservation, wanted:
         meaning="Either the topology was changed and the configuration was not, or somebody pointed the replica to the wrong "
         "server. Then it receives another history than its cluster's.",
         remedy=f"If {reads_from} is right, say so in the configuration (source, replicates_from). If not, see first whether the "
-        f"replica took transactions that {label(wanted)} does not have (compare their GTIDs). If it did: rebuild it; if not: "
-        f"{move}",
+        f"replica took transactions that {label(wanted)} does not have (compare their GTIDs). If it did: "
+        f"{commands.fields(world, server, channel.name)['reseed']}; if not: {move}",
         avoid="Do not move a replica that has foreign transactions: it would stop, or differ in silence.",
         evidence=evidence(
             {

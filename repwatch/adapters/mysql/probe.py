@@ -34,7 +34,7 @@ from repwatch.sql.status import OWN_CONNECTION, kill_connection
 DEADLINE = 4.0
 """Seconds that a look may take, all in."""
 
-_HUNG_HINT = "is the disk that holds the relay logs full? The server's process list and error log still tell"
+_HUNG_HINT = "a full disk under the relay logs does that, or a STOP that waits for a long transaction; the process list tells"
 _FAILURES: tuple[tuple[type[RepwatchError], ProbeFailure], ...] = (
     (LoginRefused, ProbeFailure.LOGIN_REFUSED),
     (UsageError, ProbeFailure.LOGIN_REFUSED),  # the secret cannot be read: nobody can log in with it

@@ -247,6 +247,12 @@ def test_the_source_is_known_by_identity_not_by_address_alone(what: str, there: 
     assert (("db2", "", "wrong-source") in found) is wrong
 
 
+def test_a_server_without_an_id_is_not_the_source_of_who_never_connected() -> None:
+    source, _, other = star(MA)
+    waiting = observation(MA, 2, never(channel(MA, 7)))
+    assert ("db2", "", "wrong-source") not in codes(world([source, waiting, replace(other, server_id=0)]))
+
+
 def test_a_chain_is_right_if_it_is_wanted() -> None:
     source, middle, _ = star(MY)
     last = observation(MY, 3, channel(MY, 2))
