@@ -160,7 +160,7 @@ def headline(notice: Notice) -> str:
 def time_line(notice: Notice) -> str:
     """Since when and for how long; of a resolved incident from when to when."""
     if notice.event is NoticeEvent.RESOLVED:
-        return f"From {stamp(notice.since)} to {stamp(notice.at)}, lasted {lasted(notice)}"
+        return f"Since {stamp(notice.since)}, over at {stamp(notice.at)} after {lasted(notice)}"
     return f"Since {stamp(notice.since)}, for {lasted(notice)}"
 
 

@@ -67,6 +67,10 @@ class Engine:
         """End it."""
         self._process.terminate()
         self._process.wait(60)
+        # The engine leaves the mark of its network namespace mounted.
+        subprocess.run(
+            ["umount", "--lazy", self.folder / "exec-root" / "netns" / "default"], check=False, stderr=subprocess.DEVNULL
+        )
 
 
 @pytest.fixture
@@ -103,7 +107,10 @@ def test_the_image_builds_and_its_container_answers_healthz(engine: Engine, box:
         f'[clusters.shop.servers.{server.name}]\nurl = "mysql://repwatch@{server.address}"\npassword = {{ env = "WATCH" }}\n'
         for server in box.servers
     )
-    config.write_text(f'[web]\nlisten = "127.0.0.1:{port.number}"\n[clusters.shop]\nsource = "source"\n{servers}')
+    store = "sqlite:////var/lib/repwatch/repwatch.db"
+    config.write_text(
+        f'[store]\nurl = "{store}"\n[web]\nlisten = "127.0.0.1:{port.number}"\n[clusters.shop]\nsource = "source"\n{servers}'
+    )
     config.chmod(0o644)
     tmp_path.chmod(0o755)
     secret = box.credentials.secret(Account.WATCH).text
@@ -119,4 +126,5 @@ def test_the_image_builds_and_its_container_answers_healthz(engine: Engine, box:
         assert status.returncode == 0, status.stdout + status.stderr
     finally:
         engine.run("stop", "repwatch-test")
+        port.release()
     assert engine.run("inspect", "-f", "{{.State.ExitCode}}", "repwatch-test").stdout.strip() == "0"
