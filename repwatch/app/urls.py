@@ -74,7 +74,7 @@ def endpoint_of(url: ServerUrl, what: str = "URL", *, fallback: Fallback | None 
     Relative paths count from `folder`. Raises UsageError, without any secret.
     """
     folder = folder or Path()
-    options = read_options(folder / url.defaults_file) if url.defaults_file else {}
+    options = _options(folder / url.defaults_file, what) if url.defaults_file else {}
     user = url.user or options.get("user")
     if not user:
         raise UsageError(f"{what}: there is no user in it", hint=f"the form is {FORM}")
@@ -87,6 +87,13 @@ def endpoint_of(url: ServerUrl, what: str = "URL", *, fallback: Fallback | None 
         password = fallback(user, address)
     ca = url.ca or (Path(ssl_ca) if ssl_ca else None)
     return Endpoint(address=address, user=user, password=password, tls=tls, ca=folder / ca if ca else None)
+
+
+def _options(path: Path, what: str) -> dict[str, str | None]:
+    try:
+        return read_options(path)
+    except UsageError as error:
+        raise UsageError(f"{what}: {error}", hint=error.hint) from None
 
 
 def _parse(text: str) -> ServerUrl:

@@ -34,12 +34,13 @@ def guard(verb: str, work: Callable[[], object]) -> int:
     _end_on_signals(verb)
     threading.excepthook = _in_thread
     failed = FAILED.get(verb, 2)
+    output = sys.stdout
     try:
         status = work()
         sys.stdout.flush()
-    except SystemExit as end:
-        if isinstance(end.__context__, BrokenPipeError):  # click says 1, which means something else to a script
-            return _unexpected(end.__context__, failed)
+    except SystemExit:
+        if sys.stdout is not output:  # so click ends where the reader has gone, with a 1 that means something else to a script
+            return _unexpected(BrokenPipeError(), failed)
         raise
     except RepwatchError as error:
         return _said(str(error), FAILED.get(verb, error.exit_status), error.hint)
@@ -95,7 +96,7 @@ def _unexpected(error: Exception, failed: int) -> int:
 
 def _drop_output() -> None:
     """Make what is still to be written go nowhere, so that the interpreter does not fail over it at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _recorded(error: BaseException) -> str:
