@@ -291,7 +291,8 @@ class _Run:
     def _prove(self) -> None:
         report = prove(self._request.source, self._request.replica, self._tools.connect, self._tools.clock, self._tools.progress)
         if report.verdict is not Verdict.IDENTICAL:
-            raise NeedsPerson(f"the replica runs but is not proved: {what_is_wrong(report)}", report.verdict.value)
+            text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"
+            raise NeedsPerson(text, report.verdict.value)
         reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
         _restore_settings(self._target, self._marker)
         drop_marker(self._target)

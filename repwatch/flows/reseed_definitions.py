@@ -91,7 +91,7 @@ def read_copy_tables(db: Database) -> tuple[CopyTable, ...]:
         )
         whole = all(part["p"] is None for part in key)  # a prefix of a column does not order its rows
         chunk_key = table.primary_key if whole and can_chunk(table) else ()
-        tables.append(CopyTable(table=table, chunk_key=chunk_key, row_bytes=int(row["a"] or 0)))
+        tables.append(CopyTable(table=table, chunk_key=chunk_key))
     return tuple(tables)
 
 

@@ -19,6 +19,7 @@ from repwatch.sql.rowcopy import CopyTable
 _PATIENT = Timeouts(connect=10.0, read=600.0)  # a catalogue of many tables
 _ATTEMPTS = 3  # a schema change during the copy starts it anew
 _CHUNK_BYTES = 4_000_000
+_FIRST_CHUNK_ROWS = 100  # the server's average may be wrong or missing, so the first rows are measured
 _CHUNK_ROWS = (20, 10_000)
 _STATEMENT_CHARACTERS = 1_000_000
 # Table gone, its definition changed since the snapshot, unknown column.
@@ -202,12 +203,12 @@ class _Copy:
         )
 
     def _chunks(self, copy: CopyTable) -> Iterator[list[Row]]:
-        limit = min(max(_CHUNK_BYTES // max(copy.row_bytes, 1), _CHUNK_ROWS[0]), _CHUNK_ROWS[1])
         if not copy.chunk_key:
-            yield from _batches(self._reader.stream(rowcopy.read_chunk(copy, None, 0)), limit)
+            yield from _batches(self._reader.stream(rowcopy.read_chunk(copy, None, 0)), _FIRST_CHUNK_ROWS)
             return
         places = [copy.columns.index(name) for name in copy.chunk_key]
         after: list[bytes | None] | None = None
+        limit = _FIRST_CHUNK_ROWS
         while True:
             rows = self._reader.query(rowcopy.read_chunk(copy, after, limit)).rows
             if rows:
@@ -215,6 +216,7 @@ class _Copy:
             if len(rows) < limit:
                 return
             after = [rows[-1][place] for place in places]
+            limit = min(max(_CHUNK_BYTES * len(rows) // _size(rows), _CHUNK_ROWS[0]), _CHUNK_ROWS[1])
 
     def _insert(self, copy: CopyTable, rows: list[Row]) -> None:
         head = rowcopy.insert_head(copy)
@@ -223,20 +225,29 @@ class _Copy:
         size = 0
         room = min(_STATEMENT_CHARACTERS, self._packet // 4)  # a character of ours may be four bytes
         for row in rows:
+            if _size([row]) > room:
+                self._write(rowcopy.insert_one(copy, row, self._job.writer.version), row)
+                continue
             text = "(" + ",".join([make(value) for make, value in zip(makers, row, strict=True)]) + ")"
             if parts and size + len(text) > room:
                 self._write(head + ",".join(parts))
                 parts, size = [], 0
             parts.append(text)
             size += len(text) + 1
-        self._write(head + ",".join(parts))
+        if parts:
+            self._write(head + ",".join(parts))
 
-    def _write(self, statement: str) -> None:
+    def _write(self, statement: str, values: Row = ()) -> None:
         writer = self._job.writer
-        writer.execute(statement)
+        writer.execute(statement, [value for value in values if value is not None])
         bad = [text for code, text in writer.warnings() if code not in rowcopy.HARMLESS_WARNINGS]
         if bad:
             raise StatementRefused(f"a value was not stored as it is: {bad[0]}", server=writer.server)
+
+
+def _size(rows: Sequence[Row]) -> int:
+    """Bytes of their values, at least 1."""
+    return sum(len(value) for row in rows for value in row if value is not None) or 1
 
 
 def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from repwatch.drift import progress as drift
 from repwatch.drift.report import DriftReport, TableReport, Verdict
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.topology import ReplicaTarget, ServerSpec
@@ -16,15 +17,18 @@ def prove(
 ) -> DriftReport:
     """Compare every row; the marker on the replica is no drift. Raises what the check raises."""
     request = CheckRequest(source=source, replicas=(replica,), exclude=(f"{MARKER_SCHEMA}.*",))
-    progress(Progress(phase=Phase.VERIFY))
-    return check(request, connect=connect, clock=clock)
+
+    def tell(now: drift.Progress) -> None:
+        progress(Progress(phase=Phase.VERIFY, text=now.table, done=now.rows, total=now.rows_expected, seconds=now.seconds))
+
+    return check(request, connect=connect, clock=clock, progress=tell)
 
 
 def what_is_wrong(report: DriftReport) -> str:
     """One line about a report that is not *identical*."""
     (replica,) = report.replicas
     if replica.reason is not None:
-        return f"the replica could not be compared: {replica.reason.value}"
+        return f"it could not be compared: {replica.reason.value}"
     bad = [table for table in replica.tables if table.verdict is not Verdict.IDENTICAL]
     more = f" and {len(bad) - 3} more tables" if len(bad) > 3 else ""
     return ", ".join(_table(table) for table in bad[:3]) + more

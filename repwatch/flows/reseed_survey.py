@@ -59,7 +59,6 @@ def _source(db: Database) -> SourceFacts:
             engine=row["e"] or "",
             rows=int(row["r"] or 0),
             data_bytes=int(row["d"] or 0),
-            row_bytes=int(row["a"] or 0),
         )
         for row in db.texts(definitions.LIST_TABLES)
     )
@@ -82,6 +81,7 @@ def _server(db: Database) -> ServerFacts:
         server_id=number("server_id"),
         server_uuid=row["server_uuid"] or "",
         log_bin=bool(number("log_bin")),
+        logs_updates=bool(number("updates")),
         gtid=bool(number("gtid")),
         lower_case_names=number("names"),
         max_allowed_packet=number("packet"),

@@ -17,6 +17,7 @@ class ServerFacts:
     server_id: int
     server_uuid: str  # "" on MariaDB
     log_bin: bool
+    logs_updates: bool  # what it replicates goes to its binary log too
     gtid: bool
     lower_case_names: int
     max_allowed_packet: int
@@ -42,7 +43,6 @@ class TableFacts:
     engine: str
     rows: int  # the server's estimate
     data_bytes: int
-    row_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,12 @@ def _steps(facts: Facts) -> tuple[Step, ...]:
         Step(
             what="delete the replica's own binary logs", where=target, statement=reseed.forget_history(version), reversible=False
         ),
-        Step(what="set the position", where=target, statement=reseed.set_position(version, "<position of the snapshot>"), reversible=False),
+        Step(
+            what="set the position",
+            where=target,
+            statement=reseed.set_position(version, "<position of the snapshot>"),
+            reversible=False,
+        ),
         Step(what="attach to the source", where=target, statement=_attach(facts), reversible=False),
         Step(
             what="start replication and catch up",

@@ -77,6 +77,11 @@ def _settings(facts: Facts) -> Iterator[Refusal]:
     source, target = facts.source.server, facts.target.server
     if not source.log_bin:
         yield Refusal(code="no-binlog", summary=f"{source.address} writes no binary log: set log_bin and restart it")
+    if source.channels and not source.logs_updates:
+        yield Refusal(
+            code="updates-not-logged",
+            summary=f"{source.address} replicates, but not into its binary log: set log_slave_updates (log_replica_updates)",
+        )
     for server in (source, target):
         if not server.gtid:
             yield Refusal(code="gtid-off", summary=f"{server.address} runs without GTIDs: set gtid_mode = ON")

@@ -45,7 +45,7 @@ PROCESSES = (
 
 
 def identity(version: ServerVersion) -> str:
-    """Columns server_id, server_uuid, log_bin, gtid, names, packet, expires, member: what preconditions compare.
+    """Columns server_id, server_uuid, log_bin, updates, gtid, names, packet, expires, member: what preconditions compare.
 
     `expires` is in seconds, 0 for never; `gtid` and `member` (of Galera) are 1 or 0.
     """
@@ -57,8 +57,11 @@ def identity(version: ServerVersion) -> str:
             "@@GLOBAL.server_uuid AS server_uuid, @@GLOBAL.gtid_mode = 'ON' AS gtid, "
             "@@GLOBAL.binlog_expire_logs_seconds AS expires, 0 AS member"
         )
+    renamed = not version.is_mariadb and version.at_least(8, 0, 26)
+    updates = "log_replica_updates" if renamed else "log_slave_updates"
     return (
-        "SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.log_bin AS log_bin, @@GLOBAL.lower_case_table_names AS names, "
+        f"SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.log_bin AS log_bin, @@GLOBAL.{updates} AS updates, "
+        "@@GLOBAL.lower_case_table_names AS names, "
         f"@@GLOBAL.max_allowed_packet AS packet, {own}"
     )
 

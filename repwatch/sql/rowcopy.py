@@ -40,7 +40,6 @@ class CopyTable:
 
     table: Table
     chunk_key: tuple[str, ...] = ()
-    row_bytes: int = 0  # the server's average, 0 if unknown
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -137,9 +136,28 @@ def _text(value: Raw) -> str:
         return f"0x{value.hex()}"
 
 
+def insert_one(copy: CopyTable, row: Sequence[Raw], version: ServerVersion) -> str:
+    """An INSERT of one row with parameters, for rows too large for literals: hexadecimal would double them."""
+    values = (
+        "NULL" if value is None else _placeholder(copy, name, version) for name, value in zip(copy.columns, row, strict=True)
+    )
+    return insert_head(copy).replace("%", "%%") + f"({', '.join(values)})"
+
+
+def _placeholder(copy: CopyTable, name: str, version: ServerVersion) -> str:
+    make = _literal(copy.table.column(name).data_type, version)
+    if make is _json:
+        return "_utf8mb4 %s"
+    return "_binary %s" if make in (_text, _bytes) else "%s"
+
+
 def insert_head(copy: CopyTable) -> str:
     """The beginning of an INSERT of these rows, up to VALUES."""
     return f"INSERT INTO {quote_table(copy.table.name)} ({', '.join(map(quote_name, copy.columns))}) VALUES "
+
+
+# A reader on the replica may keep a table from being dropped: after two minutes that is told, not waited for.
+_LIMITS = "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600, lock_wait_timeout = 120"
 
 
 def loader_setup(version: ServerVersion) -> tuple[str, ...]:
@@ -153,7 +171,7 @@ def loader_setup(version: ServerVersion) -> tuple[str, ...]:
         return (
             "SET SESSION sql_log_bin = 0",
             f"SET SESSION {common}, check_constraint_checks = 0, max_statement_time = 0, innodb_strict_mode = 0",
-            "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600",
+            _LIMITS,
         )
     own_keys = ", sql_generate_invisible_primary_key = 0" if version.at_least(8, 0, 30) else ""
     no_key_needed = ", sql_require_primary_key = 0" if version.at_least(8, 0, 13) else ""
@@ -161,7 +179,7 @@ def loader_setup(version: ServerVersion) -> tuple[str, ...]:
     return (
         "SET SESSION sql_log_bin = 0",
         f"SET SESSION {common}, unique_checks = 0, innodb_strict_mode = 0{own_keys}{no_key_needed}{any_parent_key}",
-        "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600",
+        _LIMITS,
     )
 
 

@@ -16,6 +16,7 @@ def server(number: int, uuid: str, version: str = "9.7.0", channels: tuple[Chann
         server_id=number,
         server_uuid=uuid,
         log_bin=True,
+        logs_updates=True,
         gtid=True,
         lower_case_names=0,
         max_allowed_packet=64_000_000,
@@ -48,7 +49,7 @@ def channel(uuid: str = SOURCE_UUID, source_id: int = 1, name: str = "", delay: 
 
 
 def table(name: str = "orders", engine: str = "InnoDB", kind: str = "BASE TABLE", data_bytes: int = 1000) -> TableFacts:
-    return TableFacts(name=TableName("shop", name), kind=kind, engine=engine, rows=10, data_bytes=data_bytes, row_bytes=100)
+    return TableFacts(name=TableName("shop", name), kind=kind, engine=engine, rows=10, data_bytes=data_bytes)
 
 
 SOURCE = SourceFacts(server=server(1, SOURCE_UUID), tables=(table(),), fingerprint="f")

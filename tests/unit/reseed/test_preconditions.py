@@ -60,6 +60,7 @@ MARIADB = target(source(version=ServerVersion.parse("10.11.6-MariaDB")), version
         (ELSEWHERE, "standalone"),
         (target(version=ServerVersion.parse("8.4.3")), "target-older"),
         (source(log_bin=False), "no-binlog"),
+        (source(logs_updates=False, channels=(channel(source_id=9, uuid="9"),)), "updates-not-logged"),
         (source(gtid=False), "gtid-off"),
         (target(gtid=False), "gtid-off"),
         (target(lower_case_names=1), "lower-case-names-differ"),
@@ -129,6 +130,10 @@ def test_a_schema_that_is_the_replicas_own_is_left_alone() -> None:
 
 def test_views_and_sequences_are_no_foreign_engines() -> None:
     assert codes(tables(table(engine="", kind="VIEW"), table(kind="SEQUENCE"))) == set()
+
+
+def test_a_source_that_replicates_from_nobody_may_leave_updates_unlogged() -> None:
+    assert codes(source(logs_updates=False)) == set()
 
 
 def test_binary_logs_that_never_expire_hold_no_copy_up() -> None:
