@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from repwatch.model.plan import Refusal
 from repwatch.reseed.facts import Facts, reads_from
+from repwatch.sql.replication import set_delay
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 _TRANSACTIONAL = {"innodb"}
@@ -154,8 +155,11 @@ def _privileges(facts: Facts) -> Iterator[Refusal]:
 
 def _channel(facts: Facts) -> Iterator[Refusal]:
     if facts.current is not None and facts.current.held and facts.target.marker is None:
+        target = facts.target.server
         yield Refusal(
-            code="held", summary=f"a repair or a check holds the applier of {facts.target.server.address}: let it end first"
+            code="held",
+            summary=f"a repair or a check holds the applier of {target.address}: let it end, or run it again; "
+            f"if its record is lost: {set_delay(target.version, facts.channel, 0)}",
         )
     if facts.follows_source:
         return

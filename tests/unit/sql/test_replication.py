@@ -60,7 +60,8 @@ def test_a_new_channel_is_held_and_reads_by_gtid(version: ServerVersion) -> None
 MARIADB_ROW = {
     "Connection_name": "", "Master_Host": "db1", "Master_Port": "3306", "Master_User": "repl", "Master_Server_Id": "1",
     "Slave_IO_Running": "Preparing", "Slave_SQL_Running": "No", "Last_IO_Errno": "0", "Last_IO_Error": "",
-    "Last_SQL_Errno": "1062", "Last_SQL_Error": "Duplicate", "SQL_Delay": str(HOLD_DELAY), "Using_Gtid": "Slave_Pos", "Seconds_Behind_Master": None,
+    "Last_SQL_Errno": "1062", "Last_SQL_Error": "Duplicate",
+    "SQL_Delay": str(HOLD_DELAY), "Using_Gtid": "Slave_Pos", "Seconds_Behind_Master": None,
 }  # fmt: skip
 
 
