@@ -19,7 +19,7 @@ from repwatch import __version__
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.secrets import redact
 from repwatch.app.passwords import default_state_dir
-from repwatch.errors import RepwatchError
+from repwatch.errors import Interrupted, RepwatchError
 
 # A Nagios plugin says 3 for "unknown"; our own 2 would read as critical.
 FAILED = {"status": 3}
@@ -43,7 +43,8 @@ def guard(verb: str, work: Callable[[], object]) -> int:
             return _unexpected(BrokenPipeError(), failed)
         raise
     except RepwatchError as error:
-        return _said(str(error), FAILED.get(verb, error.exit_status), error.hint)
+        status = error.exit_status if isinstance(error, Interrupted) else FAILED.get(verb, error.exit_status)
+        return _said(str(error), status, error.hint)
     except (click.ClickException, click.Abort, click.exceptions.Exit) as error:
         return _from_click(error, failed)
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 def node(seen: Look | None, address: Address | None = None) -> Node:
     endpoint = Endpoint(
-        address or (seen.address if seen else Address("gone")), "watch@er", LiteralSecret("geheim"), TlsMode.REQUIRED
+        address or (seen.address if seen else Address("gone")), "wa%/tch@er", LiteralSecret("geheim"), TlsMode.REQUIRED
     )
     return Node(endpoint=endpoint, look=seen)
 
@@ -80,7 +80,7 @@ def test_what_is_printed_is_what_was_found(tmp_path: Path) -> None:
     assert {server.name: cluster.upstream(server) for server in cluster.servers} == links(discovery) | {"db2": {"": "db1"}}
     for server in cluster.servers:
         assert server.endpoint.password == EnvSecret("PW")
-        assert (server.endpoint.user, server.endpoint.tls) == ("watch@er", TlsMode.REQUIRED)
+        assert (server.endpoint.user, server.endpoint.tls) == ("wa%/tch@er", TlsMode.REQUIRED)
     assert cluster.server("db4").endpoint.address.socket == "/run/a b.sock"
 
 
