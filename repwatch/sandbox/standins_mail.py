@@ -1,6 +1,7 @@
 """A mail catcher: a real SMTP server that keeps what it takes. The only module that needs `aiosmtpd` (extra `demo`)."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from repwatch.sandbox.standins import Catch
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # it warns at every login of an attribute of its own that is deprecated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
