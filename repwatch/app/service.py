@@ -35,7 +35,7 @@ class Service:
     settings: Settings
     clock: Clock
     store: SqlStore
-    prober: Prober
+    probers: Sequence[Prober]
     scheduler: Scheduler
     watchers: Sequence[Watcher]
     own: SelfWatcher
@@ -89,7 +89,8 @@ class Service:
             self.clock.sleep(0.02)
         quiet = not self._busy() and not any(thread.is_alive() for thread in self._threads)
         if quiet:  # else a thread may still be writing; what it does not finish is found by the next start
-            self.prober.close()
+            for prober in self.probers:
+                prober.close()
             self.store.close()
         return quiet
 

@@ -26,14 +26,17 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     try:
         _forget_what_is_not_configured(store, settings, clock)
         refusing = {finding.subject for finding in store.standing("")}
-        prober = Prober(Session.connect, clock)
+        # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
+        probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
         return Service(
             settings=settings,
             clock=clock,
             store=store,
-            prober=prober,
+            probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
-            watchers=[_watcher(cluster, settings.receivers, store, prober, clock) for cluster in settings.clusters],
+            watchers=[
+                _watcher(cluster, settings.receivers, store, probers[cluster.name], clock) for cluster in settings.clusters
+            ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
             drift=[drift_runner(c, c.drift_schedule, store, clock) for c in settings.clusters if c.drift_schedule],

@@ -5,12 +5,20 @@ import time
 from typing import TextIO
 
 
+class _OneLine(logging.Formatter):
+    """One line for one event, whatever a server's text contains."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the base class's name
+        return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", "\\n")
+
+
 def set_up_log(stream: TextIO) -> None:
     """Send what repwatch logs to `stream`; libraries speak through repwatch's own words."""
     handler = logging.StreamHandler(stream)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
+    handler.setFormatter(_OneLine("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     log = logging.getLogger("repwatch")
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)

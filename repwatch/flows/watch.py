@@ -115,7 +115,7 @@ class SelfWatcher:
         look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}))
         entry = advance(incidents, self.findings, look, self.audience, {})
         self.incidents = living(incidents, entry.changes)
-        if entry.changes:
+        if entry.changes or self.book.problem:  # what could not be written waits for the next record
             view = build_service_view(self.findings, self.incidents, look.at)
             self.book.record(replace(entry, view=view))
             report(entry)

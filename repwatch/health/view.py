@@ -28,8 +28,8 @@ class DatedView:
     poll_interval: timedelta
 
     def is_stale(self, now: datetime) -> bool:
-        """Older than two polls, and than ten seconds at least."""
-        return now - self.as_of > max(2 * self.poll_interval, STALE_FLOOR)
+        """Older than two polls, and than ten seconds at least; or from a time to come, for the clock was set back since."""
+        return abs(now - self.as_of) > max(2 * self.poll_interval, STALE_FLOOR)
 
 
 def build_view(worlds: Sequence[World], findings: Iterable[Finding], incidents: Iterable[Incident], now: datetime) -> View:

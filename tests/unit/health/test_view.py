@@ -125,7 +125,17 @@ def test_the_worst_finding_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("poll", "age", "stale"), [(20, 40, False), (20, 41, True), (1, 10, False), (1, 11, True), (5, 10, False), (5, 10.5, True)]
+    ("poll", "age", "stale"),
+    [
+        (20, 40, False),
+        (20, 41, True),
+        (1, 10, False),
+        (1, 11, True),
+        (5, 10, False),
+        (5, 10.5, True),
+        (5, -9, False),
+        (5, -11, True),
+    ],
 )
 def test_older_than_two_polls_and_ten_seconds_is_stale(poll: int, age: float, stale: bool) -> None:
     cluster = build_cluster_view(HEALTHY, [finding(severity=Severity.CRITICAL)], ())

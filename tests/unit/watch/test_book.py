@@ -1,0 +1,139 @@
+"""What cannot be written waits, in order and merged, and is written as soon as it can be."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.errors import StoreError
+from repwatch.flows.book import Book, merge
+from repwatch.flows.watch import advance
+from repwatch.health.incident import Change, Incident, Look, LookKind
+from repwatch.health.notice import Audience
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.notice import NoticeEvent
+from repwatch.model.settings import Receiver, WebhookReceiver
+from repwatch.ports.store import Entry
+from tests.unit.watch.handclock import HandClock
+
+RECEIVER = Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/"))
+FINDING = Finding(
+    subject=Subject("shop", "a:1", "", FindingCode.APPLIER_ERROR),
+    severity=Severity.CRITICAL,
+    summary="s",
+    meaning="m",
+    remedy="r",
+)
+
+
+class Flaky(SqlStore):
+    """The real store, which cannot be written or read at times."""
+
+    full = False
+    gone = False
+
+    def record(self, entry: Entry, now: datetime) -> None:
+        if self.full:
+            raise StoreError("full", hint="make room")
+        super().record(entry, now)
+
+    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
+        if self.gone:
+            raise StoreError("gone")
+        return super().open_incidents(cluster)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Flaky]:
+    opened = Flaky.open(f"sqlite:///{tmp_path}/s.db")
+    yield opened
+    opened.close()
+
+
+class Desk:
+    """A book and its looks, a second apart."""
+
+    def __init__(self, store: Flaky) -> None:
+        self.clock = HandClock()
+        self.store = store
+        self.book = Book(store, self.clock, "shop")
+
+    def look(self, *findings: Finding) -> Entry:
+        self.clock.sleep(1)
+        incidents, _ = self.book.read()
+        servers = frozenset({"a:1"})
+        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=servers, observed=servers)
+        entry = advance(incidents, findings, look, Audience(receivers=(RECEIVER,)), {})
+        self.book.record(entry)
+        return entry
+
+    def outbox(self) -> list[NoticeEvent]:
+        events = []
+        while (envelope := self.store.due(RECEIVER.id, self.clock.now())) is not None:
+            events.append(envelope.notice.event)
+            self.store.delivered(envelope, {}, self.clock.now())
+        return events
+
+
+def test_an_outage_that_comes_and_goes_on_a_full_disk_is_told_afterwards(store: Flaky) -> None:
+    desk = Desk(store)
+    store.full = True
+    for findings in ([FINDING], [FINDING], [FINDING], [], []):
+        desk.look(*findings)
+    assert "make room" in desk.book.problem
+    assert desk.outbox() == []
+    store.full = False
+    desk.look()
+    assert desk.book.problem == ""
+    assert desk.outbox() == [NoticeEvent.OPENED, NoticeEvent.RESOLVED]
+    assert store.open_incidents("shop") == ()
+
+
+def test_an_outage_keeps_its_start_over_a_full_disk(store: Flaky) -> None:
+    desk = Desk(store)
+    desk.look(FINDING)
+    begun = desk.clock.now()
+    store.full = True
+    for _ in range(5):
+        desk.look(replace(FINDING, evidence={"n": "new every time"}))
+    store.full = False
+    desk.look(FINDING)
+    (incident,) = store.open_incidents("shop")
+    assert incident.since == begun
+    assert desk.outbox() == [NoticeEvent.OPENED]
+
+
+def test_two_outages_of_one_subject_on_a_full_disk(store: Flaky) -> None:
+    desk = Desk(store)
+    store.full = True
+    for findings in ([FINDING], [FINDING], [], [], [FINDING], [FINDING]):
+        desk.look(*findings)
+    store.full = False
+    desk.look(FINDING)
+    assert desk.outbox() == [NoticeEvent.OPENED, NoticeEvent.RESOLVED, NoticeEvent.OPENED]
+
+
+def test_a_store_that_cannot_be_read_stops_no_look(store: Flaky) -> None:
+    desk = Desk(store)
+    desk.look(FINDING)
+    store.gone = True
+    assert [change.after is not None for change in desk.look(FINDING).changes] == [True]
+    assert desk.outbox() == [NoticeEvent.OPENED]
+
+
+def test_what_waits_does_not_grow_with_time(store: Flaky) -> None:
+    desk = Desk(store)
+    store.full = True
+    for number in range(50):
+        desk.look(replace(FINDING, evidence={"n": str(number)}))
+    assert len(desk.book._unwritten.changes) == 1
+
+
+def test_merging_what_was_never_stored_and_is_gone_leaves_nothing(store: Flaky) -> None:
+    desk = Desk(store)
+    entry = desk.look(FINDING)
+    after = entry.changes[0].after
+    assert merge(entry, Entry(changes=(Change(after, None),))).changes == ()
