@@ -119,7 +119,8 @@ class Drift(Table):
     """Scheduled drift checks of a cluster."""
 
     schedule: Annotated[str, BeforeValidator(values.cron), Kind("cron: minute hour day month weekday, UTC")] | None = Field(
-        default=None, description="When to check every replica of the cluster; weekday 0 and 7 are Sunday."
+        default=None,
+        description="When to check every replica of the cluster; weekday 0 and 7 are Sunday. Day and weekday must both fit.",
     )
     prove_within: Annotated[PositiveDuration, LATER] | None = Field(
         default=None, description="Every row is to be proved within this time."

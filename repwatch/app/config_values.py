@@ -1,7 +1,6 @@
 """Words of the configuration as values: durations, secrets, addresses, times of day. Raise ValueError, never with the input."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -108,25 +107,38 @@ def day_window(value: object) -> str:
 
 
 _CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def cron(value: object) -> str:
-    """Five fields: minute, hour, day, month, weekday (0 and 7 are Sunday). Names of months and days are not taken."""
+    """Five fields: minute, hour, day, month, weekday (0 and 7 are Sunday). Names of months and days are not taken.
+
+    The weekday is given back by name: the scheduler counts from Monday, where every crontab counts from Sunday.
+    """
     fields = value.split() if isinstance(value, str) else []
     if len(fields) != len(_CRON_FIELDS):
         raise ValueError('must be five fields, minute hour day month weekday, such as "0 2 * * *"')
-    for text, (name, low, high) in zip(fields, _CRON_FIELDS, strict=True):
-        if not all(low <= number <= high for number in _cron_numbers(text, name)):
-            raise ValueError(f"the {name} must lie between {low} and {high}")
+    numbers = [_cron_numbers(text, *limits) for text, limits in zip(fields, _CRON_FIELDS, strict=True)]
+    days = sorted({number % 7 for number in numbers[-1]})
+    fields[-1] = "*" if len(days) == len(_WEEKDAYS) else ",".join(_WEEKDAYS[day] for day in days)
     return " ".join(fields)
 
 
-def _cron_numbers(text: str, name: str) -> Iterator[int]:
+def _cron_numbers(text: str, name: str, low: int, high: int) -> set[int]:
+    numbers: set[int] = set()
     for part in text.split(","):
         found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?", part)
-        if found is None or (found[2] and int(found[2]) < int(found[1])):
+        first, last, step = (int(word) if word else None for word in found.groups()) if found else (None, None, None)
+        if found is None or (last is not None and first is not None and last < first):
             raise ValueError(f"the {name} is not understood; write *, 5, 1-5, 1,3 or */10")
-        yield from (int(number) for number in found.groups()[:2] if number)
+        if first is None:
+            first, last = low, high
+        elif last is None:
+            last = high if step else first
+        if not low <= first <= high or not low <= (last or first) <= high:
+            raise ValueError(f"the {name} must lie between {low} and {high}")
+        numbers.update(range(first, (last or first) + 1, step or 1))
+    return numbers
 
 
 def table_pattern(value: object) -> str:

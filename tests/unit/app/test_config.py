@@ -1,11 +1,13 @@
 """The configuration: what is read, what is refused, on which line, and that no secret is repeated."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.triggers.cron import CronTrigger
 
 from repwatch.app.config import find_config, later_keys, load_config
+from repwatch.app.config_values import cron
 from repwatch.errors import ConfigError, UsageError
 from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, TlsMode
 from repwatch.model.finding import Severity
@@ -90,7 +92,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert settings.state_dir == tmp_path / "state"
     assert (settings.listen_host, settings.listen_port) == ("::1", 9090)
     assert (cluster.source, cluster.poll_interval, cluster.max_lag) == ("db1", timedelta(seconds=1.5), timedelta(seconds=90))
-    assert cluster.drift_schedule == "0 2 * * 1-5"
+    assert cluster.drift_schedule == "0 2 * * mon,tue,wed,thu,fri"
     assert cluster.replication is not None
     assert (cluster.replication.user, cluster.replication.password) == ("repl", EnvSecret("REPL"))
     assert db1.endpoint.password == FileSecret(tmp_path / "secrets/db1")
@@ -290,3 +292,30 @@ def test_a_named_file_counts_before_the_environment_and_that_before_the_folder(
 
 def test_keys_without_effect_are_known(tmp_path: Path) -> None:
     assert sorted(later_keys(written(tmp_path, FULL))) == ["clusters.shop.drift.prove_within", "clusters.shop.drift.window"]
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("0 2 * * 0", {6}),
+        ("0 2 * * 7", {6}),
+        ("0 2 * * 1", {0}),
+        ("0 2 * * 1-5", {0, 1, 2, 3, 4}),
+        ("0 2 * * 5-7", {4, 5, 6}),
+        ("0 2 * * 0-1", {6, 0}),
+        ("0 2 * * */2", {6, 1, 3, 5}),
+        ("0 2 * * *", set(range(7))),
+        ("*/20 2 * 1-12/2 3,6", {2, 5}),
+    ],
+)
+def test_a_schedule_means_what_it_means_in_a_crontab(text: str, days: set[int]) -> None:
+    """The oracle is the calendar: weekday() counts from Monday."""
+    trigger = CronTrigger.from_crontab(cron(text), timezone=UTC)
+    at: datetime | None = datetime(2026, 1, 1, tzinfo=UTC)
+    fired = set()
+    for _ in range(30):
+        at = trigger.get_next_fire_time(at, at)
+        assert at is not None
+        fired.add(at.weekday())
+        at += timedelta(minutes=1)
+    assert fired == days
