@@ -107,7 +107,7 @@ def _proves_equal(round_: Round, events: Events, still: Stillness | None) -> boo
         return True
     if still and still.covers(round_.started, round_.ended, STILL_MARGIN_EQUAL):
         return True
-    return round_.second is not None and round_.first.same_as(round_.second)
+    return round_.second is not None and round_.first.same_as(round_.second) and not round_.ahead
 
 
 def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 from repwatch.drift.report import Reason
 from repwatch.drift.verdict import Events
-from repwatch.errors import Refused, ServerError
+from repwatch.errors import PrivilegeMissing, Refused, ServerError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
@@ -57,6 +57,7 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_tables(db)
+    replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
     mine = [channel for channel in channels if channel.source_id == source.server_id]
     # A channel that never connected since its server's start knows no id yet.
@@ -65,3 +66,11 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
         return Reason.NO_GTID
     return None
+
+
+def _may_read_snapshot_position(db: Database) -> bool:
+    try:
+        db.scalar(positions.SNAPSHOT_POSITION)
+    except PrivilegeMissing:
+        return False
+    return True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from repwatch.drift.verdict import Events
 from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_reach import await_position, note_position
 from repwatch.flows.drift_world import CheckWorld, SourceSide
@@ -92,11 +93,13 @@ class Reader:
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, *, source: SourceSide | None) -> Sight:
         exact = None
-        if self._exact and unit.by_row:
+        # Of a signature the position matters only where statements replicate: see `verdict`.
+        positioned = unit.by_row or self._world.source.events is Events.STATEMENTS
+        if self._exact and positioned:
             db.execute(positions.SNAPSHOT)
             try:
                 coordinates = None if source is None else self._log_coordinates(db)
-                exact = None if source is not None else db.scalar(positions.replica_position(db.version))
+                exact = None if source is not None else db.scalar(positions.SNAPSHOT_POSITION)
                 signature, rows, overflow = self._read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
@@ -106,7 +109,7 @@ class Reader:
             signature, rows, overflow = self._read(db, reading, unit)
         position = note_position(self._world, db) if source is not None else ""
         applied = exact or ""
-        if source is None and unit.by_row and not self._exact:
+        if source is None and positioned and not self._exact:
             applied = db.scalar(positions.replica_position(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(

@@ -118,7 +118,9 @@ class TablesCheck:
 
         told(0, False)
         every = [source, *tables.values()]
-        exact = self._world.source.version.is_mariadb and all(is_transactional(table) for table in every)
+        exact = all(is_transactional(table) for table in every) and all(
+            self._world.replicas[number].tells_snapshots for number in numbers
+        )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison), readings, exact=exact))
         opened = _Open(
             check=TableCheck(pipeline, most=self._most, told=told), source=source, tables=tables, comparison=comparison

@@ -50,6 +50,7 @@ class ReplicaSide:
     lane: Lane
     version: ServerVersion | None = None
     server_uuid: str = ""
+    tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
     tables: dict[TableName, Table] = field(default_factory=dict)
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached

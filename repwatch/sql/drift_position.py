@@ -23,15 +23,16 @@ def wait_for(version: ServerVersion, position: str, seconds: float) -> str:
 
 
 def replica_position(version: ServerVersion) -> str:
-    """What a replica has applied. On MariaDB, read inside a snapshot, that is the snapshot's exact position."""
-    if version.is_mariadb:
-        return (
-            "SELECT GROUP_CONCAT(CONCAT_WS('-', p.domain_id, p.server_id, p.seq_no)) FROM mysql.gtid_slave_pos AS p JOIN "
-            "(SELECT domain_id, MAX(sub_id) AS sub_id FROM mysql.gtid_slave_pos GROUP BY domain_id) AS l "
-            "ON p.domain_id = l.domain_id AND p.sub_id = l.sub_id"
-        )
-    return "SELECT @@GLOBAL.gtid_executed"
+    """What a replica has applied."""
+    return "SELECT @@GLOBAL.gtid_slave_pos" if version.is_mariadb else "SELECT @@GLOBAL.gtid_executed"
 
+
+# What a MariaDB replica has applied: read inside a snapshot, that snapshot's exact position.
+SNAPSHOT_POSITION: Final = (
+    "SELECT GROUP_CONCAT(CONCAT_WS('-', p.domain_id, p.server_id, p.seq_no)) FROM mysql.gtid_slave_pos AS p JOIN "
+    "(SELECT domain_id, MAX(sub_id) AS sub_id FROM mysql.gtid_slave_pos GROUP BY domain_id) AS l "
+    "ON p.domain_id = l.domain_id AND p.sub_id = l.sub_id"
+)
 
 # The coordinates of MariaDB's last consistent snapshot (manual: "Enhancements for START TRANSACTION WITH CONSISTENT SNAPSHOT").
 SNAPSHOT_LOG: Final = "SHOW STATUS LIKE 'binlog_snapshot_%'"

@@ -1,0 +1,213 @@
+"""The rule of verdicts against random histories: no false *identical* and no false *drifted*, whatever replicates and when it shows.
+
+The model is one row on a source and a replica. Commits enter the binary log, show in the source's engine, and are named by the
+source's position at three moments that lie close together in either order (MySQL's position trails what shows, MariaDB's leads);
+the replica applies them after a delay, also before they show on the source. Events carry the row's image, or are statements that
+work on what the replica has. A verdict is false if it holds at none of the positions that its last round may have read.
+"""
+
+import random
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from repwatch.drift.report import Verdict
+from repwatch.drift.verdict import DRIFT_SECONDS, Content, Events, Judgement, Round, Stillness, judge, needs_second
+
+LIMBO = 0.2  # seconds between a commit's three moments, at most: below the margins of the rule
+
+
+@dataclass(frozen=True)
+class Commit:
+    logged: float
+    shows: float
+    named: float
+    applied: float
+    kind: str  # "image", "add", "set", "other"
+    value: int
+
+
+@dataclass(frozen=True)
+class History:
+    """Values after n commits, on both sides, and when each moment of each commit came."""
+
+    commits: tuple[Commit, ...]
+    source: tuple[int, ...]
+    replica: tuple[int, ...]
+    exact: bool  # snapshots know their positions
+
+    def shown(self, at: float) -> int:
+        return bisect_right([commit.shows for commit in self.commits], at)
+
+    def named(self, at: float) -> int:
+        return bisect_right([commit.named for commit in self.commits], at)
+
+    def applied(self, at: float) -> int:
+        return bisect_right([commit.applied for commit in self.commits], at)
+
+    def reached(self, position: int, at: float) -> float:
+        """When the replica has applied so many commits, not before `at`."""
+        return max(at, self.commits[position - 1].applied) if position else at
+
+    def stillness(self, at: float) -> Stillness:
+        named = self.named(at)
+        return Stillness(self.commits[named - 1].named if named else -100.0, at)
+
+
+@st.composite
+def histories(draw: st.DrawFn, events: Events) -> History:
+    exact = draw(st.booleans())
+    leads = draw(st.booleans())
+    drift = draw(st.sampled_from([0, 1, -1, -1, 2]))
+    every = ["image", "other"] if events is Events.ROW_IMAGES else ["image", "add", "set", "other"]
+    kinds = sorted(draw(st.sets(st.sampled_from(every), min_size=1)))
+    pace = draw(st.sampled_from([0.002, 0.01, 0.05, 0.3, 2.0, 8.0]))
+    spread = draw(st.sampled_from([0.0, 0.01, LIMBO]))
+    delay = draw(st.sampled_from([0.0, 0.005, 0.05, 0.5, 3.0]))
+    dice = random.Random(draw(st.integers(0, 2**32)))
+    toggles = draw(st.booleans())
+    commits: list[Commit] = []
+    source, replica = [0], [drift]
+    now = 0.0
+    for number in range(draw(st.integers(0, 400))):
+        now += dice.expovariate(1 / pace)
+        kind = dice.choice(kinds)
+        value = number % 2 if toggles else dice.randrange(4)
+        before = commits[-1] if commits else Commit(0, 0, 0, 0, "", 0)
+        shows = max(before.shows, now + dice.uniform(0, spread))
+        named = max(before.named, now if leads else shows + dice.uniform(0, spread))
+        applied = max(before.applied, now + dice.uniform(0, 2 * delay))
+        commits.append(Commit(now, shows, named, applied, kind, value))
+        here, there = source[-1], replica[-1]
+        match kind:
+            case "image":
+                source.append(value)
+                replica.append(value)
+            case "add":
+                source.append(here + 1)
+                replica.append(there + 1)
+            case "set":
+                source.append(value)
+                replica.append(value if there == here else there)  # UPDATE … SET v = value WHERE v = here
+            case _:
+                source.append(here)
+                replica.append(there)
+    return History(tuple(commits), tuple(source), tuple(replica), exact)
+
+
+def play(history: History, events: Events, dice: random.Random) -> tuple[Judgement, range]:
+    """Rounds at random intervals until the rule has a verdict, as the settlement of a check makes them."""
+    rounds: list[Round] = []
+    at = dice.uniform(0, 3)
+    read = range(0)
+    for _ in range(14):
+        started = at
+        first = history.shown(at)
+        position = history.named(at + 0.001)
+        at = history.reached(position, at + 0.002)
+        there = history.applied(at)
+        round_ = Round(
+            started=started,
+            ended=at,
+            first=Content(str(history.source[first])),
+            replica=Content(str(history.replica[there])),
+            second=None,
+            one_position=history.exact and first == there,
+        )
+        read = range(min(first, there), max(first, there) + 1)
+        if needs_second(round_, events, history.stillness(at)):
+            at += 0.002
+            last = history.shown(at)
+            shown = last if history.exact else min(last, history.named(at))
+            round_ = Round(
+                started=started,
+                ended=at,
+                first=round_.first,
+                replica=round_.replica,
+                second=Content(str(history.source[last])),
+                one_position=round_.one_position,
+                ahead=there > shown,
+            )
+            read = range(min(first, there), max(last, there) + 1)
+        rounds.append(round_)
+        judgement = judge(rounds, events, history.stillness(at))
+        if judgement.verdict is not Verdict.UNDECIDED:
+            return judgement, read
+        at += dice.uniform(0.3, 4.0)
+        judgement = judge(rounds, events, history.stillness(at))
+        if judgement.verdict is not Verdict.UNDECIDED:
+            return judgement, read
+    return judge(rounds, events, history.stillness(at)), read
+
+
+def assert_true(history: History, judgement: Judgement, read: range) -> None:
+    same = [history.source[position] == history.replica[position] for position in read]
+    if judgement.verdict is Verdict.IDENTICAL:
+        assert any(same), "false identical"
+    if judgement.verdict is Verdict.DRIFTED:
+        assert not all(same), "false drifted"
+
+
+@settings(max_examples=400, deadline=None)
+@given(history=histories(Events.ROW_IMAGES), seed=st.integers(0, 2**32))
+def test_row_images(history: History, seed: int) -> None:
+    """Invariant: with full row images a verdict always holds at some position that was read."""
+    judgement, read = play(history, Events.ROW_IMAGES, random.Random(seed))
+    assert_true(history, judgement, read)
+
+
+@settings(max_examples=400, deadline=None)
+@given(history=histories(Events.STATEMENTS), seed=st.integers(0, 2**32))
+def test_statements(history: History, seed: int) -> None:
+    """Invariant: the same where statements replicate that carry a difference on for ever."""
+    judgement, read = play(history, Events.STATEMENTS, random.Random(seed))
+    assert_true(history, judgement, read)
+
+
+@settings(max_examples=200, deadline=None)
+@given(history=histories(Events.STATEMENTS), seed=st.integers(0, 2**32))
+def test_a_quiet_source_is_always_settled(history: History, seed: int) -> None:
+    """Invariant: once nothing is committed any more, a verdict comes, and it is the right one."""
+    quiet = max((commit.applied for commit in history.commits), default=0.0) + 5
+    late = History(
+        tuple(
+            Commit(c.logged - quiet, c.shows - quiet, c.named - quiet, c.applied - quiet, c.kind, c.value)
+            for c in history.commits
+        ),
+        history.source,
+        history.replica,
+        history.exact,
+    )
+    judgement, _ = play(late, Events.STATEMENTS, random.Random(seed))
+    expected = Verdict.IDENTICAL if history.source[-1] == history.replica[-1] else Verdict.DRIFTED
+    assert judgement.verdict is expected
+
+
+def test_the_long_way_takes_its_time() -> None:
+    """Five equal rounds are not enough if they lie close together: a toggled row may be met in step."""
+    rounds = [
+        Round(started=n * 0.1, ended=n * 0.1 + 0.01, first=Content("a"), replica=Content("b"), second=Content("a"))
+        for n in range(20)
+    ]
+    assert judge(rounds, Events.ROW_IMAGES, None).verdict is Verdict.UNDECIDED
+    spread = [
+        Round(
+            started=n * DRIFT_SECONDS / 4,
+            ended=n * DRIFT_SECONDS / 4 + 0.1,
+            first=Content("a"),
+            replica=Content("b"),
+            second=Content("a"),
+        )
+        for n in range(5)
+    ]
+    assert judge(spread, Events.ROW_IMAGES, None).verdict is Verdict.DRIFTED
+    assert judge(spread[:4], Events.ROW_IMAGES, None).verdict is Verdict.UNDECIDED
+
+
+def test_a_void_reading_equals_nothing() -> None:
+    """Not even another void one: what was cut or skipped is never identical."""
+    void = Content(None)
+    round_ = Round(started=0, ended=1, first=void, replica=void, second=void, one_position=True)
+    assert judge([round_] * 9, Events.ROW_IMAGES, Stillness(-100, 100)).verdict is Verdict.UNDECIDED
