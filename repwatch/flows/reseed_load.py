@@ -225,7 +225,7 @@ class _Copy:
         size = 0
         room = min(_STATEMENT_CHARACTERS, self._packet // 4)  # a character of ours may be four bytes
         for row in rows:
-            if _size([row]) > room:
+            if _size([row]) > room and rowcopy.takes_parameters(copy):
                 self._write(rowcopy.insert_one(copy, row, self._job.writer.version), row)
                 continue
             text = "(" + ",".join([make(value) for make, value in zip(makers, row, strict=True)]) + ")"

@@ -227,6 +227,8 @@ class _Locked:
 
     def _lock(self, locker: Database) -> None:
         """Lock the tables, or give up after LOCK_WAIT: the server's own limit has whole seconds only."""
+        if not self._tables:
+            return  # a source without tables: nothing can differ from one moment to the next
         for statement in sql.lock_setup():
             locker.execute(statement)
         killed = _Flag()

@@ -137,11 +137,19 @@ def _text(value: Raw) -> str:
 
 
 def insert_one(copy: CopyTable, row: Sequence[Raw], version: ServerVersion) -> str:
-    """An INSERT of one row with parameters, for rows too large for literals: hexadecimal would double them."""
+    """An INSERT of one row with parameters, for rows too large for literals: hexadecimal would double them.
+
+    Not for a table with `%s` in a name, which the driver would take for a parameter (`takes_parameters`).
+    """
     values = (
         "NULL" if value is None else _placeholder(copy, name, version) for name, value in zip(copy.columns, row, strict=True)
     )
-    return insert_head(copy).replace("%", "%%") + f"({', '.join(values)})"
+    return insert_head(copy) + f"({', '.join(values)})"
+
+
+def takes_parameters(copy: CopyTable) -> bool:
+    """True unless a name looks like a parameter."""
+    return "%s" not in insert_head(copy)
 
 
 def _placeholder(copy: CopyTable, name: str, version: ServerVersion) -> str:

@@ -83,6 +83,11 @@ def test_large_rows_and_tables_without_a_comparable_key_are_copied(
         db.execute(f"CREATE TABLE {schema}.big (id INT PRIMARY KEY, b LONGBLOB)")
         for key in range(3):
             db.execute(f"INSERT INTO {schema}.big VALUES ({key}, REPEAT(UNHEX('FF00275C0A'), 600000))")
+        db.execute(f"INSERT INTO {schema}.big VALUES (9, REPEAT(UNHEX('FF'), 12000000))")  # in hexadecimal, more than a packet
+        if star.flavour is Flavour.MYSQL:
+            db.execute("SET SESSION sql_generate_invisible_primary_key = ON")
+            db.execute(f"CREATE TABLE {schema}.hidden_key (v INT)")
+            db.execute(f"INSERT INTO {schema}.hidden_key VALUES (5), (5), (6)")
         db.execute(f"CREATE TABLE {schema}.f (k FLOAT PRIMARY KEY, v INT)")
         db.execute(f"INSERT INTO {schema}.f VALUES (0.1, 1), (1e20, 2), (-3.3, 3)")
         db.execute(f"CREATE TABLE {schema}.p (t VARCHAR(50), u INT, PRIMARY KEY (t(5), u))")
@@ -96,6 +101,20 @@ def test_large_rows_and_tables_without_a_comparable_key_are_copied(
     star.wait_caught_up(60)
     reseed(request(star, replica), tmp_path)
     assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_a_view_that_is_broken_on_the_source_is_told(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    star.source.sql(
+        f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)",
+        f"CREATE TABLE {schema}.gone (id INT PRIMARY KEY)",
+        f"CREATE VIEW {schema}.broken AS SELECT id FROM {schema}.gone",
+        f"DROP TABLE {schema}.gone",
+    )
+    star.wait_caught_up(60)
+    applied = reseed(request(star, replica), tmp_path)
+    assert applied.outcome is Outcome.DONE
+    assert f"{schema}.broken" in applied.text
+    healthy(star, replica)
 
 
 def test_a_replica_that_cannot_be_proved_stays_marked(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def kill_at(arguments: list[str], journal: Path, moment: tuple[str, str]) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("event", ["begin", "done"])
 def test_killed_at_each_step_it_goes_on_to_the_same_end(star: Sandbox, schema: str, tmp_path: Path, event: str) -> None:
     replica = star.replicas[0]
