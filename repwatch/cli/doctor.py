@@ -7,7 +7,7 @@ import click
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.app.machine import check_machine
-from repwatch.app.targets import load_settings
+from repwatch.app.targets import choose_cluster, load_settings
 from repwatch.cli.options import format_option, target_options
 from repwatch.flows.doctor import examine
 from repwatch.health.checkup import Checkup
@@ -15,10 +15,19 @@ from repwatch.render.doctor import doctor_json, doctor_text
 
 
 @click.command()
+@click.argument("cluster", required=False)
 @target_options
 @format_option("text", "json")
-def doctor(*, config: Path | None, source: str | None, replicas: tuple[str, ...], state: Path | None, output_format: str) -> int:
-    """Check connections, privileges, settings and the driver.
+def doctor(  # noqa: PLR0913 - click hands each option over as an argument
+    *,
+    cluster: str | None,
+    config: Path | None,
+    source: str | None,
+    replicas: tuple[str, ...],
+    state: Path | None,
+    output_format: str,
+) -> int:
+    """Check connections, privileges, settings and the driver, of all clusters or of one.
 
     Missing privileges are printed as the GRANT statements that an administrator can run. Nothing is changed anywhere.
 
@@ -31,9 +40,8 @@ def doctor(*, config: Path | None, source: str | None, replicas: tuple[str, ...]
       repwatch doctor --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2
     """
     settings = load_settings(config, source, replicas, state)
+    chosen = settings.clusters if cluster is None else (choose_cluster(settings, cluster),)
     clock = SystemClock()
-    checkup = Checkup(
-        remarks=check_machine(settings, clock), clusters=examine(settings.clusters, connect=Session.connect, clock=clock)
-    )
+    checkup = Checkup(remarks=check_machine(settings, clock), clusters=examine(chosen, connect=Session.connect, clock=clock))
     click.echo(doctor_json(checkup) if output_format == "json" else doctor_text(checkup))
     return 1 if checkup.problems else 0

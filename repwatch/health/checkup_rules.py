@@ -103,11 +103,9 @@ def operator(context: _Context) -> Iterator[Remark]:
     look = context.look
     match look.operator:
         case None:
-            yield _note(
-                Topic.OPERATOR,
-                "no operator account: repair and reseed use the watching account",
-                "set operator = { user = …, password = … }",
-            )
+            if context.spec.name is not None:  # a URL has no place for a second account
+                told = "no operator account: repair and reseed use the watching account"
+                yield _note(Topic.OPERATOR, told, "set operator = { user = …, password = … }")
         case Failed():
             yield _problem(Topic.OPERATOR, f"the operator account: {look.operator.text}", look.operator.hint)
         case Login():

@@ -55,7 +55,7 @@ def test_a_healthy_cluster_has_no_problems(star: Sandbox, config: Path, tmp_path
         assert {"connection", "privileges", "operator-account", "server-id"} <= topics
         assert server["server"] == str(star.server(server["name"]).address)
         assert server["version"].startswith("MariaDB" if star.flavour is Flavour.MARIADB else "MySQL")
-    text = repwatch("doctor", "--config", str(config), folder=tmp_path)
+    text = repwatch("doctor", "shop", "--config", str(config), folder=tmp_path)
     assert text.returncode == 0
     assert "✗" not in text.stdout
 
