@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import mysql.connector.pooling
@@ -393,6 +393,23 @@ def test_a_server_killed_in_the_middle_of_a_statement(lone: SandboxServer) -> No
 def _wait_for_sleep(looking: Session) -> None:
     query = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(100)'"
     until(lambda: looking.scalar(query) == "1")
+
+
+def test_a_restarted_server_keeps_other_peoples_connections(lone: SandboxServer) -> None:
+    """The number of a connection that was lost belongs to somebody else after a restart: it must not be killed."""
+    lost = lone.connect()
+    lost._opened -= 60
+    lone.kill()
+    lone.start()
+    with ExitStack() as stack:
+        others = [stack.enter_context(lone.connect())]
+        while others[-1].connection_id < lost.connection_id:
+            assert len(others) < 100
+            others.append(stack.enter_context(lone.connect()))
+        lost._unread = True
+        lost.close()
+        until(lambda: not any(thread.name.startswith("abandon") for thread in threading.enumerate()))
+        assert all(other.scalar("SELECT 1") == "1" for other in others)
 
 
 def test_a_frozen_server(lone: SandboxServer) -> None:

@@ -183,9 +183,9 @@ class Session:
 
     def _kill(self, what: str) -> None:
         with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other:
-            # After a restart of the server the same number is somebody else's connection.
+            # After a restart of the server the same number is somebody else's connection. Uptime counts whole seconds.
             uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)
-            if uptime + 1 < time.monotonic() - self._opened:
+            if uptime - 1 < time.monotonic() - self._opened:
                 return
             with suppress(StatementRefused):  # 1094: it is gone already
                 other.execute(f"KILL {what} {self._id}")
