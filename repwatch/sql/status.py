@@ -92,11 +92,6 @@ def show_relay_event(channel: str, file: str, position: int) -> str:
     return f"SHOW RELAYLOG {connection}EVENTS IN {quote_text(file)} FROM {position} LIMIT 1"
 
 
-# An account always sees and may always end its own connections.
-OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query'"
+# An account always sees its own connections. After a restart the same number is another connection, which has not run that long.
+STILL_RUNS = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query' AND TIME >= %s"
 CURRENT_ACCOUNT = "SELECT CURRENT_USER()"
-
-
-def kill_connection(connection: int) -> str:
-    """End a connection with what it runs."""
-    return f"KILL CONNECTION {connection}"

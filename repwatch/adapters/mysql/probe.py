@@ -8,7 +8,6 @@ disk is full) is sent again only when the server has ended the first, so that no
 
 import threading
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -29,7 +28,7 @@ from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
-from repwatch.sql.status import OWN_CONNECTION, kill_connection
+from repwatch.sql.status import STILL_RUNS
 
 DEADLINE = 4.0
 """Seconds that a look may take, all in."""
@@ -52,7 +51,7 @@ class _Lane:
 
     endpoint: Endpoint
     database: Database | None = None
-    hung: int = 0  # the connection whose statement did not come back, 0 if there is none
+    hung: tuple[int, float] | None = None  # the connection whose statement did not come back, and when that was sent
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def drop(self) -> None:
@@ -113,7 +112,7 @@ class Prober:
         kept = lane.database is not None
         while True:
             database = lane.database or self._open(lane)
-            if lane.hung and self._still_hangs(lane, database):
+            if self._still_hangs(lane, database):
                 return self._late(started, "the statement of an earlier look still hangs in the server", _HUNG_HINT)
             asked = self._clock.monotonic()
             try:
@@ -121,7 +120,7 @@ class Prober:
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:
-                    lane.hung = database.connection_id
+                    lane.hung = (database.connection_id, asked)
                     return self._late(started, f"it is connected, but did not answer within {self._patience:g} s")
                 if not kept:
                     raise
@@ -132,12 +131,15 @@ class Prober:
         return lane.database
 
     def _still_hangs(self, lane: _Lane, database: Database) -> bool:
-        if database.scalar(OWN_CONNECTION, (lane.hung,)) == "0":
-            lane.hung = 0
+        """True while the server has not ended what did not come back, though the session's end tried to kill it."""
+        if lane.hung is None:
             return False
-        with suppress(ServerError):  # it may have ended since
-            database.execute(kill_connection(lane.hung))
-        return True
+        connection, asked = lane.hung
+        seconds = int(self._clock.monotonic() - asked) - 1
+        if database.scalar(STILL_RUNS, (connection, seconds)) != "0":
+            return True
+        lane.hung = None
+        return False
 
     def _late(self, started: float, text: str, hint: str = "") -> Unobserved:
         return self._failure(started, ProbeFailure.TIMED_OUT, text, hint)
