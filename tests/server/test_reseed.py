@@ -17,6 +17,7 @@ from repwatch.model.server import Flavour
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sql import replication
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.reseeding import (
     break_with_1062,
@@ -142,6 +143,31 @@ def test_the_source_is_left_as_it_was(star: Sandbox, schema: str, replica: Sandb
     assert star.source.sql(binlog) == before
     healthy(star, replica)
     star.source.sql("SET SESSION lock_wait_timeout = 2", f"ALTER TABLE {schema}.t ADD COLUMN v INT")
+
+
+def test_settings_and_an_intended_delay_come_back(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    super_read_only = star.flavour is Flavour.MYSQL
+    with replica.connect() as db:
+        db.execute(replication.stop_channel(db.version, ""))
+        db.execute(replication.set_delay(db.version, "", 2))
+        db.execute(replication.start_channel(db.version, ""))
+        db.execute("SET GLOBAL super_read_only = 1" if super_read_only else "SET GLOBAL read_only = 0")
+    try:
+        assert reseed(request(star, replica), tmp_path).outcome is Outcome.DONE
+        with replica.connect() as db:
+            assert channel_state(db, "").delay == 2
+            if super_read_only:
+                assert db.scalar("SELECT @@GLOBAL.super_read_only") == "1"
+            else:
+                assert db.scalar("SELECT @@GLOBAL.read_only") == "0"
+            assert db.scalar("SELECT @@GLOBAL.log_bin_trust_function_creators") == "0"
+    finally:
+        with replica.connect() as db:
+            if super_read_only:
+                db.execute("SET GLOBAL super_read_only = 0")
+            release(db, "", Held(delay=0, receiver=True, applier=True))
 
 
 def test_a_schema_change_during_the_copy_is_not_missed(
