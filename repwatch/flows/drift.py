@@ -14,6 +14,7 @@ from repwatch.drift.selection import matches_any, select
 from repwatch.drift.summary import overall
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
+from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
 from repwatch.model.schema import Table, TableName
@@ -33,6 +34,7 @@ class CheckRequest:
     tables: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     max_differences: int = DEFAULT_MOST
+    settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
 
 def _silent(_: Progress) -> None:
@@ -62,7 +64,9 @@ def check(
         source = source_lane.submit(lambda db: meet_source(db, request.source, source_lane)).result()
         for replica, future in zip(replicas, opened, strict=True):
             meet_replica(replica, future, source)
-        world = CheckWorld(source=source, replicas=replicas, clock=clock, cancelled=cancelled)
+        world = CheckWorld(
+            source=source, replicas=replicas, clock=clock, cancelled=cancelled, settle_seconds=request.settle_seconds
+        )
         return _check_tables(world, request, started, progress)
     finally:
         for lane in lanes:

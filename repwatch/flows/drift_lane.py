@@ -15,6 +15,7 @@ T = TypeVar("T")
 STATEMENT_SECONDS: Final = 15.0  # no statement of a check runs longer; pieces aim at half a second
 RECONNECT_SECONDS: Final = 20.0  # how long a lost server is tried again before it is given up
 _PAUSE = 0.5
+_FIRST_TRIES = 3
 
 
 class Lane:
@@ -32,8 +33,8 @@ class Lane:
         return self._thread.submit(self._run, task)
 
     def open(self) -> Future[None]:
-        """Connect and set the session up, without trying again."""
-        return self._thread.submit(self._open)
+        """Connect and set the session up. A server that is not there is not tried again."""
+        return self._thread.submit(self._first_open)
 
     def close(self) -> None:
         """End the thread after its statement (at most STATEMENT_SECONDS) and close the connection."""
@@ -53,6 +54,14 @@ class Lane:
                 if self._clock.monotonic() >= give_up:
                     raise
                 self._clock.sleep(_PAUSE)
+
+    def _first_open(self) -> None:
+        for _ in range(_FIRST_TRIES - 1):
+            try:
+                return self._open()
+            except OutcomeUnknown:
+                self._clock.sleep(_PAUSE)
+        return self._open()
 
     def _open(self) -> None:
         session = self._connect(self._endpoint, Timeouts(connect=5, read=STATEMENT_SECONDS + 10))

@@ -186,6 +186,20 @@ class _Run:
     def _all_read(self, compared: Compared) -> None:
         del self._waits_for[id(compared)]
         self._open -= 1
+        if compared.first.coordinates is not None and compared.first.exact is None and compared.replicas:
+            # Not before: the sooner the replica is read after the source, the likelier both are at one position.
+            future = self._world.source.lane.submit(partial(self._reader.translate, sight=compared.first))
+            self._follow(future, partial(self._translated, compared))
+        else:
+            self._decide(compared)
+
+    def _translated(self, compared: Compared, future: Future[object]) -> None:
+        answer = source_answer(future)
+        assert isinstance(answer, Sight)
+        compared.first = answer
+        self._decide(compared)
+
+    def _decide(self, compared: Compared) -> None:
         if not self._wants_second(compared):
             self._done.append(compared)
         elif not compared.unit.by_row and len(self._held) < HELD:

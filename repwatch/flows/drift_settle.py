@@ -155,7 +155,7 @@ class Settlement:
 
 def settle(world: CheckWorld, settlements: Sequence[Settlement]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
-    give_up = world.clock.monotonic() + SETTLE_SECONDS
+    give_up = world.clock.monotonic() + world.settle_seconds
     for settlement in settlements:
         settlement.judge()
     while any(settlements) and world.clock.monotonic() < give_up and not world.cancelled():

@@ -1,7 +1,7 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from repwatch.drift.verdict import Events
@@ -43,6 +43,7 @@ class Sight:
     ended: float
     position: str = ""  # of the source after the reading
     exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
+    coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
 
 
@@ -82,8 +83,7 @@ class Reader:
 
     def on_source_again(self, db: Database, unit: Unit) -> Sight:
         """S2."""
-        source = self._world.source
-        return self._look(db, self.source, unit, self._world.clock.monotonic(), source=source)
+        return self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic(), source=self._world.source))
 
     def on_replica(self, db: Database, unit: Unit, number: int, position: str) -> Sight:
         """R, once the replica has reached the position. Raises Halt where it does not."""
@@ -92,7 +92,7 @@ class Reader:
         return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), source=None)
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, *, source: SourceSide | None) -> Sight:
-        exact = None
+        exact = coordinates = None
         # Of a signature the position matters only where statements replicate: see `verdict`.
         positioned = unit.by_row or self._world.source.events is Events.STATEMENTS
         if self._exact and positioned:
@@ -104,7 +104,7 @@ class Reader:
             finally:
                 db.execute(positions.END_SNAPSHOT)
             if source is not None and coordinates:
-                exact = self._as_gtid(db, source, coordinates)
+                exact = source.snapshots.get(coordinates)
         else:
             signature, rows, overflow = self._read(db, reading, unit)
         position = note_position(self._world, db) if source is not None else ""
@@ -114,7 +114,7 @@ class Reader:
         ended = self._world.clock.monotonic()
         return Sight(
             signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
-            applied=applied,
+            coordinates=coordinates, applied=applied,
         )  # fmt: skip
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
@@ -141,14 +141,18 @@ class Reader:
         log, offset = found.get("Binlog_snapshot_file", ""), found.get("Binlog_snapshot_position", "")
         return (log, offset) if log else None
 
-    def _as_gtid(self, db: Database, source: SourceSide, coordinates: tuple[str, str]) -> str | None:
+    def translate(self, db: Database, sight: Sight) -> Sight:
+        """The sight with its place in the source's log as GTIDs, where that can be had without reading a long log for nothing."""
+        source, coordinates = self._world.source, sight.coordinates
+        if coordinates is None or sight.exact:
+            return sight
         seen_before = coordinates in source.snapshots
         if not seen_before:
             source.snapshots.clear()
-            source.snapshots[coordinates] = ""
-        if not source.snapshots[coordinates] and (seen_before or int(coordinates[1]) <= _LOG_READ_LIMIT):
-            source.snapshots[coordinates] = db.scalar(positions.log_to_gtid(*coordinates)) or ""
-        return source.snapshots[coordinates] or None
+            source.snapshots[coordinates] = None
+        if source.snapshots[coordinates] is None and (seen_before or int(coordinates[1]) <= _LOG_READ_LIMIT):
+            source.snapshots[coordinates] = db.scalar(positions.log_to_gtid(*coordinates))
+        return replace(sight, exact=source.snapshots[coordinates])
 
 
 def at_one_position(source: Sight, replica: Sight) -> bool:

@@ -39,7 +39,7 @@ class SourceSide:
     events: Events
     tables: dict[TableName, Table]
     watermark: Watermark = field(default_factory=Watermark)
-    snapshots: dict[tuple[str, str], str] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
+    snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
 
 
 @dataclass(kw_only=True)
@@ -64,6 +64,7 @@ class CheckWorld:
     replicas: tuple[ReplicaSide, ...]
     clock: Clock
     cancelled: Callable[[], bool]
+    settle_seconds: float
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""

@@ -22,13 +22,16 @@ from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Sandbox, SandboxServer
 
 
-def run_check(box: Sandbox, *tables: str, replicas: Sequence[SandboxServer] = (), most: int = 1000) -> DriftReport:
+def run_check(
+    box: Sandbox, *tables: str, replicas: Sequence[SandboxServer] = (), most: int = 1000, seconds: float = 60
+) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
         source=box.source.spec(),
         replicas=tuple(ReplicaTarget(server=server.spec()) for server in replicas or box.replicas),
         tables=tables,
         max_differences=most,
+        settle_seconds=seconds,
     )
     return check(request, connect=Session.connect, clock=SystemClock())
 

@@ -1,4 +1,4 @@
-"""The rule of verdicts against random histories: no false *identical* and no false *drifted*, whatever replicates and when it shows.
+"""The rule of verdicts against random histories: no false *identical*, no false *drifted*, whatever replicates, when it shows.
 
 The model is one row on a source and a replica. Commits enter the binary log, show in the source's engine, and are named by the
 source's position at three moments that lie close together in either order (MySQL's position trails what shows, MariaDB's leads);
