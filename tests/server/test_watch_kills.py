@@ -18,7 +18,7 @@ from tests.server.watching import PATIENT, Service, collide, mend, until
 
 measured = logging.getLogger("measured")
 
-OUTAGES = 6
+OUTAGES = 4
 LONGEST_LIFE = 2.5  # seconds after its start
 
 
