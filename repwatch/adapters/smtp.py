@@ -19,6 +19,7 @@ from repwatch.render.notice_email import email
 from repwatch.render.notice_text import one_line
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_FAREWELL_SECONDS = 1.0
 Refusals = dict[str, tuple[int, bytes]]
 
 
@@ -140,8 +141,10 @@ def _context(host: str) -> ssl.SSLContext:
 
 
 def _take_leave(server: smtplib.SMTP) -> None:
-    """The mail is accepted; a server that then hangs up must not make it a failure."""
+    """The mail is accepted; a server that then hangs up or falls silent must not make it a failure."""
     try:
+        if server.sock is not None:
+            server.sock.settimeout(_FAREWELL_SECONDS)
         server.quit()
     except (OSError, smtplib.SMTPException):
         return

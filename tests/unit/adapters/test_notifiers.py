@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import socket
 import ssl
 import subprocess
+import threading
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -319,6 +321,34 @@ def test_no_password_crosses_the_network_in_the_clear() -> None:
         delivery = send_mail(server, user="repwatch", password=PASSWORD)
         assert delivery.outcome is REFUSED
         assert "TLS" in delivery.text
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["hangs-up", "falls-silent"])
+def test_a_mail_that_was_accepted_is_delivered_however_the_server_takes_its_leave(silent: bool) -> None:
+    listener, done = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb", buffering=0) as stream:
+            for answer in (b"220 hi", b"250 hello", b"250 sender", b"250 to", b"250 to", b"354 go on"):
+                stream.write(answer + b"\r\n")
+                stream.readline()
+            while stream.readline() != b".\r\n":
+                pass
+            stream.write(b"250 taken\r\n")
+            if silent:
+                done.wait(30)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    mail = EmailReceiver(
+        to=("a@example.com", "b@example.com"), sender="r@example.com", host="127.0.0.1", port=listener.getsockname()[1]
+    )
+    delivery = build(Receiver(name="oncall", channel=mail), seconds=SECONDS).send(notice(), {})
+    done.set()
+    thread.join()
+    listener.close()
+    assert delivery.outcome is DELIVERED, delivery.text
 
 
 # ── webhook ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
