@@ -190,7 +190,7 @@ INSERT INTO @s@.kinds VALUES (0, 1.1, 1.1, -0e0, -12345678901234567890.012345678
 
 INSERT INTO @s@.kinds (id, f, d, e, u, blob_, y) VALUES (-5, 3.4e38, 1.7976931348623157e308, '', '', '', 1999)
 
-INSERT INTO @s@.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (0.1, 0.1, NULL)
+INSERT INTO @s@.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (1.2345678, 0.1, NULL)
 
 INSERT INTO @s@.parent (name) VALUES ('one'), (_latin1 0xFC), (NULL)
 
