@@ -1,7 +1,8 @@
 """Which finding explains which: cause over symptom, in its first form. Facts are never suppressed, only their notices.
 
 A replica that cannot reach its source is a symptom while repwatch cannot reach that source either. A receiver that fails
-for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom.
+for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom. A replica that is being
+reseeded is stopped, writable and behind because of that.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,14 +13,24 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
+# What a reseed does to its replica on purpose, until it is done.
+_OF_A_RESEED = {
+    FindingCode.APPLIER_STOPPED,
+    FindingCode.RECEIVER_STOPPED,
+    FindingCode.LAGGING,
+    FindingCode.REPLICATION_MISSING,
+    FindingCode.REPLICA_WRITABLE,
+}
 
 
 def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
-    """For each finding that an unreachable source would explain, the subject of that explanation; it need not be true now."""
+    """For each finding that another would explain, the subject of that explanation; it need not be true now."""
     found: dict[Subject, Subject] = {}
     for finding in findings:
         subject = finding.subject
-        if subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
+        if subject.code in _OF_A_RESEED:
+            found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
+        elif subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
             source = _source(world, subject)
             if source is not None:
                 found[subject] = Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)

@@ -24,6 +24,7 @@ RULES = (
     Rule(FindingCode.PRIVILEGE_MISSING, rules_server.privilege_missing),
     Rule(FindingCode.OBSERVATION_STALE, rules_server.stale),
     Rule(FindingCode.DUPLICATE_SERVER_ID, rules_server.duplicate_server_id),
+    Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),
     Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),

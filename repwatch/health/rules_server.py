@@ -7,6 +7,7 @@ from repwatch.health.rules_common import evidence, is_stale, seen, subject, unse
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import Observation, ProbeFailure, Unobserved
+from repwatch.sql.reseed import MARKER_SCHEMA
 
 _SILENT = {
     ProbeFailure.UNREACHABLE: "cannot be reached",
@@ -95,6 +96,22 @@ def stale(world: World) -> Iterator[Finding]:
                 remedy="Look at repwatch's own log and at the load of its host.",
                 evidence=evidence({"last_look": server.result.at.isoformat(), "seen_last": _seen_last(server)}),
                 settled=False,
+            )
+
+
+def half_loaded(world: World) -> Iterator[Finding]:
+    """A reseed has begun on it and is not proved."""
+    for server, observation in seen(world):
+        if observation.half_loaded:
+            command = f"repwatch reseed {world.cluster.name}/{server.spec.label} --apply --resume"
+            yield Finding(
+                subject=subject(world, server, FindingCode.HALF_LOADED),
+                severity=Severity.WARNING,
+                summary=f"{label(server)} is being reseeded: its data are not whole yet",
+                meaning="A reseed has marked this replica and has not proved it yet. Whether it still runs cannot be seen here.",
+                remedy=f"If it was interrupted, finish it: `{command}`.",
+                avoid="Do not read from it, do not promote it, and do not remove the mark by hand.",
+                evidence=evidence({"marker": f"schema {MARKER_SCHEMA}"}),
             )
 
 

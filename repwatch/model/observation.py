@@ -81,6 +81,7 @@ class Observation:
     server_uuid: str  # "" where the flavour has none
     read_only: bool  # ordinary accounts cannot write (super_read_only implies it)
     log_bin: bool
+    half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()

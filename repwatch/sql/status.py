@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.reseed import MARKER_SCHEMA
 
 Version = tuple[int, ...]
 
@@ -43,17 +44,23 @@ class StatusStatement:
         return f"GRANT {self.needs} ON {self.on} TO {account}" if self.needs else ""
 
 
+# The marker that a reseed leaves on a half-loaded replica until it is proved (`sql.reseed`); a schema of that name is enough.
+_HALF_LOADED = (
+    f"(SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {quote_text(MARKER_SCHEMA)}) AS half_loaded"
+)
 _MYSQL_IDENTITY = (
     "SELECT @@global.server_id AS server_id, @@global.server_uuid AS server_uuid, @@global.read_only AS read_only,"
     " @@global.super_read_only AS super_read_only, @@global.log_bin AS log_bin, @@global.gtid_executed AS gtid_executed,"
-    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir"
+    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
+    f" {_HALF_LOADED}"
 )
 # The variable gtid_slave_pos, not the column Gtid_Slave_Pos of the status: with a transaction of the replica's own (0-2-16 after
 # 0-1-15) the column shows that one, the variable the last replicated one (seen on 10.11).
 _MARIADB_IDENTITY = (
     "SELECT @@global.server_id AS server_id, @@global.read_only AS read_only, @@global.log_bin AS log_bin,"
     " @@global.gtid_slave_pos AS gtid_slave_pos, @@global.gtid_binlog_pos AS gtid_binlog_pos,"
-    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir"
+    " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
+    f" {_HALF_LOADED}"
 )
 # The session's time zone is UTC, so these times are UTC, too; the server's own clock is what they compare with.
 _WORKERS = "SELECT UTC_TIMESTAMP(6) AS now_utc, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"

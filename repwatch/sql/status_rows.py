@@ -74,6 +74,7 @@ class Identity:
     server_uuid: str
     read_only: bool
     log_bin: bool
+    half_loaded: bool
     gtid_executed: str
     gtid_applied: str  # the part that came by replication, where the flavour tells (MariaDB)
     performance_schema: bool
@@ -93,6 +94,7 @@ def read_identity(row: RawRow) -> Identity:
         server_uuid=values.text("server_uuid").lower(),
         read_only=values.is_on("read_only") or values.is_on("super_read_only"),
         log_bin=values.is_on("log_bin"),
+        half_loaded=values.is_on("half_loaded"),
         gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
         gtid_applied=applied,
         performance_schema=values.is_on("performance_schema"),

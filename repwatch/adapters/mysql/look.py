@@ -43,6 +43,7 @@ class _Look:
             server_uuid=identity.server_uuid,
             read_only=identity.read_only,
             log_bin=identity.log_bin,
+            half_loaded=identity.half_loaded,
             gtid_executed=identity.gtid_executed,
             instance=identity.instance,
             channels=channels,

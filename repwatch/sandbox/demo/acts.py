@@ -17,7 +17,7 @@ from repwatch.sandbox.demo.mischief import (
 )
 from repwatch.sandbox.demo.narrator import Narrator
 from repwatch.sandbox.demo.stage import POLL, ActFailedError, Run, Stage, wait
-from repwatch.sandbox.demo.told import mails, slack_roots, unresolved
+from repwatch.sandbox.demo.told import codes, mails, slack_roots, unresolved
 
 START_SECONDS = 60
 NOTICE_SECONDS = POLL.total_seconds() + 2
@@ -211,7 +211,8 @@ def resolved(stage: Stage, tell: Narrator) -> None:
     tell.act("6. The incidents resolve", "Whoever was told of the halt is told that it is over.")
     over = wait(lambda: not unresolved(stage), RESOLVE_SECONDS)
     check(act, over is not None, f"no end was told within {RESOLVE_SECONDS} s of: {sorted(unresolved(stage))}; see {stage.log}")
-    tell.fact("every incident that was told of is resolved, in Slack and by e-mail")
+    check(act, codes(stage) <= {CODE, "half-loaded"}, f"people were told of what the reseed itself does: {codes(stage)}")
+    tell.fact("every incident that was told of is resolved, in Slack and by e-mail; the reseed raised no storm")
     green = wait(lambda: stage.repwatch("status").status == 0, RESOLVE_SECONDS, pause=1)
     check(act, green is not None, f"`repwatch status` is not green: {stage.repwatch('status').output}")
     run = stage.repwatch("status")

@@ -19,6 +19,12 @@ def mails(stage: Stage, code: str) -> list[CaughtMail]:
     return [mail for mail in stage.mail.mails if mail.message["X-Repwatch-Incident"].endswith(f"/{code}")]
 
 
+def codes(stage: Stage) -> set[str]:
+    """The codes of all incidents that anybody was told of."""
+    keys = [_payload(root).get("key", "") for root in stage.slack.roots]
+    return {key.rpartition("/")[2] for key in [*keys, *(mail.message["X-Repwatch-Incident"] for mail in stage.mail.mails)]}
+
+
 def unresolved(stage: Stage) -> set[str]:
     """Incidents that somebody was told of and not yet told the end of, as `receiver: key`."""
     slack = {(root.ts, _payload(root).get("key", "")) for root in stage.slack.roots}

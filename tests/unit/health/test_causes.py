@@ -1,0 +1,40 @@
+"""Which finding explains which."""
+
+import pytest
+
+from repwatch.health.causes import causes
+from repwatch.health.rules import diagnose
+from repwatch.model.finding import FindingCode
+from repwatch.model.observation import ThreadError, ThreadState
+from repwatch.model.server import Flavour
+from tests.unit.health.worlds import channel, observation, star, world
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_a_reseed_explains_what_it_does_to_its_replica_and_nothing_else(flavour: Flavour) -> None:
+    source = star(flavour)[0]
+    stopped = channel(flavour, 1, receiver=ThreadState.STOPPED, applier=ThreadState.STOPPED)
+    elsewhere = observation(flavour, 3, channel(flavour, 1, applier=ThreadState.STOPPED))
+    made = world([source, observation(flavour, 2, stopped, half_loaded=True, read_only=False), elsewhere])
+    findings = diagnose(made)
+    explained = causes(made, findings)
+    there = {each.subject.code: explained.get(each.subject) for each in findings if each.subject.server == "10.0.0.2:3306"}
+    assert FindingCode.HALF_LOADED in there
+    assert there.pop(FindingCode.HALF_LOADED) is None
+    assert {code for code, cause in there.items() if cause and cause.code is FindingCode.HALF_LOADED} == {
+        FindingCode.APPLIER_STOPPED,
+        FindingCode.RECEIVER_STOPPED,
+        FindingCode.REPLICA_WRITABLE,
+    }
+    assert all(cause.server == subject.server for subject, cause in explained.items())
+
+
+def test_an_error_of_the_applier_is_not_explained_by_a_reseed() -> None:
+    source, _, other = star(Flavour.MYSQL)
+    broken = channel(
+        Flavour.MYSQL, 1, applier=ThreadState.STOPPED, applier_error=ThreadError(errno=1062, text="Duplicate entry '1'")
+    )
+    made = world([source, observation(Flavour.MYSQL, 2, broken, half_loaded=True), other])
+    findings = diagnose(made)
+    assert FindingCode.APPLIER_ERROR in {each.subject.code for each in findings}
+    assert not [each for each in causes(made, findings) if each.code is FindingCode.APPLIER_ERROR]
