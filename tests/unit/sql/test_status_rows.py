@@ -17,6 +17,7 @@ IDENTITY = Identity(
     server_uuid="",
     read_only=True,
     log_bin=True,
+    half_loaded=False,
     gtid_executed="0-11-5,0-12-77",
     gtid_applied="0-11-5",
     performance_schema=True,
