@@ -78,21 +78,6 @@ def row_code(columns: Sequence[Column], convert: Collection[str] = (), long: Col
     return f"CONCAT_WS(',', {', '.join(elements)})"
 
 
-def longest_code(columns: Sequence[Column]) -> int:
-    """An upper bound of the bytes of an encoded row, from the definitions alone."""
-    return sum(_longest(column) for column in columns)
-
-
-def _longest(column: Column) -> int:
-    kind = kind_of(column)
-    if kind in (Kind.TEXT, Kind.BYTES):
-        digits = column.column_type.partition("(")[2].partition(")")[0]
-        return 32 + 4 * int(digits if digits.isdigit() else 65535)
-    if kind is Kind.CHOICE:
-        return 32 + 4 * len(column.column_type)
-    return 32 + LONG_VALUE
-
-
 def _elements(column: Column, convert: bool, long: bool) -> tuple[str, ...]:
     name = quote_name(column.name)
     kind = kind_of(column)

@@ -104,8 +104,8 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]]) -> Signature:
     """The answer of `signature`. Void if the server warned, or if as many bytes came as GROUP_CONCAT can hold at most.
 
     GROUP_CONCAT cuts at the smaller of group_concat_max_len and max_allowed_packet, at a whole character: what is shorter
-    by more than four bytes was not cut. A row whose code is NULL would be left out; but the longest code that the definition
-    allows is below max_allowed_packet (`fits`), and the server warns.
+    by more than four bytes was not cut. A row whose code is NULL, being longer than max_allowed_packet, would be left out:
+    the server warns of it (1301).
     """
     rows = int(row[0] or b"0")
     size = int(row[2] or b"0")
@@ -172,11 +172,6 @@ def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
         found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())
         position += 3
     return found
-
-
-def fits(longest: int, max_allowed_packet: int) -> bool:
-    """True if no row's code can come near the limit at which CONCAT_WS becomes NULL."""
-    return longest < max_allowed_packet // 2
 
 
 def _keys(columns: Sequence[KeyColumn]) -> str:

@@ -1,0 +1,106 @@
+"""What a difference of definitions means for the rows, and which tables are chosen."""
+
+from dataclasses import replace
+
+import pytest
+
+from repwatch.drift.definitions import compare_definitions
+from repwatch.drift.report import Effect, Reason
+from repwatch.drift.selection import select
+from repwatch.errors import UsageError
+from repwatch.model.schema import Column, Table, TableName
+
+
+def column(
+    name: str, column_type: str, *, charset: str | None = None, collation: str | None = None, generated: str = ""
+) -> Column:
+    return Column(
+        name=name,
+        data_type=column_type.partition("(")[0].partition(" ")[0],
+        column_type=column_type,
+        nullable=False,
+        charset=charset,
+        collation=collation,
+        generated=generated,
+    )
+
+
+def table(*columns: Column, key: tuple[str, ...] = ("id",), name: str = "s.t", engine: str = "InnoDB") -> Table:
+    schema, _, bare = name.partition(".")
+    return Table(name=TableName(schema, bare), engine=engine, columns=(column("id", "int(11)"), *columns), primary_key=key)
+
+
+SAME_DATA = [
+    ("varchar(20)", "longtext"),
+    ("varchar(20)", "varchar(40)"),
+    ("int(11)", "bigint(20) unsigned"),
+    ("int(6) unsigned zerofill", "int"),
+    ("decimal(10,2)", "decimal(12,2)"),
+    ("binary(4)", "blob"),
+]
+OTHER_DATA = [
+    ("decimal(10,2)", "decimal(10,3)"),
+    ("datetime", "datetime(6)"),
+    ("datetime", "timestamp"),
+    ("float", "double"),
+    ("int", "varchar(20)"),
+    ("enum('a')", "set('a')"),
+    ("varchar(4)", "varbinary(4)"),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), SAME_DATA)
+def test_types_of_equal_data_are_compared(ours: str, theirs: str) -> None:
+    found = compare_definitions(table(column("v", ours)), table(column("v", theirs)))
+    assert [difference.effect for difference in found.differences] == [Effect.NONE]
+    assert found.columns == ("id", "v")
+
+
+@pytest.mark.parametrize(("ours", "theirs"), OTHER_DATA)
+def test_types_of_other_data_are_drift(ours: str, theirs: str) -> None:
+    found = compare_definitions(table(column("v", ours)), table(column("v", theirs)))
+    assert [difference.effect for difference in found.differences] == [Effect.DATA]
+    assert (found.columns, found.refusal) == (("id",), None)
+
+
+def test_display_widths_do_not_matter() -> None:
+    assert not compare_definitions(table(column("v", "bigint(20)")), table(column("v", "bigint"))).differences
+
+
+def test_a_key_is_ranged_by_what_both_sides_order_alike() -> None:
+    text = column("k", "varchar(9)", charset="utf8mb4", collation="utf8mb4_bin")
+    folded = replace(text, collation="utf8mb4_general_ci")
+    found = compare_definitions(table(text, key=("id", "k")), table(folded, key=("id", "k")))
+    assert found.ordered_key == ("id",)
+    assert compare_definitions(table(text, key=("k",)), table(folded, key=("k",))).ordered_key == ()
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    assert compare_definitions(table(key=()), table(key=())).refusal is Reason.NO_PRIMARY_KEY
+    other = table(column("b", "int"), key=("b",))
+    assert compare_definitions(table(column("b", "int")), other).refusal is Reason.SCHEMA_DIFFERS
+    strange = table(column("x", "xmltype"))
+    assert compare_definitions(strange, strange).refusal is Reason.UNSUPPORTED_TYPE
+
+
+def test_charsets_of_equal_text() -> None:
+    latin, wide, short = (column("v", "varchar(9)", charset=name) for name in ("latin1", "utf8mb4", "utf8mb3"))
+    assert compare_definitions(table(latin), table(wide)).convert == {"v"}
+    assert compare_definitions(table(short), table(wide)).convert == frozenset()
+
+
+def test_patterns_choose_tables() -> None:
+    tables = [table(name=name) for name in ("shop.orders", "shop.items", "log.orders", "percona.checksums", "app.heartbeat")]
+    chosen = select(tables, (), ())
+    assert [str(name) for name in chosen.chosen] == ["app.heartbeat", "log.orders", "shop.items", "shop.orders"]
+    assert [str(name) for name in chosen.left_out] == ["percona.checksums"]
+    assert [str(name) for name in select(tables, ("shop.*",), ("*.items",)).chosen] == ["shop.orders"]
+    assert [str(name) for name in select(tables, ("percona.checksums",), ()).chosen] == ["percona.checksums"]
+    for wrong in ("orders", "nowhere.*"):
+        with pytest.raises(UsageError):
+            select(tables, (wrong,), ())
+
+
+def test_a_heartbeat_is_known_by_its_columns() -> None:
+    beat = table(column("ts", "varchar(26)"), column("server_id", "int"), name="app.heartbeat")
+    assert [str(name) for name in select([beat], (), ()).left_out] == ["app.heartbeat"]

@@ -1,0 +1,176 @@
+"""Drift reports in all forms: the JSON keeps its published schema, and nothing out of a database becomes markup."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from repwatch.drift.report import (
+    ChangedRow,
+    DriftReport,
+    Effect,
+    ExtraRow,
+    Hex,
+    MissingRow,
+    Pair,
+    Proof,
+    Reason,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableMissing,
+    TableReport,
+    Verdict,
+)
+from repwatch.drift.summary import exit_status
+from repwatch.render.drift_html import drift_html
+from repwatch.render.drift_json import drift_json
+from repwatch.render.drift_markdown import drift_markdown
+from repwatch.render.drift_text import drift_text
+from repwatch.render.drift_words import REASONS
+
+NASTY = "<script>alert('x')</script> | `\n*"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DIFFERENCES = (
+    ChangedRow({"id": "7"}, {NASTY: Pair("N", NASTY), "blob": Pair(Hex("00FF"), None)}),
+    MissingRow({"id": "9"}, {"id": "9", "note": NASTY}),
+    ExtraRow({"id": "10"}, {"id": "10", "note": ""}),
+    SchemaDifference("column", NASTY, "int", None, Effect.DATA),
+    TableMissing(),
+    TableExtra(),
+)
+
+
+def table(
+    verdict: Verdict, *, reason: Reason | None = None, differences: bool = False, proof: Proof | None = None
+) -> TableReport:
+    return TableReport(
+        schema="shop",
+        table=NASTY if differences else "orders",
+        verdict=verdict,
+        reason=reason,
+        proof=proof,
+        rows=10_000,
+        rows_proved=9_000,
+        difference_count=len(DIFFERENCES) + 3 if differences else 0,
+        differences=DIFFERENCES if differences else (),
+    )
+
+
+def report(*tables: TableReport, verdict: Verdict, reason: Reason | None = None) -> DriftReport:
+    replica = ReplicaReport(
+        server="127.0.0.1:3307",
+        name=None,
+        channel="",
+        server_uuid="",
+        verdict=verdict,
+        as_of="0-1-4711",
+        reason=reason,
+        tables=tables,
+        not_replicated=(NASTY,),
+    )
+    return DriftReport(
+        verdict=verdict,
+        started=NOW,
+        finished=NOW + timedelta(seconds=3),
+        source="127.0.0.1:3306",
+        source_name=NASTY,
+        replicas=(replica,),
+        left_out=("percona.checksums",),
+    )
+
+
+DRIFTED = report(table(Verdict.DRIFTED, differences=True, proof=Proof.REREAD), verdict=Verdict.DRIFTED)
+REPORTS = [
+    DRIFTED,
+    report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL),
+    *(report(table(Verdict.UNDECIDED, reason=reason), verdict=Verdict.UNDECIDED, reason=reason) for reason in Reason),
+    report(verdict=Verdict.IDENTICAL),
+]
+
+
+@pytest.mark.parametrize("found", REPORTS)
+def test_the_json_keeps_its_schema(found: DriftReport) -> None:
+    schema = json.loads((files("repwatch") / "schemas" / "drift.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(drift_json(found)))
+
+
+def test_the_json_says_what_the_contract_says() -> None:
+    document = json.loads(drift_json(DRIFTED))
+    (found,) = document["replicas"][0]["tables"]
+    assert (document["started"], document["source"]) == ("2026-01-02T03:04:05.000Z", {"server": "127.0.0.1:3306", "name": NASTY})
+    assert found["difference_count"] == 9
+    assert [difference["kind"] for difference in found["differences"]] == [
+        "changed",
+        "missing",
+        "extra",
+        "schema",
+        "table-missing",
+        "table-extra",
+    ]
+    assert found["differences"][0]["columns"]["blob"] == {"source": {"hex": "00FF"}, "replica": None}
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "onerror", "onclick"}]
+
+
+@pytest.mark.parametrize("found", REPORTS)
+def test_the_page_stands_alone_and_runs_nothing(found: DriftReport) -> None:
+    tags = Tags()
+    tags.feed(drift_html(found))
+    assert "script" not in tags.seen
+    assert not tags.links
+
+
+@pytest.mark.parametrize("found", REPORTS)
+def test_markdown_keeps_its_tables(found: DriftReport) -> None:
+    """A value with a bar or a line end stays in its cell."""
+    for line in drift_markdown(found).splitlines():
+        if line.startswith("| "):
+            assert line.replace("\\|", "").count("|") == 6
+        assert "<script>" not in line
+
+
+@pytest.mark.parametrize("found", REPORTS)
+def test_text_is_a_line_for_each_thing(found: DriftReport) -> None:
+    text = drift_text(found)
+    assert str(found.verdict).upper() in text
+    assert len(text.splitlines()) < 30
+
+
+def test_every_reason_has_words() -> None:
+    assert set(REASONS) == set(Reason)
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (DRIFTED, 1),
+        (report(table(Verdict.IDENTICAL, proof=Proof.REREAD), verdict=Verdict.IDENTICAL), 0),
+        (report(table(Verdict.UNDECIDED, reason=Reason.UNREACHABLE), verdict=Verdict.UNDECIDED, reason=Reason.UNREACHABLE), 2),
+        (report(table(Verdict.UNDECIDED, reason=Reason.NO_PRIMARY_KEY), verdict=Verdict.UNDECIDED), 3),
+        (
+            report(
+                table(Verdict.IDENTICAL, proof=Proof.REREAD),
+                table(Verdict.UNDECIDED, reason=Reason.UNREACHABLE),
+                verdict=Verdict.UNDECIDED,
+                reason=Reason.UNREACHABLE,
+            ),
+            3,
+        ),
+    ],
+)
+def test_exit_status(found: DriftReport, status: int) -> None:
+    assert exit_status(found) == status
