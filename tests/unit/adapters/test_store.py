@@ -103,6 +103,11 @@ def test_a_failing_notice_takes_the_incident_with_it(store: SqlStore) -> None:
     assert store.open_incidents("shop") == ()
 
 
+def test_a_notice_belongs_to_an_incident(store: SqlStore) -> None:
+    with pytest.raises(StoreError):
+        store.record(Entry(postings=(posting(1, incident(), "r"),)), NOW)
+
+
 def test_acknowledging_does_not_race_with_the_service(store: SqlStore, url: str) -> None:
     store.record(Entry(changes=(Change(None, incident()),)), NOW)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as other:

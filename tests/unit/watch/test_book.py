@@ -9,7 +9,7 @@ import pytest
 
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
-from repwatch.flows.book import Book, merge
+from repwatch.flows.book import Book, living, merge
 from repwatch.flows.watch import advance
 from repwatch.health.incident import Change, Incident, Look, LookKind
 from repwatch.health.notice import Audience
@@ -137,3 +137,19 @@ def test_merging_what_was_never_stored_and_is_gone_leaves_nothing(store: Flaky) 
     entry = desk.look(FINDING)
     after = entry.changes[0].after
     assert merge(entry, Entry(changes=(Change(after, None),))).changes == ()
+
+
+def test_the_notice_of_a_cause_lists_its_symptoms_which_are_not_told() -> None:
+    down = replace(FINDING, subject=Subject("shop", "a:1", "", FindingCode.SERVER_UNREACHABLE), settled=True)
+    retrying = replace(FINDING, subject=Subject("shop", "b:1", "", FindingCode.RECEIVER_RETRYING), settled=True)
+    clock = HandClock()
+    incidents: tuple[Incident, ...] = ()
+    audience = Audience(receivers=(RECEIVER,), names={"b:1": "db2"})
+    for _ in range(2):
+        clock.sleep(1)
+        look = Look(at=clock.now(), kind=LookKind.POLL, asked=frozenset({"a:1", "b:1"}), observed=frozenset({"b:1"}))
+        entry = advance(incidents, [retrying, down], look, audience, {retrying.subject: down.subject})
+        incidents = living(incidents, entry.changes)
+    (posting,) = entry.postings
+    assert posting.notice.subject == down.subject
+    assert posting.notice.evidence["symptoms"] == "receiver-retrying on db2"
