@@ -16,7 +16,6 @@ def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Ma
     tables = f" --tables {quote_text(table)}" if table else ""
     commands = {
         "drift": f"`repwatch drift {_cluster(world, server)}{tables}`",
-        "repair": f"`repwatch repair {target}`",
         "reseed": f"`repwatch reseed {target}`",
         "in_table": f" (table {table})" if table else "",
     }

@@ -12,8 +12,8 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.DUPLICATE_KEY,
             "The replica already has a row with a key that the source only now inserts{in_table}: the replica's data was "
             "different before this transaction came. Mostly somebody wrote to the replica.",
-            "Find what differs: {drift}. Put the rows right: {repair}, then {start_applier}. Where much differs: {reseed}. "
-            "Then find who wrote, and see that the replica is read-only.",
+            "Copy the replica anew: {reseed} (it shows its plan first). A check or a repair of single rows needs an applier that "
+            "runs. Then find who wrote, and see that the replica is read-only.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
     ),
@@ -24,8 +24,8 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.ROW_NOT_FOUND,
             "The source changed or deleted a row{in_table} that the replica does not have as it was on the source: the "
             "replica's data was different before this transaction came.",
-            "Find what differs: {drift}. Put the rows right: {repair}, then {start_applier}. Where much differs: {reseed}. If "
-            "somebody deleted on the replica, see that it is read-only; if not, look for replication filters.",
+            "Copy the replica anew: {reseed} (it shows its plan first). A check or a repair of single rows needs an applier that "
+            "runs. If somebody deleted on the replica, see that it is read-only; if not, look for replication filters.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
     ),
@@ -70,7 +70,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         Advice(
             ErrorClass.FOREIGN_KEY,
             "A foreign key{in_table} does not hold on the replica though it held on the source: parent or child rows differ.",
-            "Find what differs, parent and child tables alike: {drift}. Put it right: {repair}, then {start_applier}",
+            "Copy the replica anew: {reseed} (it shows its plan first). Then find who wrote, and see that it is read-only.",
             _NEVER_SKIP + " Do not turn foreign_key_checks off for the applier.",
         ),
     ),
@@ -115,8 +115,8 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.ERRANT,
             "The next transaction does not fit into this server's GTID order (gtid_strict_mode): the replica has written a "
             "transaction of its own, or a stretch of the source's is missing.",
-            "Compare gtid_slave_pos and gtid_binlog_pos of the replica with gtid_binlog_pos of the source. Find what differs: "
-            "{drift}. Repair it, or rebuild: {reseed}",
+            "Compare gtid_slave_pos and gtid_binlog_pos of the replica with gtid_binlog_pos of the source. Then copy the replica "
+            "anew: {reseed}",
             "Do not just turn gtid_strict_mode off: it has told you that the two histories differ.",
         ),
     ),

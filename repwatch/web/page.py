@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from repwatch.model.server import ServerVersion
 from repwatch.model.view import ClusterView, Role, ServerView, View
 
 SAMPLES = 180  # points of a lag line
@@ -93,6 +94,15 @@ def _node(server: ServerView, servers: tuple[ServerView, ...], parents: Mapping[
     drawn.add(server.server)
     children = [each for each in servers if parents[each.server] == server.server]
     return Node(server, tuple(_node(child, servers, parents, drawn) for child in children if child.server not in drawn))
+
+
+def product(version: str) -> str:
+    """`MariaDB 10.11.19`, from what VERSION() says."""
+    try:
+        parsed = ServerVersion.parse(version)
+    except ValueError:
+        return "version unknown"
+    return f"{'MariaDB' if parsed.is_mariadb else 'MySQL'} {'.'.join(map(str, parsed.number))}"
 
 
 def age(span: timedelta) -> str:

@@ -21,9 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from repwatch import __version__
 from repwatch.errors import UsageError
 from repwatch.model.view import Health, View
+from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.web.metrics import exposition
-from repwatch.web.page import LagHistory, age, lag_text, tree
+from repwatch.web.page import LagHistory, age, lag_text, product, tree
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -47,7 +48,9 @@ class Page:
 
     def __post_init__(self) -> None:
         self._templates = Environment(loader=PackageLoader("repwatch.web"), autoescape=True, undefined=StrictUndefined)
-        self._templates.globals.update(age=age, lag_text=lag_text, tree=tree, version=__version__)
+        self._templates.globals.update(
+            age=age, lag_text=lag_text, passages=passages, product=product, tree=tree, version=__version__
+        )
 
     def render(self, template: str) -> str:
         """One template with the latest view."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.view import ChannelView, ClusterView, Role, ServerView, State, View
-from repwatch.web.page import SAMPLES, LagHistory, Node, age, draw_spark, lag_text, tree
+from repwatch.web.page import SAMPLES, LagHistory, Node, age, draw_spark, lag_text, product, tree
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -83,6 +83,19 @@ def test_history_takes_each_view_once_and_forgets_removed_servers() -> None:
 )
 def test_ages_are_words(seconds: float, text: str) -> None:
     assert age(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        ("10.11.19-MariaDB-0+deb12u1-log", "MariaDB 10.11.19"),
+        ("5.5.5-10.6.1-MariaDB", "MariaDB 10.6.1"),
+        ("9.7.4", "MySQL 9.7.4"),
+        ("", "version unknown"),
+    ],
+)
+def test_a_version_is_a_product_and_a_number(version: str, text: str) -> None:
+    assert product(version) == text
 
 
 def test_unknown_lag_is_said() -> None:
