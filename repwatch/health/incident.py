@@ -173,6 +173,8 @@ def _explained(changes: list[Change], causes: Mapping[Subject, Subject], look: L
     living = {c.after.subject: c.after for c in changes if c.after is not None and c.after.phase is not Phase.RESOLVED}
 
     def after(incident: Incident) -> Incident:
+        if incident.good_polls:  # not seen this time: it is about to close, and was nobody's news
+            return incident
         cause = causes.get(incident.subject)
         return _explain(incident, living.get(cause) if cause else None, look)
 

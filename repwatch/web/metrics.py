@@ -69,7 +69,7 @@ def _server_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     took = GaugeMetricFamily("repwatch_probe_duration_seconds", "Duration of the last look.", labels=SERVER)
     read_only = GaugeMetricFamily("repwatch_read_only", "1 if the server refuses ordinary writes.", labels=SERVER)
     for labels, server in _servers(clusters):
-        up.add_metric(labels, float(server.state is not State.UNKNOWN and server.observed is not None))
+        up.add_metric(labels, float(server.probe_seconds is not None))
         state.add_metric(labels, {each.value: each is server.state for each in State})
         seen.add_metric(labels, server.observed.timestamp() if server.observed else math.nan)
         took.add_metric(labels, _or_nan(server.probe_seconds))

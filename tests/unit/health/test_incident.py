@@ -190,6 +190,16 @@ def test_a_symptom_that_is_left_behind_is_let_go_after_a_grace() -> None:
     assert story.of(FindingCode.RECEIVER_RETRYING).cause == ""
 
 
+def test_a_symptom_that_is_no_longer_seen_is_not_told_while_it_closes() -> None:
+    story = Story()
+    stopped = finding(FindingCode.APPLIER_STOPPED)
+    half = finding(FindingCode.HALF_LOADED)
+    for _ in range(2):
+        story.look(half, stopped, causes={stopped.subject: half.subject})
+    story.look(half)  # what is not found has no cause looked up
+    assert story.of(FindingCode.APPLIER_STOPPED).cause == half.subject.key
+
+
 def test_a_cause_that_comes_back_takes_its_symptom_again() -> None:
     story = Story()
     for _ in range(2):
