@@ -88,6 +88,10 @@ def drift(  # noqa: PLR0913 - an argument for each option
             stop = ended.is_set
             reports.append(check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop))
     report = merged(reports)
+    if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
+        raise UsageError(
+            "there is no table to check", hint="does the account see the tables? `repwatch doctor` says what it lacks"
+        )
     _write(RENDERINGS[output_format](report), output)
     if ended.is_set():
         raise Interrupted(ended.number)
