@@ -15,6 +15,7 @@ from repwatch.sql.keyrange import Key
 from repwatch.sql.repair import RowTable
 
 _VERBS = {Event.DELETE: "delete", Event.INSERT: "insert", Event.UPDATE: "update"}
+_VALUE_WIDTH = 40  # of a value that is shown beside the statement, which has it whole
 _POSITION = "<the snapshot's position>"
 
 
@@ -66,7 +67,8 @@ def row_steps(planned: PlannedTable, target: str, version: ServerVersion) -> lis
     """One step for each change, not written to the binary log; the undo file takes all of them back."""
     return [
         Step(
-            what=f"{_VERBS[change.event]} {planned.table.name} {show_key(planned.table, change.key)}",
+            what=f"{_VERBS[change.event]} {planned.table.name} {show_key(planned.table, change.key)}"
+            f"{_differences(planned.table, change)}",
             where=target,
             statement=statement(planned.table, change, version),
             reversible=True,
@@ -82,6 +84,24 @@ def statement(table: RowTable, change: RowChange, version: ServerVersion) -> str
     if change.before is None:
         return sql.insert(table, change.after, version)
     return sql.update(table, change.key, change.after, version)
+
+
+def _differences(table: RowTable, change: RowChange) -> str:
+    """What an update changes: `: status 'X' -> 'N'`."""
+    if change.before is None or change.after is None:
+        return ""
+    triples = zip(table.columns, change.before, change.after, strict=True)
+    return ": " + ", ".join(f"{name} {_value(was)} -> {_value(then)}" for name, was, then in triples if was != then)
+
+
+def _value(raw: bytes | None) -> str:
+    if raw is None:
+        return "NULL"
+    try:
+        text = repr(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        text = f"0x{raw.hex()}"
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 1]}…"
 
 
 def show_key(table: RowTable, key: Key) -> str:

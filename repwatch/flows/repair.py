@@ -188,12 +188,12 @@ def _reason(proposal: Proposal, report: ReplicaReport | None) -> str:
     counts = count_rows(proposal.scope)
     rows = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
     if proposal.pending is not None:
-        return f"a repair of {len(proposal.scope.rows)} rows was interrupted at {proposal.pending.stage.value!r}; it is finished"
+        return f"a repair ({rows}) was interrupted at {proposal.pending.stage.value!r}; it is finished"
     if report is None or not counts:
         return "no wrong rows" if report is not None and report.verdict is Verdict.IDENTICAL else "no rows to repair"
     undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
     rest = f"; undecided and left alone: {', '.join(undecided)}" if undecided else ""
-    return f"{sum(counts.values())} rows differ ({rows}) and replication runs: rewriting them is the cheapest way{rest}"
+    return f"few rows differ ({rows}) and replication runs, so that rewriting them is the cheapest way{rest}"
 
 
 def _finish(request: RepairRequest, tools: Tools, facts: Facts, pending: Unfinished, refusals: tuple[Refusal, ...]) -> Proposal:

@@ -222,12 +222,17 @@ class _Run:
             report = self._check()
             verdict = report.verdict.value
             outcome = Outcome.DONE if report.verdict is Verdict.IDENTICAL else Outcome.FAILED
-            text = f"{self._rows} rows changed" + ("" if outcome is Outcome.DONE else f", but {what_is_wrong(report)}")
+            text = self._changed() + ("" if outcome is Outcome.DONE else f", but {what_is_wrong(report)}")
         except RepwatchError as error:
-            outcome, text = Outcome.FAILED, f"{self._rows} rows changed, but the check afterwards failed: {error}"
+            outcome, text = Outcome.FAILED, f"{self._changed()}, but the check afterwards failed: {error}"
         with suppress(RepwatchError):
             self._record(Stage.ENDED, outcome=outcome.value, verdict=verdict)
         return self._applied(outcome, verdict, text)
+
+    def _changed(self) -> str:
+        if self._pending is not None:
+            return f"the interrupted repair is finished; {self._rows} of its rows were still to be changed"
+        return f"rows changed: {self._rows}"
 
     def _check(self) -> DriftReport:
         request = CheckRequest(source=self._request.source, replicas=(self._request.replica,))

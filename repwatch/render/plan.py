@@ -86,6 +86,7 @@ def _applied_lines(applied: Applied) -> Iterator[str]:
     yield f"{applied.plan.method} {_OUTCOMES[applied.outcome]}{verdict}"
     if applied.text:
         yield f"  {applied.text}"
-    yield from (f"  done: {step}" for step in applied.done_steps)
+    if applied.done_steps:
+        yield f"  stages: {', '.join(applied.done_steps)}"
     if applied.undo_file:
         yield f"  undo file: {applied.undo_file}"
