@@ -86,8 +86,10 @@ CASES = [
         ORDERS,
         NUMBERS[:1],
         [
-            "INSERT INTO {t} SELECT i, 'E', NULL FROM (WITH RECURSIVE n(i) AS "
-             "(SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n) AS s"
+            (
+                "INSERT INTO {t} SELECT i, 'E', NULL FROM "
+                "(WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n) AS s"
+            )
         ],
         *(extra(str(number)) for number in range(2, 901)),
     ),
