@@ -55,6 +55,14 @@ need_mariadb() {
   install_packages "${missing[@]}"
 }
 
+# For the test of the image: an engine that the test starts by hand, in folders of its own.
+need_docker() {
+  local missing=()
+  has dockerd || missing+=(docker.io)
+  has debootstrap || missing+=(debootstrap)
+  install_packages "${missing[@]}"
+}
+
 need_mysql() { "$ROOT/scripts/fetch-mysql"; }
 
 # The first Python that is new enough, on standard output.
