@@ -12,7 +12,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.DUPLICATE_KEY,
             "The replica already has a row with a key that the source only now inserts{in_table}: the replica's data was "
             "different before this transaction came. Mostly somebody wrote to the replica.",
-            "Copy the replica anew: {reseed} (it shows its plan first). A check or a repair of single rows needs an applier that "
+            "Copy the replica anew; this shows the plan first: {reseed}. A check or a repair of rows needs an applier that "
             "runs. Then find who wrote, and see that the replica is read-only.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
@@ -24,7 +24,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.ROW_NOT_FOUND,
             "The source changed or deleted a row{in_table} that the replica does not have as it was on the source: the "
             "replica's data was different before this transaction came.",
-            "Copy the replica anew: {reseed} (it shows its plan first). A check or a repair of single rows needs an applier that "
+            "Copy the replica anew; this shows the plan first: {reseed}. A check or a repair of rows needs an applier that "
             "runs. If somebody deleted on the replica, see that it is read-only; if not, look for replication filters.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
@@ -70,7 +70,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         Advice(
             ErrorClass.FOREIGN_KEY,
             "A foreign key{in_table} does not hold on the replica though it held on the source: parent or child rows differ.",
-            "Copy the replica anew: {reseed} (it shows its plan first). Then find who wrote, and see that it is read-only.",
+            "Copy the replica anew; this shows the plan first: {reseed}. Then find who wrote, and see that it is read-only.",
             _NEVER_SKIP + " Do not turn foreign_key_checks off for the applier.",
         ),
     ),

@@ -1,9 +1,13 @@
 """What the status page shows, worked out from the View: the tree of servers, ages in words, lag over time as a line."""
 
+import re
+import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from markupsafe import Markup, escape
 
 from repwatch.model.server import ServerVersion
 from repwatch.model.view import ClusterView, Role, ServerView, View
@@ -29,25 +33,28 @@ class Spark:
 
 
 class LagHistory:
-    """The last samples of each replica's lag, kept in memory for the page alone."""
+    """The last samples of each replica's lag, kept in memory for the page alone; for several threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._samples: dict[str, deque[float | None]] = {}
         self._last: datetime | None = None
 
     def add(self, view: View) -> None:
         """Take one sample of each server; the same view twice counts once."""
-        if view.as_of == self._last:
-            return
-        self._last = view.as_of
         servers = {server.server: server for cluster in view.clusters for server in cluster.servers}
-        self._samples = {name: self._samples.get(name, deque(maxlen=SAMPLES)) for name in servers}
-        for name, server in servers.items():
-            self._samples[name].append(server.lag_seconds)
+        with self._lock:
+            if view.as_of == self._last:
+                return
+            self._last = view.as_of
+            self._samples = {name: self._samples.get(name, deque(maxlen=SAMPLES)) for name in servers}
+            for name, server in servers.items():
+                self._samples[name].append(server.lag_seconds)
 
     def sparks(self) -> dict[str, Spark]:
         """A line for each server."""
-        return {name: draw_spark(samples) for name, samples in self._samples.items()}
+        with self._lock:
+            return {name: draw_spark(samples) for name, samples in self._samples.items()}
 
 
 def draw_spark(samples: Iterable[float | None]) -> Spark:
@@ -103,6 +110,11 @@ def product(version: str) -> str:
     except ValueError:
         return "version unknown"
     return f"{'MariaDB' if parsed.is_mariadb else 'MySQL'} {'.'.join(map(str, parsed.number))}"
+
+
+def code(text: str) -> Markup:
+    """Text with what stands in back-ticks as code, and everything escaped."""
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def age(span: timedelta) -> str:

@@ -24,7 +24,7 @@ from repwatch.model.view import Health, View
 from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.web.metrics import exposition
-from repwatch.web.page import LagHistory, age, lag_text, product, tree
+from repwatch.web.page import LagHistory, age, code, lag_text, product, tree
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -48,17 +48,20 @@ class Page:
 
     def __post_init__(self) -> None:
         self._templates = Environment(loader=PackageLoader("repwatch.web"), autoescape=True, undefined=StrictUndefined)
+        self._templates.filters["code"] = code
         self._templates.globals.update(
             age=age, lag_text=lag_text, passages=passages, product=product, tree=tree, version=__version__
         )
 
     def render(self, template: str) -> str:
         """One template with the latest view."""
-        view = self.view()
-        if view is not None:
-            self.history.add(view)
-        health = self.health()
-        return self._templates.get_template(template).render(view=view, health=health, sparks=self.history.sparks())
+        return self._templates.get_template(template).render(view=self.view(), health=self.health(), sparks=self.history.sparks())
+
+    def remember(self) -> None:
+        """Take samples until the server stops, whether or not somebody looks at the page."""
+        while not self.stopping.wait(POLL_SECONDS):
+            if (view := self.view()) is not None:
+                self.history.add(view)
 
     async def events(self) -> AsyncIterator[str]:
         """The live part of the page, sent whenever there is a new view."""
@@ -137,6 +140,7 @@ class WebServer:
         self._page = page
         self._thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
         self._thread.start()
+        threading.Thread(target=page.remember, name="web-history", daemon=True).start()
 
     @property
     def url(self) -> str:

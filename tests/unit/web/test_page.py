@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.view import ChannelView, ClusterView, Role, ServerView, State, View
-from repwatch.web.page import SAMPLES, LagHistory, Node, age, draw_spark, lag_text, product, tree
+from repwatch.web.page import SAMPLES, LagHistory, Node, age, code, draw_spark, lag_text, product, tree
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -96,6 +96,10 @@ def test_ages_are_words(seconds: float, text: str) -> None:
 )
 def test_a_version_is_a_product_and_a_number(version: str, text: str) -> None:
     assert product(version) == text
+
+
+def test_what_stands_in_back_ticks_is_code_and_nothing_is_markup() -> None:
+    assert code("run `a <b>` & see") == "run <code>a &lt;b&gt;</code> &amp; see"
 
 
 def test_unknown_lag_is_said() -> None:
