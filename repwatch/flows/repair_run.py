@@ -12,7 +12,7 @@ from repwatch.drift.repair import images, plan_rows
 from repwatch.drift.repair_plan import PlannedTable, statement
 from repwatch.drift.repair_preconditions import definition_refusals
 from repwatch.drift.repair_scope import Scope
-from repwatch.drift.repair_stages import Mode, Phase, Stage
+from repwatch.drift.repair_stages import Mode, Phase, Stage, Unfinished, unfinished
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.undo import Undo, UndoRow, write
 from repwatch.errors import Refused, RepwatchError
@@ -42,17 +42,23 @@ def carry_out(request: RepairRequest, tools: Tools, proposal: Proposal) -> Appli
         raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in proposal.plan.refusals))
     with tools.connect(request.replica.server.writer, PATIENT) as control:
         control.execute(sql.keep_alive())
-        take_turn(control, tools)
+        take_turn(control, tools, proposal.pending)
         return _Run(request, tools, proposal, control).carry_out()
 
 
-def take_turn(control: Database, tools: Tools) -> None:
-    """One repair or reseed of a server at a time; the lock lives as long as the session. Raises Refused."""
+def take_turn(control: Database, tools: Tools, pending: Unfinished | None) -> None:
+    """One repair or reseed of a server at a time; the lock lives as long as the session.
+
+    Raises Refused too where another one has ended or left something unfinished since the journal said `pending`: to act on
+    that would hold the replica with no record of it, or bury the record of how it was.
+    """
     deadline = tools.clock.monotonic() + _LOCK_SECONDS
     while control.scalar(reseed.lock(reseed.LOCK_NAME)) != "1":
         if tools.clock.monotonic() > deadline:
             raise Refused(f"another repair or reseed of {control.server} runs", hint="wait for it to end")
         tools.clock.sleep(0.5)
+    if unfinished(tools.journal.entries()) != pending:
+        raise Refused(f"another repair of {control.server} ran meanwhile", hint="run it again")
 
 
 class _Run:

@@ -147,7 +147,7 @@ def _plan(undo: Undo, refusals: list[Refusal], steps: tuple[Step, ...]) -> Plan:
 def carry_out_undo(request: RepairRequest, tools: Tools, proposal: UndoProposal) -> Applied:
     """Do it. Raises Refused before the first change."""
     with tools.connect(request.replica.server.writer, PATIENT) as control:
-        take_turn(control, tools)
+        take_turn(control, tools, proposal.pending)
         return _UndoRun(request, tools, proposal, control).carry_out()
 
 
