@@ -90,6 +90,18 @@ def replica_targets(cluster: ClusterSpec, channel: str | None = None) -> tuple[R
     return tuple(target for target in targets if channel is None or target.channel == channel)
 
 
+def by_source(cluster: ClusterSpec, targets: Sequence[ReplicaTarget]) -> list[tuple[ServerSpec, tuple[ReplicaTarget, ...]]]:
+    """The replicas by the server that each replicates from, those of the cluster's source first. Raises UsageError."""
+    if not targets:
+        raise UsageError("there is no replica to check", hint="give --replica URL, or another CLUSTER or --channel")
+    groups: dict[str, tuple[ServerSpec, list[ReplicaTarget]]] = {}
+    for target in targets:
+        head = source_of(cluster, target.server, target.channel)
+        groups.setdefault(head.label, (head, []))[1].append(target)
+    ordered = sorted(groups.values(), key=lambda group: cluster.source not in (group[0].name, str(group[0].endpoint.address)))
+    return [(head, tuple(members)) for head, members in ordered]
+
+
 def _no_url(name: str | None) -> None:
     if name and "://" in name:  # it may hold a password, so that no message may repeat it
         raise UsageError("a URL stands where a name belongs", hint="give it as --source URL or --replica URL")

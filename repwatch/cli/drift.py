@@ -11,7 +11,7 @@ import click
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
-from repwatch.app.targets import choose_cluster, load_settings, replica_targets, source_of
+from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
 from repwatch.drift.report import DriftReport
@@ -19,7 +19,6 @@ from repwatch.drift.summary import exit_status, merged
 from repwatch.errors import Interrupted, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
-from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -96,18 +95,6 @@ def drift(  # noqa: PLR0913 - an argument for each option
     if ended.is_set():
         raise Interrupted(ended.number)
     return exit_status(report)
-
-
-def by_source(cluster: ClusterSpec, targets: tuple[ReplicaTarget, ...]) -> list[tuple[ServerSpec, tuple[ReplicaTarget, ...]]]:
-    """The replicas by the server that each replicates from, those of the cluster's source first. Raises UsageError."""
-    if not targets:
-        raise UsageError("there is no replica to check", hint="give --replica URL, or another CLUSTER or --channel")
-    groups: dict[str, tuple[ServerSpec, list[ReplicaTarget]]] = {}
-    for target in targets:
-        head = source_of(cluster, target.server, target.channel)
-        groups.setdefault(head.label, (head, []))[1].append(target)
-    ordered = sorted(groups.values(), key=lambda group: cluster.source not in (group[0].name, str(group[0].endpoint.address)))
-    return [(head, tuple(members)) for head, members in ordered]
 
 
 class _Ended(Event):
