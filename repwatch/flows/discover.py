@@ -36,7 +36,7 @@ def settle_source(cluster: ClusterSpec, *, connect: Connect, clock: Clock) -> Cl
         return cluster
     results = all_at_once({server.label: partial(look_at, server.endpoint, connect) for server in cluster.servers}, clock)
     looks = {label: result for label, result in results.items() if isinstance(result, Look)}
-    source = agreed_source(cluster, looks)
+    source = agreed_source(looks)
     if source is None:
         sources = sorted({str(channel.source) for look in looks.values() for channel in look.channels or ()})
         said = f"; they replicate from {', '.join(sources)}" if sources else ""

@@ -30,7 +30,7 @@ class _Context:
 def check_cluster(cluster: ClusterSpec, results: Mapping[str, Look | Failed]) -> ClusterCheckup:
     """All remarks on a cluster; `results` by label, one for each server."""
     looks = {label: result for label, result in results.items() if isinstance(result, Look)}
-    source = agreed_source(cluster, looks) if cluster.source == AUTO else cluster.source
+    source = agreed_source(looks) if cluster.source == AUTO else cluster.source
     servers = tuple(_server(cluster, spec, results[spec.label], looks, source) for spec in cluster.servers)
     return ClusterCheckup(name=cluster.name, servers=servers)
 

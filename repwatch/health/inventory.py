@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from repwatch.health.agreement import agreed_root
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
 from repwatch.model.topology import AUTO
@@ -78,18 +79,12 @@ def is_identity(channel: ChannelObservation, source: Observation) -> bool:
 
 
 def agreed_source(world: World) -> str | None:
-    """The label of the server that all replication in the cluster comes from, None if there is none or more than one.
+    """The label of the server that all replication in the cluster comes from, as `agreed_root` tells.
 
     Servers that cannot be seen now count as they were seen last, so that a source that goes down stays the source.
-    Of servers that replicate from each other, it is the only writable one.
     """
     links = {(label(server), label(source)) for server, source in _links(world) if source is not server}
-    sources = {source for _, source in links}
-    replicas = {replica for replica, _ in links}
-    roots = sources - replicas
-    if not roots:
-        roots = {name for name in sources if (s := find(world, name)) and s.last_good and not s.last_good.read_only}
-    return next(iter(roots)) if len(roots) == 1 else None
+    return agreed_root(links, [label(server) for server in world.servers if server.last_good and not server.last_good.read_only])
 
 
 def _links(world: World) -> Iterator[tuple[ServerNow, ServerNow]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from repwatch.health.agreement import agreed_root
 from repwatch.health.checkup import Look
 from repwatch.model.server import Address
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
@@ -30,35 +31,22 @@ def same_place(address: Address, look: Look) -> bool:
     return (address.host.lower(), address.port) in places
 
 
-def agreed_source(cluster: ClusterSpec, looks: Mapping[str, Look]) -> str | None:
-    """The label of the server that most others lead up to, None if there is none or two have as many.
+def agreed_source(looks: Mapping[str, Look]) -> str | None:
+    """The label of the server that all replication among these comes from, as `agreed_root` tells."""
+    links = {
+        (label, source)
+        for label, look in looks.items()
+        for channel in look.channels or ()
+        if (source := _upstream(label, channel, looks)) is not None
+    }
+    return agreed_root(links, [label for label, look in looks.items() if not look.is_on("read_only")])
 
-    Only a server that replicates from no other server of the cluster can be it.
-    """
-    votes: dict[str, int] = {}
-    for label in looks:
-        top = _top(label, looks)
-        if top is not None and top != label:
-            votes[top] = votes.get(top, 0) + 1
-    best = sorted(votes, key=lambda label: -votes[label])
-    if not best or (len(best) > 1 and votes[best[0]] == votes[best[1]]):
-        return None
-    return next((server.label for server in cluster.servers if server.label == best[0]), None)
+
+def _upstream(label: str, channel: ChannelState, looks: Mapping[str, Look]) -> str | None:
+    return next((other for other, look in looks.items() if other != label and leads_to(channel, look)), None)
 
 
 def wanted_source(cluster: ClusterSpec, server: ServerSpec, channel: str, settled: str | None) -> str | None:
     """The label of the server that the channel should lead to; None if nothing is said, or AUTO is not settled."""
     wanted = cluster.upstream(server).get(channel)
     return settled if wanted == AUTO else wanted
-
-
-def _top(label: str, looks: Mapping[str, Look]) -> str | None:
-    seen: set[str] = set()
-    while label not in seen:
-        seen.add(label)
-        channels = looks[label].channels or ()
-        above = [other for other, look in looks.items() for channel in channels if other != label and leads_to(channel, look)]
-        if not above:
-            return label
-        label = above[0]
-    return None

@@ -7,7 +7,6 @@ import pytest
 from repwatch.health.checkup import Failed, Level, Look, Topic
 from repwatch.health.checkup_rules import check_cluster
 from repwatch.health.upstream import agreed_source, leads_to
-from repwatch.model.topology import AUTO
 from tests.unit.health.looks import MARIADB, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
@@ -151,17 +150,18 @@ def test_the_replicas_agree_on_the_top_of_the_chain() -> None:
         "db2": look("db2", channel("db1:3306", uuid="uuid-db1")),
         "db3": look("db3", channel("db2:3306", uuid="uuid-db2")),
     }
-    wanted = cluster(*(server(name) for name in chain), source=AUTO)
-    assert agreed_source(wanted, chain) == "db1"
+    assert agreed_source(chain) == "db1"
 
 
-def test_no_source_is_agreed_on_where_two_have_as_many_or_all_stand_in_a_ring() -> None:
+def test_no_source_is_agreed_on_where_two_have_replicas_or_none_of_a_ring_is_writable() -> None:
     two = {
         "db1": look("db1"),
         "db2": look("db2"),
         "db3": look("db3", channel("db1:3306")),
         "db4": look("db4", channel("db2:3306")),
     }
-    assert agreed_source(cluster(*(server(name) for name in two), source=AUTO), two) is None
+    assert agreed_source(two) is None
+    assert agreed_source(two | {"db5": look("db5", channel("db1:3306"))}) is None
     ring = {"db1": look("db1", channel("db2:3306")), "db2": look("db2", channel("db1:3306"))}
-    assert agreed_source(cluster(*(server(name) for name in ring), source=AUTO), ring) is None
+    assert agreed_source(ring) is None
+    assert agreed_source(ring | {"db1": look("db1", channel("db2:3306"), read_only="OFF")}) == "db1"
