@@ -34,6 +34,8 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     LOGIN_REFUSED = "login-refused"
     UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed
+    FILTERS_UNCLEAR = "filters-unclear"  # whether the table is replicated depends on more than its name
+    NOTHING_REPLICATED = "nothing-replicated"  # of a replica: none of the tables is
     NO_PRIMARY_KEY = "no-primary-key"
     SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared
     SCHEMA_CHANGED = "schema-changed"  # DDL in between

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
-from repwatch.drift.selection import matches_any, select
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.selection import select
 from repwatch.drift.summary import overall
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
@@ -100,7 +101,7 @@ def _check_tables(
     work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
     work.run()
     replicas = tuple(
-        _replica_report(replica, work.reports(number), selection.chosen) for number, replica in enumerate(world.replicas)
+        _replica_report(world, number, work.reports(number), selection.chosen) for number in range(len(world.replicas))
     )
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
@@ -113,10 +114,16 @@ def _check_tables(
     )
 
 
-def _replica_report(replica: ReplicaSide, tables: tuple[TableReport, ...], chosen: Sequence[TableName]) -> ReplicaReport:
-    server = replica.target.server
+def _replica_report(
+    world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName]
+) -> ReplicaReport:
+    replica = world.replicas[number]
+    server, reason = replica.target.server, replica.fallen
+    filtered = tuple(str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED)
+    if filtered and not tables:
+        reason = reason or Reason.NOTHING_REPLICATED
     verdict = overall(table.verdict for table in tables)
-    if replica.fallen is not None and verdict is Verdict.IDENTICAL:
+    if reason is not None and verdict is Verdict.IDENTICAL:
         verdict = Verdict.UNDECIDED
     return ReplicaReport(
         server=str(server.endpoint.address),
@@ -125,7 +132,7 @@ def _replica_report(replica: ReplicaSide, tables: tuple[TableReport, ...], chose
         server_uuid=replica.server_uuid,
         verdict=verdict,
         as_of=replica.as_of,
-        reason=replica.fallen,
+        reason=reason,
         tables=tables,
-        not_replicated=tuple(str(name) for name in chosen if matches_any(name, server.local_tables)),
+        not_replicated=filtered,
     )

@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future
 
+from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
 from repwatch.drift.verdict import Events
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
@@ -11,7 +12,7 @@ from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database
-from repwatch.sql import catalogue
+from repwatch.sql import catalogue, filters
 from repwatch.sql import drift_position as positions
 
 
@@ -31,6 +32,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_uuid=uuid or "",
         events=Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS,
         tables=read_tables(db),
+        logged=_logged(db),
     )
 
 
@@ -58,14 +60,26 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.server_uuid = uuid or ""
     replica.tables = read_tables(db)
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
-    channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
+    case, rewrites = db.text_row(filters.filter_settings(db.version))
+    channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)), rewrites)
     mine = [channel for channel in channels if channel.source_id == source.server_id]
     # A channel that never connected since its server's start knows no id yet.
     if not mine and not any(channel.source_id == 0 for channel in channels):
         return Reason.NOT_REPLICATING
+    named = [channel for channel in mine or channels if replica.target.channel in ("", channel.name)]
+    replica.filtering = Filtering(
+        logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
+    )
     if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
         return Reason.NO_GTID
     return None
+
+
+def _logged(db: Database) -> filters.DatabaseFilters:
+    try:
+        return filters.parse_log_status(db.texts(filters.log_status(db.version)))
+    except PrivilegeMissing:
+        return filters.DatabaseFilters()  # `doctor` asks for the privilege
 
 
 def _may_read_snapshot_position(db: Database) -> bool:

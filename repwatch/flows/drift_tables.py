@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
+from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
-from repwatch.drift.selection import matches_any
 from repwatch.drift.summary import table_verdict
 from repwatch.flows.drift_definitions import read_in_order, unchanged
 from repwatch.flows.drift_pipeline import Pipeline
@@ -63,7 +63,7 @@ class TablesCheck:
                 self._scan(source, comparison, numbers, done)
         except TableFailed as failure:
             for number in self._world.standing():
-                if (number, name) not in self._found:
+                if (number, name) not in self._found and self._world.reach(number, name) is not Reach.FILTERED:
                     self._add(number, name, Tally(reason=failure.reason), None)
         estimate = self._world.source.tables.get(name)
         self._rows_before += estimate.estimated_rows if estimate else 0
@@ -92,12 +92,15 @@ class TablesCheck:
         return source, comparable
 
     def _concerned(self, name: TableName) -> list[int]:
-        """The replicas that still take part and do not call the table their own."""
-        return [
-            number
-            for number in self._world.standing()
-            if not matches_any(name, self._world.replicas[number].target.server.local_tables)
-        ]
+        """The replicas that still take part and that get this table by replication; where that is unclear they are told of."""
+        concerned = []
+        for number in self._world.standing():
+            match self._world.reach(number, name):
+                case Reach.REPLICATED:
+                    concerned.append(number)
+                case Reach.UNCLEAR:
+                    self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR), None)
+        return concerned
 
     def _scan(self, source: Table, comparison: Comparison, numbers: list[int], done: int) -> None:
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
@@ -155,7 +158,7 @@ class TablesCheck:
             source = self._world.source.tables.get(name)
             for number, replica in enumerate(self._world.replicas):
                 there = source or replica.tables.get(name)
-                if (number, name) not in self._found and there and not matches_any(name, replica.target.server.local_tables):
+                if (number, name) not in self._found and there and self._world.reach(number, name) is not Reach.FILTERED:
                     self._add(number, name, Tally(reason=replica.fallen or reason), None)
 
     def _one_sided(self, number: int, name: TableName, *, on_source: bool) -> None:

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.report import Reason
+from repwatch.drift.selection import matches_any
 from repwatch.drift.verdict import Events, Stillness
 from repwatch.flows.drift_lane import Lane
 from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 
 
 class Watermark:
@@ -38,6 +41,7 @@ class SourceSide:
     server_uuid: str
     events: Events
     tables: dict[TableName, Table]
+    logged: DatabaseFilters = NO_DATABASE_FILTERS  # what it writes into its binary log
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
 
@@ -52,6 +56,7 @@ class ReplicaSide:
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
     tables: dict[TableName, Table] = field(default_factory=dict)
+    filtering: Filtering = field(default_factory=Filtering)
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached
 
@@ -65,6 +70,13 @@ class CheckWorld:
     clock: Clock
     cancelled: Callable[[], bool]
     settle_seconds: float
+
+    def reach(self, number: int, name: TableName) -> Reach:
+        """Whether a table is replicated to a replica; the replica's own tables are not."""
+        replica = self.replicas[number]
+        if matches_any(name, replica.target.server.local_tables):
+            return Reach.FILTERED
+        return reach(name, replica.filtering, self.source.events)
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""

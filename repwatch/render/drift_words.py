@@ -31,6 +31,8 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNREACHABLE: "the server cannot be reached",
     Reason.LOGIN_REFUSED: "the server refuses the account; `repwatch doctor` says more",
     Reason.UNREADABLE: "a statement was refused or took too long; `repwatch doctor` says which privileges are missing",
+    Reason.FILTERS_UNCLEAR: "replication filters apply, and whether they leave this table out cannot be told from its name",
+    Reason.NOTHING_REPLICATED: "replication filters or local_tables leave none of these tables to compare",
     Reason.NO_PRIMARY_KEY: "it has no primary key",
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",

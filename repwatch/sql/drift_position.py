@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from repwatch.model.server import ServerVersion
+from repwatch.sql.filters import NO_FILTERS, ChannelFilters, parse_filters
 from repwatch.sql.quoting import quote_text
 
 SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
@@ -65,24 +66,18 @@ class ChannelState:
     source_id: int
     receiving: bool
     applying: bool
-    filtered: bool  # filters are set on this channel
+    filters: ChannelFilters = NO_FILTERS
 
 
-_FILTERS = (
-    "Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table", "Replicate_Wild_Do_Table",
-    "Replicate_Wild_Ignore_Table", "Replicate_Rewrite_DB",
-)  # fmt: skip
-
-
-def parse_channels(rows: Sequence[Mapping[str, str | None]]) -> tuple[ChannelState, ...]:
-    """The rows of `channels_statement`, in either spelling."""
+def parse_channels(rows: Sequence[Mapping[str, str | None]], rewrites: str | None = None) -> tuple[ChannelState, ...]:
+    """The rows of `channels_statement`, in either spelling; `rewrites` as `filters.filter_settings` gives them."""
     return tuple(
         ChannelState(
             name=row.get("Connection_name") or row.get("Channel_Name") or "",
             source_id=int(row.get("Source_Server_Id") or row.get("Master_Server_Id") or 0),
             receiving=_either(row, "IO_Running") == "Yes",
             applying=_either(row, "SQL_Running") == "Yes",
-            filtered=any(row.get(name) for name in _FILTERS),
+            filters=parse_filters(row, rewrites),
         )
         for row in rows
     )
