@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from repwatch.model.endpoint import TlsMode
+from repwatch.model.observation import ThreadState
 from repwatch.model.server import Address, ServerVersion
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.status_columns import RawRow, StatusRow
+from repwatch.sql.status_texts import hide_secrets
 
 # The largest delay that both flavours take, in seconds: 68 years. It is stored with the channel, so that a server that
 # restarts and starts its applier by itself still applies nothing.
@@ -25,7 +28,6 @@ class ChannelState:
     source: Address
     source_id: int
     source_uuid: str
-    user: str
     receiver_running: bool  # also while it tries to connect
     applier_running: bool
     receiver_errno: int
@@ -34,7 +36,6 @@ class ChannelState:
     applier_error: str
     delay: int  # seconds
     uses_gtid: bool
-    lag_seconds: int | None
 
     @property
     def held(self) -> bool:
@@ -49,29 +50,22 @@ def show_channels(version: ServerVersion) -> str:
     return f"SHOW {_replica(version)} STATUS"
 
 
-def channel_state(row: Mapping[str, str | None]) -> ChannelState:
+def channel_state(columns: RawRow) -> ChannelState:
     """One row of `show_channels`."""
-
-    def text(*names: str) -> str:
-        return next((row[name] or "" for name in names if name in row), "")
-
-    lag = text("Seconds_Behind_Source", "Seconds_Behind_Master")
+    row = StatusRow(columns)
     return ChannelState(
-        channel=text("Channel_Name", "Connection_name"),
-        source=Address(text("Source_Host", "Master_Host"), int(text("Source_Port", "Master_Port") or 0)),
-        source_id=int(text("Source_Server_Id", "Master_Server_Id") or 0),
-        source_uuid=text("Source_UUID", "Master_UUID").lower(),
-        user=text("Source_User", "Master_User"),
-        receiver_running=text("Replica_IO_Running", "Slave_IO_Running") in ("Yes", "Connecting", "Preparing"),
-        applier_running=text("Replica_SQL_Running", "Slave_SQL_Running") == "Yes",
-        receiver_errno=int(text("Last_IO_Errno") or 0),
-        receiver_error=text("Last_IO_Error"),
-        applier_errno=int(text("Last_SQL_Errno") or 0),
-        applier_error=text("Last_SQL_Error"),
-        delay=int(text("SQL_Delay") or 0),
-        # MariaDB says No, Slave_Pos or Current_Pos
-        uses_gtid=text("Using_Gtid") not in ("", "No") or text("Auto_Position") == "1",
-        lag_seconds=int(lag) if lag else None,
+        channel=row.text("channel_name", "connection_name"),
+        source=Address(row.text("source_host"), row.whole("source_port")),
+        source_id=row.whole("source_server_id"),
+        source_uuid=row.text("source_uuid").lower(),
+        receiver_running=row.thread("replica_io_running") in (ThreadState.RUNNING, ThreadState.CONNECTING),
+        applier_running=row.thread("replica_sql_running") is ThreadState.RUNNING,
+        receiver_errno=row.whole("last_io_errno"),
+        receiver_error=hide_secrets(row.text("last_io_error")),
+        applier_errno=row.whole("last_sql_errno"),
+        applier_error=hide_secrets(row.text("last_sql_error")),
+        delay=row.whole("sql_delay"),
+        uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
     )
 
 

@@ -1,69 +1,20 @@
-"""Rows of the status statements into observations. Pure, by column name; whatever is missing, NULL or odd becomes "unknown".
+"""Rows of the status statements into observations. Pure, by column name; whatever is missing, NULL or odd becomes "unknown"."""
 
-Both flavours' and all versions' names meet in one spelling: lower case, `master` read as `source`, `slave` as `replica`.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from math import isfinite
+from datetime import datetime, timedelta
 
 from repwatch.model.gtid import MariadbPosition
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
+from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets
 
-RawRow = Mapping[str, str | None]
-
-# MariaDB also says Preparing, before it connects.
-_STATES = {
-    "yes": ThreadState.RUNNING,
-    "no": ThreadState.STOPPED,
-    "connecting": ThreadState.CONNECTING,
-    "preparing": ThreadState.CONNECTING,
-}
 # 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about its workers.
 _POINTS_ELSEWHERE = {1964, 1756}
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
-
-
-class StatusRow:
-    """One row by normalised column names."""
-
-    def __init__(self, row: RawRow) -> None:
-        self._values = {_spelling(name): value for name, value in row.items()}
-
-    def text(self, *names: str) -> str:
-        """The first of these columns that says something, "" if none does."""
-        return next((value for name in names if (value := self._values.get(name))), "")
-
-    def number(self, name: str) -> float | None:
-        """A number; None for NULL, for a missing column and for what is no number."""
-        with suppress(ValueError):
-            number = float(self.text(name))
-            return number if isfinite(number) else None
-        return None
-
-    def whole(self, name: str) -> int:
-        """A number, 0 where it is unknown."""
-        return int(self.number(name) or 0)
-
-    def time(self, name: str) -> datetime | None:
-        """A UTC time of the server; None for NULL and for the zero date."""
-        with suppress(ValueError):
-            return datetime.fromisoformat(self.text(name)).replace(tzinfo=UTC)
-        return None
-
-    def is_on(self, name: str) -> bool:
-        """True for anything but 0, OFF, No and nothing: newer servers have more than one way of being read-only."""
-        return self.text(name).lower() not in ("", "0", "off", "no")
-
-
-def _spelling(name: str) -> str:
-    return name.lower().replace("master", "source").replace("slave", "replica")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +105,8 @@ def _name(row: StatusRow) -> str:
 
 
 def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> ChannelObservation:
-    receiver = _STATES.get(row.text("replica_io_running").lower(), ThreadState.UNKNOWN)
-    applier = _STATES.get(row.text("replica_sql_running").lower(), ThreadState.UNKNOWN)
+    receiver = row.thread("replica_io_running")
+    applier = row.thread("replica_sql_running")
     error, worker = _applier_error(row, workers)
     text = error.text if error else ""
     return ChannelObservation(

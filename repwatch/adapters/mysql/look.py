@@ -11,7 +11,8 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
-from repwatch.sql.status_rows import Identity, RawRow, StatusRow, Worker, read_channels, read_identity, read_workers
+from repwatch.sql.status_columns import RawRow, StatusRow
+from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_workers
 from repwatch.sql.status_texts import relay_event_gtid
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"

@@ -21,7 +21,6 @@ def channel(
         source=Address(host, int(port or 3306)),
         source_id=source_id,
         source_uuid=uuid,
-        user="repl",
         receiver_running=connected,
         applier_running=True,
         receiver_errno=0,
@@ -30,7 +29,6 @@ def channel(
         applier_error="",
         delay=0,
         uses_gtid=gtid,
-        lag_seconds=0,
     )
 
 

@@ -35,7 +35,6 @@ def channel(uuid: str = SOURCE_UUID, source_id: int = 1, name: str = "", delay: 
         source=Address("db1", 3306),
         source_id=source_id,
         source_uuid=uuid,
-        user="repl",
         receiver_running=True,
         applier_running=False,
         receiver_errno=0,
@@ -44,7 +43,6 @@ def channel(uuid: str = SOURCE_UUID, source_id: int = 1, name: str = "", delay: 
         applier_error="duplicate",
         delay=delay,
         uses_gtid=True,
-        lag_seconds=None,
     )
 
 

@@ -15,7 +15,7 @@ from tests.unit.reseed.test_preconditions import on_target, source, tables, targ
     [
         tables(table(data_bytes=5_000_000)),
         on_target(executed="0-1-99"),
-        target(channels=(replace(channel(), lag_seconds=9, applier_errno=0),)),
+        target(channels=(replace(channel(), receiver_errno=2003, applier_errno=0),)),
     ],
 )
 def test_positions_counts_and_times_do_not_change_it(facts: Facts) -> None:

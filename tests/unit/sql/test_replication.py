@@ -58,21 +58,27 @@ def test_a_new_channel_is_held_and_reads_by_gtid(version: ServerVersion) -> None
 
 
 MARIADB_ROW = {
-    "Connection_name": "", "Master_Host": "db1", "Master_Port": "3306", "Master_User": "repl", "Master_Server_Id": "1",
+    "Connection_name": "", "Master_Host": "db1", "Master_Port": "3306", "Master_Server_Id": "1",
     "Slave_IO_Running": "Preparing", "Slave_SQL_Running": "No", "Last_IO_Errno": "0", "Last_IO_Error": "",
     "Last_SQL_Errno": "1062", "Last_SQL_Error": "Duplicate",
-    "SQL_Delay": str(HOLD_DELAY), "Using_Gtid": "Slave_Pos", "Seconds_Behind_Master": None,
+    "SQL_Delay": str(HOLD_DELAY), "Using_Gtid": "Slave_Pos",
 }  # fmt: skip
 
 
-def test_a_row_is_read_and_null_lag_is_unknown() -> None:
+def test_a_row_is_read() -> None:
     state = channel_state(MARIADB_ROW)
+    assert (state.channel, state.source, state.source_id) == ("", Address("db1", 3306), 1)
     assert state.held
     assert state.receiver_running
     assert not state.applier_running
     assert state.applier_errno == 1062
-    assert state.lag_seconds is None
-    assert channel_state(MARIADB_ROW | {"Seconds_Behind_Master": "0", "SQL_Delay": "0"}).lag_seconds == 0
+    assert not channel_state(MARIADB_ROW | {"SQL_Delay": "0"}).held
+
+
+def test_an_error_is_read_without_the_password_of_its_statement() -> None:
+    error = "Error 'x' on query. Query: 'SET PASSWORD FOR a = 'geheim'"
+    state = channel_state(MARIADB_ROW | {"Last_SQL_Error": error, "Last_IO_Error": error})
+    assert "geheim" not in state.applier_error + state.receiver_error
 
 
 @pytest.mark.parametrize(("value", "expected"), [("No", False), ("Current_Pos", True), ("Slave_Pos", True)])
