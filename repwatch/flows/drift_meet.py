@@ -12,7 +12,7 @@ from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database
-from repwatch.sql import catalogue, filters
+from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
 
 
@@ -61,7 +61,7 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.tables = read_tables(db)
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
-    channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)), rewrites)
+    channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)
     mine = [channel for channel in channels if channel.source_id == source.server_id]
     # A channel that never connected since its server's start knows no id yet.
     if not mine and not any(channel.source_id == 0 for channel in channels):

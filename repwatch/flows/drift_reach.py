@@ -16,6 +16,7 @@ from repwatch.errors import (
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
+from repwatch.sql import replication
 
 T = TypeVar("T")
 REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
@@ -68,7 +69,7 @@ def fall_reason(error: ServerError | Halt) -> Reason:
 def note_position(world: CheckWorld, db: Database) -> str:
     """The source's position; also noted on its watermark. Runs in the source's lane."""
     asked = world.clock.monotonic()
-    position = db.scalar(positions.source_position(world.source.version)) or ""
+    position = db.scalar(replication.written(world.source.version)) or ""
     world.source.watermark.record(position, asked, world.clock.monotonic())
     return position
 
@@ -89,7 +90,7 @@ def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, positi
 def _is_replicating(world: CheckWorld, db: Database) -> bool:
     """False if a thread of the channel is stopped: the position will not be reached."""
     try:
-        channels = positions.parse_channels(db.texts(positions.channels_statement(db.version)))
+        channels = positions.parse_channels(db.texts(replication.show_channels(db.version)))
     except PrivilegeMissing:
         return True  # unknown; the deadline decides
     return any(channel.applying and channel.receiving for channel in channels if channel.source_id in (0, world.source.server_id))

@@ -12,6 +12,7 @@ from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
+from repwatch.sql import replication
 from repwatch.sql import signature as sql
 from repwatch.sql.keyrange import Key, KeyRange
 from repwatch.sql.signature import Signature, TableReading
@@ -110,7 +111,7 @@ class Reader:
         position = note_position(self._world, db) if source is not None else ""
         applied = exact or ""
         if source is None and positioned and not self._exact:
-            applied = db.scalar(positions.replica_position(db.version)) or ""
+            applied = db.scalar(replication.executed(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(
             signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,

@@ -1,31 +1,23 @@
-"""Statements about replication positions that a drift check needs: where the source stands, and whether a replica got there."""
+"""Statements about replication positions that only a drift check needs: snapshots, and whether a replica got to a position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from repwatch.model.observation import ThreadState
 from repwatch.model.server import ServerVersion
 from repwatch.sql.filters import NO_FILTERS, ChannelFilters, parse_filters
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.status_columns import RawRow, StatusRow
 
 SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
 END_SNAPSHOT: Final = "COMMIT"
-
-
-def source_position(version: ServerVersion) -> str:
-    """All that the source has committed, as GTIDs."""
-    return "SELECT @@GLOBAL.gtid_binlog_pos" if version.is_mariadb else "SELECT @@GLOBAL.gtid_executed"
 
 
 def wait_for(version: ServerVersion, position: str, seconds: float) -> str:
     """Wait until a replica has applied `position`; the answer is 0 if it has."""
     function = "MASTER_GTID_WAIT" if version.is_mariadb else "WAIT_FOR_EXECUTED_GTID_SET"
     return f"SELECT {function}({quote_text(position)}, {seconds:.1f})"
-
-
-def replica_position(version: ServerVersion) -> str:
-    """What a replica has applied."""
-    return "SELECT @@GLOBAL.gtid_slave_pos" if version.is_mariadb else "SELECT @@GLOBAL.gtid_executed"
 
 
 # What a MariaDB replica has applied: read inside a snapshot, that snapshot's exact position.
@@ -51,15 +43,8 @@ def source_identity(version: ServerVersion) -> str:
     return "SELECT @@GLOBAL.server_id, @@GLOBAL.server_uuid, @@GLOBAL.binlog_format, @@GLOBAL.log_bin, @@GLOBAL.gtid_mode"
 
 
-def channels_statement(version: ServerVersion) -> str:
-    """One row for each replication channel of a replica."""
-    if version.is_mariadb:
-        return "SHOW ALL SLAVES STATUS"
-    return "SHOW REPLICA STATUS" if version.at_least(8, 0, 22) else "SHOW SLAVE STATUS"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelState:
+class CheckedChannel:
     """What matters of a channel here. Server ids may be 0 while it has never connected."""
 
     name: str
@@ -69,19 +54,16 @@ class ChannelState:
     filters: ChannelFilters = NO_FILTERS
 
 
-def parse_channels(rows: Sequence[Mapping[str, str | None]], rewrites: str | None = None) -> tuple[ChannelState, ...]:
-    """The rows of `channels_statement`, in either spelling; `rewrites` as `filters.filter_settings` gives them."""
-    return tuple(
-        ChannelState(
-            name=row.get("Connection_name") or row.get("Channel_Name") or "",
-            source_id=int(row.get("Source_Server_Id") or row.get("Master_Server_Id") or 0),
-            receiving=_either(row, "IO_Running") == "Yes",
-            applying=_either(row, "SQL_Running") == "Yes",
-            filters=parse_filters(row, rewrites),
-        )
-        for row in rows
+def parse_channels(rows: Sequence[RawRow], rewrites: str | None = None) -> tuple[CheckedChannel, ...]:
+    """The rows of `replication.show_channels`; `rewrites` as `filters.filter_settings` gives them."""
+    return tuple(_channel(StatusRow(row), parse_filters(row, rewrites)) for row in rows)
+
+
+def _channel(row: StatusRow, filters: ChannelFilters) -> CheckedChannel:
+    return CheckedChannel(
+        name=row.text("connection_name", "channel_name"),
+        source_id=row.whole("source_server_id"),
+        receiving=row.thread("replica_io_running") is ThreadState.RUNNING,
+        applying=row.thread("replica_sql_running") is ThreadState.RUNNING,
+        filters=filters,
     )
-
-
-def _either(row: Mapping[str, str | None], what: str) -> str:
-    return row.get(f"Replica_{what}") or row.get(f"Slave_{what}") or ""
