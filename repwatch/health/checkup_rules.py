@@ -9,6 +9,7 @@ from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.sql.grants import covered_by_schemas, held, missing, statement
 from repwatch.sql.privileges import Grant, operator_needs, replication_needs, watch_needs
+from repwatch.sql.replication import follow_by_gtid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +244,7 @@ def gtid(context: _Context) -> Iterator[Remark]:
             yield _note(
                 Topic.GTID,
                 f"replication{_named(channel.channel)} does not use GTIDs",
-                "CHANGE MASTER TO MASTER_USE_GTID = slave_pos",
+                follow_by_gtid(look.version, channel.channel),
             )
     elif look.variables.get("gtid_mode", "OFF").upper() != "ON":
         mode = look.variables.get("gtid_mode", "OFF")

@@ -7,7 +7,7 @@ from repwatch.model.server import Address, ServerVersion
 from repwatch.sql import replication
 from repwatch.sql.quoting import quote_text
 
-SECRET = "'…'"  # where a person puts the password in
+_LOGIN = {"USER": "'…'", "PASSWORD": "'…'"}  # a person puts them in
 
 
 def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Mapping[str, str]:
@@ -31,35 +31,25 @@ def _statements(version: ServerVersion, channel: str) -> dict[str, str]:
         "start_applier": f"`{replication.start_applier(version, channel)}`",
         "start_receiver": f"`{replication.start_receiver(version, channel)}`",
         "refetch": f"`{stop}; {forget(version, channel)}; {start}`",
-        "change_login": f"`{stop}; {_change(version, channel, {'USER': SECRET, 'PASSWORD': SECRET})}; {start}`",
+        "change_login": f"`{stop}; {replication.change_channel(version, channel, _LOGIN)}; {start}`",
     }
 
 
 def point_to(version: ServerVersion, channel: str, source: Address) -> str:
     """Statements that make a channel replicate from `source` by GTID, with the account it has."""
     start, stop = replication.start_channel(version, channel), replication.stop_channel(version, channel)
-    return f"`{stop}; {_change(version, channel, _position(version, source))}; {start}`"
+    return f"`{stop}; {replication.change_channel(version, channel, _position(version, source))}; {start}`"
 
 
 def attach_to(version: ServerVersion, channel: str, source: Address) -> str:
     """Statements that make a new channel from `source` by GTID."""
-    login = {"USER": SECRET, "PASSWORD": SECRET}
-    return f"`{_change(version, channel, _position(version, source) | login)}; {replication.start_channel(version, channel)}`"
+    change = replication.change_channel(version, channel, _position(version, source) | _LOGIN)
+    return f"`{change}; {replication.start_channel(version, channel)}`"
 
 
 def _position(version: ServerVersion, source: Address) -> dict[str, str]:
     by_gtid = {"USE_GTID": "slave_pos"} if version.is_mariadb else {"AUTO_POSITION": "1"}
     return {"HOST": quote_text(source.host), "PORT": str(source.port)} | by_gtid
-
-
-def _change(version: ServerVersion, channel: str, options: Mapping[str, str]) -> str:
-    new_words = not version.is_mariadb and version.at_least(8, 0, 23)
-    prefix = "SOURCE" if new_words else "MASTER"
-    settings = ", ".join(f"{prefix}_{name} = {value}" for name, value in options.items())
-    if version.is_mariadb:
-        return f"CHANGE MASTER {quote_text(channel)} TO {settings}"
-    verb = "CHANGE REPLICATION SOURCE" if new_words else "CHANGE MASTER"
-    return f"{verb} TO {settings} FOR CHANNEL {quote_text(channel)}"
 
 
 def _target(world: World, server: ServerNow) -> str:

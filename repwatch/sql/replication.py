@@ -118,14 +118,14 @@ def start_until(version: ServerVersion, channel: str, position: str) -> str:
 
 def set_delay(version: ServerVersion, channel: str, seconds: int) -> str:
     """Set the delay of the applier. It must be stopped; on MariaDB the receiver too."""
-    return _change(version, channel, {"DELAY": str(seconds)})
+    return change_channel(version, channel, {"DELAY": str(seconds)})
 
 
 def follow_by_gtid(version: ServerVersion, channel: str) -> str:
     """Make the channel read from where the server's GTID state says, and forget its relay logs (both threads are stopped)."""
     if version.is_mariadb:
-        return _change(version, channel, {"USE_GTID": "slave_pos"})
-    return _change(version, channel, {"AUTO_POSITION": "1"})
+        return change_channel(version, channel, {"USE_GTID": "slave_pos"})
+    return change_channel(version, channel, {"AUTO_POSITION": "1"})
 
 
 def forget_relay_logs(version: ServerVersion, channel: str) -> str:
@@ -163,13 +163,14 @@ def connect_channel(version: ServerVersion, channel: str, login: SourceLogin, de
         "DELAY": str(delay),
     }
     if version.is_mariadb:
-        return _change(version, channel, options | {"USE_GTID": "slave_pos"})
+        return change_channel(version, channel, options | {"USE_GTID": "slave_pos"})
     # Without TLS caching_sha2_password needs the source's public key (MySQL manual, "GET_SOURCE_PUBLIC_KEY").
     public_key = (f"GET_{_source(version)}_PUBLIC_KEY = 1",) if version.at_least(8, 0, 4) and not tls else ()
-    return _change(version, channel, options | {"AUTO_POSITION": "1"}, *public_key)
+    return change_channel(version, channel, options | {"AUTO_POSITION": "1"}, *public_key)
 
 
-def _change(version: ServerVersion, channel: str, options: Mapping[str, str], *more: str) -> str:
+def change_channel(version: ServerVersion, channel: str, options: Mapping[str, str], *more: str) -> str:
+    """CHANGE MASTER or CHANGE REPLICATION SOURCE with these options; their names are given without MASTER_ or SOURCE_."""
     settings = ", ".join((*(f"{_source(version)}_{name} = {value}" for name, value in options.items()), *more))
     if version.is_mariadb:
         return f"CHANGE MASTER {quote_text(channel)} TO {settings}"
