@@ -156,10 +156,10 @@ def _with_steps(
     if scope.rows and not refusals:
         try:
             planned = plan_now(request, tools, scope)
-        except TriggersInTheWay as trouble:
-            refusals.append(Refusal(code="triggers", summary=str(trouble)))
-        except Refused as trouble:
-            refusals.append(Refusal(code="schema-differs", summary=str(trouble)))
+        except (TriggersInTheWay, Refused) as trouble:
+            code = "triggers" if isinstance(trouble, TriggersInTheWay) else "schema-differs"
+            # An interrupted run that can change no row any more must still be able to let replication go.
+            refusals += [Refusal(code=code, summary=str(trouble))] if proposal.pending is None else []
     plan = make_plan(scope, replica_of(facts), planned, refusals, _reason(proposal, report))
     if plan.steps and not plan.refusals:
         with suppress(StoreError):  # kept for --plan-hash; without it the hash fits while the rows are the very same

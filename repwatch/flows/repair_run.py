@@ -198,9 +198,10 @@ class _Run:
             return None
         try:
             self._put_back()
-            self._record(Stage.ENDED, outcome=Outcome.FAILED.value, text=str(trouble))
         except RepwatchError as error:
             return error
+        with suppress(RepwatchError):  # else the next run holds again, finds what is wrong, and ends
+            self._record(Stage.ENDED, outcome=Outcome.FAILED.value, text=str(trouble))
         return None
 
     def _failed(self, trouble: RepwatchError, left: RepwatchError | None) -> Applied:
