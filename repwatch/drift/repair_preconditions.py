@@ -7,10 +7,10 @@ from repwatch.drift.definitions import compare_definitions, is_transactional
 from repwatch.drift.report import Effect, ReplicaReport, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.model.plan import Refusal
 from repwatch.model.schema import Table, TableName
-from repwatch.reseed.facts import Facts, reads_from
+from repwatch.reseed.facts import Facts
+from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 
 ROW_CAP = 10_000
-_SHOWN = 5
 _RESEED = "`repwatch reseed` puts it right"
 # Differences of definitions after which a row cannot be carried over byte for byte, though it may still be comparable.
 _NOT_CARRIED = {"column", "charset", "primary-key"}
@@ -57,17 +57,9 @@ def _same_server(facts: Facts) -> Iterator[Refusal]:
 
 
 def _role(facts: Facts) -> Iterator[Refusal]:
-    target = facts.target
-    address = target.server.address
-    if target.dump_clients:
-        yield Refusal(code="has-replicas", summary=f"replicas read from {address} now: {_some(target.dump_clients)}")
-    if target.replicas:
-        yield Refusal(code="has-replicas", summary=f"{address} is the source of {_some(target.replicas)}")
-    if any(reads_from(state, target.server) for state in facts.source.server.channels):
-        yield Refusal(code="is-source", summary=f"{facts.source.server.address} replicates from {address}")
-    if target.server.group_member:
-        yield Refusal(code="group-member", summary=f"{address} is a member of a replication group or Galera cluster")
-    if target.marker is not None:
+    yield from source_refusals(facts)
+    if facts.target.marker is not None:
+        address = facts.target.server.address
         yield Refusal(code="half-loaded", summary=f"a reseed of {address} was interrupted: `repwatch reseed --resume` ends it")
 
 
@@ -101,15 +93,7 @@ def _settings(facts: Facts) -> Iterator[Refusal]:
     if not source.log_bin:
         yield Refusal(code="no-binlog", summary=f"{source.address} writes no binary log, so no position can be told")
     for server in (source, target):
-        if not server.gtid:
-            yield Refusal(code="gtid-off", summary=f"{server.address} runs without GTIDs: set gtid_mode = ON")
-        if server.prepared:
-            yield Refusal(
-                code="prepared-xa",
-                summary=f"prepared XA transactions on {server.address}: {_some(server.prepared)}; commit or roll them back",
-            )
-        for grant in server.missing_grants:
-            yield Refusal(code="privilege-missing", summary=f"{server.address}: {grant}")
+        yield from readiness_refusals(server)
 
 
 def _check_failed(drifted: Drifted) -> Iterator[Refusal]:
@@ -118,7 +102,7 @@ def _check_failed(drifted: Drifted) -> Iterator[Refusal]:
         yield Refusal(code="not-checked", summary=f"the replica could not be compared: {report.reason.value}")
     elif report.verdict is Verdict.UNDECIDED and not bad_tables(report):
         undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
-        yield Refusal(code="undecided", summary=f"no difference is confirmed, but these tables are undecided: {_some(undecided)}")
+        yield Refusal(code="undecided", summary=f"no difference is confirmed, but these tables are undecided: {some(undecided)}")
 
 
 def _too_many(drifted: Drifted) -> Iterator[Refusal]:
@@ -149,8 +133,3 @@ def _definition(name: TableName, source: Table, replica: Table) -> Iterator[Refu
             code="engine",
             summary=f"{name} ({source.engine}, {replica.engine}) is outside of transactions, so it is in no snapshot",
         )
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

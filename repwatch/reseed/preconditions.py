@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
 from repwatch.model.plan import Refusal
-from repwatch.reseed.facts import Facts, reads_from
+from repwatch.reseed.facts import Facts
+from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 from repwatch.sql.replication import set_delay
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 _TRANSACTIONAL = {"innodb"}
 _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source still keeps
-_SHOWN = 5
 
 
 def refusals(facts: Facts) -> tuple[Refusal, ...]:
@@ -35,20 +35,13 @@ def _same_server(facts: Facts) -> Iterator[Refusal]:
 
 
 def _role(facts: Facts) -> Iterator[Refusal]:
-    target = facts.target
-    address = target.server.address
-    if target.dump_clients:
-        yield Refusal(code="has-replicas", summary=f"replicas read from {address} now: {_some(target.dump_clients)}")
-    if target.replicas:
-        yield Refusal(code="has-replicas", summary=f"{address} is the source of {_some(target.replicas)}")
-    if any(reads_from(state, target.server) for state in facts.source.server.channels):
-        yield Refusal(code="is-source", summary=f"{facts.source.server.address} replicates from {address}")
-    if target.server.group_member:
-        yield Refusal(code="group-member", summary=f"{address} is a member of a replication group or Galera cluster")
-    others = [state.channel for state in target.server.channels if state.channel != facts.channel]
+    target = facts.target.server
+    yield from source_refusals(facts)
+    others = [state.channel for state in target.channels if state.channel != facts.channel]
     if others:
         yield Refusal(
-            code="other-channels", summary=f"{address} has other channels ({_some(others)}), whose data a full copy would drop"
+            code="other-channels",
+            summary=f"{target.address} has other channels ({some(others)}), whose data a full copy would drop",
         )
 
 
@@ -60,7 +53,7 @@ def _standalone(facts: Facts) -> Iterator[Refusal]:
     if facts.overwrite_standalone != str(target.server.address):
         yield Refusal(
             code="standalone",
-            summary=f"{target.server.address} holds {_some(target.server.schemas)} and does not replicate from "
+            summary=f"{target.server.address} holds {some(target.server.schemas)} and does not replicate from "
             f"{facts.source.server.address}; if its data may go: --overwrite-standalone {target.server.address}",
         )
 
@@ -84,8 +77,7 @@ def _settings(facts: Facts) -> Iterator[Refusal]:
             summary=f"{source.address} replicates, but not into its binary log: set log_slave_updates (log_replica_updates)",
         )
     for server in (source, target):
-        if not server.gtid:
-            yield Refusal(code="gtid-off", summary=f"{server.address} runs without GTIDs: set gtid_mode = ON")
+        yield from readiness_refusals(server)
     if source.lower_case_names != target.lower_case_names:
         yield Refusal(
             code="lower-case-names-differ",
@@ -101,16 +93,10 @@ def _settings(facts: Facts) -> Iterator[Refusal]:
 
 
 def _busy(facts: Facts) -> Iterator[Refusal]:
-    for server in (facts.source.server, facts.target.server):
-        if server.prepared:
-            yield Refusal(
-                code="prepared-xa",
-                summary=f"prepared XA transactions on {server.address}: {_some(server.prepared)}; commit or roll them back",
-            )
     if facts.target.writers:
         yield Refusal(
             code="sessions-writing",
-            summary=f"sessions are writing on {facts.target.server.address}: {_some(facts.target.writers)}",
+            summary=f"sessions are writing on {facts.target.server.address}: {some(facts.target.writers)}",
         )
 
 
@@ -118,12 +104,10 @@ def _tables(facts: Facts) -> Iterator[Refusal]:
     base = [table for table in facts.source.tables if table.kind != "VIEW"]
     foreign = [f"{table.name} ({table.engine or 'no engine'})" for table in base if table.engine.lower() not in _TRANSACTIONAL]
     if foreign:
-        yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {_some(foreign)}")
+        yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {some(foreign)}")
     versioned = [str(table.name) for table in base if table.kind == "SYSTEM VERSIONED"]
     if versioned:
-        yield Refusal(
-            code="system-versioned", summary=f"the history of system-versioned tables would be lost: {_some(versioned)}"
-        )
+        yield Refusal(code="system-versioned", summary=f"the history of system-versioned tables would be lost: {some(versioned)}")
     if MARKER_SCHEMA in facts.source.server.schemas:
         yield Refusal(
             code="source-half-loaded", summary=f"{facts.source.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
@@ -143,14 +127,8 @@ def _own_tables(facts: Facts) -> Iterator[Refusal]:
     if mixed or shared:
         yield Refusal(
             code="local-tables",
-            summary=f"local_tables {_some(sorted({*mixed, *shared}))} lie in schemas that would be replaced",
+            summary=f"local_tables {some(sorted({*mixed, *shared}))} lie in schemas that would be replaced",
         )
-
-
-def _privileges(facts: Facts) -> Iterator[Refusal]:
-    for server in (facts.source.server, facts.target.server):
-        for grant in server.missing_grants:
-            yield Refusal(code="privilege-missing", summary=f"{server.address}: {grant}")
 
 
 def _channel(facts: Facts) -> Iterator[Refusal]:
@@ -186,10 +164,5 @@ def _purge(facts: Facts) -> Iterator[Refusal]:
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[Refusal]], ...] = (
-    _same_server, _role, _standalone, _versions, _settings, _busy, _tables, _privileges, _channel, _purge,
+    _same_server, _role, _standalone, _versions, _settings, _busy, _tables, _channel, _purge,
 )  # fmt: skip
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
