@@ -1,8 +1,10 @@
 """From the command line to values: which servers are meant, from a configuration or from URLs."""
 
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 from repwatch.app.config import find_config, load_config
 from repwatch.app.passwords import ask_on_terminal, default_state_dir, environment_password
@@ -41,6 +43,11 @@ def choose_cluster(settings: Settings, name: str | None) -> ClusterSpec:
         if cluster.name == name:
             return cluster
     raise UsageError(f"there is no cluster {name!r}", hint=_hint(name, names))
+
+
+def choose_clusters(settings: Settings, name: str | None) -> tuple[ClusterSpec, ...]:
+    """The cluster of that name, or all of them. Raises UsageError."""
+    return settings.clusters if name is None else (choose_cluster(settings, name),)
 
 
 def choose_replica(settings: Settings, replica: str | None) -> tuple[ClusterSpec, ServerSpec]:
@@ -82,6 +89,27 @@ def source_of(cluster: ClusterSpec, replica: ServerSpec, channel: str) -> Server
         return cluster.server(label)
     except KeyError:
         raise UsageError(f"cluster {cluster.name} has no server {label!r}", hint="name the source: --source URL") from None
+
+
+class Ends(NamedTuple):
+    """What a repair or a reseed works between; `others` are the further servers of the inventory."""
+
+    source: ServerSpec
+    replica: ReplicaTarget
+    others: tuple[ServerSpec, ...]
+
+
+def ends_of(cluster: ClusterSpec, replica: ServerSpec, channel: str | None) -> Ends:
+    """Both ends of the channel, by default the replica's first. Raises UsageError as `source_of` does."""
+    name = channel if channel is not None else next(iter(replica.channels), "")
+    source = source_of(cluster, replica, name)
+    others = tuple(other for other in cluster.servers if other not in (replica, source))
+    return Ends(source, ReplicaTarget(server=replica, channel=name), others)
+
+
+def state_name(server: ServerSpec) -> str:
+    """The server's address as the name of a file or folder of its state."""
+    return re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))
 
 
 def replica_targets(cluster: ClusterSpec, channel: str | None = None) -> tuple[ReplicaTarget, ...]:

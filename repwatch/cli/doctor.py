@@ -7,7 +7,7 @@ import click
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.app.machine import check_machine
-from repwatch.app.targets import choose_cluster, load_settings
+from repwatch.app.targets import choose_clusters, load_settings
 from repwatch.cli.options import format_option, target_options
 from repwatch.flows.doctor import examine
 from repwatch.health.checkup import Checkup
@@ -40,7 +40,7 @@ def doctor(  # noqa: PLR0913 - click hands each option over as an argument
       repwatch doctor --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2
     """
     settings = load_settings(config, source, replicas, state)
-    chosen = settings.clusters if cluster is None else (choose_cluster(settings, cluster),)
+    chosen = choose_clusters(settings, cluster)
     clock = SystemClock()
     checkup = Checkup(remarks=check_machine(settings, clock), clusters=examine(chosen, connect=Session.connect, clock=clock))
     click.echo(doctor_json(checkup) if output_format == "json" else doctor_text(checkup))

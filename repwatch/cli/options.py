@@ -22,6 +22,14 @@ _TARGETS = (
         help="Folder for what must survive; default without a configuration: $XDG_STATE_HOME/repwatch.",
     ),
 )
+_CHANGE = (
+    click.option("--channel", default=None, help="The channel, where the replica has several."),
+    click.option(
+        "--apply", "apply_it", is_flag=True, help="Do it. Asks on a terminal; elsewhere --plan-hash or --yes is needed."
+    ),
+    click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash."),
+    click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment."),
+)
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +39,16 @@ def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --config, --source, --replica and --state; the command receives `config`, `source`, `replicas` and `state`."""
-    for option in reversed((_CONFIG, *_TARGETS)):
+    return _with(command, (_CONFIG, *_TARGETS))
+
+
+def change_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --channel, --apply, --plan-hash and --yes; the command receives `channel`, `apply_it`, `plan_hash` and `yes`."""
+    return _with(command, _CHANGE)
+
+
+def _with(command: Callable[..., Any], options: tuple[Decorator, ...]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 

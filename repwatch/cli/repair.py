@@ -1,7 +1,5 @@
 """`repwatch repair`: rewrite the rows of a replica that differ from its source."""
 
-import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +9,9 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.app.targets import choose_replica, load_settings, source_of
-from repwatch.cli.options import format_option, target_options
+from repwatch.app.targets import choose_replica, ends_of, load_settings, state_name
+from repwatch.cli.agreement import ask
+from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.drift.repair_stages import Phase
 from repwatch.drift.undo import Undo, parse
 from repwatch.errors import Refused, UsageError
@@ -22,20 +21,17 @@ from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import carry_out_undo, propose_undo
 from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
+from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.render.plan import plan_json, plan_text
 
 
 @click.command(epilog="Example: repwatch repair shop/db2 --apply")
 @click.argument("replica", required=False)
 @target_options
-@click.option("--channel", default=None, help="The channel, where the replica has several.")
+@change_options
 @click.option("--tables", multiple=True, metavar="DB.PATTERN", help="Only these tables; repeatable, * and ? are wildcards.")
 @click.option("--exclude-tables", "exclude", multiple=True, metavar="DB.PATTERN", help="Not these tables; repeatable.")
 @click.option("--undo", type=click.Path(path_type=Path, dir_okay=False), help="Take a repair back: the file that it named.")
-@click.option("--apply", "apply_it", is_flag=True, help="Do it. Asks on a terminal; elsewhere --plan-hash or --yes is needed.")
-@click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash.")
-@click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment.")
 @format_option("text", "json")
 def repair(  # noqa: PLR0913 - click hands each option over as an argument
     *,
@@ -99,10 +95,7 @@ class _Agreement:
         """Return if the plan is agreed to. Raises UsageError where nobody can be asked, Abort for a no."""
         if self._yes or self.plan_hash:
             return
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("--apply needs --plan-hash HASH or --yes where there is no terminal to ask on")
-        click.echo(plan_text(plan, None), err=True)
-        click.confirm(f"Change these rows of {self._server.label} ({self._server.endpoint.address})?", abort=True, err=True)
+        ask(plan, f"Change these rows of {self._server.label} ({self._server.endpoint.address})?")
 
 
 Run = Callable[["_Agreement | None", Show], int]
@@ -143,20 +136,12 @@ def _undo(request: RepairRequest, tools: Tools, undo: Undo) -> Run:
 def _request(
     cluster: ClusterSpec, server: ServerSpec, channel: str | None, tables: tuple[str, ...], exclude: tuple[str, ...]
 ) -> RepairRequest:
-    name = channel if channel is not None else next(iter(server.channels), "")
-    source = source_of(cluster, server, name)
-    return RepairRequest(
-        source=source,
-        replica=ReplicaTarget(server=server, channel=name),
-        others=tuple(other for other in cluster.servers if other not in (server, source)),
-        tables=tables,
-        exclude=exclude,
-    )
+    source, target, others = ends_of(cluster, server, channel)
+    return RepairRequest(source=source, replica=target, others=others, tables=tables, exclude=exclude)
 
 
 def _folder(settings: Settings, server: ServerSpec) -> Path:
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))
-    return settings.state_dir / "repair" / name
+    return settings.state_dir / "repair" / state_name(server)
 
 
 def _read_undo(path: Path) -> Undo:

@@ -1,7 +1,5 @@
 """`repwatch reseed`: make a replica anew from a snapshot of its source."""
 
-import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +11,16 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.secrets import reveal
-from repwatch.app.targets import choose_replica, load_settings, source_of
-from repwatch.cli.options import format_option, target_options
+from repwatch.app.targets import choose_replica, ends_of, load_settings, state_name
+from repwatch.cli.agreement import ask
+from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.reseed import Tools, apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
-from repwatch.model.plan import Applied, Outcome, Plan
+from repwatch.model.plan import Outcome
 from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
+from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.render.plan import plan_json, plan_text
 from repwatch.render.reseed_progress import progress_line
 from repwatch.reseed.progress import Phase, Progress
@@ -33,10 +32,7 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @click.command(epilog="Example: repwatch reseed shop/db2 --apply")
 @click.argument("replica", required=False)
 @target_options
-@click.option("--channel", default=None, help="The channel, where the replica has several.")
-@click.option("--apply", "apply_it", is_flag=True, help="Do it. Asks on a terminal; elsewhere --plan-hash or --yes is needed.")
-@click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash.")
-@click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment.")
+@change_options
 @click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
 @click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
 @click.option(
@@ -85,25 +81,20 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not (resume or yes or plan_hash):
-        _ask(plan, server)
+        ask(plan, f"Replace all data of {server.label} ({server.endpoint.address})?")
     with _progress() as progress:
         tools = Tools(connect=Session.connect, clock=clock, journal=tools.journal, progress=progress)
         applied = apply_reseed(request, tools, plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
-    return _status(applied)
-
-
-def _status(applied: Applied) -> int:
     return 0 if applied.outcome is Outcome.DONE else 2
 
 
 def _request(cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str) -> ReseedRequest:
-    name = channel if channel is not None else next(iter(server.channels), "")
-    source = source_of(cluster, server, name)
+    source, target, others = ends_of(cluster, server, channel)
     return ReseedRequest(
         source=source,
-        replica=ReplicaTarget(server=server, channel=name),
-        others=tuple(other for other in cluster.servers if other not in (server, source)),
+        replica=target,
+        others=others,
         login=_login(cluster, source),
         overwrite_standalone=overwrite_standalone,
     )
@@ -118,15 +109,7 @@ def _login(cluster: ClusterSpec, source: ServerSpec) -> SourceLogin | None:
 
 
 def _journal(settings: Settings, server: ServerSpec) -> FileJournal:
-    name = re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))
-    return FileJournal(settings.state_dir / "reseed" / f"{name}.jsonl")
-
-
-def _ask(plan: Plan, server: ServerSpec) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("--apply needs --plan-hash HASH or --yes where there is no terminal to ask on")
-    click.echo(plan_text(plan, None), err=True)
-    click.confirm(f"Replace all data of {server.label} ({server.endpoint.address})?", abort=True, err=True)
+    return FileJournal(settings.state_dir / "reseed" / f"{state_name(server)}.jsonl")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import click
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.app.lookup import current_view
-from repwatch.app.targets import choose_cluster, load_settings
+from repwatch.app.targets import choose_clusters, load_settings
 from repwatch.cli.options import format_option, target_options
 from repwatch.errors import RepwatchError
 from repwatch.model.view import State
@@ -34,7 +34,7 @@ def status(  # noqa: PLR0913 - click hands each option over as an argument
     clock = SystemClock()
     try:
         settings = load_settings(config, source, replicas, state)
-        chosen = settings.clusters if cluster is None else (choose_cluster(settings, cluster),)
+        chosen = choose_clusters(settings, cluster)
         view = current_view(settings, chosen, clock)
     except RepwatchError as error:
         if output_format == "text":  # a plugin's first line on stdout is what Nagios shows
