@@ -159,3 +159,4 @@ class DriftReport:
     source_name: str | None
     replicas: tuple[ReplicaReport, ...]
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
+    where: str | None = None  # only the rows that this condition chooses were compared

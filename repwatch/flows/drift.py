@@ -6,6 +6,7 @@ Read-only on every server, without locks, with one connection to each; all repli
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from repwatch.drift.filters import Reach
@@ -13,6 +14,7 @@ from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import select
 from repwatch.drift.summary import overall
+from repwatch.errors import StatementRefused, UsageError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
 from repwatch.flows.drift_settle import SETTLE_SECONDS
@@ -21,7 +23,8 @@ from repwatch.flows.drift_world import CheckWorld, ReplicaSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect
+from repwatch.ports.database import Connect, Database
+from repwatch.sql.where import trial, vet_condition
 
 DEFAULT_MOST: Final = 100
 
@@ -34,6 +37,7 @@ class CheckRequest:
     replicas: tuple[ReplicaTarget, ...]
     tables: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
@@ -52,9 +56,10 @@ def check(
 ) -> DriftReport:
     """Compare the replicas with the source and report. `cancelled` is asked about twice a second.
 
-    Raises UsageError for a pattern that matches nothing, and ServerError if the source cannot be read at all; whatever
-    befalls a replica is in the report.
+    Raises UsageError for a pattern that matches nothing and for a bad condition, and ServerError if the source cannot be read
+    at all; whatever befalls a replica is in the report.
     """
+    condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
     source_lane = Lane(request.source.endpoint, connect, clock)
     replicas = tuple(ReplicaSide(target=target, lane=Lane(target.server.endpoint, connect, clock)) for target in request.replicas)
@@ -66,7 +71,12 @@ def check(
         for replica, future in zip(replicas, opened, strict=True):
             meet_replica(replica, future, source)
         world = CheckWorld(
-            source=source, replicas=replicas, clock=clock, cancelled=cancelled, settle_seconds=request.settle_seconds
+            source=source,
+            replicas=replicas,
+            clock=clock,
+            cancelled=cancelled,
+            settle_seconds=request.settle_seconds,
+            condition=condition,
         )
         return _check_tables(world, request, started, progress)
     finally:
@@ -98,6 +108,7 @@ def _check_tables(
     for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
+    _try_condition(world, selection.chosen)
     work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
     work.run()
     replicas = tuple(
@@ -111,7 +122,27 @@ def _check_tables(
         source_name=request.source.name,
         replicas=replicas,
         left_out=tuple(str(name) for name in selection.left_out),
+        where=world.condition.text if world.condition else None,
     )
+
+
+def _run(statement: str, db: Database) -> None:
+    db.query(statement)
+
+
+def _try_condition(world: CheckWorld, chosen: Sequence[TableName]) -> None:
+    """Raises UsageError if a table of the source lacks a column of the condition, or the source refuses it."""
+    condition = world.condition
+    for name in chosen if condition else ():
+        table = world.source.tables.get(name)
+        if table is None or condition is None:
+            continue
+        if unknown := condition.unknown_in(frozenset(column.name for column in table.columns)):
+            raise UsageError(f"{name} has no column {', '.join(unknown)}", hint="choose tables that have it with --tables")
+        try:
+            world.source.lane.submit(partial(_run, trial(name, condition))).result()
+        except StatementRefused as error:
+            raise UsageError(f"the source refuses the condition for {name}: {error.text}", hint="see --where") from None
 
 
 def _replica_report(

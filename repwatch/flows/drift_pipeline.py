@@ -155,7 +155,7 @@ class _Run:
         if signature is not None and self._rows is None:
             seconds = answer.sight.ended - answer.sight.started
             self._pipeline.pace = self._pipeline.pace.after(
-                rows=signature.rows, size=signature.size, seconds=seconds, void=signature.void
+                rows=answer.read, size=signature.size, seconds=seconds, void=signature.void
             )
         compared = Compared(unit=answer.unit, first=answer.sight)
         standing = set(self._world.standing()) & answer.unit.replicas - self._pipeline.refused.keys()

@@ -54,7 +54,8 @@ class Settlement:
                 if judgement.verdict is Verdict.IDENTICAL:
                     self._count_equal(number, round_, judgement)
                 else:
-                    self._pending[number, key] = [round_]
+                    # Under a condition the row may be on the other side and not be chosen there: it is read by its key first.
+                    self._pending[number, key] = [] if self._source.where else [round_]
 
     def read_again(self) -> None:
         """One more round of all rows in doubt; a few rows are also tried in quick succession. Raises SourceLost."""

@@ -55,6 +55,7 @@ class SourceSight:
     unit: Unit
     sight: Sight
     rest: KeyRange | None  # what is left of the range
+    read: int  # rows that were read, chosen by a condition or not
 
 
 class Reader:
@@ -80,7 +81,8 @@ class Reader:
                 rest = KeyRange(key, unit.piece.upper) if key != unit.piece.upper else None
         settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
         sight = self._look(db, self.source, settled, started, source=source)
-        return SourceSight(unit=settled, sight=sight, rest=rest)
+        chosen = sight.signature.rows if sight.signature else len(sight.rows)
+        return SourceSight(unit=settled, sight=sight, rest=rest, read=rows if rest else chosen)
 
     def on_source_again(self, db: Database, unit: Unit) -> Sight:
         """S2."""
@@ -133,7 +135,7 @@ class Reader:
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
         try:
             row = db.query(sql.signature(reading, piece)).rows[0]
-            return sql.parse_signature(row, db.warnings())
+            return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
         except StatementTimedOut:
             return sql.VOID
 

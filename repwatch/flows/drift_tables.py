@@ -85,11 +85,18 @@ class TablesCheck:
                 continue
             comparison = compare_definitions(source, table)
             self._world.replicas[number].tables[name] = table
-            if comparison.refusal is not None:
-                self._add(number, name, Tally(reason=comparison.refusal), comparison)
+            refusal = comparison.refusal or self._unnarrowable(table)
+            if refusal is not None:
+                self._add(number, name, Tally(reason=refusal), comparison)
             else:
                 comparable.append((comparison, number))
         return source, comparable
+
+    def _unnarrowable(self, table: Table) -> Reason | None:
+        """Why a replica's rows cannot be chosen: the table lacks a column of the condition there."""
+        condition = self._world.condition
+        lacks = condition is not None and condition.unknown_in(frozenset(column.name for column in table.columns))
+        return Reason.SCHEMA_DIFFERS if lacks else None
 
     def _concerned(self, name: TableName) -> list[int]:
         """The replicas that still take part and that get this table by replication; where that is unclear they are told of."""
@@ -104,7 +111,8 @@ class TablesCheck:
 
     def _scan(self, source: Table, comparison: Comparison, numbers: list[int], done: int) -> None:
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
-        readings = {number: _reading(table, comparison) for number, table in tables.items()}
+        where = self._world.condition.text if self._world.condition else ""
+        readings = {number: _reading(table, comparison, where) for number, table in tables.items()}
 
         def told(rows: int, settling: bool) -> None:
             self._progress(
@@ -124,7 +132,7 @@ class TablesCheck:
         exact = all(is_transactional(table) for table in every) and all(
             self._world.replicas[number].tells_snapshots for number in numbers
         )
-        pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison), readings, exact=exact))
+        pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
         opened = _Open(
             check=TableCheck(pipeline, most=self._most, told=told), source=source, tables=tables, comparison=comparison
         )
@@ -225,7 +233,7 @@ def _grouped(comparable: Sequence[tuple[Comparison, int]]) -> Iterator[tuple[Com
     yield from groups
 
 
-def _reading(table: Table, comparison: Comparison) -> TableReading:
+def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
     def key(names: tuple[str, ...]) -> tuple[KeyColumn, ...]:
         return tuple(KeyColumn(table.column(name), name in comparison.convert) for name in names)
 
@@ -236,4 +244,5 @@ def _reading(table: Table, comparison: Comparison) -> TableReading:
         columns=tuple(table.column(name) for name in comparison.columns),
         convert=comparison.convert,
         long=comparison.long,
+        where=where,
     )

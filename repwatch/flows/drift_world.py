@@ -13,6 +13,7 @@ from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
+from repwatch.sql.where import Condition
 
 
 class Watermark:
@@ -70,6 +71,7 @@ class CheckWorld:
     clock: Clock
     cancelled: Callable[[], bool]
     settle_seconds: float
+    condition: Condition | None = None
 
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""

@@ -33,6 +33,8 @@ def drift_json(report: DriftReport) -> str:
         "source": {"server": report.source, "name": report.source_name},
         "replicas": [_replica(replica) for replica in report.replicas],
     }
+    if report.where is not None:
+        document["where"] = report.where
     return json.dumps(document, indent=1, ensure_ascii=False)
 
 

@@ -29,6 +29,9 @@ def _lines(report: DriftReport) -> Iterator[str]:
     yield f"# Drift: {report.verdict}"
     yield ""
     yield f"{headline(report)} Source: {_safe(label(report.source, report.source_name))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    if report.where is not None:
+        yield ""
+        yield f"Only rows where {_safe(report.where)}; others were not looked at."
     for replica in report.replicas:
         yield ""
         yield f"## {_safe(label(replica.server, replica.name))}"

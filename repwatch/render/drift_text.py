@@ -29,6 +29,8 @@ def _lines(report: DriftReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{report.verdict.upper()}  {headline(report)}"
     yield f"Source {label(report.source, report.source_name)}, checked in {seconds:.1f} s."
+    if report.where is not None:
+        yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
         yield ""
         yield f"{label(replica.server, replica.name)}  {replica_line(replica)}"

@@ -53,6 +53,17 @@ class TableReading:
     columns: tuple[Column, ...]
     convert: frozenset[str] = frozenset()
     long: frozenset[str] = frozenset()
+    where: str = ""  # a vetted condition, as typed: rows that it does not choose are not looked at
+
+    @property
+    def wanted(self) -> str:
+        """The condition in parentheses, TRUE where there is none."""
+        return f"({self.where})" if self.where else "TRUE"
+
+    def chosen(self, piece: KeyRange) -> str:
+        """WHERE clause of the rows of a range that are compared."""
+        in_piece = in_range(self.bounds, piece)
+        return f"{in_piece} AND {self.wanted}" if self.where else in_piece
 
     @property
     def code(self) -> str:
@@ -96,27 +107,31 @@ def signature(reading: TableReading, piece: KeyRange) -> str:
     """Count, hash, hashed bytes and the bytes that can be hashed at most, of a range, in one row."""
     return (
         f"SELECT n, SHA2(g, 256), LENGTH(g), {CONCAT_CEILING} FROM (SELECT COUNT(*) AS n, "
-        f"GROUP_CONCAT({reading.code} SEPARATOR ';') AS g FROM {reading.origin} WHERE {in_range(reading.bounds, piece)}) AS d"
+        f"GROUP_CONCAT({reading.code} SEPARATOR ';') AS g FROM {reading.origin} WHERE {reading.chosen(piece)}) AS d"
     )
 
 
-def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]]) -> Signature:
+def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: bool = False) -> Signature:
     """The answer of `signature`. Void if the server warned, or if as many bytes came as GROUP_CONCAT can hold at most.
 
     GROUP_CONCAT cuts at the smaller of group_concat_max_len and max_allowed_packet, at a whole character: what is shorter
     by more than four bytes was not cut. A row whose code is NULL, being longer than max_allowed_packet, would be left out:
-    the server warns of it (1301).
+    the server warns of it (1301). `narrowed`: by a condition, which may compare text with a number (1292); no code of a row does.
     """
     rows = int(row[0] or b"0")
     size = int(row[2] or b"0")
     ceiling = int(row[3] or b"0")
-    if size > ceiling - 5 or any(number not in _HARMLESS_WARNINGS for number, _ in warnings) or (rows and row[1] is None):
+    harmless = _HARMLESS_WARNINGS | {1292} if narrowed else _HARMLESS_WARNINGS
+    if size > ceiling - 5 or any(number not in harmless for number, _ in warnings) or (rows and row[1] is None):
         return Signature(rows=rows, digest="", size=size, void=True)
     return Signature(rows=rows, digest=(row[1] or b"").decode(), size=size)
 
 
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
-    """The key of the row `offset` rows into a range (the first is 0); no row if the range has fewer."""
+    """The key of the row `offset` rows into a range (the first is 0); no row if the range has fewer.
+
+    All rows count, chosen by a condition or not: a statement must be bounded in what it reads.
+    """
     return (
         f"SELECT {_keys(reading.bounds)} FROM {reading.origin} WHERE {in_range(reading.bounds, piece)} "
         f"{reading.order} LIMIT 1 OFFSET {offset}"
@@ -127,12 +142,12 @@ def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
     """Key and hash of each row of a range, at most `limit`, in key order."""
     return (
         f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} "
-        f"WHERE {in_range(reading.bounds, piece)} {reading.order} LIMIT {limit}"
+        f"WHERE {reading.chosen(piece)} {reading.order} LIMIT {limit}"
     )
 
 
 def row_hashes_of(reading: TableReading, keys: Sequence[Key]) -> str:
-    """Key and hash of the rows with these keys."""
+    """Key and hash of the rows with these keys, whatever the condition: what it chooses on one side alone is a changed row."""
     return f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} WHERE {among(reading.key, keys)}"
 
 

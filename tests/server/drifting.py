@@ -23,13 +23,19 @@ from repwatch.sandbox import Sandbox, SandboxServer
 
 
 def run_check(
-    box: Sandbox, *tables: str, replicas: Sequence[SandboxServer] = (), most: int = 1000, seconds: float = 60
+    box: Sandbox,
+    *tables: str,
+    replicas: Sequence[SandboxServer] = (),
+    where: str | None = None,
+    most: int = 1000,
+    seconds: float = 60,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
         source=box.source.spec(),
         replicas=tuple(ReplicaTarget(server=server.spec()) for server in replicas or box.replicas),
         tables=tables,
+        where=where,
         max_differences=most,
         settle_seconds=seconds,
     )
