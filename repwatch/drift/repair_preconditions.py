@@ -7,7 +7,7 @@ from repwatch.drift.definitions import compare_definitions, is_transactional
 from repwatch.drift.report import Effect, ReplicaReport, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.model.plan import Refusal
 from repwatch.model.schema import Table, TableName
-from repwatch.reseed.facts import Facts
+from repwatch.reseed.facts import Facts, reads_from
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 
 ROW_CAP = 10_000
@@ -27,7 +27,7 @@ class Drifted:
 
 def server_refusals(facts: Facts, *, own_hold: bool) -> tuple[Refusal, ...]:
     """What the servers and their replication forbid. `own_hold`: the applier is held by a repair that was interrupted."""
-    replication = _channel(facts) if own_hold else (*_channel(facts), *_threads(facts))
+    replication = (*_channel(facts, own_hold=own_hold), *(() if own_hold else _threads(facts)))
     return (*_same_server(facts), *_role(facts), *replication, *_settings(facts))
 
 
@@ -63,9 +63,11 @@ def _role(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(code="half-loaded", summary=f"a reseed of {address} was interrupted: `repwatch reseed --resume` ends it")
 
 
-def _channel(facts: Facts) -> Iterator[Refusal]:
+def _channel(facts: Facts, *, own_hold: bool) -> Iterator[Refusal]:
     address, state = facts.target.server.address, facts.current
-    if state is None or not facts.follows_source:
+    # What was proved before an interruption cannot be proved again while the receiver is stopped; the journal knows both.
+    follows = facts.follows_source or (own_hold and state is not None and reads_from(state, facts.source.server))
+    if state is None or not follows:
         channel = f" on channel {facts.channel!r}" if facts.channel else ""
         yield Refusal(code="not-following", summary=f"{address} does not replicate from {facts.source.server.address}{channel}")
     elif not state.uses_gtid:

@@ -7,7 +7,9 @@ from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
+from repwatch.model.server import Address
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.reseed.facts import Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
@@ -17,6 +19,7 @@ from repwatch.sql.privileges import operator_needs
 from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
+_GLANCES = 50  # a transaction takes its time to the replica
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,27 @@ def survey(request: ReseedRequest, connect: Connect) -> Facts:
             login=request.login is not None,
             overwrite_standalone=request.overwrite_standalone,
             local_tables=request.replica.server.local_tables,
+            fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         )
+
+
+def _fetching(source: Database, target: Database, channel: str) -> bool:
+    """Whether the channel's receiver has what the source had written a moment ago, and nothing that it had not.
+
+    Only on MariaDB, where nothing else tells a source from another one with its server id.
+    """
+    if not (source.version.is_mariadb and target.version.is_mariadb):
+        return False
+    written = replication.written(source.version)
+    before = source.scalar(written) or ""
+    for _ in range(_GLANCES):
+        state = next((state for state in channel_states(target) if state.channel == channel and state.connected), None)
+        if state is None or not state.received:
+            return False
+        flavour = source.version.flavour
+        if reached(flavour, state.received, before) and reached(flavour, source.scalar(written) or "", state.received):
+            return True
+    return False
 
 
 def _source(db: Database) -> SourceFacts:
@@ -91,6 +114,11 @@ def _server(db: Database) -> ServerFacts:
         prepared=_prepared(db),
         channels=() if lacking else tuple(channel_states(db)),
         missing_grants=lacking,
+        places=tuple(
+            Address(host, number(f"{whose}port"))
+            for whose, host in (("", row["hostname"]), ("report_", row["report_host"]))
+            if host
+        ),
     )
 
 

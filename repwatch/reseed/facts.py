@@ -27,6 +27,7 @@ class ServerFacts:
     prepared: tuple[str, ...]  # XA transactions
     channels: tuple[ChannelState, ...]
     missing_grants: tuple[str, ...]  # as GRANT statements
+    places: tuple[Address, ...] = ()  # where it says itself that it is: its host name, what it reports to its source
 
     @property
     def key(self) -> str:
@@ -79,6 +80,7 @@ class Facts:
     login: bool  # a replication account is configured
     overwrite_standalone: str  # host:port, "" if not given
     local_tables: tuple[str, ...]  # patterns of what the replica owns
+    fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property
     def current(self) -> ChannelState | None:
@@ -87,9 +89,21 @@ class Facts:
 
     @property
     def follows_source(self) -> bool:
-        """True if the channel reads from the named source: by its identity where it has ever connected, else by its address."""
-        state = self.current
-        return state is not None and reads_from(state, self.source.server)
+        """True if the channel is proved to read from the named source.
+
+        A server id is no proof: MariaDB has nothing else, half of all sources have number 1, and it is kept when the channel
+        is pointed elsewhere. Then it takes the address too, or that transactions arrive from there.
+        """
+        state, source = self.current, self.source.server
+        if state is None or not reads_from(state, source):
+            return False
+        return bool(state.source_uuid and source.server_uuid) or is_at(state.source, source) or self.fetching or self._taken_up
+
+    @property
+    def _taken_up(self) -> bool:
+        """An interrupted reseed has looked at this before it stopped the receiver. With an account it makes the channel anew."""
+        marker = self.target.marker
+        return marker is not None and marker.source_key == self.source.server.key and not self.login
 
     @property
     def dropped_schemas(self) -> tuple[str, ...]:
@@ -102,9 +116,15 @@ class Facts:
 
 
 def reads_from(state: ChannelState, source: ServerFacts) -> bool:
-    """True if the channel's source is that server."""
+    """True if the channel's source may be that server: all that it tells of its source's identity fits."""
     if state.source_uuid and source.server_uuid:
         return state.source_uuid == source.server_uuid.lower()
     if state.source_id:
         return state.source_id == source.server_id
-    return (state.source.host, state.source.port) == (source.address.host, source.address.port)
+    return is_at(state.source, source)
+
+
+def is_at(address: Address, server: ServerFacts) -> bool:
+    """True if the server is known by that address."""
+    places = {(place.host.lower(), place.port) for place in (server.address, *server.places)}
+    return (address.host.lower(), address.port) in places

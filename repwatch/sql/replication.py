@@ -36,6 +36,12 @@ class ChannelState:
     applier_error: str
     delay: int  # seconds
     uses_gtid: bool
+    received: str = ""  # MariaDB, by GTID: how far the receiver is
+
+    @property
+    def connected(self) -> bool:
+        """True while the receiver runs without an error."""
+        return self.receiver_running and not self.receiver_errno
 
     @property
     def held(self) -> bool:
@@ -66,6 +72,7 @@ def channel_state(columns: RawRow) -> ChannelState:
         applier_error=hide_secrets(row.text("last_sql_error")),
         delay=row.whole("sql_delay"),
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
+        received=row.text("gtid_io_pos"),
     )
 
 

@@ -45,7 +45,8 @@ PROCESSES = (
 
 
 def identity(version: ServerVersion) -> str:
-    """Columns server_id, server_uuid, log_bin, updates, gtid, names, packet, expires, member: what preconditions compare.
+    """Columns server_id, server_uuid, log_bin, updates, gtid, names, packet, expires, member, and hostname, port,
+    report_host, report_port: what preconditions compare.
 
     `expires` is in seconds, 0 for never; `gtid` and `member` (of Galera) are 1 or 0.
     """
@@ -62,7 +63,8 @@ def identity(version: ServerVersion) -> str:
     return (
         f"SELECT @@GLOBAL.server_id AS server_id, @@GLOBAL.log_bin AS log_bin, @@GLOBAL.{updates} AS updates, "
         "@@GLOBAL.lower_case_table_names AS names, "
-        f"@@GLOBAL.max_allowed_packet AS packet, {own}"
+        f"@@GLOBAL.max_allowed_packet AS packet, {own}, @@GLOBAL.hostname AS hostname, @@GLOBAL.port AS port, "
+        "@@GLOBAL.report_host AS report_host, @@GLOBAL.report_port AS report_port"
     )
 
 

@@ -56,6 +56,38 @@ def standalone(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
 
 
 @contextmanager
+def same_number(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    """It replicates from somewhere else, whose server id is that of the named source: half of all sources have number 1."""
+    replica, sibling = star.replicas
+    stop, start = ("STOP SLAVE", "START SLAVE") if star.flavour is Flavour.MARIADB else ("STOP REPLICA", "START REPLICA")
+    ((own,),) = sibling.sql("SELECT @@GLOBAL.server_id")
+    ((number,),) = star.source.sql("SELECT @@GLOBAL.server_id")
+    sibling.sql(stop, f"SET GLOBAL server_id = {number}")
+    try:
+        star.source.sql(f"INSERT INTO {schema}.t VALUES (79)")
+        yield request(star, replica, source=sibling.spec())
+    finally:
+        sibling.sql(f"SET GLOBAL server_id = {own}", start)
+        star.wait_caught_up(60)
+
+
+@contextmanager
+def pointed_elsewhere(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    """It followed the named source; MariaDB shows the old server id until the channel connects to the new one."""
+    replica = star.replicas[0]
+    mariadb = star.flavour is Flavour.MARIADB
+    stop, start = ("STOP SLAVE", "START SLAVE") if mariadb else ("STOP REPLICA", "START REPLICA")
+    point = "CHANGE MASTER TO MASTER_PORT = {}" if mariadb else "CHANGE REPLICATION SOURCE TO SOURCE_PORT = {}"
+    gtid = ", MASTER_USE_GTID = slave_pos" if mariadb else ""
+    replica.sql(stop, point.format(star.replicas[1].port) + gtid)
+    try:
+        yield request(star, replica)
+    finally:
+        replica.sql(point.format(star.source.port) + gtid, start)
+        star.wait_caught_up(60)
+
+
+@contextmanager
 def writing(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     replica = star.replicas[0]
     with replica.connect() as db:
@@ -136,6 +168,8 @@ STATES: tuple[tuple[str, State], ...] = (
     ("has-replicas", has_replicas),
     ("is-source", has_replicas),
     ("standalone", standalone),
+    ("standalone", same_number),
+    ("standalone", pointed_elsewhere),
     ("no-replication-account", standalone),
     ("sessions-writing", writing),
     ("prepared-xa", prepared),
@@ -161,7 +195,7 @@ def fingerprint(server: SandboxServer, schema: str) -> object:
         )
 
 
-@pytest.mark.parametrize(("code", "state"), STATES, ids=[code for code, _ in STATES])
+@pytest.mark.parametrize(("code", "state"), STATES, ids=[f"{code}-{state.__name__}" for code, state in STATES])
 def test_refused_and_nothing_changed(star: Sandbox, schema: str, tmp_path: Path, code: str, state: State) -> None:
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
     star.wait_caught_up(60)
