@@ -1,4 +1,4 @@
-"""Each finding that a rule can make has a page, and each page belongs to a finding."""
+"""Each finding has a page, and each page belongs to a finding."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ PAGES = Path(__file__).parents[2] / "docs" / "findings"
 HEADINGS = ["What it means", "How it is detected", "What to do", "What not to do"]
 
 
-@pytest.mark.parametrize("code", [rule.code.value for rule in RULES])
-def test_each_rule_has_a_page(code: str) -> None:
-    assert (PAGES / f"{code}.md").is_file()
+@pytest.mark.parametrize("code", list(FindingCode))
+def test_each_finding_has_a_page(code: FindingCode) -> None:
+    assert (PAGES / f"{code.value}.md").is_file()
 
 
 @pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda path: path.stem)
