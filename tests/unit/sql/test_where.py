@@ -1,5 +1,7 @@
 """What a person may type as a condition, and what not."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,7 +82,7 @@ def test_what_passes_is_closed_and_calls_nothing_unlisted(text: str) -> None:
         depth += {"(": 1, ")": -1}.get(character, 0)
         assert depth >= 0
     assert depth == 0
-    assert not any(word in bare for word in ("--", "/*", "#", ";", "@", "\\", "\0", "SELECT", "UNION", "sleep(", "ELT("))
+    assert not re.search(r"--|/\*|[#;@\\\0]|\b(SELECT|UNION)\b|\b(sleep|ELT)\s*\(", bare)
 
 
 def _without_quoted(text: str) -> str:
