@@ -64,8 +64,8 @@ def read_chunk(copy: CopyTable, after: Sequence[Raw] | None, limit: int) -> str:
 
 
 def _expression(table: Table, name: str) -> str:
-    # A FLOAT is shown with six digits; made a DOUBLE, with as many as it takes to read the same number back.
-    return f"{quote_name(name)} + 0e0" if table.column(name).data_type == "float" else quote_name(name)
+    # A FLOAT is shown with six digits; made a DOUBLE by * 1 (+ 0 would lose the sign of -0), with all of them.
+    return f"{quote_name(name)} * 1e0" if table.column(name).data_type == "float" else quote_name(name)
 
 
 def _beyond(copy: CopyTable, after: Sequence[Raw]) -> str:

@@ -117,7 +117,7 @@ def _contents(db: Session, *schemas: str) -> Iterator[tuple[str, object]]:
         f"WHERE TABLE_SCHEMA IN ({names}) ORDER BY 1, 2, ORDINAL_POSITION"
     ):
         # HEX of a number rounds it; as a DOUBLE with all its digits it does not.
-        expression = f"`{row['c']}` + 0e0" if row["d"] == "float" else f"`{row['c']}`"
+        expression = f"`{row['c']}` * 1e0" if row["d"] == "float" else f"`{row['c']}`"
         text = expression if row["d"] in ("float", "double", "bigint", "int") else f"HEX({expression})"
         name = quote_table(TableName(row["s"] or "", row["t"] or ""))
         columns.setdefault(name, []).append(text)
@@ -190,7 +190,7 @@ INSERT INTO @s@.kinds VALUES (0, 1.1, 1.1, -0e0, -12345678901234567890.012345678
 
 INSERT INTO @s@.kinds (id, f, d, e, u, blob_, y) VALUES (-5, 3.4e38, 1.7976931348623157e308, '', '', '', 1999)
 
-INSERT INTO @s@.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (1.2345678, 0.1, NULL)
+INSERT INTO @s@.kinds (f, d, dt) VALUES (1e-40, 5e-324, '2024-00-00'), (1.2345678, 0.1, NULL), (-0e0, -0e0, NULL)
 
 INSERT INTO @s@.parent (name) VALUES ('one'), (_latin1 0xFC), (NULL)
 
