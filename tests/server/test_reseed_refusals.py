@@ -93,6 +93,7 @@ def writing(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     with replica.connect() as db:
         for statement in ("SET SESSION sql_log_bin = 0", "START TRANSACTION", f"INSERT INTO {schema}.t VALUES (77)"):
             db.execute(statement)
+        db.execute("DO SLEEP(0.2)")  # information_schema.INNODB_TRX is made anew only when nobody has read it for 0.1 s
         yield request(star, replica)
         db.execute("ROLLBACK")
 
