@@ -16,12 +16,12 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "s": " ", '"': '"', "'":
 _SPACE = " \t\n\r\v\f"
 
 
-def read_options(path: Path, groups: tuple[str, ...] = GROUPS) -> dict[str, str | None]:
-    """The options of `groups`, the last one winning; names with `-`, None for an option without a value.
+def read_options(path: Path) -> dict[str, str | None]:
+    """The options of GROUPS, the last one winning; names with `-`, None for an option without a value.
 
     Raises UsageError with path and line, never with a value.
     """
-    return dict(option_lines(path, groups))
+    return dict(option_lines(path))
 
 
 def option_lines(path: Path, groups: tuple[str, ...] = GROUPS, depth: int = 0) -> Iterator[tuple[str, str | None]]:

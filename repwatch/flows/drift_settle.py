@@ -66,15 +66,10 @@ class Settlement:
                 if self._pending:
                     self._read_again(quick=True)
         except TableFailed as failure:
-            self._fail(failure.reason)
+            self.give_up(failure.reason)
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
-        for number, _ in self._pending:
-            self._tallies[number].open_rows += 1
-        self._fail(reason)
-
-    def _fail(self, reason: Reason) -> None:
         for number in {number for number, _ in self._pending}:
             self._tallies[number].reason = self._tallies[number].reason or reason
         self._pending.clear()

@@ -11,7 +11,6 @@ class Tally:
 
     rows: int = 0
     rows_proved: int = 0
-    open_rows: int = 0  # neither proved equal nor different in the time there was
     difference_count: int = 0
     differences: list[Difference] = field(default_factory=list)
     proofs: set[Proof] = field(default_factory=set)

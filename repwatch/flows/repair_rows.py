@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from repwatch.drift.repair import Event, RowChange, Rows, TableRules, plan_rows
+from repwatch.drift.repair import Event, Rows, TableRules, plan_rows
 from repwatch.drift.repair_plan import PlannedTable, statement
 from repwatch.drift.repair_scope import Scope, fingerprint
 from repwatch.errors import Refused, ServerError
@@ -139,8 +139,3 @@ def verify_rows(
                 server=db.server,
                 hint="a trigger or a type that differs between the servers; `repwatch reseed` puts the replica right",
             )
-
-
-def changes_of(planned: Iterable[PlannedTable]) -> list[tuple[TableName, RowChange]]:
-    """All changes, with their table."""
-    return [(item.table.name, change) for item in planned for change in item.changes]

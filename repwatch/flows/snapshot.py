@@ -33,17 +33,11 @@ _XA_RMERR = 1401  # what XA RECOVER answers without the privilege XA_RECOVER_ADM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Sessions that all see one state of the source. A context manager: leaving it closes them.
-
-    `locked_seconds` is for how long tables were read-locked, `waited_seconds` the longest wait for those locks.
-    """
+    """Sessions that all see one state of the source. A context manager: leaving it closes them."""
 
     position: str
     sessions: tuple[Database, ...]
-    binlog: str = ""  # `file:position`, where it is known
     attempts: int = 1
-    locked_seconds: float = 0.0
-    waited_seconds: float = 0.0
     _keepers: tuple[Database, ...] = field(default=(), repr=False)
 
     def release_metadata_locks(self, session: Database) -> None:
@@ -80,7 +74,7 @@ def take_snapshot(
         for reader in readers:
             for statement in sql.session_setup(reader.version):
                 reader.execute(statement)
-        taking = _Lockfree(readers) if readers[0].version.is_mariadb else _Locked(readers, connect, tables, clock, opened)
+        taking = _Lockfree(readers) if readers[0].version.is_mariadb else _Locked(readers, connect, tables, opened)
         snapshot = _retry(taking, clock)
         for reader in readers:
             reader.execute(sql.SAVEPOINT)
@@ -153,7 +147,7 @@ class _Lockfree:
         position = first.scalar(sql.MARIADB_GTID_AT, (file, int(offset or 0)))
         if position is None:
             raise _TryAgain(f"the server knows no GTID position for {file}:{offset}")
-        return Snapshot(position=position, sessions=self._readers, binlog=f"{file}:{offset}", attempts=number)
+        return Snapshot(position=position, sessions=self._readers, attempts=number)
 
     def _start_all(self) -> None:
         """All at once: what is committed between the first and the last start makes the attempt fail."""
@@ -176,14 +170,10 @@ class _Locked:
     pause = _PAUSE
     hint = "find the transactions that stay open on these tables (information_schema.INNODB_TRX), or copy from a replica"
 
-    def __init__(
-        self, readers: tuple[Database, ...], connect: Connect, tables: Sequence[TableName], clock: Clock, opened: ExitStack
-    ) -> None:
+    def __init__(self, readers: tuple[Database, ...], connect: Connect, tables: Sequence[TableName], opened: ExitStack) -> None:
         self._readers = readers
         self._tables = tables
-        self._clock = clock
         self._connect = connect
-        self._longest = 0.0
         self.server = readers[0].server
         # Held until the snapshot is closed: it keeps DDL out of the copy, and DML does not notice it.
         self._freezer = opened.enter_context(connect(readers[0].endpoint, Timeouts(connect=10.0)))
@@ -206,12 +196,10 @@ class _Locked:
         # A session for each attempt: should this process be stopped, the server drops it and its locks within seconds.
         with self._connect(first.endpoint, Timeouts(connect=10.0)) as locker:
             self._lock(locker)
-            since = self._clock.monotonic()
             for reader in self._readers:
                 reader.execute(sql.START)
             position = first.scalar(sql.MYSQL_POSITION) or ""
             prepared = _prepared(first)
-            held = self._clock.monotonic() - since
             # If the server dropped the session meanwhile, this raises, and what was read under it proves nothing.
             locker.execute(sql.UNLOCK_TABLES)
         if prepared:
@@ -220,8 +208,6 @@ class _Locked:
             position="".join(position.split()),
             sessions=self._readers,
             attempts=number,
-            locked_seconds=held,
-            waited_seconds=self._longest,
             _keepers=(self._freezer,),
         )
 
@@ -233,7 +219,6 @@ class _Locked:
             locker.execute(statement)
         killed = _Flag()
         killer = Timer(LOCK_WAIT, self._kill, (locker, killed))
-        since = self._clock.monotonic()
         killer.start()
         try:
             locker.execute(sql.lock_tables(self._tables))
@@ -244,7 +229,6 @@ class _Locked:
         finally:
             killer.cancel()
             killer.join()
-            self._longest = max(self._longest, self._clock.monotonic() - since)
         if killed.set:  # too late to hit the lock statement, so it may hit the next one
             raise _TryAgain("other transactions keep the tables locked")
 

@@ -15,14 +15,8 @@ class Column:
     collation: str | None = None
     generated: str = ""  # the generation expression, "" for an ordinary column
     stored: bool = True  # False: a virtual generated column
-    invisible: bool = False
     default: str | None = None
     extra: str = ""
-
-    @property
-    def is_unsigned(self) -> bool:
-        """True for an unsigned number."""
-        return "unsigned" in self.column_type
 
 
 @dataclass(frozen=True, slots=True, order=True)

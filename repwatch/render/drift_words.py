@@ -12,7 +12,6 @@ from repwatch.drift.report import (
     ExtraRow,
     Hex,
     MissingRow,
-    Proof,
     Reason,
     ReplicaReport,
     SchemaDifference,
@@ -38,12 +37,6 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
     Reason.STOPPED: "the check was ended before",
-}
-PROOFS: Final[dict[Proof, str]] = {
-    Proof.SNAPSHOT: "both sides read at one exact position",
-    Proof.REREAD: "readings in an order that proves it",
-    Proof.LOCKED: "read under a lock",
-    Proof.STATIC: "read as they stand",
 }
 _KINDS: Final[dict[type, str]] = {
     ChangedRow: "changed",
@@ -82,11 +75,6 @@ def key_text(key: Mapping[str, Cell]) -> str:
 def count_text(count: int, word: str) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
-def row_differences(table: TableReport) -> int:
-    """How many of a table's differences are rows."""
-    return table.difference_count - sum(isinstance(difference, SchemaDifference) for difference in table.differences)
 
 
 def kinds_text(table: TableReport) -> str:

@@ -16,6 +16,7 @@ _REORDERING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029\x85]")
 _LONGEST_TEXT = 6000
+_LONGEST_WHOLE = 20_000
 _MOST_FACTS = 60
 _LONGEST_PLACE = 200
 _LONGEST_KEY = 300
@@ -217,8 +218,8 @@ def _pasteable(command: str) -> str:
     return f"{command};" if re.match(r"[A-Z]{2,} ", command) and not command.endswith(";") else command
 
 
-def plain_text(notice: Notice, limit: int = 20_000) -> str:
-    """The whole notice for a terminal, a text mail or a log; at most `limit` characters."""
+def plain_text(notice: Notice) -> str:
+    """The whole notice for a terminal, a text mail or a log; at most _LONGEST_WHOLE characters."""
     notice = bounded(notice)
     parts = [f"{badge(notice)}  {where(notice)}", sentence(what(notice)), "", time_line(notice)]
     if notice.event is not NoticeEvent.RESOLVED:
@@ -227,7 +228,7 @@ def plain_text(notice: Notice, limit: int = 20_000) -> str:
         parts += _titled("What NOT to do", _wrapped(clean(notice.avoid)))
     parts += _titled(evidence_title(notice), [line for fact in facts(notice) for line in _fact_lines(fact)])
     parts += ["", *reference_lines(notice)]
-    return cut("\n".join(parts), limit) + "\n"
+    return cut("\n".join(parts), _LONGEST_WHOLE) + "\n"
 
 
 def reference_lines(notice: Notice) -> list[str]:

@@ -114,9 +114,9 @@ class SandboxServer:
             start_new_session=True,  # a Ctrl-C on the terminal is for the owner, who stops its servers
         )
 
-    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+    def wait_ready(self) -> None:
         """Wait until root can log in. Raises Refused with the end of the server's log if it does not come up."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + START_SECONDS
         while True:
             if not self.running:
                 raise Refused(f"{self.name} ended while it started:\n{self.log_tail()}")
@@ -125,7 +125,9 @@ class SandboxServer:
                 break
             except ServerError as error:
                 if time.monotonic() > deadline:
-                    raise Refused(f"{self.name} did not answer within {seconds:.0f} s ({error}):\n{self.log_tail()}") from None
+                    raise Refused(
+                        f"{self.name} did not answer within {START_SECONDS:.0f} s ({error}):\n{self.log_tail()}"
+                    ) from None
             time.sleep(0.05)
         # It has been read; the option names it still when the server starts itself again.
         self._accounts_file.write_text("", encoding="ascii")

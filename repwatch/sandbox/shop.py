@@ -65,12 +65,12 @@ _NUMBERS = f"""FROM (SELECT <start> + 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.
 _BATCH = 10_000
 
 
-def load_shop(server: SandboxServer, rows: int = 200_000, schema: str = SCHEMA) -> None:
+def load_shop(server: SandboxServer, rows: int = 200_000) -> None:
     """Create the schema on a source and load about `rows` rows into it, in transactions of at most ten thousand."""
     customers, orders, lines = (max(rows * share // 100, 1) for share in _SHARES)
     with server.connect(timeouts=Timeouts(connect=30, read=300)) as session:
-        session.execute(f"CREATE DATABASE {schema} CHARACTER SET utf8mb4")
-        session.execute(f"USE {schema}")
+        session.execute(f"CREATE DATABASE {SCHEMA} CHARACTER SET utf8mb4")
+        session.execute(f"USE {SCHEMA}")
         for table in TABLES:
             session.execute(table)
         _fill(session, "customers", customers)

@@ -82,7 +82,6 @@ def _column(record: Record) -> Column:
         collation=record["collation_name"],
         generated=record["generation_text"] or "",
         stored="virtual" not in extra,
-        invisible="invisible" in extra,
         default=record["default_text"],
         extra=extra,
     )

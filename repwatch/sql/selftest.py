@@ -21,12 +21,12 @@ class Pair:
     right: tuple[tuple[str, ...], ...]
 
 
-def _column(name: str, data_type: str, *, nullable: bool = True, column_type: str = "") -> Column:
+def _column(name: str, data_type: str, *, nullable: bool = True) -> Column:
     text = data_type in {"char", "varchar", "text"}
     return Column(
         name=name,
         data_type=data_type,
-        column_type=column_type or data_type,
+        column_type=data_type,
         nullable=nullable,
         charset="utf8mb4" if text else None,
     )
