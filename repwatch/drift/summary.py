@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from repwatch.drift.report import DriftReport, Effect, Reason, SchemaDifference, Verdict
+from repwatch.drift.report import DriftReport, Effect, Reason, ReplicaReport, SchemaDifference, TableExtra, TableReport, Verdict
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -31,13 +31,49 @@ def exit_status(report: DriftReport) -> int:
 
 
 def merged(reports: Sequence[DriftReport]) -> DriftReport:
-    """One report of several, each of another source (a chain); the first names the source. Raises IndexError if there is none."""
+    """One report of several, each of another source (a chain, a replica of several sources); the first names the source.
+
+    Raises IndexError if there is none.
+    """
     first = reports[0]
+    replicas = _across_channels([replica for report in reports for replica in report.replicas])
     return replace(
         first,
-        verdict=overall(report.verdict for report in reports),
+        verdict=overall(replica.verdict for replica in replicas),
         started=min(report.started for report in reports),
         finished=max(report.finished for report in reports),
-        replicas=tuple(replica for report in reports for replica in report.replicas),
+        replicas=replicas,
         left_out=tuple(sorted({name for report in reports for name in report.left_out})),
+    )
+
+
+def _across_channels(replicas: Sequence[ReplicaReport]) -> tuple[ReplicaReport, ...]:
+    """A table that one source of a replica lacks is not extra there if it came by another channel."""
+    return tuple(
+        _without(replica, {name for other in replicas if other.server == replica.server for name in _sourced(other)})
+        for replica in replicas
+    )
+
+
+def _sourced(replica: ReplicaReport) -> set[tuple[str, str]]:
+    return {(table.schema, table.table) for table in replica.tables if not _is_extra(table)}
+
+
+def _is_extra(table: TableReport) -> bool:
+    return any(isinstance(difference, TableExtra) for difference in table.differences)
+
+
+def _without(replica: ReplicaReport, sourced: set[tuple[str, str]]) -> ReplicaReport:
+    tables = tuple(table for table in replica.tables if not (_is_extra(table) and (table.schema, table.table) in sourced))
+    if len(tables) == len(replica.tables):
+        return replica
+    other = {f"{table.schema}.{table.table}" for table in replica.tables} - {f"{table.schema}.{table.table}" for table in tables}
+    reason = replica.reason if tables else replica.reason or Reason.NOTHING_REPLICATED
+    verdict = overall(table.verdict for table in tables)
+    return replace(
+        replica,
+        verdict=Verdict.UNDECIDED if reason and verdict is Verdict.IDENTICAL else verdict,
+        reason=reason,
+        tables=tables,
+        not_replicated=tuple(sorted({*replica.not_replicated, *other})),
     )

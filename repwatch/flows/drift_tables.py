@@ -179,7 +179,7 @@ class TablesCheck:
             rows=0,
             rows_proved=0,
             difference_count=1,
-            differences=(TableMissing() if on_source else TableExtra(),)[: self._most],
+            differences=(TableMissing() if on_source else TableExtra(),),
         )
 
     def _add(self, number: int, name: TableName, tally: Tally, comparison: Comparison | None) -> None:
