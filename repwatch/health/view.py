@@ -154,7 +154,8 @@ def _lag(channels: Sequence[ChannelView]) -> float | None:
 
 
 def _role(server: ServerNow, world: World) -> Role:
-    if world.source is not None and world.source in (server.spec.label, server.address):
+    settled = world.source is not None and world.source in (server.spec.label, server.address)
+    if settled or not world.cluster.upstream(server.spec):  # a further source, of a channel
         return Role.SOURCE
     upstreams = {name for other in world.servers for name in (other.spec.replicates_from, *other.spec.channels.values()) if name}
     return Role.INTERMEDIATE if {server.spec.label, server.address} & upstreams else Role.REPLICA

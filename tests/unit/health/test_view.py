@@ -73,6 +73,13 @@ def test_roles() -> None:
     assert [server.role for server in shown(HEALTHY)] == [Role.SOURCE, Role.INTERMEDIATE, Role.REPLICA]
 
 
+def test_the_further_source_of_a_replica_is_a_source() -> None:
+    fed = replace(SPECS[2], replicates_from=None, channels={"first": "db1", "second": "db2"})
+    of = replace(HEALTHY, cluster=replace(CLUSTER, servers=(*SPECS[:2], fed)))
+    of = replace(of, servers=(*HEALTHY.servers[:2], replace(HEALTHY.servers[2], spec=fed)))
+    assert [server.role for server in shown(of)] == [Role.SOURCE, Role.SOURCE, Role.REPLICA]
+
+
 @pytest.mark.parametrize(
     ("findings", "state"),
     [
