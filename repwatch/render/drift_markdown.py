@@ -34,7 +34,8 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield f"Only rows where {_safe(report.where)}; others were not looked at."
     for replica in report.replicas:
         yield ""
-        yield f"## {_safe(label(replica.server, replica.name))}"
+        channel = f", channel {replica.channel}" if replica.channel else ""
+        yield f"## {_safe(label(replica.server, replica.name) + channel)}"
         yield ""
         yield _safe(replica_line(replica))
         yield ""

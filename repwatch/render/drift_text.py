@@ -33,7 +33,8 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
         yield ""
-        yield f"{label(replica.server, replica.name)}  {replica_line(replica)}"
+        channel = f", channel {replica.channel}" if replica.channel else ""
+        yield f"{label(replica.server, replica.name)}{channel}  {replica_line(replica)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue

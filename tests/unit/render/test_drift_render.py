@@ -1,6 +1,8 @@
 """Drift reports in all forms: the JSON keeps its published schema, and nothing out of a database becomes markup."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -90,6 +92,13 @@ REPORTS = [
     *(report(table(Verdict.UNDECIDED, reason=reason), verdict=Verdict.UNDECIDED, reason=reason) for reason in Reason),
     report(verdict=Verdict.IDENTICAL),
 ]
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_markdown, drift_html])
+def test_the_channels_of_a_replica_are_told_apart(rendering: Callable[[DriftReport], str]) -> None:
+    found = report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL)
+    named = replace(found, replicas=(replace(found.replicas[0], channel="billing"),))
+    assert "billing" in rendering(named) and "billing" not in rendering(found)
 
 
 @pytest.mark.parametrize("found", REPORTS)
