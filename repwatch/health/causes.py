@@ -8,8 +8,8 @@ reseeded is stopped, writable and behind because of that.
 from collections.abc import Iterable, Mapping
 
 from repwatch.health.errors_catalogue import ErrorClass
-from repwatch.health.inventory import find, wanted_channels
-from repwatch.health.world import ServerNow, World
+from repwatch.health.inventory import find, wanted_source
+from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
@@ -31,17 +31,8 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
         if subject.code in _OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
-            source = _source(world, subject)
+            replica = find(world, subject.server)
+            source = wanted_source(world, replica, subject.channel) if replica else None
             if source is not None:
                 found[subject] = Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)
     return found
-
-
-def _source(world: World, subject: Subject) -> ServerNow | None:
-    """The server that a replica's channel should read from."""
-    replica = find(world, subject.server)
-    if replica is None:
-        return None
-    wanted = wanted_channels(world, replica)
-    # A single channel may have any name, as long as the inventory gives it none.
-    return find(world, wanted.get(subject.channel) or (next(iter(wanted.values())) if len(wanted) == 1 else None))

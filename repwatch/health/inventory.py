@@ -32,6 +32,12 @@ def wanted_channels(world: World, server: ServerNow) -> Mapping[str, str]:
     return {channel: label for channel, label in wanted.items() if label is not None}
 
 
+def wanted_source(world: World, server: ServerNow, channel: str) -> ServerNow | None:
+    """The server that a channel should read from. A single channel may have any name, as long as the inventory gives it none."""
+    wanted = wanted_channels(world, server)
+    return find(world, wanted.get(channel) or (next(iter(wanted.values())) if len(wanted) == 1 else None))
+
+
 def is_replica(world: World, server: ServerNow) -> bool:
     """True if this server should replicate, or does while nobody has said who should."""
     if wanted_channels(world, server):

@@ -7,7 +7,7 @@ from repwatch.health import commands
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
-from repwatch.health.inventory import find, label, source_of, wanted_channels
+from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -60,9 +60,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
 
 def _unreachable_source(world: World, server: ServerNow, channel: ChannelObservation) -> str:
     """The address of the channel's source if repwatch cannot reach it either, else ""."""
-    wanted = wanted_channels(world, server)
-    name = wanted.get(channel.name) or (next(iter(wanted.values())) if len(wanted) == 1 else None)
-    source = source_of(world, channel) or find(world, name)
+    source = source_of(world, channel) or wanted_source(world, server, channel.name)
     if source is None or not isinstance(source.result, Unobserved):
         return ""
     return source.address if source.result.failure in (ProbeFailure.UNREACHABLE, ProbeFailure.TIMED_OUT) else ""
