@@ -1,4 +1,4 @@
-"""The drift report as values: what `drift` found, in the shape that the JSON contract (design section 4) prints."""
+"""The drift report as values: what `drift` found, in the shape in which its JSON is published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Verdict(StrEnum):
 
 
 class Proof(StrEnum):
-    """How a verdict was proved (design section 5)."""
+    """How a verdict was proved; `docs/decisions/0002-drift-verdict.md` argues it."""
 
     SNAPSHOT = "snapshot"
     REREAD = "reread"

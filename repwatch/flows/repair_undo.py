@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from repwatch.drift.repair import Rows, TriggersInTheWay
 from repwatch.drift.repair_plan import row_steps, show_key
@@ -87,13 +87,13 @@ def _look_at_rows(db: Database, proposal: UndoProposal) -> UndoProposal:
     ]
     if redefined:
         refusal = Refusal(code="schema-differs", summary=f"redefined since the repair: {', '.join(redefined)}")
-        return _with_plan(proposal, _plan(undo, [refusal], ()))
+        return replace(proposal, plan=_plan(undo, [refusal], ()))
     definitions = repair_rows.read_definitions(db, tables)
     db.execute(sql.READ_RAW)
     before, after = _images(undo)
     actual = repair_rows.read_all(db, definitions.tables, _keys(undo))
     if actual == before:
-        return _with_plan(proposal, _plan(undo, [], ()), definitions=definitions, done=True)
+        return replace(proposal, plan=_plan(undo, [], ()), definitions=definitions, done=True)
     refusals = _changed_since(definitions, after, actual)
     steps: list[Step] = []
     try:
@@ -101,20 +101,7 @@ def _look_at_rows(db: Database, proposal: UndoProposal) -> UndoProposal:
             steps += row_steps(planned, undo.target, db.version)
     except TriggersInTheWay as trouble:
         refusals.append(Refusal(code="triggers", summary=str(trouble)))
-    return _with_plan(proposal, _plan(undo, refusals, tuple(steps)), definitions=definitions)
-
-
-def _with_plan(proposal: UndoProposal, plan: Plan, *, definitions: Definitions | None = None, done: bool = False) -> UndoProposal:
-    return UndoProposal(
-        plan=plan,
-        undo=proposal.undo,
-        super_read_only=proposal.super_read_only,
-        source=proposal.source,
-        source_key=proposal.source_key,
-        pending=proposal.pending,
-        done=done,
-        definitions=definitions or proposal.definitions,
-    )
+    return replace(proposal, plan=_plan(undo, refusals, tuple(steps)), definitions=definitions)
 
 
 def _changed_since(definitions: Definitions, after: Mapping[TableName, Rows], actual: Mapping[TableName, Rows]) -> list[Refusal]:

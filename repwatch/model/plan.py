@@ -24,7 +24,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Shown, hashed, confirmed, then run. The hash leaves out positions, counts and times (design section 4)."""
+    """Shown, hashed, confirmed, then run. The hash leaves out positions, counts and times, so that it outlives writes."""
 
     method: str
     reason: str

@@ -1,4 +1,4 @@
-"""What is shown of everything: one frozen value, many renderings (text, JSON, page, metrics). See design section 4, `status`."""
+"""What is shown of everything: one frozen value, many renderings (text, JSON, page, metrics)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
