@@ -88,6 +88,9 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
     """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
     with tools.connect(request.replica.server.writer, _PATIENT) as target:
+        # Before the marker is read: one that runs may begin to replace the data in the next moment.
+        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
+            raise Refused(f"a reseed or repair of {target.server} is running", hint="end it with Ctrl-C first")
         target.execute(sql.NO_BINLOG)
         marker = read_marker(target)
         if marker is None:
@@ -97,8 +100,6 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
-        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
-            raise Refused(f"the reseed of {target.server} is running", hint="end it with Ctrl-C first")
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"

@@ -14,6 +14,7 @@ from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
+from repwatch.ports.database import Params
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -265,6 +266,30 @@ def stop_at(phase: Phase) -> Callable[[Progress], None]:
 
 def marked(replica: SandboxServer) -> bool:
     return (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+
+
+def test_a_reseed_that_goes_on_while_it_is_being_cancelled_is_not_cancelled(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """It loads, and is killed, between the two questions of the one who cancels: the marker must stay."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    star.wait_caught_up(60)
+    with pytest.raises(Enough):
+        reseed(request(star, replica), tmp_path, stop_at(Phase.SNAPSHOT))
+    stage = f"UPDATE {MARKER_SCHEMA}.marker SET value = '{{}}' WHERE name = 'stage'"
+    replica.sql("SET SESSION sql_log_bin = 0", stage.format("quiet"))
+
+    class Slow(Session):
+        def scalar(self, sql: str, params: Params = ()) -> str | None:
+            if "GET_LOCK" in sql:
+                replica.sql("SET SESSION sql_log_bin = 0", stage.format("loading"))
+            return super().scalar(sql, params)
+
+    with pytest.raises(Refused):
+        cancel_reseed(request(star, replica), replace(tools(tmp_path), connect=Slow.connect))
+    assert marked(replica)
+    assert reseed(request(star, replica), tmp_path).outcome is Outcome.DONE
+    healthy(star, replica)
 
 
 @pytest.mark.long
