@@ -126,7 +126,7 @@ def by_source(cluster: ClusterSpec, targets: Sequence[ReplicaTarget]) -> list[tu
     for target in targets:
         head = source_of(cluster, target.server, target.channel)
         groups.setdefault(head.label, (head, []))[1].append(target)
-    ordered = sorted(groups.values(), key=lambda group: cluster.source not in (group[0].name, str(group[0].endpoint.address)))
+    ordered = sorted(groups.values(), key=lambda group: not group[0].is_called(cluster.source))
     return [(head, tuple(members)) for head, members in ordered]
 
 

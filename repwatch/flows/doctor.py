@@ -30,7 +30,7 @@ def _look(cluster: ClusterSpec, server: ServerSpec, connect: Connect) -> Look:
     if server.operator is not None:
         look = replace(look, operator=try_login(server.operator, connect))
     account = cluster.replication
-    feeds = cluster.source in (AUTO, server.name, str(server.endpoint.address))
+    feeds = cluster.source == AUTO or server.is_called(cluster.source)
     if account is not None and feeds:
         endpoint = replace(server.endpoint, user=account.user, password=account.password, tls=account.tls)
         look = replace(look, replication=try_login(endpoint, connect))

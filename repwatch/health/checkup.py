@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from repwatch.model.server import Address, ServerVersion
+from repwatch.model.view import Role
 from repwatch.sql.replication import ChannelState
 
 
@@ -111,7 +112,7 @@ class ServerCheckup:
 
     server: str  # host:port
     name: str | None
-    role: str  # source, replica or intermediate
+    role: Role
     version: str  # "" if it was not reached
     remarks: tuple[Remark, ...]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repwatch.health.checkup import ClusterCheckup, Failed, Level, Login, Look, Remark, ServerCheckup, Topic
+from repwatch.health.inventory import role_of
 from repwatch.health.upstream import agreed_source, leads_to, wanted_source
 from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
@@ -46,16 +47,7 @@ def _server(
         remarks = tuple(remark for rule in RULES for remark in rule(context))
     version = f"{_product(result)} {_number(result)}" if isinstance(result, Look) else ""
     address = str(spec.endpoint.address)
-    return ServerCheckup(server=address, name=spec.name, role=_role(cluster, spec, source), version=version, remarks=remarks)
-
-
-def _role(cluster: ClusterSpec, spec: ServerSpec, source: str | None) -> str:
-    upstream = cluster.upstream(spec)
-    if spec.label == source or not upstream:
-        return "source"
-    own = (spec.name, str(spec.endpoint.address))
-    feeds = any(label in own for other in cluster.servers if other is not spec for label in cluster.upstream(other).values())
-    return "intermediate" if feeds else "replica"
+    return ServerCheckup(server=address, name=spec.name, role=role_of(cluster, spec, source), version=version, remarks=remarks)
 
 
 def _good(topic: Topic, text: str) -> Remark:

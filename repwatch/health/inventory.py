@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from repwatch.health.agreement import agreed_root
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
-from repwatch.model.topology import AUTO
+from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
+from repwatch.model.view import Role
 
 
 def label(server: ServerNow) -> str:
@@ -15,12 +16,20 @@ def label(server: ServerNow) -> str:
 
 def find(world: World, name: str | None) -> ServerNow | None:
     """The server with that label or address."""
-    return next((s for s in world.servers if name is not None and name in (s.spec.name, s.address)), None)
+    return next((server for server in world.servers if server.spec.is_called(name)), None)
 
 
 def is_source(world: World, server: ServerNow) -> bool:
     """True for the cluster's source in force."""
-    return world.source is not None and world.source in (server.spec.name, server.address)
+    return server.spec.is_called(world.source)
+
+
+def role_of(cluster: ClusterSpec, server: ServerSpec, source: str | None) -> Role:
+    """What a server is in its cluster; `source` is the label of the source in force, None while AUTO is not settled."""
+    if server.is_called(source) or not cluster.upstream(server):  # a further source, of a channel
+        return Role.SOURCE
+    feeds = any(server.is_called(label) for other in cluster.servers for label in cluster.upstream(other).values())
+    return Role.INTERMEDIATE if feeds else Role.REPLICA
 
 
 def wanted_channels(world: World, server: ServerNow) -> Mapping[str, str]:

@@ -1,22 +1,18 @@
 """What all rules share: which servers may be spoken of, and how a finding is put together."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
-from repwatch.health.world import ServerNow, World
+from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import FindingCode, Subject
 from repwatch.model.observation import ChannelObservation, Observation, Unobserved
 
-# The same age at which `status` calls the whole view unknown.
-STALE_AFTER_POLLS = 2
-STALE_AFTER_AT_LEAST = timedelta(seconds=10)
 # Characters of one piece of evidence: an error text of a server has at most 1024.
 MOST = 2000
 
 
 def is_stale(world: World, server: ServerNow) -> bool:
     """True if the latest look is too old to say anything about now."""
-    return world.now - server.result.at > max(STALE_AFTER_POLLS * world.cluster.poll_interval, STALE_AFTER_AT_LEAST)
+    return world.now - server.result.at > stale_after(world.cluster.poll_interval)
 
 
 def seen(world: World) -> Iterator[tuple[ServerNow, Observation]]:

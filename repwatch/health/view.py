@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.health.incident import Incident
-from repwatch.health.world import ServerNow, World
+from repwatch.health.inventory import role_of
+from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, ThreadState
-from repwatch.model.view import ChannelView, ClusterView, FindingView, Role, ServerView, State, View
+from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
 _RANK = {State.OK: 0, State.WARNING: 1, State.UNKNOWN: 2, State.CRITICAL: 3}
 _STATE_OF = {Severity.WARNING: State.WARNING, Severity.CRITICAL: State.CRITICAL}
-STALE_FLOOR = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class DatedView:
     poll_interval: timedelta
 
     def is_stale(self, now: datetime) -> bool:
-        """Older than two polls, and than ten seconds at least; or from a time to come, for the clock was set back since."""
-        return abs(now - self.as_of) > max(2 * self.poll_interval, STALE_FLOOR)
+        """Too old to say anything about now; or from a time to come, for the clock was set back since."""
+        return abs(now - self.as_of) > stale_after(self.poll_interval)
 
 
 def build_view(worlds: Sequence[World], findings: Iterable[Finding], incidents: Iterable[Incident], now: datetime) -> View:
@@ -123,7 +123,7 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     return ServerView(
         server=server.address,
         name=server.spec.name,
-        role=_role(server, world),
+        role=role_of(world.cluster, server.spec, world.source),
         state=_worst([_state(findings), State.OK if seen else State.UNKNOWN]),
         lag_seconds=_lag(channels),
         findings=findings,
@@ -151,14 +151,6 @@ def _lag(channels: Sequence[ChannelView]) -> float | None:
     """The worst channel's; unknown as soon as one of them is."""
     known = [channel.lag_seconds for channel in channels if channel.lag_seconds is not None]
     return max(known) if known and len(known) == len(channels) else None
-
-
-def _role(server: ServerNow, world: World) -> Role:
-    settled = world.source is not None and world.source in (server.spec.label, server.address)
-    if settled or not world.cluster.upstream(server.spec):  # a further source, of a channel
-        return Role.SOURCE
-    upstreams = {name for other in world.servers for name in (other.spec.replicates_from, *other.spec.channels.values()) if name}
-    return Role.INTERMEDIATE if {server.spec.label, server.address} & upstreams else Role.REPLICA
 
 
 def _state(findings: Iterable[FindingView]) -> State:

@@ -1,10 +1,15 @@
 """The world as rules see it: the inventory and the latest look at each server. One value, rebuilt at each tick."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.topology import ClusterSpec, ServerSpec
+
+
+def stale_after(poll_interval: timedelta) -> timedelta:
+    """The age from which a look says nothing about now: two polls, and ten seconds at least."""
+    return max(2 * poll_interval, timedelta(seconds=10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,10 @@ class ServerSpec:
         """What people call it: its name, else its address."""
         return self.name or str(self.endpoint.address)
 
+    def is_called(self, label: str | None) -> bool:
+        """True if the label is its name or its address."""
+        return label is not None and label in (self.name, str(self.endpoint.address))
+
     @property
     def writer(self) -> Endpoint:
         """The account that may change this server."""
@@ -57,7 +61,7 @@ class ClusterSpec:
     def server(self, label: str) -> ServerSpec:
         """The server with that name or address. Raises KeyError if there is none."""
         for server in self.servers:
-            if label in (server.name, str(server.endpoint.address)):
+            if server.is_called(label):
                 return server
         raise KeyError(label)
 
@@ -70,9 +74,8 @@ class ClusterSpec:
             return dict(server.channels)
         if server.replicates_from:
             return {"": server.replicates_from}
-        own = (server.name, str(server.endpoint.address))
-        named = {label for other in self.servers for label in other.channels.values()}
-        return {} if self.source in own or named.intersection(own) else {"": self.source}
+        named = [label for other in self.servers for label in other.channels.values()]
+        return {} if any(server.is_called(label) for label in (self.source, *named)) else {"": self.source}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
