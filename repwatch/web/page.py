@@ -94,7 +94,7 @@ def _parent(server: ServerView, source: ServerView | None, by_label: Mapping[str
     for channel in server.channels:
         if channel.source in by_label and by_label[channel.source] is not server:
             return by_label[channel.source].server
-    return source.server if source else None
+    return source.server if source and server.role is not Role.SOURCE else None  # a further source belongs to nobody
 
 
 def _node(server: ServerView, servers: tuple[ServerView, ...], parents: Mapping[str, str | None], drawn: set[str]) -> Node:

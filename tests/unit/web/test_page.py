@@ -48,6 +48,11 @@ def test_replicas_hang_under_what_they_replicate_from_by_address_or_name() -> No
     assert shape(found) == {"a": {"b": {"c": {}}, "d": {}, "e": {}}}
 
 
+def test_a_further_source_hangs_under_nobody() -> None:
+    found = tree(cluster(server("a", Role.SOURCE), server("b", Role.SOURCE), server("c", Role.REPLICA, "a")))
+    assert shape(found) == {"a": {"c": {}}, "b": {}}
+
+
 def test_a_loop_is_drawn_once() -> None:
     found = tree(cluster(server("a", Role.REPLICA, "b"), server("b", Role.REPLICA, "a")))
     assert shape(found) == {"a": {"b": {}}}
