@@ -65,6 +65,8 @@ def _role(facts: Facts) -> Iterator[Refusal]:
 
 def _channel(facts: Facts, *, own_hold: bool) -> Iterator[Refusal]:
     address, state = facts.target.server.address, facts.current
+    if facts.target.server.missing_grants:
+        return  # so that no channel could be read; that refuses by itself
     # What was proved before an interruption cannot be proved again while the receiver is stopped; the journal knows both.
     follows = facts.follows_source or (own_hold and state is not None and reads_from(state, facts.source.server))
     if state is None or not follows:

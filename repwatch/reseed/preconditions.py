@@ -48,8 +48,8 @@ def _role(facts: Facts) -> Iterator[Refusal]:
 def _standalone(facts: Facts) -> Iterator[Refusal]:
     target = facts.target
     interrupted = target.marker is not None and target.marker.source_key == facts.source.server.key
-    if facts.follows_source or interrupted or not target.server.schemas:
-        return
+    if facts.follows_source or interrupted or not target.server.schemas or target.server.missing_grants:
+        return  # without the privileges no channel could be read; that refuses by itself
     if facts.overwrite_standalone != str(target.server.address):
         yield Refusal(
             code="standalone",
@@ -139,7 +139,7 @@ def _channel(facts: Facts) -> Iterator[Refusal]:
             summary=f"a repair or a check holds the applier of {target.address}: let it end, or run it again; "
             f"if its record is lost: {set_delay(target.version, facts.channel, 0)}",
         )
-    if facts.follows_source:
+    if facts.follows_source or facts.target.server.missing_grants:
         return
     if not facts.login:
         yield Refusal(

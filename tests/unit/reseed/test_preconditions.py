@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.model.server import Address, ServerVersion
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.preconditions import refusals
@@ -37,6 +38,12 @@ def codes(facts: Facts) -> set[str]:
 
 def test_a_healthy_pair_is_not_refused() -> None:
     assert codes(FACTS) == set()
+
+
+def test_channels_that_could_not_be_read_are_not_called_missing() -> None:
+    unread = target(channels=(), missing_grants=("GRANT REPLICATION CLIENT ON *.* TO 'a'@'%'",))
+    assert codes(unread) == {"privilege-missing"}
+    assert {refusal.code for refusal in server_refusals(unread, own_hold=False)} == {"privilege-missing"}
 
 
 STANDALONE = target(channels=())
