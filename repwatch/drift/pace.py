@@ -9,7 +9,7 @@ TARGET_BYTES: Final = 4 * 1024 * 1024
 FIRST_ROWS: Final = 2_000
 MOST_ROWS: Final = 100_000
 LEAST_ROWS: Final = 10
-_GROWTH = 4.0
+_GROWTH = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,9 @@ class _Run:
         answer = source_answer(future)
         assert isinstance(answer, SourceSight)
         if answer.rest is not None:
-            self._units.appendleft(Unit(piece=answer.rest, cut=True, by_row=unit.by_row, replicas=unit.replicas))
+            self._units.appendleft(
+                Unit(piece=answer.rest, cut=True, dense=answer.dense, by_row=unit.by_row, replicas=unit.replicas)
+            )
         signature = answer.sight.signature
         if signature is not None and self._rows is None:
             seconds = answer.sight.ended - answer.sight.started

@@ -14,11 +14,12 @@ from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
 from repwatch.sql import signature as sql
-from repwatch.sql.keyrange import Key, KeyRange
+from repwatch.sql.keyrange import Key, KeyRange, first_keys, span
 from repwatch.sql.signature import Signature, TableReading
 
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
+_FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
 _LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from its start; beyond this only when it stands still
 
 
@@ -30,6 +31,7 @@ class Unit:
     keys: tuple[Key, ...] = ()
     by_row: bool = False
     cut: bool = False  # True: only the first rows are meant, as many as the pace says
+    dense: bool = False  # the range before it used at least half of its possible keys
     replicas: frozenset[int] = frozenset()
 
 
@@ -56,6 +58,7 @@ class SourceSight:
     sight: Sight
     rest: KeyRange | None  # what is left of the range
     read: int  # rows that were read, chosen by a condition or not
+    dense: bool  # at least half of the range's possible keys are in use
 
 
 class Reader:
@@ -71,18 +74,30 @@ class Reader:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
         started = self._world.clock.monotonic()
-        note_position(self._world, db)
-        piece, rest = unit.piece, None
-        if unit.cut and self.source.bounds:
-            upper = db.query(sql.bound(self.source, unit.piece, rows - 1)).rows
-            if upper:
-                key = sql.parse_key(upper[0], len(self.source.bounds))
-                piece = KeyRange(unit.piece.lower, key)
-                rest = KeyRange(key, unit.piece.upper) if key != unit.piece.upper else None
+        if not source.watermark.seen_since(started - _FRESH):
+            note_position(self._world, db)
+        piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
         settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
         sight = self._look(db, self.source, settled, started, source=source)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
-        return SourceSight(unit=settled, sight=sight, rest=rest, read=rows if rest else chosen)
+        keys = span(self.source.bounds, piece)
+        return SourceSight(
+            unit=settled,
+            sight=sight,
+            rest=rest,
+            read=rows if rest and self.source.where else chosen,
+            dense=keys is not None and keys <= 2 * chosen,
+        )
+
+    def _cut(self, db: Database, unit: Unit, rows: int) -> tuple[KeyRange, KeyRange | None]:
+        """The first rows of a range, and what is left of it."""
+        lower, upper = unit.piece.lower, unit.piece.upper
+        # Where whole numbers are in use without great gaps, counting keys saves the walk over the rows to the next bound.
+        piece = first_keys(self.source.bounds, unit.piece, rows) if unit.dense else None
+        if piece is None:
+            found = db.query(sql.bound(self.source, unit.piece, rows - 1)).rows
+            piece = KeyRange(lower, sql.parse_key(found[0], len(self.source.bounds))) if found else unit.piece
+        return piece, (None if piece.upper == upper else KeyRange(piece.upper, upper))
 
     def on_source_again(self, db: Database, unit: Unit) -> Sight:
         """S2."""

@@ -23,6 +23,10 @@ class Watermark:
         self.position = ""
         self.still: Stillness | None = None
 
+    def seen_since(self, moment: float) -> bool:
+        """True if the position was looked at after this monotonic second."""
+        return self.still is not None and self.still.until >= moment
+
     def record(self, position: str, asked: float, answered: float) -> None:
         """Note a position that was asked for and answered at these monotonic seconds."""
         if self.still is not None and position == self.position:

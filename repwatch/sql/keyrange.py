@@ -12,6 +12,9 @@ from repwatch.model.schema import Column
 from repwatch.sql.encoding import TEXTUAL, Kind, kind_of, plain
 from repwatch.sql.quoting import quote_name, quote_text
 
+_WHOLE_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer", "bigint"})
+_LARGEST = 2**62  # no arithmetic near the ends of BIGINT
+
 Key = tuple[str, ...]  # one text for each key column, as `key_expression` selects it
 
 
@@ -86,6 +89,27 @@ def _beyond(columns: Sequence[KeyColumn], key: Key, *, strict: str, last: str) -
         alternatives.append(" AND ".join([*equal, f"{names[number]} {operator} {literals[number]}"]))
     # The first term says what the rest implies; it is what the optimizer makes a range of.
     return f"{names[0]} {strict}= {literals[0]} AND (" + " OR ".join(f"({text})" for text in alternatives) + ")"
+
+
+def span(columns: Sequence[KeyColumn], piece: KeyRange) -> int | None:
+    """How many keys a range can have at most, where the key is one whole number and the range has two ends."""
+    if piece.lower is None or piece.upper is None or not _is_whole_number(columns):
+        return None
+    return int(piece.upper[0]) - int(piece.lower[0])
+
+
+def first_keys(columns: Sequence[KeyColumn], piece: KeyRange, count: int) -> KeyRange | None:
+    """The first `count` possible keys of a range, which therefore has no more rows; None if that cannot be worked out."""
+    if piece.lower is None or not _is_whole_number(columns):
+        return None
+    upper = int(piece.lower[0]) + count
+    if piece.upper is not None and upper >= int(piece.upper[0]):
+        return piece
+    return KeyRange(piece.lower, (str(upper),)) if abs(upper) < _LARGEST else None
+
+
+def _is_whole_number(columns: Sequence[KeyColumn]) -> bool:
+    return len(columns) == 1 and columns[0].column.data_type in _WHOLE_NUMBERS
 
 
 def among(columns: Sequence[KeyColumn], keys: Sequence[Key]) -> str:

@@ -81,6 +81,27 @@ def test_a_busy_table_is_identical_and_its_drift_is_found(star: Sandbox, schema:
     assert (exit_status(clean), exit_status(wrong)) == (0, 1)
 
 
+def test_keys_with_gaps_and_at_both_ends_are_all_read(star: Sandbox, schema: str) -> None:
+    """Ranges are counted where keys are dense and looked up where they are not; no row may fall between the two."""
+    table = f"{schema}.gaps"
+    star.source.sql(f"CREATE TABLE {table} (id BIGINT PRIMARY KEY, v INT)")
+    dense = [*range(-3000, 9000), *range(10**12, 10**12 + 9000), *range(2**63 - 5000, 2**63)]
+    sparse = [-(2**63), *range(20_000, 20_000_000, 5000)]
+    fill(star.source, table, [f"({number}, 1)" for number in dense + sparse], 5000)
+    star.wait_caught_up(60)
+    wrong = (-(2**63), -3000, 0, 8999, 20_000, 19_995_000, 10**12, 10**12 + 8999, 2**63 - 5000, 2**63 - 1)
+    drift_on(star.replicas[0], f"UPDATE {table} SET v = 2 WHERE id IN ({', '.join(map(str, wrong))})")
+    drift_on(star.replicas[0], f"INSERT INTO {table} VALUES (9500, 1), ({10**15}, 1)")
+    report = run_check(star, table)
+    found = of_table(report, star.replicas[0], "gaps")
+    expected = {Found("changed", (str(key),), frozenset({"v"})) for key in wrong} | {
+        Found("extra", (str(key),)) for key in (9500, 10**15)
+    }
+    assert found_in(found) == expected
+    clean = of_table(report, star.replicas[1], "gaps")
+    assert (clean.verdict, clean.rows, clean.rows_proved) == (Verdict.IDENTICAL, *[len(dense + sparse)] * 2)
+
+
 def test_a_hot_counter_is_never_called_drift(star: Sandbox, schema: str) -> None:
     table = f"{schema}.counter"
     star.source.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, n BIGINT)", f"INSERT INTO {table} VALUES (1, 0), (2, 0)")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.schema import Column
-from repwatch.sql.keyrange import KeyColumn, KeyRange, among, in_range, key_expression, key_literal
+from repwatch.sql.keyrange import KeyColumn, KeyRange, among, first_keys, in_range, key_expression, key_literal, span
 
 
 def column(name: str, data_type: str = "int", charset: str | None = None) -> KeyColumn:
@@ -49,6 +49,38 @@ def test_a_list_of_keys_selects_just_these(rows: list[tuple[int, int]], wanted: 
         seen = list(db.execute(f"SELECT * FROM t WHERE {among(COLUMNS[:2], [(str(a), str(b)) for a, b in wanted])}"))
     db.close()
     assert sorted(seen) == sorted(set(rows) & set(wanted))
+
+
+whole = st.integers(-(2**63), 2**64 - 1)
+
+
+@given(lower=whole, upper=st.none() | whole, count=st.integers(1, 100_000))
+def test_counted_keys_are_a_bounded_beginning_of_the_range(lower: int, upper: int | None, count: int) -> None:
+    """Invariant: the part begins where the range does, ends in it, and has room for `count` rows at most; the rest joins it."""
+    columns, piece = COLUMNS[:1], KeyRange((str(lower),), None if upper is None else (str(max(lower, upper)),))
+    part = first_keys(columns, piece, count)
+    if part is None:
+        assert abs(lower) > 2**61  # near the ends of BIGINT no key is counted
+        return
+    keys = span(columns, part)
+    assert part.lower == piece.lower
+    assert keys is not None
+    assert 0 <= keys <= count
+    assert piece.upper is None or span(columns, KeyRange(part.upper, piece.upper)) == int(piece.upper[0]) - lower - keys
+
+
+def test_keys_are_counted_for_one_whole_number_alone() -> None:
+    ends = KeyRange(("1",), ("9",))
+    assert span(COLUMNS[:1], ends) == 8
+    assert (span(COLUMNS[:1], KeyRange(None, ("9",))), first_keys(COLUMNS[:1], KeyRange(None, ("9",)), 5)) == (None, None)
+    for columns, piece in (
+        (COLUMNS[:2], KeyRange(("1", "1"), ("9", "9"))),
+        ((column("d", "decimal"),), ends),
+        ((column("c", "char", "ascii"),), ends),
+        ((column("y", "year"),), ends),
+        ((), ends),
+    ):
+        assert (span(columns, piece), first_keys(columns, piece, 5)) == (None, None)
 
 
 def test_literals() -> None:
