@@ -7,7 +7,9 @@ do the reverse; no statement of an event that has a trigger is used.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
 from repwatch.model.schema import TableName
 from repwatch.sql.keyrange import Key
@@ -30,11 +32,13 @@ class TableRules:
 
     `unique` are the unique indexes beside the primary key, as positions in an Image; None is one over an expression or a
     generated column, which any change may touch. `triggers` are the events that fire one.
+    `numbers` are the places in a Key that hold one: 9 comes before 10 there.
     """
 
     name: TableName
     unique: tuple[frozenset[int] | None, ...] = ()
     triggers: frozenset[Event] = field(default=frozenset())
+    numbers: frozenset[int] = field(default=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +60,21 @@ class TriggersInTheWay(Exception):
         super().__init__(f"{table} has triggers for {', '.join(self.events)}, which row repair would fire")
 
 
+def _order(rules: TableRules, key: Key) -> tuple[tuple[Decimal, str], ...]:
+    return tuple((Decimal(part if place in rules.numbers else 0), part) for place, part in enumerate(key))
+
+
 def plan_rows(rules: TableRules, wanted: Rows, actual: Rows) -> tuple[RowChange, ...]:
     """The changes, in the order in which they must run: deletes, updates, inserts. Raises TriggersInTheWay.
 
     Deletes free the unique values that updates and inserts take. Rows that may exchange unique values among themselves
     are deleted and inserted again: no order of updates gets past a swap.
     """
-    changed = sorted(key for key in wanted.keys() & actual.keys() if wanted[key] != actual[key])
+    order = partial(_order, rules)
+    changed = sorted((key for key in wanted.keys() & actual.keys() if wanted[key] != actual[key]), key=order)
     rewritten = set(changed) if Event.UPDATE in rules.triggers else _exchanging(rules, wanted, actual, changed)
-    gone = sorted((actual.keys() - wanted.keys()) | rewritten)
-    new = sorted((wanted.keys() - actual.keys()) | rewritten)
+    gone = sorted((actual.keys() - wanted.keys()) | rewritten, key=order)
+    new = sorted((wanted.keys() - actual.keys()) | rewritten, key=order)
     changes = (
         *(RowChange(event=Event.DELETE, key=key, before=actual[key], after=None) for key in gone),
         *(

@@ -11,6 +11,7 @@ from repwatch.flows import drift_meet
 from repwatch.model.schema import Table, TableName
 from repwatch.ports.database import Database
 from repwatch.sql import repair as sql
+from repwatch.sql.encoding import Kind, kind_of
 from repwatch.sql.keyrange import Key
 from repwatch.sql.repair import Image, RowTable
 
@@ -54,6 +55,9 @@ def read_definitions(db: Database, tables: Mapping[TableName, Table]) -> Definit
             name=name,
             unique=tuple(_places(row_tables[name], columns) for (owner, _), columns in indexes.items() if owner == name),
             triggers=frozenset(events.get(name, ())),
+            numbers=frozenset(
+                place for place, column in enumerate(row_tables[name].key) if kind_of(column.column) is Kind.NUMBER
+            ),
         )
         for name in tables
     }

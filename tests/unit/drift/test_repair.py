@@ -57,6 +57,12 @@ def _differs(left: Image, right: Image, index: frozenset[int]) -> bool:
     return None in mine or mine != theirs
 
 
+def test_keys_that_are_numbers_are_taken_in_their_order() -> None:
+    rows: Rows = {(number, "x"): (number.encode(), b"x") for number in ("10", "9", "-1", "2.5")}
+    changes = plan_rows(TableRules(name=NAME, numbers=frozenset({0})), rows, {})
+    assert [change.key[0] for change in changes] == ["-1", "2.5", "9", "10"]
+
+
 def differing(wanted: Rows, actual: Rows) -> set[Key]:
     return {key for key in wanted.keys() | actual.keys() if wanted.get(key) != actual.get(key)}
 
