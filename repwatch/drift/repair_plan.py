@@ -16,7 +16,7 @@ from repwatch.sql.repair import RowTable
 
 _VERBS = {Event.DELETE: "delete", Event.INSERT: "insert", Event.UPDATE: "update"}
 _VALUE_WIDTH = 40  # of a value that is shown beside the statement, which has it whole
-_POSITION = "<the snapshot's position>"
+_POSITION = "<position of the snapshot>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

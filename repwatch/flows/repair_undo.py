@@ -93,7 +93,10 @@ def _look_at_rows(db: Database, proposal: UndoProposal) -> UndoProposal:
     before, after = _images(undo)
     actual = repair_rows.read_all(db, definitions.tables, _keys(undo))
     if actual == before:
-        return replace(proposal, plan=_plan(undo, [], ()), definitions=definitions, done=True)
+        plan = replace(
+            _plan(undo, [], ()), reason=f"nothing to do: the {len(undo.rows)} rows are what they were before the repair"
+        )
+        return replace(proposal, plan=plan, definitions=definitions, done=True)
     refusals = _changed_since(definitions, after, actual)
     steps: list[Step] = []
     try:

@@ -31,7 +31,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.LOGIN_REFUSED: "the server refuses the account; `repwatch doctor` says more",
     Reason.UNREADABLE: "a statement was refused or took too long; `repwatch doctor` says which privileges are missing",
     Reason.FILTERS_UNCLEAR: "replication filters apply, and whether they leave this table out cannot be told from its name",
-    Reason.NOTHING_REPLICATED: "replication filters or local_tables leave none of these tables to compare",
+    Reason.NOTHING_REPLICATED: "replication filters, local_tables or other channels leave none of these tables to compare",
     Reason.NO_PRIMARY_KEY: "it has no primary key",
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
@@ -94,7 +94,7 @@ def table_line(table: TableReport) -> str:
         also = f"; not all settled: {table.reason}" if table.reason else ""
         return f"drifted: {count_text(table.difference_count, 'difference')} ({kinds_text(table)}), source has {rows}{also}"
     reason = REASONS[table.reason] if table.reason else "no reason is known"
-    open_rows = f"; {table.rows - table.rows_proved:,} of {rows} not proved" if table.rows else ""
+    open_rows = f"; {table.rows - table.rows_proved:,} of {rows} not proved" if table.rows > table.rows_proved else ""
     return f"undecided: {reason}{open_rows}"
 
 
@@ -105,19 +105,25 @@ def replica_line(replica: ReplicaReport) -> str:
     at = f", as of {replica.as_of}" if replica.as_of else ""
     if replica.reason is not None:
         return f"{replica.verdict}: {REASONS[replica.reason]}{at}"
+    if bad := sum(table.verdict is Verdict.DRIFTED for table in replica.tables):
+        tables = f"{bad:,} of {tables} {'differs' if bad == 1 else 'differ'}"
     return f"{replica.verdict}: {tables}, {proved} proved identical{at}"
 
 
 def headline(report: DriftReport) -> str:
     """The report in one sentence."""
+    single = len(report.replicas) == 1
     replicas = count_text(len(report.replicas), "replica")
     match report.verdict:
         case Verdict.IDENTICAL:
-            one = "The replica is" if len(report.replicas) == 1 else f"All {replicas} are"
+            one = "The replica is" if single else f"All {replicas} are"
             return f"{one} identical to the source."
         case Verdict.DRIFTED:
             count = sum(replica.verdict is Verdict.DRIFTED for replica in report.replicas)
-            return f"{count} of {replicas} {'differs' if count == 1 else 'differ'} from the source."
+            unknown = sum(replica.verdict is Verdict.UNDECIDED for replica in report.replicas)
+            some = "The replica" if single else f"{count} of {replicas}"
+            rest = f"; of {unknown} it could not be proved" if unknown else ""
+            return f"{some} {'differs' if count == 1 else 'differ'} from the source{rest}."
         case _:
             return "No difference was found, but not everything could be proved."
 
