@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import assert_never
 
 from repwatch.drift.report import (
@@ -19,6 +18,7 @@ from repwatch.drift.report import (
     TableMissing,
     TableReport,
 )
+from repwatch.render.times import rfc3339
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
@@ -28,18 +28,14 @@ def drift_json(report: DriftReport) -> str:
     document: dict[str, Json] = {
         "schema_version": 1,
         "verdict": report.verdict.value,
-        "started": _time(report.started),
-        "finished": _time(report.finished),
+        "started": rfc3339(report.started),
+        "finished": rfc3339(report.finished),
         "source": {"server": report.source, "name": report.source_name},
         "replicas": [_replica(replica) for replica in report.replicas],
     }
     if report.where is not None:
         document["where"] = report.where
     return json.dumps(document, indent=1, ensure_ascii=False)
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _replica(replica: ReplicaReport) -> Json:

@@ -4,10 +4,11 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.times import duration
 
 ELLIPSIS = "…"
 # Marks that reorder what is read (U+202E and kin): in an error text from a server they can make a command look like another.
@@ -95,14 +96,6 @@ def cut(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
 def stamp(moment: datetime) -> str:
     """`2026-11-22 02:14:05 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def duration(span: timedelta) -> str:
-    """Two units at most: `5 s`, `12 min 4 s`, `3 h 12 min`, `2 d 4 h`."""
-    seconds = max(0, int(span.total_seconds()))
-    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    first = next((index for index, (number, _) in enumerate(parts) if number), 3)
-    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
 
 
 def lasted(notice: Notice) -> str:

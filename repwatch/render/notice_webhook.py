@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 import json
-from datetime import UTC, datetime
 
 from repwatch.model.notice import Notice
 from repwatch.render.notice_text import clean, cut
+from repwatch.render.times import rfc3339
 
 SCHEMA_VERSION = 1
 _TEXT_LIMIT = 10_000  # UTF-16 units of any one text; a server's error message is far shorter
@@ -38,11 +38,6 @@ def webhook_body(notice: Notice) -> bytes:
 def signature(body: bytes, secret: str) -> str:
     """The value of `X-Repwatch-Signature`: `sha256=` and the HMAC of the body in hexadecimal digits."""
     return "sha256=" + hmac.new(secret.encode("utf-8", "surrogateescape"), body, hashlib.sha256).hexdigest()
-
-
-def rfc3339(moment: datetime) -> str:
-    """UTC to the millisecond: `2026-11-22T02:14:05.120Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(text: str) -> str:

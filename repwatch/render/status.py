@@ -3,10 +3,11 @@
 import json
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from repwatch.model.finding import Severity
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
+from repwatch.render.times import duration, rfc3339
 
 WIDTH = 100
 
@@ -16,7 +17,7 @@ def status_json(view: View) -> str:
     body = {
         "schema_version": 1,
         "state": view.state,
-        "as_of": _rfc3339(view.as_of),
+        "as_of": rfc3339(view.as_of),
         "findings": [_finding_json(finding) for finding in view.findings],
         "clusters": [_cluster_json(cluster) for cluster in view.clusters],
     }
@@ -96,7 +97,7 @@ def _finding_lines(title: str, finding: FindingView, now: datetime) -> Iterator[
     acknowledged = ", acknowledged" if finding.acknowledged else ""
     yield f"{title}{channel}: {finding.severity.upper()} {finding.code}{acknowledged}"
     yield from _paragraph("what", finding.summary)
-    yield from _paragraph("since", f"{_rfc3339(finding.since)} ({_duration(now - finding.since)})")
+    yield from _paragraph("since", f"{rfc3339(finding.since)} ({duration(now - finding.since)})")
     yield from _paragraph("means", finding.meaning)
     yield from _paragraph("do", finding.remedy)
     yield from _paragraph("do not", finding.avoid)
@@ -120,15 +121,7 @@ def _wrapped(prefix: str, text: str) -> Iterator[str]:
 
 
 def _ago(age: timedelta) -> str:
-    return f"{_duration(age)} ago"
-
-
-def _duration(age: timedelta) -> str:
-    """Two units at most, as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
-    seconds = max(0, round(age.total_seconds()))
-    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    first = next((number for number, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
-    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount) or "0 s"
+    return f"{duration(age)} ago"
 
 
 def _cluster_json(cluster: ClusterView) -> dict[str, object]:
@@ -160,12 +153,8 @@ def _finding_json(finding: FindingView) -> dict[str, object]:
         "code": finding.code,
         "severity": finding.severity,
         "channel": finding.channel,
-        "since": _rfc3339(finding.since),
+        "since": rfc3339(finding.since),
         "summary": finding.summary,
         "remedy": finding.remedy,
         "evidence": dict(finding.evidence),
     }
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

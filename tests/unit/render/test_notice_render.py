@@ -21,8 +21,9 @@ from repwatch.model.settings import EmailReceiver
 from repwatch.render import notice_slack
 from repwatch.render.notice_email import email
 from repwatch.render.notice_slack import MAX_JSON, SlackMessage
-from repwatch.render.notice_text import clean, cut, duration, facts, passages, plain_text, units, what, where
+from repwatch.render.notice_text import clean, cut, facts, passages, plain_text, units, what, where
 from repwatch.render.notice_webhook import signature, webhook_body
+from repwatch.render.times import duration
 from repwatch.sandbox.standins_slack import SlackError, checked_blocks
 
 SINCE = datetime(2026, 11, 22, 2, 14, 5, tzinfo=UTC)
