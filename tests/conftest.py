@@ -4,12 +4,17 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from repwatch.errors import RepwatchError
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
 
 SKIPPED: list[str] = []
+
+# How long one example takes says more about the machine than about us; what hangs is ended by the timeout of its test.
+settings.register_profile("repwatch", deadline=None)
+settings.load_profile("repwatch")
 
 
 @pytest.fixture(scope="session", params=list(Flavour), ids=str)
