@@ -68,7 +68,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
     request = _request(cluster, server, channel, overwrite_standalone)
     show = plan_json if output_format == "json" else plan_text
-    with _progress() as progress:
+    with _way_on(server), _progress() as progress:
         tools = Tools(connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress)
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
@@ -82,7 +82,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not (resume or yes or plan_hash):
         ask(plan, f"Replace all data of {server.label} ({server.endpoint.address})?")
-    with _progress() as progress:
+    with _way_on(server), _progress() as progress:
         tools = Tools(connect=Session.connect, clock=clock, journal=tools.journal, progress=progress)
         applied = apply_reseed(request, tools, plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
@@ -110,6 +110,19 @@ def _login(cluster: ClusterSpec, source: ServerSpec) -> SourceLogin | None:
 
 def _journal(settings: Settings, server: ServerSpec) -> FileJournal:
     return FileJournal(settings.state_dir / "reseed" / f"{state_name(server)}.jsonl")
+
+
+@contextmanager
+def _way_on(server: ServerSpec) -> Iterator[None]:
+    """Who ends a reseed in the middle leaves a replica that is not whole, and is told so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"{server.label} may be half loaded: `repwatch reseed --resume` goes on, --cancel gives up while no data is lost",
+            err=True,
+        )
+        raise
 
 
 @contextmanager
