@@ -41,8 +41,8 @@ class _Lines:
 def progress_line(progress: Progress) -> str:
     """Tables, rows, rate and time to go."""
     doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
-    eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} to go"
+    eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
     return (
-        f"{doing} {progress.table}  (table {progress.tables_done + 1} of {progress.tables}, "
-        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f} rows/s{eta})"
+        f"{doing} {progress.table} ({progress.tables_done + 1} of {progress.tables}): "
+        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f}/s{eta}"
     )
