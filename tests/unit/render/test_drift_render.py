@@ -184,3 +184,11 @@ def test_every_reason_has_words() -> None:
 )
 def test_exit_status(found: DriftReport, status: int) -> None:
     assert exit_status(found) == status
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_a_narrowed_check_says_so(rendering: Callable[[DriftReport], str]) -> None:
+    narrowed = replace(DRIFTED, where="id > 424242")
+    assert "424242" in rendering(narrowed)
+    assert "424242" not in rendering(DRIFTED)
+    test_the_json_keeps_its_schema(narrowed)
