@@ -9,18 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.inventory import find, wanted_source
+from repwatch.health.rules import OF_A_RESEED
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
-# What a reseed does to its replica on purpose, until it is done.
-_OF_A_RESEED = {
-    FindingCode.APPLIER_STOPPED,
-    FindingCode.RECEIVER_STOPPED,
-    FindingCode.LAGGING,
-    FindingCode.REPLICATION_MISSING,
-    FindingCode.REPLICA_WRITABLE,
-}
 
 
 def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
@@ -28,7 +21,7 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
     found: dict[Subject, Subject] = {}
     for finding in findings:
         subject = finding.subject
-        if subject.code in _OF_A_RESEED:
+        if subject.code in OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
             replica = find(world, subject.server)

@@ -4,11 +4,12 @@ A server that is not seen yields a finding about that and no other: unknown is n
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from repwatch.health import rules_channel, rules_server, rules_topology
 from repwatch.health.world import World
-from repwatch.model.finding import Finding, FindingCode
+from repwatch.model.finding import Finding, FindingCode, Severity
 
 
 class Rule(NamedTuple):
@@ -37,7 +38,27 @@ RULES = (
 )
 """The worst and the causes first; a person reads them in this order."""
 
+OF_A_RESEED = {
+    FindingCode.APPLIER_STOPPED,
+    FindingCode.RECEIVER_STOPPED,
+    FindingCode.LAGGING,
+    FindingCode.REPLICATION_MISSING,
+    FindingCode.REPLICA_WRITABLE,
+}
+"""What a reseed does to its replica on purpose, until it is done."""
+
 
 def diagnose(world: World) -> tuple[Finding, ...]:
     """All findings of a cluster at one moment, in the order of RULES, then of the inventory."""
-    return tuple(finding for rule in RULES for finding in rule.find(world))
+    return _within_reseeds(tuple(finding for rule in RULES for finding in rule.find(world)))
+
+
+def _within_reseeds(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What a reseed does on purpose stays a fact, but to start a half-loaded replica by hand would be the wrong remedy."""
+    marked = {finding.subject.server for finding in findings if finding.subject.code is FindingCode.HALF_LOADED}
+    return tuple(
+        replace(finding, severity=Severity.WARNING, remedy="It belongs to the reseed of this replica: see half-loaded.", avoid="")
+        if finding.subject.server in marked and finding.subject.code in OF_A_RESEED
+        else finding
+        for finding in findings
+    )

@@ -103,10 +103,10 @@ def half_loaded(world: World) -> Iterator[Finding]:
     """A reseed has begun on it and is not proved."""
     for server, observation in seen(world):
         if observation.half_loaded:
-            command = f"repwatch reseed {world.cluster.name}/{server.spec.label} --apply --resume"
+            command = f"repwatch reseed {world.cluster.name}/{server.spec.label} --resume"
             yield Finding(
                 subject=subject(world, server, FindingCode.HALF_LOADED),
-                severity=Severity.WARNING,
+                severity=Severity.CRITICAL,
                 summary=f"{label(server)} is being reseeded: its data are not whole yet",
                 meaning="A reseed has marked this replica and has not proved it yet. Whether it still runs cannot be seen here.",
                 remedy=f"If it was interrupted, finish it: `{command}`.",

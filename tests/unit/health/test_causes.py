@@ -26,6 +26,8 @@ def test_a_reseed_explains_what_it_does_to_its_replica_and_nothing_else(flavour:
         FindingCode.RECEIVER_STOPPED,
         FindingCode.REPLICA_WRITABLE,
     }
+    remedies = {each.remedy for each in findings if each.subject.code in there and each.subject.server == "10.0.0.2:3306"}
+    assert len(remedies) == 1  # none of them says to start what the reseed has stopped
     assert all(cause.server == subject.server for subject, cause in explained.items())
 
 
