@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, o
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
+from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
@@ -34,6 +35,7 @@ class SqlStore:
         self._writer = engine.execution_options(repwatch_writes=True)
         self._where = where
         self._lock = lock
+        self._file: FileIdentity | None = None  # known once the store is open
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -50,6 +52,7 @@ class SqlStore:
         try:
             with store._write() as connection:
                 upgrade(connection)
+            store._file = FileIdentity.of(path) if path is not None else None
         except BaseException:
             store.close()
             raise
@@ -69,6 +72,8 @@ class SqlStore:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
+        if self._file is not None:
+            self._file.check()
         with store_errors(self._where), self._writer.begin() as connection:
             yield connection
 

@@ -290,3 +290,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
         SqlStore.open(f"sqlite:///{tmp_path}/file/s.db")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_removed_or_replaced_under_the_service_is_noticed(store: SqlStore, url: str, replaced: bool) -> None:
+    store.record(Entry(changes=(Change(None, incident()),)), NOW)
+    path = Path(url.removeprefix("sqlite:///"))
+    for each in path.parent.glob(f"{path.name}*"):  # the log of SQLite as well: of the file alone SQLite itself notices
+        each.unlink()
+    if replaced:
+        path.touch()
+    with pytest.raises(StoreError):
+        store.record(Entry(changes=(Change(incident(), incident(revision=2)),)), NOW)
