@@ -14,11 +14,12 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
-from repwatch.drift.report import DriftReport
-from repwatch.drift.summary import exit_status, merged
-from repwatch.errors import Interrupted, UsageError
+from repwatch.drift.report import DriftReport, Verdict
+from repwatch.drift.summary import exit_status, merged, unchecked
+from repwatch.errors import Interrupted, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
+from repwatch.flows.drift_reach import fall_reason
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -82,14 +83,19 @@ def drift(  # noqa: PLR0913 - an argument for each option
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     spec = settle_source(choose_cluster(settings, cluster), connect=Session.connect, clock=clock)
-    reports = []
+    reports: list[DriftReport] = []
+    failure: ServerError | None = None
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
         for head, targets in by_source(spec, replica_targets(spec, channel)):
             request = CheckRequest(
                 source=head, replicas=targets, tables=tables, exclude=exclude_tables, where=where, max_differences=max_differences
             )
-            stop = ended.is_set
-            reports.append(check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop))
+            start, stop = clock.now(), ended.is_set
+            try:
+                reports.append(check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop))
+            except ServerError as error:  # of the source; the report says so, as it says everything else
+                failure = error
+                reports.append(unchecked(head, targets, fall_reason(error), start, clock.now()))
     report = merged(reports)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
@@ -98,6 +104,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     _write(RENDERINGS[output_format](report), output)
     if ended.is_set():
         raise Interrupted(ended.number)
+    if failure is not None and report.verdict is not Verdict.DRIFTED:
+        raise failure
     return exit_status(report)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from repwatch.drift.report import DriftReport, Effect, Reason, ReplicaReport, SchemaDifference, TableExtra, TableReport, Verdict
+from repwatch.model.topology import ReplicaTarget, ServerSpec
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -28,6 +30,31 @@ def exit_status(report: DriftReport) -> int:
     if any(replica.reason and not any(table.proof for table in replica.tables) for replica in report.replicas):
         return 2
     return 3 if report.verdict is Verdict.UNDECIDED else 0
+
+
+def unchecked(
+    source: ServerSpec, replicas: Sequence[ReplicaTarget], reason: Reason, started: datetime, finished: datetime
+) -> DriftReport:
+    """The report of a check that could not read the source: every replica is undecided, for the same reason."""
+    return DriftReport(
+        verdict=Verdict.UNDECIDED,
+        started=started,
+        finished=finished,
+        source=str(source.endpoint.address),
+        source_name=source.name,
+        replicas=tuple(
+            ReplicaReport(
+                server=str(target.server.endpoint.address),
+                name=target.server.name,
+                channel=target.channel,
+                server_uuid="",
+                verdict=Verdict.UNDECIDED,
+                as_of="",
+                reason=reason,
+            )
+            for target in replicas
+        ),
+    )
 
 
 def merged(reports: Sequence[DriftReport]) -> DriftReport:
