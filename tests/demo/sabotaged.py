@@ -71,6 +71,16 @@ def hide_transaction(send: Function) -> Function:
     return broken
 
 
+def hide_warning(send: Function) -> Function:
+    """Leave out what not to do."""
+
+    def broken(self: object, notice: Notice, thread: Thread) -> Delivery:
+        delivery: Delivery = send(self, replace(notice, avoid=""), thread)
+        return delivery
+
+    return broken
+
+
 def in_report(change: Callable[[TableReport], TableReport]) -> Callable[[Function], Function]:
     """Change each drifted table of the report."""
 
@@ -161,6 +171,7 @@ FAULTS: dict[str, tuple[tuple[str, str], Callable[[Function], Function]]] = {
     "mail-late": (MAIL, dawdle),
     "mail-doubled": (MAIL, repeat),
     "transaction-hidden": (SLACK, hide_transaction),
+    "warning-hidden": (MAIL, hide_warning),
     "slack-resolution-swallowed": (SLACK, swallow_end),
     "mail-resolution-swallowed": (MAIL, swallow_end),
     "row-ignored": (CHECK, in_report(ignore_row)),

@@ -21,6 +21,7 @@ NOTICED = {
     "mail-late": "halt",
     "mail-doubled": "halt",
     "transaction-hidden": "halt",
+    "warning-hidden": "halt",
     "slack-resolution-swallowed": "resolved",
     "mail-resolution-swallowed": "resolved",
     "row-ignored": "drift",

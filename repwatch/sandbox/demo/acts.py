@@ -95,7 +95,8 @@ def _check_content(act: str, name: str, shown: str, replica: str, halted: Halt) 
         "the table": "shop.orders",
         "the transaction": halted.transaction,
         "since when": halted.day,
-        "what not to do": "not",
+        "what to do": f"repwatch reseed shop/{replica}",
+        "what not to do": "Do not skip",
     }
     for what, text in wanted.items():
         check(act, text in shown, f"the notice by {name} does not say {what} ({text}):\n{shown}")
