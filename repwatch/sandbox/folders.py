@@ -18,7 +18,8 @@ SERVERS = "servers"
 SECRETS = "secrets"
 CONTROL = "control"
 CONFIGURATION = "repwatch.toml"
-# A folder without a lock file may be one that another process is making right now.
+# A folder gets the name by which others find it once it is locked: until then they could take it for a dead one's.
+UNFINISHED = "repwatch-new-sandbox-"
 FRESH_SECONDS = 60
 # The path of a Unix socket ends after 107 bytes (unix(7)), and a server's lies at servers/NAME/sock.
 LONGEST_PATH = 80
@@ -43,7 +44,10 @@ class OwnedFolder:
         parent = Path(tempfile.gettempdir())
         _check_length(parent / f"{PREFIX}12345678")
         remove_stale(parent)
-        return cls(Path(tempfile.mkdtemp(prefix=PREFIX)), temporary=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED))
+        owned = cls(unfinished, temporary=True)
+        owned.path = unfinished.rename(unfinished.with_name(PREFIX + unfinished.name.removeprefix(UNFINISHED)))
+        return owned
 
     @classmethod
     def chosen(cls, path: Path) -> "OwnedFolder":
@@ -97,16 +101,21 @@ def live_folders() -> Iterator[Path]:
 
 def remove_stale(parent: Path) -> None:
     """Remove the folders of sandboxes whose process is gone."""
-    for path in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another process removed it first
-            if path.stat().st_uid == os.geteuid() and _is_stale(path):
-                shutil.rmtree(path, ignore_errors=True)
+    for prefix, dead in ((PREFIX, _is_stale), (UNFINISHED, _is_old)):
+        for path in parent.glob(f"{prefix}*"):
+            with suppress(OSError):  # another process removed it first
+                if path.stat().st_uid == os.geteuid() and dead(path):
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > FRESH_SECONDS
 
 
 def _is_stale(path: Path) -> bool:
     lock = path / LOCK
     if not lock.exists():
-        return time.time() - path.stat().st_mtime > FRESH_SECONDS
+        return True  # half removed
     with lock.open("r+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

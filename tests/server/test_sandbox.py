@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from repwatch.errors import Refused, ServerError
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer, plan
 from repwatch.sandbox.breakage import BREAKAGES, apply
-from repwatch.sandbox.folders import OwnedFolder, remove_stale
+from repwatch.sandbox.folders import LOCK, OwnedFolder, remove_stale
 from repwatch.sandbox.workload import Writer, load_shop
 
 # Starts a sandbox, says what it has, and waits to be killed.
@@ -247,6 +248,17 @@ def test_the_folder_of_a_live_sandbox_is_not_stale(short_path: Path, monkeypatch
         OwnedFolder.chosen(first.path)
     first.remove()
     second.remove()
+    assert list(short_path.iterdir()) == []
+
+
+def test_a_folder_in_the_making_is_not_taken_for_a_dead_one(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts look for what killed runs left, also while others begin; a folder without its lock would be removed a minute later."""
+    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
+    with ThreadPoolExecutor(8) as pool:
+        owned = list(pool.map(lambda _: OwnedFolder.temporary(), range(400)))
+    assert all((folder.path / LOCK).exists() for folder in owned)
+    for folder in owned:
+        folder.remove()
     assert list(short_path.iterdir()) == []
 
 
