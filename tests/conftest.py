@@ -1,7 +1,7 @@
 """Real servers of both flavours for every test that wants one. What cannot be started fails the run; nothing is skipped."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -11,6 +11,8 @@ from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
 
 SKIPPED: list[str] = []
+STARS: dict[Flavour, Sandbox] = {}
+FAILED = pytest.StashKey[bool]()
 
 # How long one example takes says more about the machine than about us; what hangs is ended by the timeout of its test.
 settings.register_profile("repwatch", deadline=None)
@@ -19,16 +21,22 @@ settings.load_profile("repwatch")
 
 @pytest.fixture(scope="session", params=list(Flavour), ids=str)
 def flavour(request: pytest.FixtureRequest) -> Flavour:
-    """Both flavours; pytest runs all tests of one before those of the other."""
+    """Both flavours."""
     chosen: Flavour = request.param
     return chosen
 
 
-@pytest.fixture(scope="session")
-def star(flavour: Flavour) -> Iterator[Sandbox]:
-    """A shared source with two replicas. Leave it as you found it: replicating, without schemas or accounts of yours."""
-    with start(flavour) as box:
-        yield box
+@pytest.fixture
+def star(request: pytest.FixtureRequest, flavour: Flavour) -> Iterator[Sandbox]:
+    """A shared source with two replicas. Leave it as you found it: replicating, without schemas or accounts of yours.
+
+    The test that fails does not: its star is given up, so that one failure does not become that of all tests after it.
+    """
+    if flavour not in STARS:
+        STARS[flavour] = start(flavour)
+    yield STARS[flavour]
+    if FAILED in request.node.stash:
+        STARS.pop(flavour).close()
 
 
 @pytest.fixture
@@ -39,14 +47,15 @@ def fresh_star(flavour: Flavour) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def schema(star: Sandbox) -> Iterator[str]:
+def schema(request: pytest.FixtureRequest, star: Sandbox) -> Iterator[str]:
     """The name of a new schema on `star`; it is dropped afterwards, on all servers."""
     name = f"t_{secrets.token_hex(4)}"
     star.source.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     star.wait_caught_up(60)
     yield name
-    star.source.sql(f"DROP DATABASE {name}")
-    star.wait_caught_up(60)
+    if FAILED not in request.node.stash:
+        star.source.sql(f"DROP DATABASE {name}")
+        star.wait_caught_up(60)
 
 
 def start(flavour: Flavour) -> Sandbox:
@@ -55,6 +64,24 @@ def start(flavour: Flavour) -> Sandbox:
         return Sandbox.start(flavour, replicas=2)
     except RepwatchError as error:
         pytest.fail(f"{error}\nhint: {error.hint}", pytrace=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs in one process, one after another: the tests of a module that share servers. A story of the demo stands alone."""
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        group = item.nodeid if path.startswith("tests/demo") else f"{path} {parameters.get('flavour', '')}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let fixtures know that their test has failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -71,6 +98,8 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A skipped test is a test that did not run: the run fails."""
+    while STARS:
+        STARS.popitem()[1].close()
     if SKIPPED and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

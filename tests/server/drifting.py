@@ -1,10 +1,11 @@
 """Drift made by hand, and checks of it, for the tests of this folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.drift.progress import Progress
 from repwatch.drift.report import (
     Cell,
     ChangedRow,
@@ -29,6 +30,7 @@ def run_check(
     where: str | None = None,
     most: int = 1000,
     seconds: float = 60,
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -39,7 +41,7 @@ def run_check(
         max_differences=most,
         settle_seconds=seconds,
     )
-    return check(request, connect=Session.connect, clock=SystemClock())
+    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
 
 
 def drift_on(server: SandboxServer, *statements: str) -> None:

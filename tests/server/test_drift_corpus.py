@@ -359,26 +359,23 @@ AFTER = {"invisible": "ALTER TABLE {t} ADD hidden INT INVISIBLE"}
 
 
 @pytest.fixture(scope="module")
-def corpus(star: Sandbox) -> Iterator[tuple[Sandbox, DriftReport]]:
+def corpus(flavour: Flavour) -> Iterator[tuple[Sandbox, DriftReport]]:
     """All tables of all cases, made on the source, changed on the second replica, and checked at once."""
-    cases = [found for found in CASES if star.source.flavour in found.flavours]
-    star.source.sql("CREATE DATABASE corpus CHARACTER SET utf8mb4")
-    for found in cases:
-        star.source.sql(f"CREATE TABLE corpus.{found.name} ({found.columns})", *_after(found))
-        fill(
-            star.source,
-            f"corpus.{found.name}{' (id, v)' if found.name in AFTER else ''}",
-            found.rows,
-            _batch(found),
-        )
-    star.wait_caught_up(120)
-    for found in cases:
-        drift_on(star.replicas[1], *(statement.replace("{t}", f"corpus.{found.name}") for statement in found.drift))
-    try:
-        yield star, run_check(star, "corpus.*")
-    finally:
-        star.source.sql("DROP DATABASE corpus")
+    cases = [found for found in CASES if flavour in found.flavours]
+    with Sandbox.start(flavour, replicas=2) as star:
+        star.source.sql("CREATE DATABASE corpus CHARACTER SET utf8mb4")
+        for found in cases:
+            star.source.sql(f"CREATE TABLE corpus.{found.name} ({found.columns})", *_after(found))
+            fill(
+                star.source,
+                f"corpus.{found.name}{' (id, v)' if found.name in AFTER else ''}",
+                found.rows,
+                _batch(found),
+            )
         star.wait_caught_up(120)
+        for found in cases:
+            drift_on(star.replicas[1], *(statement.replace("{t}", f"corpus.{found.name}") for statement in found.drift))
+        yield star, run_check(star, "corpus.*")
 
 
 def _after(found: Case) -> list[str]:
