@@ -65,6 +65,8 @@ def _kept(installation: Installation) -> Path | None:
 
 def _make(installation: Installation, data: Path) -> Path:
     command = _mysql(installation, data) if installation.flavour is Flavour.MYSQL else _mariadb(installation, data)
+    # A server that starts removes the temporary tables of any other that shares its folder for them.
+    command.append(f"--tmpdir={data.parent}")
     try:
         done = subprocess.run(
             command,
@@ -80,8 +82,9 @@ def _make(installation: Installation, data: Path) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Refused(f"{command[0]} did not make a data folder: {type(error).__name__}") from None
     if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-15:])
-        raise Refused(f"{command[0]} did not make a data folder (status {done.returncode}):\n{last}")
+        lines = done.stdout.splitlines()
+        told = "\n".join([line for line in lines if "ERROR" in line] or lines[-15:])
+        raise Refused(f"{command[0]} did not make a data folder (status {done.returncode}):\n{told}")
     # A copy with the same identity would be refused as a replica of its twin.
     (data / "auto.cnf").unlink(missing_ok=True)
     return data
