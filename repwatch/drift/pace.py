@@ -1,7 +1,9 @@
 """How many rows the next piece has: as many as take about half a second and make a few megabytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from repwatch.model.schema import Table
 
 TARGET_SECONDS: Final = 0.4
 # Beyond a few megabytes a concatenation falls out of the processor's caches and gets slower, not faster.
@@ -10,21 +12,29 @@ FIRST_ROWS: Final = 2_000
 MOST_ROWS: Final = 100_000
 LEAST_ROWS: Final = 10
 _GROWTH = 10.0
+_USUAL_ROW: Final = 200  # bytes
+_TELLING_ROWS: Final = 1_000  # of fewer rows a server's average says little: an empty page counts in it
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Rows of the next piece; changed by what the last one took."""
+    """Rows of the next piece, and of any; changed by what the last one took."""
 
     rows: int = FIRST_ROWS
+    most: int = TARGET_BYTES // _USUAL_ROW
 
-    def after(self, *, rows: int, size: int, seconds: float, void: bool) -> "Pace":
-        """The pace after a piece of `rows` rows and `size` hashed bytes that took `seconds`; `void`: it could not be taken."""
+    @classmethod
+    def of(cls, table: Table) -> "Pace":
+        """The pace to begin a table with."""
+        size = table.estimated_row_bytes if table.estimated_rows >= _TELLING_ROWS else _USUAL_ROW
+        most = min(MOST_ROWS, max(LEAST_ROWS, TARGET_BYTES // max(size, 1)))
+        return cls(min(FIRST_ROWS, most), most)
+
+    def after(self, *, rows: int, seconds: float, void: bool) -> "Pace":
+        """The pace after a piece of `rows` rows that took `seconds`; `void`: it was too long or too slow."""
         if void:
-            return Pace(max(LEAST_ROWS, self.rows // 8))
+            return Pace(max(LEAST_ROWS, self.rows // 8), max(LEAST_ROWS, self.rows // 2))
         if rows < self.rows // 2:
             return self  # the last piece of a table says little
         by_time = rows * TARGET_SECONDS / max(seconds, 0.001)
-        by_size = rows * TARGET_BYTES / max(size, 1)
-        wanted = min(by_time, by_size, self.rows * _GROWTH, MOST_ROWS)
-        return Pace(max(LEAST_ROWS, int(wanted)))
+        return replace(self, rows=max(LEAST_ROWS, int(min(by_time, self.rows * _GROWTH, self.most))))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from repwatch.errors import ServerError
@@ -38,29 +38,47 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     return table, {number: future.result() for number, future in theirs.items()}
 
 
-def unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> set[int]:
-    """The replicas for which no definition changed since: only then the rows that were read mean anything. Raises SourceLost."""
+@dataclass(frozen=True)
+class Again:
+    """The definitions of a table that are being read once more."""
+
+    world: CheckWorld
+    source: Table
+    tables: Mapping[int, Table]
+    ours: "Future[Table | None]"
+    theirs: "Mapping[int, Future[Table | None]]"
+
+    def done(self) -> bool:
+        """True if `result` does not wait."""
+        return all(future.done() for future in (self.ours, *self.theirs.values()))
+
+    def result(self) -> set[int]:
+        """The replicas for which no definition changed since: only then rows that were read mean anything. Raises SourceLost."""
+        if not same_definition(source_answer(self.ours), self.source):
+            return set()
+        return {
+            number
+            for number, future in self.theirs.items()
+            if _stands(self.world, number, future) and same_definition(future.result(), self.tables[number])
+        }
+
+
+def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> Again:
+    """Read the definitions of a table again, behind all that has been asked for before."""
 
     def look(db: Database) -> Table | None:
         return read_tables(db, source.name).get(source.name)
 
     numbers = [number for number in tables if world.replicas[number].fallen is None]
-    ours = world.source.lane.submit(look)
-    asked = {number: world.replicas[number].lane.submit(look) for number in numbers}
-    if not same_definition(source_answer(ours), source):
-        return set()
-    return {
-        number
-        for number, future in asked.items()
-        if _stands(world, number, future) and same_definition(future.result(), tables[number])
-    }
+    theirs = {number: world.replicas[number].lane.submit(look) for number in numbers}
+    return Again(world, source, tables, world.source.lane.submit(look), theirs)
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:
-    """True if both are the same table; the optimizer's estimate does not count."""
+    """True if both are the same table; the optimizer's estimates do not count."""
     if one is None or other is None:
         return one is other
-    return replace(one, estimated_rows=0) == replace(other, estimated_rows=0)
+    return replace(one, estimated_rows=0, estimated_row_bytes=0) == replace(other, estimated_rows=0, estimated_row_bytes=0)
 
 
 def _stands(world: CheckWorld, number: int, future: "Future[Table | None]") -> bool:

@@ -76,6 +76,8 @@ def note_position(world: CheckWorld, db: Database) -> str:
 
 def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, position: str) -> None:
     """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
+    if replica.reached == (db.connection_id, position):
+        return
     give_up = world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
     while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
         if not _is_replicating(world, db):
@@ -85,6 +87,7 @@ def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, positi
         if world.cancelled():
             raise Halt(Reason.STOPPED)
     replica.as_of = position
+    replica.reached = (db.connection_id, position)
 
 
 def _is_replicating(world: CheckWorld, db: Database) -> bool:

@@ -12,6 +12,7 @@ from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge
 from repwatch.errors import ServerError
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed, note_position, source_answer
+from repwatch.flows.drift_run import read_units
 from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -83,7 +84,7 @@ class Settlement:
             Unit(keys=keys, by_row=True, replicas=frozenset().union(*(by_key[key] for key in keys))) for keys in _batches(by_key)
         ]
         events = self._world.source.events
-        for compared in self._pipeline.run(units):
+        for compared in read_units(self._pipeline, units):
             for key in compared.unit.keys:
                 for number in by_key[key] & compared.replicas.keys():
                     rounds = self._pending.get((number, key))

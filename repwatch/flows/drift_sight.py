@@ -7,7 +7,7 @@ from typing import Final
 from repwatch.drift.verdict import Events
 from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_reach import await_position, note_position
-from repwatch.flows.drift_world import CheckWorld, SourceSide
+from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
@@ -20,6 +20,7 @@ from repwatch.sql.signature import Signature, TableReading
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
 _FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
+_QUIET: Final = 1.0  # where the source stood still for so long it will most likely prove what a reading says by standing still
 _LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from its start; beyond this only when it stands still
 
 
@@ -78,7 +79,7 @@ class Reader:
             note_position(self._world, db)
         piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
         settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
-        sight = self._look(db, self.source, settled, started, source=source)
+        sight = self._look(db, self.source, settled, started)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
         keys = span(self.source.bounds, piece)
         return SourceSight(
@@ -101,39 +102,50 @@ class Reader:
 
     def on_source_again(self, db: Database, unit: Unit) -> Sight:
         """S2."""
-        return self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic(), source=self._world.source))
+        return self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
 
-    def on_replica(self, db: Database, unit: Unit, number: int, position: str) -> Sight:
-        """R, once the replica has reached the position. Raises Halt where it does not."""
+    def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
+        """R, once the replica has reached the position of S1. Raises Halt where it does not."""
         replica = self._world.replicas[number]
-        await_position(self._world, db, replica, position)
-        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), source=None)
+        await_position(self._world, db, replica, first.position)
+        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
 
-    def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, *, source: SourceSide | None) -> Sight:
+    def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
+        """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
+        on_source, source = like is None, self._world.source
         exact = coordinates = None
         # Of a signature the position matters only where statements replicate: see `verdict`.
-        positioned = unit.by_row or self._world.source.events is Events.STATEMENTS
-        if self._exact and positioned:
+        positioned = unit.by_row or source.events is Events.STATEMENTS
+        if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
-                coordinates = None if source is None else self._log_coordinates(db)
-                exact = None if source is not None else db.scalar(positions.SNAPSHOT_POSITION)
+                coordinates = self._log_coordinates(db) if on_source else None
+                exact = None if on_source else db.scalar(positions.SNAPSHOT_POSITION)
                 signature, rows, overflow = self._read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
-            if source is not None and coordinates:
+            if coordinates:
                 exact = source.snapshots.get(coordinates)
         else:
             signature, rows, overflow = self._read(db, reading, unit)
-        position = note_position(self._world, db) if source is not None else ""
+        position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
-        if source is None and positioned and not self._exact:
+        if not on_source and positioned and exact is None:
             applied = db.scalar(replication.executed(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(
             signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
             coordinates=coordinates, applied=applied,
         )  # fmt: skip
+
+    def _in_snapshot(self, unit: Unit, started: float, like: Sight | None) -> bool:
+        """Whether to ask for the exact position of a reading: on a replica as on the source."""
+        if like is not None:
+            return like.coordinates is not None
+        if not self._exact:
+            return False
+        moves = not self._world.source.watermark.quiet_since(started - _QUIET)
+        return unit.by_row or (moves and self._world.source.events is Events.STATEMENTS)
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
         if not unit.by_row:
@@ -149,7 +161,7 @@ class Reader:
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
         try:
-            row = db.query(sql.signature(reading, piece)).rows[0]
+            row = db.query(sql.signature(reading, piece, db.version)).rows[0]
             return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
         except StatementTimedOut:
             return sql.VOID

@@ -8,6 +8,7 @@ from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.verdict import judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
+from repwatch.flows.drift_run import Work, read_units
 from repwatch.flows.drift_settle import Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
@@ -19,22 +20,30 @@ MOST_PENDING: Final = 20_000
 
 
 class TableCheck:
-    """One pass over one table. `told` is called with the rows read so far and whether the scan or the settling goes on."""
+    """One pass over one table. `settling` is called while rows that differ are looked at."""
 
-    def __init__(self, pipeline: Pipeline, *, most: int, told: Callable[[int, bool], None]) -> None:
+    def __init__(self, pipeline: Pipeline, *, most: int, settling: Callable[[], None]) -> None:
         self._world = pipeline.world
         self._source = pipeline.reader.source
         self._pipeline = pipeline
         self._everyone = frozenset(pipeline.reader.replicas)
-        self._told = told
+        self._settling = settling
         self._rows = 0
+        self._suspects: list[Unit] = []
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
 
-    def run(self) -> None:
-        """Scan and narrow; rows in doubt are left to the settlement. Raises SourceLost."""
+    def take(self, compared: Compared) -> None:
+        """Count a piece of the scan; what did not prove equal is kept."""
+        signature = compared.first.signature
+        assert signature is not None
+        self._rows += signature.rows
+        self._suspects += self._unproved(compared)
+
+    def resolve(self) -> None:
+        """Narrow what did not prove equal; rows in doubt are left to the settlement. Raises SourceLost."""
         try:
-            self._resolve(self._scan())
+            self._resolve(self._suspects)
         except TableFailed as failure:
             for tally in self.tallies.values():
                 tally.reason = tally.reason or failure.reason
@@ -43,18 +52,14 @@ class TableCheck:
         """What came out for each replica, once the settlement is over."""
         for number, tally in self.tallies.items():
             tally.rows = self._rows
-            tally.reason = tally.reason or self._world.replicas[number].fallen or self._pipeline.refused.get(number)
+            fallen = self._world.replicas[number].fallen or self._pipeline.refused.get(number)
+            tally.reason = tally.reason or self._pipeline.failed or fallen
         return self.tallies
 
-    def _scan(self) -> list[Unit]:
-        """The whole key space, by signatures; what did not prove equal comes back."""
-        suspects: list[Unit] = []
-        for compared in self._pipeline.run([Unit(piece=EVERYTHING, cut=True, replicas=self._everyone)]):
-            if compared.first.signature is not None:
-                self._rows += compared.first.signature.rows
-            suspects += self._unproved(compared)
-            self._told(self._rows, False)
-        return suspects
+    @property
+    def whole(self) -> Work:
+        """The whole key space, by signatures."""
+        return Work(self._pipeline, Unit(piece=EVERYTHING, cut=True, replicas=self._everyone))
 
     def _unproved(self, compared: Compared) -> list[Unit]:
         """Count the replicas on which a piece is proved; the piece again for the others."""
@@ -78,7 +83,7 @@ class TableCheck:
         """Narrow the doubtful pieces to rows."""
         waiting = iter(suspects)
         while group := list(islice(waiting, 50)):
-            self._told(self._rows, True)
+            self._settling()
             for leaf in self._narrowed(group):
                 self._compare_rows(leaf)
                 if len(self.settlement) >= MOST_PENDING:
@@ -97,7 +102,7 @@ class TableCheck:
             return
         rows = max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW)
         again = [Unit(piece=unit.piece, cut=True, replicas=unit.replicas) for unit in large]
-        for compared in self._pipeline.run(again, rows):
+        for compared in read_units(self._pipeline, again, rows):
             for unit in self._unproved(compared):
                 yield [Unit(piece=unit.piece, by_row=True, replicas=unit.replicas)]
 
@@ -106,7 +111,7 @@ class TableCheck:
         queue = list(units)
         while queue:
             split: list[Unit] = []
-            for compared in self._pipeline.run(queue):
+            for compared in read_units(self._pipeline, queue):
                 halves = self._halves(compared)
                 split += halves
                 if not halves:

@@ -1,16 +1,18 @@
-"""Goes through the tables of a check: definitions first, then rows, then the definitions again."""
+"""Goes through the tables of a check: definitions first, then rows, then the definitions again; one table runs into the next."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.drift.summary import table_verdict
-from repwatch.flows.drift_definitions import read_in_order, unchanged
-from repwatch.flows.drift_pipeline import Pipeline
+from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
+from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
+from repwatch.flows.drift_run import Exhausted, Run, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
@@ -22,7 +24,7 @@ from repwatch.sql.signature import TableReading
 
 
 class TablesCheck:
-    """Checks tables one after another and collects a report of each for every replica."""
+    """Checks tables and collects a report of each for every replica."""
 
     def __init__(
         self, world: CheckWorld, tables: Sequence[TableName], *, most: int, progress: Callable[[Progress], None]
@@ -32,10 +34,12 @@ class TablesCheck:
         self._most = most
         self._progress = progress
         self._started = world.clock.monotonic()
-        self._rows_before = 0
+        self._rows = 0
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
         self._found: dict[tuple[int, TableName], TableReport] = {}
-        self._open: list[_Open] = []
+        self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
+        self._doubtful: list[_Open] = []  # scanned, with rows in doubt
+        self._closing: list[_Closing] = []
 
     def reports(self, number: int) -> tuple[TableReport, ...]:
         """The reports for one replica, in the order of the tables."""
@@ -44,29 +48,77 @@ class TablesCheck:
     def run(self) -> None:
         """Check all tables; never raises: what could not be checked is undecided with its reason."""
         try:
-            for done, name in enumerate(self._tables):
-                if self._world.cancelled():
-                    break
-                self._check(name, done)
-                if sum(len(opened.check.settlement) for opened in self._open) >= MOST_PENDING:
-                    self._close()
-            self._close()
+            self._scan()
+            self._settle()
+            self._report_closed(wait=True)
         except SourceLost:
             self._leave(Reason.UNREACHABLE)
         self._leave(Reason.STOPPED)
 
-    def _check(self, name: TableName, done: int) -> None:
-        try:
-            source, comparable = self._definitions(name)
+    def _scan(self) -> None:
+        for event in Run(self._world, self._work()).events():
+            match event:
+                case Compared():
+                    self._open[event.pipeline].check.take(event)
+                    self._rows += event.first.signature.rows if event.first.signature else 0
+                    self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
+                case Exhausted():
+                    self._resolve(self._open.pop(event.pipeline))
+            self._report_closed(wait=False)
+        while self._open:  # the check was ended
+            self._close(self._open.popitem()[1])
+
+    def _work(self) -> Iterator[Work]:
+        """The tables, as the scan gets to them. Raises SourceLost."""
+        for name in self._tables:
+            self._tell(name, Phase.SCANNING)
+            try:
+                source, comparable = self._definitions(name)
+            except TableFailed as failure:
+                for number in self._world.standing():
+                    if (number, name) not in self._found and self._world.reach(number, name) is not Reach.FILTERED:
+                        self._add(number, name, Tally(reason=failure.reason), None)
+                continue
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
-                self._scan(source, comparison, numbers, done)
-        except TableFailed as failure:
-            for number in self._world.standing():
-                if (number, name) not in self._found and self._world.reach(number, name) is not Reach.FILTERED:
-                    self._add(number, name, Tally(reason=failure.reason), None)
-        estimate = self._world.source.tables.get(name)
-        self._rows_before += estimate.estimated_rows if estimate else 0
+                yield self._opened(source, comparison, numbers)
+
+    def _resolve(self, opened: "_Open") -> None:
+        opened.check.resolve()
+        if not opened.check.settlement:
+            self._close(opened)
+            return
+        self._doubtful.append(opened)
+        if sum(len(doubtful.check.settlement) for doubtful in self._doubtful) >= MOST_PENDING:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Settle the rows in doubt, of all tables together."""
+        settle(self._world, [opened.check.settlement for opened in self._doubtful])
+        while self._doubtful:
+            self._close(self._doubtful.pop())
+
+    def _close(self, opened: "_Open") -> None:
+        """Let the definitions be read again: only if none has changed the rows that were read mean anything."""
+        self._closing.append(_Closing(opened, ask_unchanged(self._world, opened.source, opened.tables)))
+
+    def _report_closed(self, *, wait: bool) -> None:
+        while self._closing and (wait or self._closing[0].again.done()):
+            self._finish(self._closing.pop(0))
+
+    def _tell(self, name: TableName, phase: Phase) -> None:
+        done = len({table for _, table in self._found})
+        self._progress(
+            Progress(
+                phase=phase,
+                tables_done=min(done, len(self._tables) - 1),
+                tables=len(self._tables),
+                table=str(name),
+                rows=self._rows,
+                rows_expected=max(self._expected, self._rows),
+                seconds=self._world.clock.monotonic() - self._started,
+            )
+        )
 
     def _definitions(self, name: TableName) -> tuple[Table | None, list[tuple[Comparison, int]]]:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
@@ -109,49 +161,24 @@ class TablesCheck:
                     self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR), None)
         return concerned
 
-    def _scan(self, source: Table, comparison: Comparison, numbers: list[int], done: int) -> None:
+    def _opened(self, source: Table, comparison: Comparison, numbers: list[int]) -> Work:
+        """A table that is about to be scanned."""
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
         where = self._world.condition.text if self._world.condition else ""
         readings = {number: _reading(table, comparison, where) for number, table in tables.items()}
-
-        def told(rows: int, settling: bool) -> None:
-            self._progress(
-                Progress(
-                    phase=Phase.SETTLING if settling else Phase.SCANNING,
-                    tables_done=done,
-                    tables=len(self._tables),
-                    table=str(source.name),
-                    rows=self._rows_before + rows,
-                    rows_expected=max(self._expected, self._rows_before + rows),
-                    seconds=self._world.clock.monotonic() - self._started,
-                )
-            )
-
-        told(0, False)
         every = [source, *tables.values()]
         exact = all(is_transactional(table) for table in every) and all(
             self._world.replicas[number].tells_snapshots for number in numbers
         )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
-        opened = _Open(
-            check=TableCheck(pipeline, most=self._most, told=told), source=source, tables=tables, comparison=comparison
-        )
-        self._open.append(opened)
-        opened.check.run()
-        if not opened.check.settlement:
-            self._open.remove(opened)
-            self._finish(opened)
+        check = TableCheck(pipeline, most=self._most, settling=partial(self._tell, source.name, Phase.SETTLING))
+        self._open[pipeline] = _Open(check=check, source=source, tables=tables, comparison=comparison)
+        return check.whole
 
-    def _close(self) -> None:
-        """Settle the tables with rows in doubt, and report them."""
-        settle(self._world, [opened.check.settlement for opened in self._open])
-        while self._open:
-            self._finish(self._open.pop())
-
-    def _finish(self, opened: "_Open") -> None:
-        name = opened.source.name
+    def _finish(self, closing: "_Closing") -> None:
+        opened, name = closing.opened, closing.opened.source.name
         try:
-            whole = unchanged(self._world, opened.source, opened.tables)
+            whole = closing.again.result()
         except TableFailed:
             whole = set()
         for number, tally in opened.check.result().items():
@@ -207,6 +234,14 @@ class _Open:
     source: Table
     tables: dict[int, Table]
     comparison: Comparison
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """A table whose rows are judged and whose definitions are read again."""
+
+    opened: _Open
+    again: Again
 
 
 def _differ(source: Table | None, replica: Table | None) -> bool:

@@ -27,6 +27,10 @@ class Watermark:
         """True if the position was looked at after this monotonic second."""
         return self.still is not None and self.still.until >= moment
 
+    def quiet_since(self, moment: float) -> bool:
+        """True if the position has not moved since this monotonic second."""
+        return self.still is not None and self.still.since <= moment
+
     def record(self, position: str, asked: float, answered: float) -> None:
         """Note a position that was asked for and answered at these monotonic seconds."""
         if self.still is not None and position == self.position:
@@ -64,6 +68,7 @@ class ReplicaSide:
     filtering: Filtering = field(default_factory=Filtering)
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached
+    reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
 
 
 @dataclass(kw_only=True)

@@ -39,6 +39,7 @@ class Table:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     estimated_rows: int = 0  # the optimizer's guess; for progress and ETA only
+    estimated_row_bytes: int = 0  # likewise; for the size of the first pieces
 
     def column(self, name: str) -> Column:
         """The column of that name. Raises KeyError if there is none."""

@@ -1,8 +1,9 @@
-"""How one column goes into a row's encoding: text that no other value of the column has, on both flavours.
+"""How one column goes into a row's encoding: bytes that no other value of the column has, on both flavours.
 
-A row is `CONCAT_WS(',', element, …)`, rows are joined by `;`. The code is uniquely decodable: numbers, times and NULL
-(the letter N) are tokens without a comma; bytes of any kind stand behind their length and are as long as that says. Nothing
-depends on a collation, a session's time zone, a display width or a float's printed digits. docs/decisions/0003-signature.md.
+A row is its elements, with the byte FF between them and between rows. The code is uniquely decodable: numbers and times are
+ASCII; text whose charset is UTF-8 holds neither FF nor FE, which no UTF-8 text can; FE alone is NULL; bytes of any other kind
+stand behind their length and are as long as that says. Nothing depends on a collation, a session's time zone, a display width
+or a float's printed digits. docs/decisions/0003-signature.md.
 """
 
 from collections.abc import Collection, Sequence
@@ -10,8 +11,13 @@ from enum import Enum, auto
 from typing import Final
 
 from repwatch.model.schema import Column
+from repwatch.model.server import ServerVersion
 from repwatch.sql.quoting import quote_name
 
+# A literal alone would be converted to the charset of the columns beside it, in which it means nothing.
+SEPARATOR: Final = "CAST(x'FF' AS BINARY)"
+_NULL: Final = "CAST(x'FE' AS BINARY)"
+UTF8: Final = frozenset({"utf8", "utf8mb3", "utf8mb4", "ascii"})  # ASCII is UTF-8 as well
 # Longer values go in as their own SHA-256, so that no row's code comes near max_allowed_packet (CONCAT_WS would be NULL).
 LONG_VALUE: Final = 1024
 
@@ -68,32 +74,57 @@ def is_compared(column: Column) -> bool:
     return not column.generated or column.stored
 
 
-def row_code(columns: Sequence[Column], convert: Collection[str] = (), long: Collection[str] = ()) -> str:
-    """The expression that encodes a row.
+def row_elements(columns: Sequence[Column], convert: Collection[str] = (), long: Collection[str] = ()) -> list[str]:
+    """The expressions that make up the code of a row; none of them is ever NULL.
 
     Text of the columns in `convert` is compared as utf8mb4: their charsets differ. Those in `long` are a long type on one side
     (TEXT) and a short one (VARCHAR) on the other, and are encoded as long on both.
     """
-    elements = [element for column in columns for element in _elements(column, column.name in convert, column.name in long)]
-    return f"CONCAT_WS(',', {', '.join(elements)})"
+    return [element for column in columns for element in _elements(column, column.name in convert, column.name in long)]
+
+
+def row_code(elements: Sequence[str]) -> str:
+    """The expression of a row's code: binary, and NULL only where it would be longer than max_allowed_packet (warning 1301)."""
+    return f"CONCAT_WS({SEPARATOR}, {', '.join(elements)})"
+
+
+def joined_codes(elements: Sequence[str], version: ServerVersion) -> str:
+    """The aggregate that joins the codes of all rows, in the order in which they are read.
+
+    MariaDB puts each argument of GROUP_CONCAT into a record of a temporary table first, so that one expression costs less; MySQL
+    appends them as they are, so that many do (measured: docs/benchmarks.md). The bytes are the same.
+    """
+    if version.is_mariadb:
+        return f"GROUP_CONCAT({row_code(elements)} SEPARATOR x'FF')"
+    # The separator of GROUP_CONCAT is converted to the charset of the arguments, which are binary if one of them is.
+    codes = f", {SEPARATOR}, ".join(elements) if len(elements) > 1 else row_code(elements)
+    return f"GROUP_CONCAT({codes} SEPARATOR x'FF')"
 
 
 def _elements(column: Column, convert: bool, long: bool) -> tuple[str, ...]:
     name = quote_name(column.name)
     kind = kind_of(column)
+    if kind in TEXTUAL:
+        return _text_elements(column, convert, long or kind is Kind.LONG_TEXT)
     if kind is Kind.CHOICE:
         # The invalid value '' (number 0) and a member '' look alike as text.
         return (_or_null(f"{name} + 0 = 0", column), *_measured(_as_bytes(name, convert), "", column, long=False))
-    if kind in TEXTUAL:
-        text = f"CONVERT({name} USING utf8mb4)" if convert else name
-        return _measured(_as_bytes(name, convert), text, column, long=long or kind is Kind.LONG_TEXT)
+    if kind in BINARY:
+        return _measured(name, "", column, long=long or kind is Kind.LONG_BYTES)
     if kind is Kind.JSON:
         return _measured(f"CAST(CAST({name} AS CHAR CHARACTER SET utf8mb4) AS BINARY)", "", column, long=True)
-    if kind in (Kind.BYTES, Kind.LONG_BYTES):
-        return _measured(name, "", column, long=long or kind is Kind.LONG_BYTES)
     if kind is Kind.OPAQUE:
         return _measured(f"CAST({name} AS BINARY)", "", column, long=True)
     return (_or_null(plain(column), column),)
+
+
+def _text_elements(column: Column, convert: bool, long: bool) -> tuple[str, ...]:
+    name = quote_name(column.name)
+    is_utf8 = column.charset in UTF8
+    text = f"CONVERT({name} USING utf8mb4)" if convert and not is_utf8 else name
+    if not long and (convert or is_utf8):
+        return (_or_null(text, column),)
+    return _measured(f"CAST({text} AS BINARY)", text, column, long=long)
 
 
 def plain(column: Column) -> str:
@@ -114,7 +145,7 @@ def plain(column: Column) -> str:
 
 
 def _or_null(expression: str, column: Column) -> str:
-    return f"IFNULL({expression}, 'N')" if column.nullable else expression
+    return f"IFNULL({expression}, {_NULL})" if column.nullable else expression
 
 
 def _as_bytes(name: str, convert: bool) -> str:
@@ -122,7 +153,7 @@ def _as_bytes(name: str, convert: bool) -> str:
 
 
 def _measured(value: str, length_source: str, column: Column, *, long: bool) -> tuple[str, str]:
-    """Length and bytes. For NULL the length is N and CONCAT_WS leaves the value out."""
+    """Length and bytes. Of NULL the bytes are none."""
     length = f"LENGTH({length_source or value})"
     content = f"IF({length} > {LONG_VALUE}, SHA2({value}, 256), {value})" if long else value
-    return _or_null(length, column), content
+    return _or_null(length, column), f"IFNULL({content}, '')" if column.nullable else content

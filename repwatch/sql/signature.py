@@ -1,6 +1,6 @@
 """Statements that read signatures and rows of one table on one server, and their answers as values.
 
-One signature is the SHA-256 of all encoded rows of a key range, in key order, joined by `;`, with their count
+One signature is the SHA-256 of all encoded rows of a key range, in key order, with their count
 (docs/decisions/0003-signature.md). Statements are plain templates: every name passes `quote_name`, every value `key_literal`.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
-from repwatch.sql.encoding import LONG_VALUE, Kind, kind_of, plain, row_code
+from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements
 from repwatch.sql.keyrange import Key, KeyColumn, KeyRange, among, in_range, key_expression
 from repwatch.sql.quoting import quote_name, quote_table
 
@@ -29,7 +29,6 @@ class Signature:
 
     rows: int
     digest: str
-    size: int = 0  # bytes that were hashed
     void: bool = False
 
     def same_as(self, other: "Signature") -> bool:
@@ -66,9 +65,14 @@ class TableReading:
         return f"{in_piece} AND {self.wanted}" if self.where else in_piece
 
     @property
-    def code(self) -> str:
-        """The expression of an encoded row."""
-        return row_code(self.columns, self.convert, self.long)
+    def elements(self) -> list[str]:
+        """The expressions that make up the code of a row."""
+        return row_elements(self.columns, self.convert, self.long)
+
+    @property
+    def row_hash(self) -> str:
+        """The expression of a row's hash."""
+        return f"SHA2({row_code(self.elements)}, 256)"
 
     @property
     def origin(self) -> str:
@@ -100,31 +104,23 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
     return setup if version.is_mariadb else (*setup, "SET SESSION information_schema_stats_expiry = 0")
 
 
-CONCAT_CEILING: Final = "LEAST(@@SESSION.group_concat_max_len, @@SESSION.max_allowed_packet)"
-
-
-def signature(reading: TableReading, piece: KeyRange) -> str:
-    """Count, hash, hashed bytes and the bytes that can be hashed at most, of a range, in one row."""
-    return (
-        f"SELECT n, SHA2(g, 256), LENGTH(g), {CONCAT_CEILING} FROM (SELECT COUNT(*) AS n, "
-        f"GROUP_CONCAT({reading.code} SEPARATOR ';') AS g FROM {reading.origin} WHERE {reading.chosen(piece)}) AS d"
-    )
+def signature(reading: TableReading, piece: KeyRange, version: ServerVersion) -> str:
+    """Count and hash of a range, in one row."""
+    codes = joined_codes(reading.elements, version)
+    return f"SELECT COUNT(*), SHA2({codes}, 256) FROM {reading.origin} WHERE {reading.chosen(piece)}"
 
 
 def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: bool = False) -> Signature:
-    """The answer of `signature`. Void if the server warned, or if as many bytes came as GROUP_CONCAT can hold at most.
+    """The answer of `signature`. Void if the server warned.
 
-    GROUP_CONCAT cuts at the smaller of group_concat_max_len and max_allowed_packet, at a whole character: what is shorter
-    by more than four bytes was not cut. A row whose code is NULL, being longer than max_allowed_packet, would be left out:
-    the server warns of it (1301). `narrowed`: by a condition, which may compare text with a number (1292); no code of a row does.
+    It warns where GROUP_CONCAT was cut (1260; `selftest` tries it) and where a code was longer than max_allowed_packet and
+    therefore NULL (1301). `narrowed`: by a condition, which may compare text with a number (1292); no code of a row does.
     """
     rows = int(row[0] or b"0")
-    size = int(row[2] or b"0")
-    ceiling = int(row[3] or b"0")
     harmless = _HARMLESS_WARNINGS | {1292} if narrowed else _HARMLESS_WARNINGS
-    if size > ceiling - 5 or any(number not in harmless for number, _ in warnings) or (rows and row[1] is None):
-        return Signature(rows=rows, digest="", size=size, void=True)
-    return Signature(rows=rows, digest=(row[1] or b"").decode(), size=size)
+    if any(number not in harmless for number, _ in warnings) or (rows and row[1] is None):
+        return Signature(rows=rows, digest="", void=True)
+    return Signature(rows=rows, digest=(row[1] or b"").decode())
 
 
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
@@ -141,22 +137,20 @@ def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
 def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
     """Key and hash of each row of a range, at most `limit`, in key order."""
     return (
-        f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} "
+        f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} "
         f"WHERE {reading.chosen(piece)} {reading.order} LIMIT {limit}"
     )
 
 
 def row_hashes_of(reading: TableReading, keys: Sequence[Key]) -> str:
     """Key and hash of the rows with these keys, whatever the condition: what it chooses on one side alone is a changed row."""
-    return f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256) FROM {reading.origin} WHERE {among(reading.key, keys)}"
+    return f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} WHERE {among(reading.key, keys)}"
 
 
 def rows_of(reading: TableReading, keys: Sequence[Key]) -> str:
     """Key, hash and, for each compared column, its value (cut), its length and its hash where it is cut."""
     values = ", ".join(_shown(column) for column in reading.columns)
-    return (
-        f"SELECT {_keys(reading.key)}, SHA2({reading.code}, 256), {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
-    )
+    return f"SELECT {_keys(reading.key)}, {reading.row_hash}, {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
 
 
 def parse_row_hashes(rows: Sequence[Raw], key_size: int) -> dict[Key, str]:

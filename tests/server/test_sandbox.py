@@ -252,7 +252,7 @@ def test_the_folder_of_a_live_sandbox_is_not_stale(short_path: Path, monkeypatch
 
 
 def test_a_folder_in_the_making_is_not_taken_for_a_dead_one(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starts look for what killed runs left, also while others begin; a folder without its lock would be removed a minute later."""
+    """Starts look for what killed runs left, also while others begin; one without its lock would be removed soon."""
     monkeypatch.setattr(tempfile, "tempdir", str(short_path))
     with ThreadPoolExecutor(8) as pool:
         owned = list(pool.map(lambda _: OwnedFolder.temporary(), range(400)))

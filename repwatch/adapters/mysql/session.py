@@ -41,6 +41,7 @@ class Session:
         self._opened = time.monotonic()
         self._timeouts = timeouts
         self._closed = False
+        self._warned = 0  # warnings of the last statement, as its answer said
         self._unread = False  # a statement runs, or rows of it have not been read
 
     @classmethod
@@ -117,6 +118,7 @@ class Session:
             self.close()
             raise
         self._unread = cursor.description is not None
+        self._warned = cursor.warning_count
         return cursor
 
     def _rows(self, cursor: Any) -> Iterator[Row]:
@@ -126,6 +128,7 @@ class Session:
                 for row in batch:
                     yield tuple(None if value is None else bytes(value) for value in row)
                 self._unread = bool(batch)
+            self._warned = cursor.warning_count  # it comes with the end of the rows
         except DRIVER_ERRORS as error:
             raise self._failure(error) from None
         finally:
@@ -161,7 +164,9 @@ class Session:
         return [dict(zip(result.columns, map(as_text, row), strict=True)) for row in result.rows]
 
     def warnings(self) -> list[tuple[int, str]]:
-        """The warnings of the last statement, as (number, text)."""
+        """The warnings of the last statement, as (number, text). Their number came with its answer: none costs nothing."""
+        if not self._warned:
+            return []
         return [(int(as_text(code) or 0), as_text(text) or "") for _, code, text in self.query("SHOW WARNINGS").rows]
 
     @property

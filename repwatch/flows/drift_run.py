@@ -1,0 +1,249 @@
+"""Reads pieces on the source and, behind it, on all replicas at once: while they read one piece, the source reads the next.
+
+A run goes on from table to table, so that no server waits for the end of one.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar
+
+from repwatch.drift.report import Reason
+from repwatch.drift.verdict import STILL_MARGIN_EQUAL
+from repwatch.errors import ServerError, StatementRefused, StatementTimedOut
+from repwatch.flows.drift_pipeline import Compared, Pipeline
+from repwatch.flows.drift_reach import Halt, TableFailed, fall_reason, note_position, source_answer
+from repwatch.flows.drift_sight import Sight, SourceSight, Unit
+from repwatch.flows.drift_world import CheckWorld
+from repwatch.ports.database import Database
+from repwatch.sql.signature import VOID
+
+T = TypeVar("T")
+WINDOW: Final = 6  # pieces under way; a replica that lags lets the source wait
+HELD: Final = 2_000  # pieces that wait for the source to have stood still for long enough
+_TICK: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A unit of a table that is to be read."""
+
+    pipeline: Pipeline
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """All pieces of the work of a table have come, or it has failed."""
+
+    pipeline: Pipeline
+
+
+def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = None) -> Iterator[Compared]:
+    """Read units of one table; pieces come in the order in which they are done. `rows`: of each piece, instead of the pace's.
+
+    Raises TableFailed at the end if the source refused a statement, and SourceLost.
+    """
+    for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows).events():
+        if isinstance(event, Compared):
+            yield event
+    if pipeline.failed is not None:
+        raise TableFailed(pipeline.failed)
+
+
+class Run:
+    """One run over work, which is asked for as it is needed."""
+
+    def __init__(self, world: CheckWorld, work: Iterable[Work], rows: int | None = None) -> None:
+        self._world, self._rows = world, rows
+        self._more: Iterator[Work] | None = iter(work)
+        self._ready: deque[Work] = deque()
+        self._again: deque[Compared] = deque()  # S2 is to be read
+        self._held: deque[Compared] = deque()
+        self._out: deque[Compared | Exhausted] = deque()
+        self._left: Counter[Pipeline] = Counter()  # pieces that have not come out
+        self._waits_for: dict[int, set[int]] = {}  # id of a piece -> replicas that have not answered
+        self._inflight: dict[Future[object], Callable[[Future[object]], None]] = {}
+        self._source_busy = False
+
+    def events(self) -> Iterator[Compared | Exhausted]:
+        """Pieces as they are done, and the end of each table. If the check is ended, tables in work fail. Raises SourceLost."""
+        try:
+            while self._more or self._ready or self._again or self._held or self._inflight:
+                if self._world.cancelled():
+                    for pipeline in self._left:
+                        pipeline.failed = pipeline.failed or Reason.STOPPED
+                    return
+                self._release_held()
+                self._feed_source()
+                self._collect()
+                while self._out:
+                    yield self._out.popleft()
+        finally:
+            for future in self._inflight:
+                future.cancel()
+            wait(self._inflight)
+
+    def _feed_source(self) -> None:
+        if self._source_busy:
+            return
+        if self._again:
+            compared = self._again.popleft()
+            self._ask_source(
+                partial(compared.pipeline.reader.on_source_again, unit=compared.unit), partial(self._second_read, compared)
+            )
+        elif (work := self._next()) is not None:
+            rows = self._rows or work.pipeline.pace.rows
+            self._ask_source(partial(work.pipeline.reader.on_source, unit=work.unit, rows=rows), partial(self._first_read, work))
+        elif self._held and not self._waits_for:
+            self._ask_source(self._look_later, self._looked)
+
+    def _next(self) -> Work | None:
+        while len(self._waits_for) < WINDOW and (self._ready or self._more):
+            if not self._ready and self._more:
+                found = next(self._more, None)
+                if found is None:
+                    self._more = None
+                    return None
+                self._ready.append(found)
+                self._left[found.pipeline] += 1
+            work = self._ready.popleft()
+            if work.pipeline.failed is None:
+                return work
+            self._came(work.pipeline)
+        return None
+
+    def _ask_source(self, task: Callable[[Database], T], handle: Callable[[Future[object]], None]) -> None:
+        self._source_busy = True
+        self._follow(self._world.source.lane.submit(task), handle)
+
+    def _follow(self, future: Future[T], handle: Callable[[Future[object]], None]) -> None:
+        self._inflight[future] = handle  # type: ignore[index] # a future is used covariantly here
+
+    def _collect(self) -> None:
+        if not self._inflight:
+            return
+        done, _ = wait(self._inflight, timeout=_TICK, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._inflight.pop(future)(future)
+
+    def _answer(self, pipeline: Pipeline, future: Future[object]) -> object | None:
+        """What the source said; None if it refused the statement, and the table has failed."""
+        try:
+            return source_answer(future)
+        except TableFailed as failure:
+            pipeline.failed = pipeline.failed or failure.reason
+            self._came(pipeline)
+            return None
+
+    def _came(self, pipeline: Pipeline) -> None:
+        """One piece less to wait for."""
+        self._left[pipeline] -= 1
+        if not self._left[pipeline]:
+            del self._left[pipeline]
+            self._out.append(Exhausted(pipeline))
+
+    def _first_read(self, work: Work, future: Future[object]) -> None:
+        self._source_busy = False
+        pipeline, unit = work.pipeline, work.unit
+        answer = self._answer(pipeline, future)
+        if answer is None:
+            return
+        assert isinstance(answer, SourceSight)
+        if answer.rest is not None:
+            rest = Unit(piece=answer.rest, cut=True, dense=answer.dense, by_row=unit.by_row, replicas=unit.replicas)
+            self._ready.appendleft(Work(pipeline, rest))
+            self._left[pipeline] += 1
+        signature = answer.sight.signature
+        if signature is not None and self._rows is None:
+            seconds = answer.sight.ended - answer.sight.started
+            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void)
+        self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
+
+    def _send_behind(self, compared: Compared) -> None:
+        """Let the replicas read what the source has read."""
+        pipeline, unit = compared.pipeline, compared.unit
+        standing = set(self._world.standing()) & unit.replicas - pipeline.refused.keys()
+        self._waits_for[id(compared)] = standing
+        for number in standing:
+            task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
+            self._follow(self._world.replicas[number].lane.submit(task), partial(self._replica_read, compared, number))
+        if not standing:
+            self._all_read(compared)
+
+    def _replica_read(self, compared: Compared, number: int, future: Future[object]) -> None:
+        try:
+            answer = future.result()
+            assert isinstance(answer, Sight)
+            compared.replicas[number] = answer
+        except StatementTimedOut:
+            compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
+        except StatementRefused:
+            compared.pipeline.refused[number] = Reason.UNREADABLE
+        except (ServerError, Halt) as error:
+            self._world.replicas[number].fallen = self._world.replicas[number].fallen or fall_reason(error)
+        self._waits_for[id(compared)].discard(number)
+        if not self._waits_for[id(compared)]:
+            self._all_read(compared)
+
+    def _all_read(self, compared: Compared) -> None:
+        del self._waits_for[id(compared)]
+        if compared.first.coordinates is not None and compared.first.exact is None and compared.replicas:
+            # Not before: the sooner the replica is read after the source, the likelier both are at one position.
+            future = self._world.source.lane.submit(partial(compared.pipeline.reader.translate, sight=compared.first))
+            self._follow(future, partial(self._translated, compared))
+        else:
+            self._decide(compared)
+
+    def _translated(self, compared: Compared, future: Future[object]) -> None:
+        answer = self._answer(compared.pipeline, future)
+        if answer is None:
+            return
+        assert isinstance(answer, Sight)
+        compared.first = answer
+        self._decide(compared)
+
+    def _decide(self, compared: Compared) -> None:
+        if not compared.pipeline.wants_second(compared):
+            self._done(compared)
+        elif not compared.unit.by_row and len(self._held) < HELD:
+            self._held.append(compared)
+        else:
+            self._again.append(compared)
+
+    def _done(self, compared: Compared) -> None:
+        if compared.pipeline.failed is None:
+            self._out.append(compared)
+        self._came(compared.pipeline)
+
+    def _release_held(self) -> None:
+        """Pieces wait here, oldest first, while the source may yet have stood still for long enough to spare S2."""
+        while self._held:
+            compared = self._held[0]
+            still = self._world.source.watermark.still
+            if not compared.pipeline.wants_second(compared):
+                self._done(self._held.popleft())
+            elif still is None or still.since > compared.first.started - STILL_MARGIN_EQUAL:
+                self._again.append(self._held.popleft())
+            else:
+                return
+
+    def _look_later(self, db: Database) -> None:
+        """Nothing else is to be read: see whether the source still stands."""
+        self._world.clock.sleep(STILL_MARGIN_EQUAL / 4)
+        note_position(self._world, db)
+
+    def _looked(self, future: Future[object]) -> None:
+        self._source_busy = False
+        source_answer(future)
+
+    def _second_read(self, compared: Compared, future: Future[object]) -> None:
+        self._source_busy = False
+        answer = self._answer(compared.pipeline, future)
+        if answer is None:
+            return
+        assert isinstance(answer, Sight)
+        compared.second = answer
+        self._done(compared)
