@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from repwatch.errors import ServerError
-from repwatch.flows.drift_meet import read_tables
+from repwatch.flows.drift_meet import read_columns, read_tables
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import Column, Table, TableName
 from repwatch.ports.database import Database
 
+T = TypeVar("T")
 Definitions = tuple[Table | None, dict[int, Table | None]]
 
 
@@ -40,34 +42,34 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
 
 @dataclass(frozen=True)
 class Again:
-    """The definitions of a table that are being read once more."""
+    """The columns of a table that are being read once more: what the rows that were read mean hangs on them alone."""
 
     world: CheckWorld
     source: Table
     tables: Mapping[int, Table]
-    ours: "Future[Table | None]"
-    theirs: "Mapping[int, Future[Table | None]]"
+    ours: "Future[tuple[Column, ...]]"
+    theirs: "Mapping[int, Future[tuple[Column, ...]]]"
 
     def done(self) -> bool:
         """True if `result` does not wait."""
         return all(future.done() for future in (self.ours, *self.theirs.values()))
 
     def result(self) -> set[int]:
-        """The replicas for which no definition changed since: only then rows that were read mean anything. Raises SourceLost."""
-        if not same_definition(source_answer(self.ours), self.source):
+        """The replicas for which no column changed since: only then rows that were read mean anything. Raises SourceLost."""
+        if source_answer(self.ours) != self.source.columns:
             return set()
         return {
             number
             for number, future in self.theirs.items()
-            if _stands(self.world, number, future) and same_definition(future.result(), self.tables[number])
+            if _stands(self.world, number, future) and future.result() == self.tables[number].columns
         }
 
 
 def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> Again:
-    """Read the definitions of a table again, behind all that has been asked for before."""
+    """Read the columns of a table again, behind all that has been asked for before."""
 
-    def look(db: Database) -> Table | None:
-        return read_tables(db, source.name).get(source.name)
+    def look(db: Database) -> tuple[Column, ...]:
+        return read_columns(db, source.name)
 
     numbers = [number for number in tables if world.replicas[number].fallen is None]
     theirs = {number: world.replicas[number].lane.submit(look) for number in numbers}
@@ -81,7 +83,7 @@ def same_definition(one: Table | None, other: Table | None) -> bool:
     return replace(one, estimated_rows=0, estimated_row_bytes=0) == replace(other, estimated_rows=0, estimated_row_bytes=0)
 
 
-def _stands(world: CheckWorld, number: int, future: "Future[Table | None]") -> bool:
+def _stands(world: CheckWorld, number: int, future: "Future[T]") -> bool:
     """True if a replica answered; else it falls."""
     try:
         future.result()

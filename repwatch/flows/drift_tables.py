@@ -34,7 +34,7 @@ class TablesCheck:
         self._most = most
         self._progress = progress
         self._started = world.clock.monotonic()
-        self._rows = 0
+        self._rows = self._begun = 0
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
@@ -70,7 +70,8 @@ class TablesCheck:
 
     def _work(self) -> Iterator[Work]:
         """The tables, as the scan gets to them. Raises SourceLost."""
-        for name in self._tables:
+        for begun, name in enumerate(self._tables):
+            self._begun = begun
             self._tell(name, Phase.SCANNING)
             try:
                 source, comparable = self._definitions(name)
@@ -107,11 +108,10 @@ class TablesCheck:
             self._finish(self._closing.pop(0))
 
     def _tell(self, name: TableName, phase: Phase) -> None:
-        done = len({table for _, table in self._found})
         self._progress(
             Progress(
                 phase=phase,
-                tables_done=min(done, len(self._tables) - 1),
+                tables_done=self._begun,
                 tables=len(self._tables),
                 table=str(name),
                 rows=self._rows,

@@ -46,9 +46,7 @@ Record = Mapping[str, str | None]
 
 def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], keys: Sequence[Record]) -> dict[TableName, Table]:
     """The tables, by name, out of the rows of the three statements."""
-    columns_of: dict[TableName, list[Column]] = {}
-    for record in columns:
-        columns_of.setdefault(_name(record), []).append(_column(record))
+    columns_of = parse_columns(columns)
     key_of: dict[TableName, list[str]] = {}
     for record in keys:
         key_of.setdefault(_name(record), []).append(record["name"] or "")
@@ -64,6 +62,14 @@ def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], keys: S
         for record in tables
         for name in (_name(record),)
     }
+
+
+def parse_columns(records: Sequence[Record]) -> dict[TableName, list[Column]]:
+    """The columns of each table, in order, out of the rows of `columns_statement`."""
+    columns_of: dict[TableName, list[Column]] = {}
+    for record in records:
+        columns_of.setdefault(_name(record), []).append(_column(record))
+    return columns_of
 
 
 def _name(record: Record) -> TableName:
