@@ -1,6 +1,7 @@
 """Opens the store's database, with SQLite told to be safe against kills and power cuts."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,11 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     path = sqlite_file(url)
     if path is None:
         return _other(url)
+    if not read_only:
+        # Errors of servers stand in it, with values of rows. The group may read it: `status` runs as a monitor's user.
+        # SQLite makes its journals like their database.
+        with suppress(OSError):  # what is wrong with the place is told when it is opened
+            path.touch(mode=0o640, exist_ok=True)
     query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
     place = URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
     engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})

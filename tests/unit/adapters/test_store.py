@@ -227,6 +227,14 @@ def test_reading_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nobody_else_may_read_it(store: SqlStore, url: str) -> None:
+    """Errors of servers stand in it, and in them values of rows."""
+    files = list(Path(url.removeprefix("sqlite:///")).parent.glob("*.db*"))
+    files = [path for path in files if path.suffix != ".lock"]
+    assert len(files) > 1
+    assert {path.name: oct(path.stat().st_mode & 0o027) for path in files} == {path.name: oct(0) for path in files}
+
+
 def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, url: str) -> None:
     with pytest.raises(StoreError) as caught:
         SqlStore.open(url)
