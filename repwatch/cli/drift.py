@@ -1,5 +1,6 @@
 """`repwatch drift`: are the replicas identical to their source?"""
 
+import hashlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from types import FrameType
 
 import click
 
+from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
@@ -20,6 +22,8 @@ from repwatch.errors import Interrupted, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
 from repwatch.flows.drift_reach import fall_reason
+from repwatch.model.settings import Settings
+from repwatch.model.topology import ClusterSpec
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -47,6 +51,7 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     show_default=True,
     help="List so many differences of a table; all are counted.",
 )
+@click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @format_option(*RENDERINGS)
 def drift(  # noqa: PLR0913 - an argument for each option
@@ -61,6 +66,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     where: str | None,
     channel: str | None,
     max_differences: int,
+    resume: bool,
     output: Path | None,
     output_format: str,
 ) -> int:
@@ -68,6 +74,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
 
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
@@ -92,7 +100,14 @@ def drift(  # noqa: PLR0913 - an argument for each option
             )
             start, stop = clock.now(), ended.is_set
             try:
-                reports.append(check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop))
+                with FileCheckJournal(_journal_path(settings, spec, request), resume=resume) as journal:
+                    if resume and not journal.resumes:
+                        click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
+                    reports.append(
+                        check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop, journal=journal)
+                    )
+                    if not stop():
+                        journal.remove()
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
                 reports.append(unchecked(head, targets, fall_reason(error), start, clock.now()))
@@ -107,6 +122,13 @@ def drift(  # noqa: PLR0913 - an argument for each option
     if failure is not None and report.verdict is not Verdict.DRIFTED:
         raise failure
     return exit_status(report)
+
+
+def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:
+    """One file for each kind of check: another selection of tables, replicas or rows is another check."""
+    replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
+    told = repr((str(request.source.endpoint.address), replicas, request.tables, request.exclude, request.where))
+    return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
 
 
 class _Ended(Event):

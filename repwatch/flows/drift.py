@@ -22,6 +22,7 @@ from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.check_journal import CheckJournal, NoJournal
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database
 from repwatch.sql.where import trial, vet_condition
@@ -42,19 +43,33 @@ class CheckRequest:
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
 
+NO_JOURNAL: Final = NoJournal()
+
+
+@dataclass(frozen=True)
+class Telling:
+    """To whom a check tells how far it is."""
+
+    progress: Callable[[Progress], None]
+    journal: CheckJournal
+
+
 def _silent(_: Progress) -> None:
     return
 
 
-def check(
+def check(  # noqa: PLR0913 - what it needs of the world, each with a default where nothing is wanted
     request: CheckRequest,
     *,
     connect: Connect,
     clock: Clock,
     progress: Callable[[Progress], None] = _silent,
     cancelled: Callable[[], bool] = lambda: False,
+    journal: CheckJournal = NO_JOURNAL,
 ) -> DriftReport:
     """Compare the replicas with the source and report. `cancelled` is asked about twice a second.
+
+    `journal` keeps what was judged, and what it holds of an earlier run need not be read again.
 
     Raises UsageError for a pattern that matches nothing and for a bad condition, and ServerError if the source cannot be read
     at all; whatever befalls a replica is in the report.
@@ -78,7 +93,7 @@ def check(
             settle_seconds=request.settle_seconds,
             condition=condition,
         )
-        return _check_tables(world, request, started, progress)
+        return _check_tables(world, request, started, Telling(progress, journal))
     finally:
         for lane in lanes:
             lane.close()
@@ -101,15 +116,13 @@ def _as_pattern(table: TableName) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(table))
 
 
-def _check_tables(
-    world: CheckWorld, request: CheckRequest, started: datetime, progress: Callable[[Progress], None]
-) -> DriftReport:
+def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling") -> DriftReport:
     every: dict[TableName, Table] = {}
     for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
-    work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
+    work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal)
     work.run()
     replicas = tuple(
         _replica_report(world, number, work.reports(number), selection.chosen) for number in range(len(world.replicas))

@@ -1,10 +1,11 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
+from repwatch.drift.resume import PieceRecord
 from repwatch.drift.verdict import judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
@@ -12,7 +13,7 @@ from repwatch.flows.drift_run import Work, read_units
 from repwatch.flows.drift_settle import Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
-from repwatch.sql.keyrange import EVERYTHING, KeyRange
+from repwatch.sql.keyrange import KeyRange
 
 NARROW: Final = 16  # a differing piece is cut into about that many
 # Rows in doubt that are kept at a time; then they are settled before more is read. Bounds the memory of a check.
@@ -22,23 +23,48 @@ MOST_PENDING: Final = 20_000
 class TableCheck:
     """One pass over one table. `settling` is called while rows that differ are looked at."""
 
-    def __init__(self, pipeline: Pipeline, *, most: int, settling: Callable[[], None]) -> None:
+    def __init__(self, pipeline: Pipeline, *, shape: str, most: int, settling: Callable[[], None]) -> None:
         self._world = pipeline.world
         self._source = pipeline.reader.source
         self._pipeline = pipeline
         self._everyone = frozenset(pipeline.reader.replicas)
         self._settling = settling
+        self._shape = shape
         self._rows = 0
         self._suspects: list[Unit] = []
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
 
-    def take(self, compared: Compared) -> None:
+    def take(self, compared: Compared) -> PieceRecord:
         """Count a piece of the scan; what did not prove equal is kept."""
         signature = compared.first.signature
         assert signature is not None
         self._rows += signature.rows
-        self._suspects += self._unproved(compared)
+        proved = self._proved(compared)
+        suspects = self._doubtful(compared, proved)
+        self._suspects += suspects
+        return PieceRecord(
+            table=str(self._source.table.name),
+            shape=self._shape,
+            lower=compared.unit.piece.lower,
+            upper=compared.unit.piece.upper,
+            rows=signature.rows,
+            proved=proved,
+            doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
+        )
+
+    def go_on_from(self, records: Sequence[PieceRecord]) -> Work | None:
+        """Count what an earlier run had judged; what is left of the scan, None if nothing is."""
+        for record in records:
+            self._rows += record.rows
+            for number, proof in record.proved.items():
+                self._count(number, record.rows, proof)
+            if record.doubtful:
+                self._suspects.append(Unit(piece=KeyRange(record.lower, record.upper), replicas=record.doubtful))
+        upper = records[-1].upper if records else None
+        if records and upper is None:
+            return None
+        return Work(self._pipeline, Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone))
 
     def resolve(self) -> None:
         """Narrow what did not prove equal; rows in doubt are left to the settlement. Raises SourceLost."""
@@ -56,25 +82,29 @@ class TableCheck:
             tally.reason = tally.reason or self._pipeline.failed or fallen
         return self.tallies
 
-    @property
-    def whole(self) -> Work:
-        """The whole key space, by signatures."""
-        return Work(self._pipeline, Unit(piece=EVERYTHING, cut=True, replicas=self._everyone))
-
-    def _unproved(self, compared: Compared) -> list[Unit]:
-        """Count the replicas on which a piece is proved; the piece again for the others."""
+    def _proved(self, compared: Compared) -> dict[int, Proof]:
+        """The replicas on which a piece is proved; they are counted."""
         signature = compared.first.signature
         assert signature is not None
-        doubtful = set()
+        proved = {}
         for number in compared.replicas:
             judgement = judge(
                 [self._pipeline.round_of(compared, number)], self._world.source.events, self._world.source.watermark.still
             )
             if judgement.verdict is Verdict.IDENTICAL:
-                self.tallies[number].rows_proved += signature.rows
-                self.tallies[number].proofs |= {judgement.proof or Proof.REREAD}
-            else:
-                doubtful.add(number)
+                proved[number] = judgement.proof or Proof.REREAD
+                self._count(number, signature.rows, proved[number])
+        return proved
+
+    def _count(self, number: int, rows: int, proof: Proof) -> None:
+        self.tallies[number].rows_proved += rows
+        self.tallies[number].proofs |= {proof}
+
+    def _doubtful(self, compared: Compared, proved: Container[int]) -> list[Unit]:
+        """The piece again, for the replicas on which it is not proved."""
+        signature = compared.first.signature
+        assert signature is not None
+        doubtful = [number for number in compared.replicas if number not in proved]
         rows = max([signature.rows, *(s.signature.rows for s in compared.replicas.values() if s.signature is not None)])
         small = rows <= LEAF_ROWS and not signature.void
         return [Unit(piece=compared.unit.piece, by_row=small, replicas=frozenset(doubtful))] if doubtful else []
@@ -103,7 +133,7 @@ class TableCheck:
         rows = max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW)
         again = [Unit(piece=unit.piece, cut=True, replicas=unit.replicas) for unit in large]
         for compared in read_units(self._pipeline, again, rows):
-            for unit in self._unproved(compared):
+            for unit in self._doubtful(compared, self._proved(compared)):
                 yield [Unit(piece=unit.piece, by_row=True, replicas=unit.replicas)]
 
     def _compare_rows(self, units: list[Unit]) -> None:

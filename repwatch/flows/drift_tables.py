@@ -8,6 +8,7 @@ from repwatch.drift.definitions import Comparison, compare_definitions, is_trans
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.drift.resume import shape_of, unbroken
 from repwatch.drift.summary import table_verdict
 from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
@@ -19,6 +20,7 @@ from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import Table, TableName
+from repwatch.ports.check_journal import CheckJournal
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
 
@@ -27,12 +29,19 @@ class TablesCheck:
     """Checks tables and collects a report of each for every replica."""
 
     def __init__(
-        self, world: CheckWorld, tables: Sequence[TableName], *, most: int, progress: Callable[[Progress], None]
+        self,
+        world: CheckWorld,
+        tables: Sequence[TableName],
+        *,
+        most: int,
+        progress: Callable[[Progress], None],
+        journal: CheckJournal,
     ) -> None:
         self._world = world
         self._tables = tables
         self._most = most
         self._progress = progress
+        self._journal = journal
         self._started = world.clock.monotonic()
         self._rows = self._begun = 0
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
@@ -59,7 +68,7 @@ class TablesCheck:
         for event in Run(self._world, self._work()).events():
             match event:
                 case Compared():
-                    self._open[event.pipeline].check.take(event)
+                    self._journal.append(self._open[event.pipeline].check.take(event))
                     self._rows += event.first.signature.rows if event.first.signature else 0
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case Exhausted():
@@ -82,7 +91,15 @@ class TablesCheck:
                 continue
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
-                yield self._opened(source, comparison, numbers)
+                opened = self._opened(source, comparison, numbers)
+                records = unbroken(self._journal.of_table(str(name)), opened.shape, numbers)
+                work = opened.check.go_on_from(records)
+                self._rows += sum(record.rows for record in records)
+                if work is None:
+                    self._resolve(opened)
+                    continue
+                self._open[work.pipeline] = opened
+                yield work
 
     def _resolve(self, opened: "_Open") -> None:
         opened.check.resolve()
@@ -161,7 +178,7 @@ class TablesCheck:
                     self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR), None)
         return concerned
 
-    def _opened(self, source: Table, comparison: Comparison, numbers: list[int]) -> Work:
+    def _opened(self, source: Table, comparison: Comparison, numbers: list[int]) -> "_Open":
         """A table that is about to be scanned."""
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
         where = self._world.condition.text if self._world.condition else ""
@@ -171,9 +188,10 @@ class TablesCheck:
             self._world.replicas[number].tells_snapshots for number in numbers
         )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
-        check = TableCheck(pipeline, most=self._most, settling=partial(self._tell, source.name, Phase.SETTLING))
-        self._open[pipeline] = _Open(check=check, source=source, tables=tables, comparison=comparison)
-        return check.whole
+        settling = partial(self._tell, source.name, Phase.SETTLING)
+        shape = shape_of(self._world.identities(tables), source, tables, comparison.columns)
+        check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
+        return _Open(check=check, source=source, tables=tables, comparison=comparison, shape=shape)
 
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.source.name
@@ -234,6 +252,7 @@ class _Open:
     source: Table
     tables: dict[int, Table]
     comparison: Comparison
+    shape: str
 
 
 @dataclass(frozen=True)

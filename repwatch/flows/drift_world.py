@@ -1,6 +1,6 @@
 """Who takes part in a check, and what is known of each: connections, identities, positions, and who fell out and why."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from repwatch.drift.filters import Filtering, Reach, reach
@@ -88,6 +88,11 @@ class CheckWorld:
         if matches_any(name, replica.target.server.local_tables):
             return Reach.FILTERED
         return reach(name, replica.filtering, self.source.events)
+
+    def identities(self, numbers: Iterable[int]) -> list[str]:
+        """What tells the servers themselves from others at their addresses."""
+        replicas = [f"{number} {self.replicas[number].server_uuid}" for number in sorted(numbers)]
+        return [f"{self.source.server_id} {self.source.server_uuid}", *replicas]
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""

@@ -1,0 +1,100 @@
+"""A check that was interrupted goes on: `kill -9` of the real command, and what the next one reads."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.check_journal import FileCheckJournal
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.drift.report import Reason, TableReport, Verdict
+from repwatch.drift.resume import PieceRecord
+from repwatch.flows.drift import CheckRequest, check
+from repwatch.model.topology import ReplicaTarget
+from repwatch.sandbox import Sandbox
+from tests.server.drifting import Found, drift_on, fill, found_in, of_table
+
+TABLES = 40
+ROWS = 3_000
+
+
+@pytest.fixture
+def tables(star: Sandbox, schema: str) -> list[str]:
+    """Many tables, each of a few pieces; two rows of the second replica are wrong, in the first and in the last table."""
+    names = [f"t{number:02}" for number in range(TABLES)]
+    for name in names:
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY, v INT)")
+        fill(star.source, f"{schema}.{name}", [f"({number}, 0)" for number in range(ROWS)], ROWS)
+    star.wait_caught_up(60)
+    for name in (names[0], names[-1]):
+        drift_on(star.replicas[1], f"UPDATE {schema}.{name} SET v = 1 WHERE id = 7")
+    return names
+
+
+def command(box: Sandbox, folder: Path, schema: str, *words: str) -> list[str]:
+    configuration = folder / "repwatch.toml"
+    configuration.write_text(box.configuration(), encoding="utf-8")
+    words = ("--config", str(configuration), "--state", str(folder / "state"), "--tables", f"{schema}.*", *words)
+    return [sys.executable, "-m", "repwatch", "drift", *words, "--format", "json"]
+
+
+def lines_in(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in (folder / "state" / "drift").glob("*.jsonl"))
+
+
+def test_killed_and_resumed_it_comes_to_the_same_end(star: Sandbox, schema: str, tables: list[str], tmp_path: Path) -> None:
+    process = subprocess.Popen(command(star, tmp_path, schema), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while lines_in(tmp_path) < 5:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+    process.kill()
+    process.wait()
+    assert lines_in(tmp_path)
+    done = subprocess.run(command(star, tmp_path, schema, "--resume"), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    wrong = next(r for r in json.loads(done.stdout)["replicas"] if r["server"] == str(star.replicas[1].address))
+    assert {t["table"]: t["difference_count"] for t in wrong["tables"] if t["difference_count"]} == {tables[0]: 1, tables[-1]: 1}
+    assert all((t["rows"], t["verdict"] != "undecided") == (ROWS, True) for t in wrong["tables"])
+    assert not lines_in(tmp_path), "a check that has ended leaves nothing to go on from"
+
+
+class Counting(FileCheckJournal):
+    """Ends the check after some pieces."""
+
+    def __init__(self, path: Path, *, resume: bool, after: int = 10**9) -> None:
+        super().__init__(path, resume=resume)
+        self.after, self.pieces = after, 0
+
+    def append(self, record: PieceRecord) -> None:
+        self.pieces += 1
+        super().append(record)
+
+    def over(self) -> bool:
+        return self.pieces >= self.after
+
+
+def test_what_was_judged_is_not_read_again(star: Sandbox, schema: str, tables: list[str], tmp_path: Path) -> None:
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",))
+
+    def run(journal: Counting) -> dict[str, TableReport]:
+        report = check(request, connect=Session.connect, clock=SystemClock(), journal=journal, cancelled=journal.over)
+        return {name: of_table(report, star.replicas[1], name) for name in tables}
+
+    with Counting(tmp_path / "j", resume=False) as whole:
+        run(whole)
+    with Counting(tmp_path / "j", resume=False, after=20) as first:
+        broken = run(first)
+    assert any(table.reason is Reason.STOPPED for table in broken.values())
+    with Counting(tmp_path / "j", resume=True) as second:
+        resumed = run(second)
+    assert whole.pieces - first.pieces <= second.pieces <= whole.pieces - first.pieces + 10  # ten may have been in flight
+    for name, table in resumed.items():
+        wrong = name in (tables[0], tables[-1])
+        assert table.verdict is (Verdict.DRIFTED if wrong else Verdict.IDENTICAL)
+        assert found_in(table) == ({Found("changed", ("7",), frozenset({"v"}))} if wrong else set())
