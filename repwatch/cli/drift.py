@@ -18,6 +18,7 @@ from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, merged, unchecked
+from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import Interrupted, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
@@ -51,6 +52,20 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     show_default=True,
     help="List so many differences of a table; all are counted.",
 )
+@click.option(
+    "--max-threads-running",
+    type=click.IntRange(min=1),
+    default=DEFAULT_LIMITS.threads_running,
+    show_default=True,
+    help="Wait while more threads than this run on one of the servers.",
+)
+@click.option(
+    "--load",
+    type=click.IntRange(1, 100),
+    default=DEFAULT_LIMITS.load,
+    show_default=True,
+    help="Read the source for at most this share of the time, in percent.",
+)
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @format_option(*RENDERINGS)
@@ -66,6 +81,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     where: str | None,
     channel: str | None,
     max_differences: int,
+    max_threads_running: int,
+    load: int,
     resume: bool,
     output: Path | None,
     output_format: str,
@@ -96,7 +113,13 @@ def drift(  # noqa: PLR0913 - an argument for each option
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
         for head, targets in by_source(spec, replica_targets(spec, channel)):
             request = CheckRequest(
-                source=head, replicas=targets, tables=tables, exclude=exclude_tables, where=where, max_differences=max_differences
+                source=head,
+                replicas=targets,
+                tables=tables,
+                exclude=exclude_tables,
+                where=where,
+                max_differences=max_differences,
+                limits=Limits(threads_running=max_threads_running, load=load),
             )
             start, stop = clock.now(), ended.is_set
             try:

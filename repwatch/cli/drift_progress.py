@@ -9,6 +9,7 @@ from datetime import timedelta
 import click
 
 from repwatch.drift.progress import Phase, Progress
+from repwatch.drift.throttle import Hold, Strain
 
 _EVERY = 10.0  # seconds between two lines where stderr is no terminal
 
@@ -38,8 +39,17 @@ class _Lines:
             click.echo(progress_line(progress), err=True)
 
 
+_STRAINS = {Strain.THREADS_RUNNING: "threads run", Strain.HISTORY_LENGTH: "row versions wait for the purge"}
+
+
+def _waiting(hold: Hold) -> str:
+    return f"waiting: {hold.value:,} {_STRAINS[hold.strain]} on {hold.server} (limit {hold.limit:,})"
+
+
 def progress_line(progress: Progress) -> str:
     """Tables, rows, rate and time to go."""
+    if progress.waits is not None:
+        return _waiting(progress.waits)
     doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
     eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
     return (

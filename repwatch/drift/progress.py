@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from repwatch.drift.throttle import Hold
+
 
 class Phase(StrEnum):
     """What is being done."""
@@ -23,6 +25,7 @@ class Progress:
     rows: int  # read so far, of all tables
     rows_expected: int
     seconds: float  # since the start
+    waits: Hold | None = None  # nothing is read for the moment, and why
 
     @property
     def rate(self) -> float:

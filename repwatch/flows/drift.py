@@ -14,7 +14,9 @@ from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import select
 from repwatch.drift.summary import overall
+from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import StatementRefused, UsageError
+from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
 from repwatch.flows.drift_settle import SETTLE_SECONDS
@@ -40,6 +42,7 @@ class CheckRequest:
     exclude: tuple[str, ...] = ()
     where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
+    limits: Limits = DEFAULT_LIMITS
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
 
@@ -91,6 +94,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             clock=clock,
             cancelled=cancelled,
             settle_seconds=request.settle_seconds,
+            gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits),
             condition=condition,
         )
         return _check_tables(world, request, started, Telling(progress, journal))

@@ -22,7 +22,7 @@ class Lane:
     """Runs tasks one after another on its connection. They only read, so that one is simply run again after a lost connection."""
 
     def __init__(self, endpoint: Endpoint, connect: Connect, clock: Clock) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._connect = connect
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drift-{endpoint}")
@@ -64,7 +64,7 @@ class Lane:
         return self._open()
 
     def _open(self) -> None:
-        session = self._connect(self._endpoint, Timeouts(connect=5, read=STATEMENT_SECONDS + 10))
+        session = self._connect(self.endpoint, Timeouts(connect=5, read=STATEMENT_SECONDS + 10))
         try:
             for statement in session_setup(session.version, STATEMENT_SECONDS):
                 session.execute(statement)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from repwatch.drift.report import Reason
+from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL
 from repwatch.errors import ServerError, StatementRefused, StatementTimedOut
 from repwatch.flows.drift_pipeline import Compared, Pipeline
@@ -24,6 +25,7 @@ T = TypeVar("T")
 WINDOW: Final = 6  # pieces under way; a replica that lags lets the source wait
 HELD: Final = 2_000  # pieces that wait for the source to have stood still for long enough
 _TICK: Final = 0.5
+_REST: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +43,47 @@ class Exhausted:
     pipeline: Pipeline
 
 
-def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = None) -> Iterator[Compared]:
+def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = None, *, gently: bool = True) -> Iterator[Compared]:
     """Read units of one table; pieces come in the order in which they are done. `rows`: of each piece, instead of the pace's.
+
+    `gently`: hold back where a server is busy.
 
     Raises TableFailed at the end if the source refused a statement, and SourceLost.
     """
-    for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows).events():
+    for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows, gently=gently).events():
         if isinstance(event, Compared):
             yield event
     if pipeline.failed is not None:
         raise TableFailed(pipeline.failed)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing is read because a server has enough to do."""
+
+    hold: Hold
+
+
+Event = Compared | Exhausted | Waiting
+
+
 class Run:
     """One run over work, which is asked for as it is needed."""
 
-    def __init__(self, world: CheckWorld, work: Iterable[Work], rows: int | None = None) -> None:
-        self._world, self._rows = world, rows
+    def __init__(self, world: CheckWorld, work: Iterable[Work], rows: int | None = None, *, gently: bool = True) -> None:
+        self._world, self._rows, self._gently = world, rows, gently
         self._more: Iterator[Work] | None = iter(work)
         self._ready: deque[Work] = deque()
         self._again: deque[Compared] = deque()  # S2 is to be read
         self._held: deque[Compared] = deque()
-        self._out: deque[Compared | Exhausted] = deque()
+        self._out: deque[Event] = deque()
         self._left: Counter[Pipeline] = Counter()  # pieces that have not come out
         self._waits_for: dict[int, set[int]] = {}  # id of a piece -> replicas that have not answered
         self._inflight: dict[Future[object], Callable[[Future[object]], None]] = {}
         self._source_busy = False
+        self._waits: Hold | None = None
 
-    def events(self) -> Iterator[Compared | Exhausted]:
+    def events(self) -> Iterator[Event]:
         """Pieces as they are done, and the end of each table. If the check is ended, tables in work fail. Raises SourceLost."""
         try:
             while self._more or self._ready or self._again or self._held or self._inflight:
@@ -79,6 +94,8 @@ class Run:
                 self._release_held()
                 self._feed_source()
                 self._collect()
+                if self._waits:
+                    self._out.append(Waiting(self._waits))
                 while self._out:
                     yield self._out.popleft()
         finally:
@@ -94,11 +111,18 @@ class Run:
             self._ask_source(
                 partial(compared.pipeline.reader.on_source_again, unit=compared.unit), partial(self._second_read, compared)
             )
-        elif (work := self._next()) is not None:
+        elif not self._holds_back() and (work := self._next()) is not None:
             rows = self._rows or work.pipeline.pace.rows
             self._ask_source(partial(work.pipeline.reader.on_source, unit=work.unit, rows=rows), partial(self._first_read, work))
         elif self._held and not self._waits_for:
             self._ask_source(self._look_later, self._looked)
+
+    def _holds_back(self) -> bool:
+        """True if the source should be left alone."""
+        if not self._gently:
+            return False
+        self._waits = self._world.gauge.hold()
+        return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
         while len(self._waits_for) < WINDOW and (self._ready or self._more):
@@ -124,6 +148,7 @@ class Run:
 
     def _collect(self) -> None:
         if not self._inflight:
+            self._world.clock.sleep(_REST)
             return
         done, _ = wait(self._inflight, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:
@@ -160,6 +185,7 @@ class Run:
         if signature is not None and self._rows is None:
             seconds = answer.sight.ended - answer.sight.started
             pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void)
+            self._world.gauge.rest_after(seconds)
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
 
     def _send_behind(self, compared: Compared) -> None:

@@ -84,7 +84,8 @@ class Settlement:
             Unit(keys=keys, by_row=True, replicas=frozenset().union(*(by_key[key] for key in keys))) for keys in _batches(by_key)
         ]
         events = self._world.source.events
-        for compared in read_units(self._pipeline, units):
+        # Rows in doubt are few, and their rounds are counted in seconds.
+        for compared in read_units(self._pipeline, units, gently=False):
             for key in compared.unit.keys:
                 for number in by_key[key] & compared.replicas.keys():
                     rounds = self._pending.get((number, key))

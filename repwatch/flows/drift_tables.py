@@ -10,10 +10,11 @@ from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.drift.resume import shape_of, unbroken
 from repwatch.drift.summary import table_verdict
+from repwatch.drift.throttle import Hold
 from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
-from repwatch.flows.drift_run import Exhausted, Run, Work
+from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
@@ -71,6 +72,8 @@ class TablesCheck:
                     self._journal.append(self._open[event.pipeline].check.take(event))
                     self._rows += event.first.signature.rows if event.first.signature else 0
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
+                case Waiting():
+                    self._tell(self._tables[self._begun], Phase.SCANNING, event.hold)
                 case Exhausted():
                     self._resolve(self._open.pop(event.pipeline))
             self._report_closed(wait=False)
@@ -124,7 +127,7 @@ class TablesCheck:
         while self._closing and (wait or self._closing[0].again.done()):
             self._finish(self._closing.pop(0))
 
-    def _tell(self, name: TableName, phase: Phase) -> None:
+    def _tell(self, name: TableName, phase: Phase, waits: Hold | None = None) -> None:
         self._progress(
             Progress(
                 phase=phase,
@@ -134,6 +137,7 @@ class TablesCheck:
                 rows=self._rows,
                 rows_expected=max(self._expected, self._rows),
                 seconds=self._world.clock.monotonic() - self._started,
+                waits=waits,
             )
         )
 

@@ -7,6 +7,7 @@ from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.report import Reason
 from repwatch.drift.selection import matches_any
 from repwatch.drift.verdict import Events, Stillness
+from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
 from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
@@ -80,6 +81,7 @@ class CheckWorld:
     clock: Clock
     cancelled: Callable[[], bool]
     settle_seconds: float
+    gauge: Gauge
     condition: Condition | None = None
 
     def reach(self, number: int, name: TableName) -> Reach:

@@ -1,0 +1,107 @@
+"""A check holds back while a server is busy, says so, and goes on afterwards; it keeps to its share of the time."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.drift.progress import Progress
+from repwatch.drift.report import Verdict
+from repwatch.drift.throttle import Hold, Limits, Strain
+from repwatch.flows.drift import CheckRequest, check
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Params, Result, Timeouts
+from repwatch.sandbox import Sandbox, SandboxServer
+from tests.server.drifting import fill
+
+THREADS = 8
+
+
+@contextmanager
+def crowd(server: SandboxServer) -> Iterator[threading.Event]:
+    """Many sessions that run something until the event is set."""
+    over = threading.Event()
+    ready = threading.Barrier(THREADS + 1)
+
+    def run() -> None:
+        with server.connect() as db:
+            ready.wait(60)
+            while not over.is_set():
+                db.query("SELECT BENCHMARK(200000, SHA2('x', 256))")
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    ready.wait(60)
+    try:
+        yield over
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture
+def request_(star: Sandbox, schema: str) -> CheckRequest:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, v INT)")
+    fill(star.source, f"{schema}.t", [f"({number}, 0)" for number in range(30_000)], 6_000)
+    star.wait_caught_up(60)
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    return CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",))
+
+
+def test_it_waits_while_threads_run(star: Sandbox, request_: CheckRequest) -> None:
+    held: list[Hold] = []
+    for server in (star.source, star.replicas[1]):
+        held.clear()
+        with crowd(server) as over:
+
+            def told(progress: Progress, over: threading.Event = over) -> None:
+                if progress.waits is not None:
+                    held.append(progress.waits)
+                    over.set()
+
+            limited = replace(request_, limits=Limits(threads_running=THREADS - 4))
+            report = check(limited, connect=Session.connect, clock=SystemClock(), progress=told)
+        assert report.verdict is Verdict.IDENTICAL
+        assert {(hold.server, hold.strain) for hold in held} == {(str(server.address), Strain.THREADS_RUNNING)}
+
+
+def test_it_keeps_to_its_share(request_: CheckRequest) -> None:
+    """Invariant: the source is read for at most that share of the time between its first and its last reading."""
+    clock, reading = SystemClock(), Spent()
+    report = check(replace(request_, limits=Limits(load=5)), connect=reading.connect, clock=clock)
+    assert report.verdict is Verdict.IDENTICAL
+    source = str(request_.source.endpoint.address)
+    spans = [(start, end) for server, start, end in reading.spans if server == source]
+    busy = sum(end - start for start, end in spans[:-1])
+    assert busy <= 0.06 * (spans[-1][0] - spans[0][0])
+    assert len(spans) > 2
+
+
+class Spent:
+    """Notes when signatures are read."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, float, float]] = []
+
+    def connect(self, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
+        session = Session.connect(endpoint, timeouts)
+        query = session.query
+
+        def noted(sql: str, params: Params = ()) -> Result:
+            started = time.monotonic()
+            try:
+                return query(sql, params)
+            finally:
+                if "GROUP_CONCAT" in sql and "FORCE INDEX" in sql:
+                    self.spans.append((session.server, started, time.monotonic()))
+
+        session.query = noted  # type: ignore[method-assign]
+        return session
