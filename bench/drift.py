@@ -1,6 +1,6 @@
 """How long a clean drift check takes, beside the plain scan limit and pt-table-checksum, on a star of real servers.
 
-    python -m bench.drift --flavour mariadb --rows 500000 --runs 5
+    python -m bench.drift --flavour mariadb --runs 5
 
 Each round runs every candidate once, in turn, so that what else the machine does meets all of them; medians are printed.
 """
@@ -82,12 +82,27 @@ def scan(box: Sandbox) -> None:
         thread.join()
 
 
-def repwatch(box: Sandbox) -> None:
-    """The command, as a user runs it, start of the program included."""
+def repwatch(box: Sandbox, tables: str = f"{SCHEMA}.*", *, expected: int = 0) -> int:
+    """The command, as a user runs it, start of the program included; its greatest resident memory, in KiB."""
     urls = [_url(server) for server in box.servers]
-    command = [sys.executable, "-m", "repwatch", "drift", "--source", urls[0], "--format", "json", "--tables", f"{SCHEMA}.*"]
+    command = [sys.executable, "-m", "repwatch", "drift", "--source", urls[0], "--format", "json", "--tables", tables]
     command += [part for url in urls[1:] for part in ("--replica", url)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == expected, f"exit status {process.returncode}"
+    return usage.ru_maxrss
+
+
+def repwatch_ten_wrong(box: Sandbox) -> None:
+    """The same, with ten wrong rows on the second replica, which are put right again afterwards."""
+    places = [(table, number) for table in TABLES for number in (17, 4711, 9999)][:10]
+    replica = box.replicas[1]
+    replica.sql("SET SESSION sql_log_bin = 0", *(f"UPDATE {SCHEMA}.{t} SET k = k + 1 WHERE id = {n}" for t, n in places))
+    try:
+        repwatch(box, expected=1)
+    finally:
+        replica.sql("SET SESSION sql_log_bin = 0", *(f"UPDATE {SCHEMA}.{t} SET k = k - 1 WHERE id = {n}" for t, n in places))
 
 
 def _url(server: SandboxServer) -> str:
@@ -126,7 +141,7 @@ class Cost:
     client: float
 
 
-def cost(box: Sandbox, candidate: Callable[[Sandbox], None]) -> Cost:
+def cost(box: Sandbox, candidate: Callable[[Sandbox], object]) -> Cost:
     """Run a candidate. Processor time tells more than the clock where the machine has other work to do."""
     started, servers, client = time.monotonic(), _servers_seconds(box), _client_seconds()
     candidate(box)
@@ -145,7 +160,7 @@ def _client_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def measure(box: Sandbox, candidates: Sequence[Callable[[Sandbox], None]], runs: int) -> dict[str, list[Cost]]:
+def measure(box: Sandbox, candidates: Sequence[Callable[[Sandbox], object]], runs: int) -> dict[str, list[Cost]]:
     """The costs of each run; the first round warms up and does not count."""
     costs: dict[str, list[Cost]] = {candidate.__name__: [] for candidate in candidates}
     for number in range(runs + 1):
@@ -161,10 +176,10 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flavour", type=Flavour, choices=list(Flavour), default=Flavour.MARIADB)
-    parser.add_argument("--rows", type=int, default=500_000, help="of each of the four tables")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of each of the four tables")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    candidates: list[Callable[[Sandbox], None]] = [scan, repwatch]
+    candidates: list[Callable[[Sandbox], object]] = [scan, repwatch, repwatch_ten_wrong]
     if options.flavour is Flavour.MARIADB and shutil.which("pt-table-checksum"):
         candidates.append(pt_table_checksum)
     with Sandbox.start(options.flavour, replicas=2) as box:

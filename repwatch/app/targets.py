@@ -6,7 +6,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from repwatch.app.config import find_config, load_config
 from repwatch.app.passwords import ask_on_terminal, default_state_dir, environment_password
 from repwatch.app.urls import endpoint_of, parse_url
 from repwatch.errors import UsageError
@@ -27,6 +26,8 @@ def load_settings(
     Raises UsageError, and ConfigError with all problems of a configuration.
     """
     if source is None and not replicas:
+        from repwatch.app.config import find_config, load_config  # noqa: PLC0415 - a third of the start of a verb that needs none
+
         return load_config(find_config(config), state)
     return _adhoc(source, replicas, (state or default_state_dir()).absolute(), ask)
 

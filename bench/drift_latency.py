@@ -1,0 +1,108 @@
+"""What a drift check does to those who work on the source: a writer at a fixed rate, without and with a check.
+
+python -m bench.drift_latency --flavour mariadb
+"""
+
+import argparse
+import os
+import statistics
+import threading
+import time
+
+import click
+
+from bench.drift import SCHEMA, TABLES, fill, repwatch
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Sandbox, SandboxServer
+
+RATE = 100  # statements a second
+
+
+class Writer:
+    """Updates one row at a time, at its rate, and notes how long each took; a late one does not make the next ones wait."""
+
+    def __init__(self, server: SandboxServer, rows: int) -> None:
+        self._server, self._rows = server, rows
+        self._over = threading.Event()
+        self.seconds: list[float] = []
+
+    def __enter__(self) -> "Writer":
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._server.connect() as db:
+            due = time.monotonic()
+            number = 0
+            while not self._over.is_set():
+                number += 1
+                table, key = TABLES[number % len(TABLES)], 1 + number * 7919 % self._rows
+                started = time.monotonic()
+                db.execute(f"UPDATE {SCHEMA}.{table} SET k = k + 1 WHERE id = {key}")
+                self.seconds.append(time.monotonic() - started)
+                due += 1 / RATE
+                time.sleep(max(0.0, due - time.monotonic()))
+
+    def p95(self) -> float:
+        """Milliseconds."""
+        return statistics.quantiles(self.seconds, n=20)[-1] * 1000
+
+
+def lag(server: SandboxServer) -> float:
+    """Seconds_Behind of a replica; unknown is infinite."""
+    status = "SHOW SLAVE STATUS" if server.flavour is Flavour.MARIADB else "SHOW REPLICA STATUS"
+    with server.connect() as db:
+        row = db.texts(status)[0]
+    value = row.get("Seconds_Behind_Master", row.get("Seconds_Behind_Source"))
+    return float("inf") if value is None else float(value)
+
+
+def with_check(box: Sandbox, rows: int) -> tuple[float, float]:
+    """p95 of the writer during a check, in milliseconds, and the greatest lag seen, in seconds."""
+    worst = 0.0
+    with Writer(box.source, rows) as writer:
+        check = threading.Thread(target=repwatch, args=(box,))
+        check.start()
+        while check.is_alive():
+            worst = max(worst, *(lag(replica) for replica in box.replicas))
+            time.sleep(0.2)
+        check.join()
+    return writer.p95(), worst
+
+
+def alone(box: Sandbox, rows: int, seconds: float) -> float:
+    """p95 of the writer without a check."""
+    with Writer(box.source, rows) as writer:
+        time.sleep(seconds)
+    return writer.p95()
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--flavour", type=Flavour, choices=list(Flavour), default=Flavour.MARIADB)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of each of the four tables")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    with Sandbox.start(options.flavour, replicas=2) as box:
+        fill(box, options.rows)
+        version = box.source.sql("SELECT VERSION()")[0][0]
+        before, during, lags = [], [], []
+        for _ in range(options.runs):
+            before.append(alone(box, options.rows, 5))
+            p95, worst = with_check(box, options.rows)
+            during.append(p95)
+            lags.append(worst)
+    click.echo(f"{version}, {RATE} updates a second, 4 tables of {options.rows:,} rows; {os.cpu_count()} cores\n")
+    click.echo("| | p95 of an update, ms | greatest lag, s |\n|---|--:|--:|")
+    click.echo(f"| alone | {statistics.median(before):.2f} | |")
+    click.echo(f"| during a check | {statistics.median(during):.2f} | {max(lags):.0f} |")
+
+
+if __name__ == "__main__":
+    main()
