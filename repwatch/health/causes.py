@@ -2,10 +2,11 @@
 
 A replica that cannot reach its source is a symptom while repwatch cannot reach that source either. A receiver that fails
 for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom. A replica that is being
-reseeded is stopped, writable and behind because of that.
+reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.inventory import find, wanted_source
@@ -19,9 +20,13 @@ _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
 def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
     """For each finding that another would explain, the subject of that explanation; it need not be true now."""
     found: dict[Subject, Subject] = {}
+    findings = tuple(findings)
+    reseeded = {finding.subject.server for finding in findings if finding.subject.code is FindingCode.HALF_LOADED}
     for finding in findings:
         subject = finding.subject
-        if subject.code in OF_A_RESEED:
+        if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in reseeded:
+            found[subject] = replace(subject, code=FindingCode.APPLIER_STOPPED)
+        elif subject.code in OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:
             replica = find(world, subject.server)

@@ -90,13 +90,16 @@ def applier_stopped(world: World) -> Iterator[Finding]:
     """Not running, and no error: a person stopped it, or nobody started it."""
     for server, channel in channels(world):
         if channel.applier is ThreadState.STOPPED and channel.applier_error is None:
+            both = channel.receiver is ThreadState.STOPPED and channel.receiver_error is None
+            start = "{start}" if both else "{start_applier}"
             yield Finding(
                 subject=subject(world, server, FindingCode.APPLIER_STOPPED, channel.name),
                 severity=Severity.WARNING,
-                summary=f"{label(server)}{of_channel(channel)}: the applier is stopped, without an error",
+                summary=f"{label(server)}{of_channel(channel)}: the applier {'and the receiver are' if both else 'is'} stopped, "
+                "without an error",
                 meaning="Somebody stopped it, it reached the end that START … UNTIL gave it, or the server started without "
                 "starting it. What is read from this replica gets older by the second.",
-                remedy=_fill("Ask who stopped it and why. When the reason is gone: {start_applier}", world, server, channel),
+                remedy=_fill(f"Ask who stopped it and why. When the reason is gone: {start}", world, server, channel),
                 avoid="Do not send readers here meanwhile.",
                 evidence=_evidence(channel),
             )

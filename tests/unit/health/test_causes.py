@@ -1,10 +1,12 @@
 """Which finding explains which."""
 
+import re
+
 import pytest
 
 from repwatch.health.causes import causes
 from repwatch.health.rules import diagnose
-from repwatch.model.finding import FindingCode
+from repwatch.model.finding import Finding, FindingCode
 from repwatch.model.observation import ThreadError, ThreadState
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import channel, observation, star, world
@@ -40,3 +42,23 @@ def test_an_error_of_the_applier_is_not_explained_by_a_reseed() -> None:
     findings = diagnose(made)
     assert FindingCode.APPLIER_ERROR in {each.subject.code for each in findings}
     assert not [each for each in causes(made, findings) if each.code is FindingCode.APPLIER_ERROR]
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_who_stops_both_threads_is_told_of_once(flavour: Flavour) -> None:
+    source, _, other = star(flavour)
+    made = world(
+        [source, observation(flavour, 2, channel(flavour, 1, receiver=ThreadState.STOPPED, applier=ThreadState.STOPPED)), other]
+    )
+    findings = diagnose(made)
+    by_code = {each.subject.code: each for each in findings}
+    explained = causes(made, findings)
+    receiver, applier = by_code[FindingCode.RECEIVER_STOPPED].subject, by_code[FindingCode.APPLIER_STOPPED].subject
+    assert explained[receiver] == applier
+    assert commands_in(by_code[FindingCode.APPLIER_STOPPED]) == (
+        ["START SLAVE"] if flavour is Flavour.MARIADB else ["START REPLICA"]
+    )
+
+
+def commands_in(finding: Finding) -> list[str]:
+    return [text.split(" FOR ")[0].split(" '")[0].strip() for text in re.findall(r"`([^`]+)`", finding.remedy)]
