@@ -10,12 +10,15 @@ from types import FrameType
 
 import click
 
+from repwatch.adapters.check_control import CheckControl
 from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
+from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
+from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, merged, unchecked
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
@@ -39,7 +42,7 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 
 
 @click.command()
-@click.argument("cluster", required=False)
+@click.argument("words", nargs=-1, metavar="[pause|resume|stop] [CLUSTER]")
 @target_options
 @click.option("--tables", multiple=True, metavar="PATTERN", help="Check these alone: 'db.table', shell wildcards; repeatable.")
 @click.option("--exclude-tables", multiple=True, metavar="PATTERN", help="Leave these out; repeatable.")
@@ -71,7 +74,7 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @format_option(*RENDERINGS)
 def drift(  # noqa: PLR0913 - an argument for each option
     *,
-    cluster: str | None,
+    words: tuple[str, ...],
     config: Path | None,
     source: str | None,
     replicas: tuple[str, ...],
@@ -93,6 +96,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
 
     What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
+    In another terminal `pause`, `resume` and `stop` tell it to a check that runs.
 
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
@@ -103,10 +107,14 @@ def drift(  # noqa: PLR0913 - an argument for each option
     Examples:
       repwatch drift shop
       repwatch drift shop --tables 'shop.*' --exclude-tables 'shop.log_*' --format html --output drift.html
+      repwatch drift pause shop
       repwatch drift --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2 --format json
     """
     clock = SystemClock()
+    word, cluster = parse_words(words)
     settings = load_settings(config, source, replicas, state)
+    if word is not None:
+        return tell_checks(settings, cluster, word)
     spec = settle_source(choose_cluster(settings, cluster), connect=Session.connect, clock=clock)
     reports: list[DriftReport] = []
     failure: ServerError | None = None
@@ -121,16 +129,12 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 max_differences=max_differences,
                 limits=Limits(threads_running=max_threads_running, load=load),
             )
-            start, stop = clock.now(), ended.is_set
+            start, path = clock.now(), _journal_path(settings, spec, request)
             try:
-                with FileCheckJournal(_journal_path(settings, spec, request), resume=resume) as journal:
+                with FileCheckJournal(path, resume=resume) as journal:
                     if resume and not journal.resumes:
                         click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
-                    reports.append(
-                        check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop, journal=journal)
-                    )
-                    if not stop():
-                        journal.remove()
+                    reports.append(_journaled(request, journal, CheckControl(path), ended.is_set, progress))
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
                 reports.append(unchecked(head, targets, fall_reason(error), start, clock.now()))
@@ -145,6 +149,33 @@ def drift(  # noqa: PLR0913 - an argument for each option
     if failure is not None and report.verdict is not Verdict.DRIFTED:
         raise failure
     return exit_status(report)
+
+
+def _journaled(
+    request: CheckRequest,
+    journal: FileCheckJournal,
+    control: CheckControl,
+    ended: Callable[[], bool],
+    progress: Callable[[Progress], None],
+) -> DriftReport:
+    """Check; the journal is gone afterwards unless the check was ended, and then there is something to go on from."""
+
+    def stop() -> bool:
+        return ended() or control.stopped()
+
+    report = check(
+        request,
+        connect=Session.connect,
+        clock=SystemClock(),
+        progress=progress,
+        cancelled=stop,
+        paused=control.paused,
+        journal=journal,
+    )
+    if not stop():
+        journal.remove()
+    control.forget()
+    return report
 
 
 def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:

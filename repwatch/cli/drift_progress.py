@@ -43,6 +43,8 @@ _STRAINS = {Strain.THREADS_RUNNING: "threads run", Strain.HISTORY_LENGTH: "row v
 
 
 def _waiting(hold: Hold) -> str:
+    if hold.strain is Strain.PAUSED:
+        return "paused; `repwatch drift resume` lets it go on"
     return f"waiting: {hold.value:,} {_STRAINS[hold.strain]} on {hold.server} (limit {hold.limit:,})"
 
 

@@ -11,6 +11,7 @@ class Strain(StrEnum):
 
     THREADS_RUNNING = "threads-running"
     HISTORY_LENGTH = "history-length"  # row versions that InnoDB has not been able to purge
+    PAUSED = "paused"  # somebody said so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ class Hold:
     strain: Strain
     value: int
     limit: int
+
+
+PAUSED: Final = Hold(server="", strain=Strain.PAUSED, value=0, limit=0)
 
 
 def hold(pressures: Mapping[str, Pressure], limits: Limits) -> Hold | None:

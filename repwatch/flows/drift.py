@@ -68,9 +68,10 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     clock: Clock,
     progress: Callable[[Progress], None] = _silent,
     cancelled: Callable[[], bool] = lambda: False,
+    paused: Callable[[], bool] = lambda: False,
     journal: CheckJournal = NO_JOURNAL,
 ) -> DriftReport:
-    """Compare the replicas with the source and report. `cancelled` is asked about twice a second.
+    """Compare the replicas with the source and report. `cancelled` and `paused` are asked often.
 
     `journal` keeps what was judged, and what it holds of an earlier run need not be read again.
 
@@ -94,7 +95,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             clock=clock,
             cancelled=cancelled,
             settle_seconds=request.settle_seconds,
-            gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits),
+            gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits, paused),
             condition=condition,
         )
         return _check_tables(world, request, started, Telling(progress, journal))

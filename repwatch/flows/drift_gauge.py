@@ -1,9 +1,10 @@
 """Asks the servers of a check now and then how busy they are, in the lanes in which they are read."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
-from repwatch.drift.throttle import Hold, Limits, Pressure, hold
+from repwatch.drift.throttle import PAUSED, Hold, Limits, Pressure, hold
 from repwatch.errors import ServerError
 from repwatch.flows.drift_lane import Lane
 from repwatch.ports.clock import Clock
@@ -16,8 +17,8 @@ EVERY: Final = 1.0  # seconds from one question to the next
 class Gauge:
     """Tells whether the check should hold back. Used by the thread that runs the check."""
 
-    def __init__(self, lanes: dict[str, Lane], clock: Clock, limits: Limits) -> None:
-        self._lanes, self._clock, self._limits = lanes, clock, limits
+    def __init__(self, lanes: dict[str, Lane], clock: Clock, limits: Limits, paused: Callable[[], bool]) -> None:
+        self._lanes, self._clock, self._limits, self._paused = lanes, clock, limits, paused
         self._seen: dict[str, Pressure] = {}
         self._asked: dict[str, Future[Pressure]] = {}
         self._next = clock.monotonic()
@@ -25,6 +26,8 @@ class Gauge:
 
     def hold(self) -> Hold | None:
         """Why to wait, as last seen."""
+        if self._paused():
+            return PAUSED
         for server in [server for server, future in self._asked.items() if future.done()]:
             self._seen[server] = _answer(self._asked.pop(server))
         if not self._asked and self._clock.monotonic() >= self._next:

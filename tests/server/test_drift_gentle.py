@@ -1,10 +1,14 @@
 """A check holds back while a server is busy, says so, and goes on afterwards; it keeps to its share of the time."""
 
+import json
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +109,45 @@ class Spent:
 
         session.query = noted  # type: ignore[method-assign]
         return session
+
+
+def test_a_running_check_is_paused_let_go_and_stopped(star: Sandbox, schema: str, request_: CheckRequest, tmp_path: Path) -> None:
+    for number in range(60):
+        star.source.sql(f"CREATE TABLE {schema}.u{number} (id INT PRIMARY KEY)")
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+
+    def drift(*words: str) -> list[str]:
+        return [sys.executable, "-m", "repwatch", "drift", *words, "--config", str(configuration), "--state", str(tmp_path)]
+
+    def tell(word: str) -> int:
+        return subprocess.run(drift(word, "shop"), capture_output=True, check=False).returncode
+
+    def judged() -> int:
+        return sum(path.read_bytes().count(b"\n") for path in (tmp_path / "drift").glob("*.jsonl"))
+
+    assert tell("pause") == 2, "no check runs"
+    words = ("shop", "--tables", f"{schema}.*", "--load", "1", "--format", "json")
+    process = subprocess.Popen(drift(*words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    until(lambda: judged() > 0)
+    assert tell("pause") == 0
+    before = -1
+    while before != judged():  # what was in flight comes to its end
+        before = judged()
+        time.sleep(1)
+    assert process.poll() is None
+    assert tell("resume") == 0
+    until(lambda: judged() > before)
+    assert tell("stop") == 0
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    tables = [table for replica in json.loads(out)["replicas"] for table in replica["tables"]]
+    assert {table["reason"] for table in tables if table["verdict"] == "undecided"} == {"stopped"}
+    assert not list((tmp_path / "drift").glob("*.control"))
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come about"
+        time.sleep(0.05)
