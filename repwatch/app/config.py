@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from repwatch.app.config_lines import key_lines, line_of
-from repwatch.app.config_models import Configuration, marks
+from repwatch.app.config_models import Configuration
 from repwatch.app.config_references import Problem, reference_problems
 from repwatch.app.config_settings import make_settings
 from repwatch.errors import ConfigError, UsageError
@@ -129,23 +129,6 @@ def known_keys(model: type[BaseModel], location: Sequence[str | int]) -> Iterato
             current = _table_type(get_args(current)[1])
     if isinstance(current, type) and issubclass(current, BaseModel):
         yield from (field.alias or name for name, field in current.model_fields.items())
-
-
-def later_keys(path: Path) -> list[str]:
-    """The keys of a valid configuration that are read and have no effect in this version."""
-    configuration, _ = _validated(tomllib.loads(_read(path)))
-    return [dotted(key) for key in _later(configuration, ())] if configuration else []
-
-
-def _later(value: object, at: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if isinstance(value, BaseModel):
-        for name in value.model_fields_set:
-            if any(mark.later for mark in marks(type(value).model_fields[name])):
-                yield (*at, name)
-            yield from _later(getattr(value, name), (*at, name))
-    elif isinstance(value, dict):
-        for name, table in value.items():
-            yield from _later(table, (*at, name))
 
 
 def _table_type(annotation: Any) -> Any:

@@ -26,10 +26,9 @@ from repwatch.model.topology import AUTO
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the documentation calls a type. `later`: the key is read and checked, and takes effect in a later version."""
+    """What the documentation calls a type."""
 
-    text: str = ""
-    later: bool = False
+    text: str
 
 
 def marks(field: FieldInfo) -> list[Kind]:
@@ -38,7 +37,6 @@ def marks(field: FieldInfo) -> list[Kind]:
     return [mark for mark in (*inner, *field.metadata) if isinstance(mark, Kind)]
 
 
-LATER = Kind(later=True)
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, strict=True), Kind("name")]
 Text = Annotated[str, StringConstraints(min_length=1, strict=True), Kind("text")]
@@ -122,12 +120,13 @@ class Drift(Table):
         default=None,
         description="When to check every replica of the cluster; weekday 0 and 7 are Sunday. Day and weekday must both fit.",
     )
-    prove_within: Annotated[PositiveDuration, LATER] | None = Field(
-        default=None, description="Every row is to be proved within this time."
+    prove_within: PositiveDuration | None = Field(
+        default=None,
+        description="Every table is to be proved within this time; the longest unproved is checked first, in the window.",
     )
-    window: Annotated[
-        tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC'), LATER
-    ] = Field(default=(), description="The spans of the day in which checks may run; none: always.")
+    window: Annotated[tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC')] = Field(
+        default=(), description="The spans of the day in which checks may run; none: always. One that is running then ends."
+    )
 
 
 class Cluster(Table):

@@ -11,7 +11,7 @@ from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
 from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
-from repwatch.model.topology import ClusterSpec, ReplicationAccount, ServerSpec
+from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
 
@@ -64,7 +64,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
-        drift_schedule=table.drift.schedule,
+        drift=DriftSpec(schedule=table.drift.schedule, prove_within=table.drift.prove_within, window=table.drift.window),
     )
 
 

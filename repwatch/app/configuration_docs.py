@@ -111,11 +111,8 @@ def _is_key(field: FieldInfo) -> bool:
 
 def _row(name: str, field: FieldInfo) -> str:
     kinds = marks(field)
-    kind = next((mark.text for mark in reversed(kinds) if mark.text), "")  # the outermost says it best
-    meaning = field.description or ""
-    if any(mark.later for mark in kinds):
-        meaning += " **No effect in this version**: it is checked, and takes effect later."
-    cells = (f"`{field.alias or name}`", kind, _default(field), meaning)
+    kind = kinds[-1].text if kinds else ""  # the outermost says it best
+    cells = (f"`{field.alias or name}`", kind, _default(field), field.description or "")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 

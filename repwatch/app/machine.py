@@ -13,7 +13,6 @@ from urllib.request import getproxies
 from repwatch import __version__
 from repwatch.adapters.mysql.driver_info import driver_text, has_c_extension
 from repwatch.adapters.secrets import reveal
-from repwatch.app.config import later_keys
 from repwatch.app.config_settings import SQLITE
 from repwatch.errors import UsageError
 from repwatch.flows.look import all_at_once
@@ -57,8 +56,6 @@ def _configuration(settings: Settings, path: Path) -> Iterator[Remark]:
             text=f"{path} holds a secret and can be read by others",
             hint=f"chmod 600 {path}, or keep the secret in a file or the environment",
         )
-    for key in later_keys(path):
-        yield Remark(topic=Topic.CONFIGURATION, level=Level.NOTE, text=f"{key} has no effect in this version")
 
 
 def _sources(settings: Settings) -> Iterator[tuple[str, SecretSource]]:

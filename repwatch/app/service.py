@@ -24,6 +24,7 @@ log = logging.getLogger("repwatch.service")
 
 SELF_INTERVAL = timedelta(seconds=1)
 STOP_SECONDS = 4.0
+PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
 StartWeb = Callable[[Callable[[], View | None], Callable[[], Health]], WebServer]
 
@@ -58,7 +59,10 @@ class Service:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
         for runner in self.drift:
-            self.scheduler.cron(f"drift {runner.cluster.name}", runner.schedule, runner.run)
+            if runner.cluster.drift.schedule:
+                self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
+            if runner.cluster.drift.prove_within:
+                self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
         self.web = self.start_web(self.view, self.health)
         self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
         for courier in self.couriers:

@@ -39,7 +39,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=[drift_runner(c, c.drift_schedule, store, clock) for c in settings.clusters if c.drift_schedule],
+            drift=[drift_runner(c, store, clock) for c in settings.clusters if c.drift.schedule or c.drift.prove_within],
             start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
         )
     except BaseException:

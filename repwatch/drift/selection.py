@@ -47,6 +47,11 @@ def select(tables: Iterable[Table], include: Sequence[str], exclude: Sequence[st
     return Selection(chosen=tuple(name for name in wanted if name not in left_out), left_out=tuple(left_out))
 
 
+def exactly(name: str) -> str:
+    """The pattern that matches this name alone, whatever characters it has."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
 def matches(name: TableName, pattern: str) -> bool:
     """True if the shell pattern fits `db.table`; case counts."""
     return fnmatchcase(str(name), pattern)

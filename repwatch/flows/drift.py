@@ -12,7 +12,7 @@ from typing import Final
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
-from repwatch.drift.selection import select
+from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import StatementRefused, UsageError
@@ -113,12 +113,8 @@ def verify_tables(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> DriftReport:
     """`check`, for exactly these tables (their names may look like patterns): the proof at the end of a repair or a reseed."""
-    exact = tuple(_as_pattern(table) for table in tables)
+    exact = tuple(exactly(str(table)) for table in tables)
     return check(replace(request, tables=exact, exclude=()), connect=connect, clock=clock, cancelled=cancelled)
-
-
-def _as_pattern(table: TableName) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(table))
 
 
 def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling") -> DriftReport:

@@ -29,6 +29,7 @@ class FindingCode(StrEnum):
     REPLICA_WRITABLE = "replica-writable"
     DUPLICATE_SERVER_ID = "duplicate-server-id"
     DRIFTED = "drifted"
+    PROOF_OVERDUE = "proof-overdue"
     HALF_LOADED = "half-loaded"
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"

@@ -47,6 +47,15 @@ class ReplicationAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftSpec:
+    """When a cluster's data is checked. All times are UTC."""
+
+    schedule: str | None = None  # cron: everything
+    prove_within: timedelta | None = None  # each table is to be proved within this time
+    window: tuple[str, ...] = ()  # spans of the day, `22:00-06:00`, in which checks may run; none: always
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """One source with its replicas. `source` is a server's label or AUTO: the one the replicas agree on."""
 
@@ -56,7 +65,7 @@ class ClusterSpec:
     poll_interval: timedelta = timedelta(seconds=5)
     max_lag: timedelta = timedelta(seconds=30)
     replication: ReplicationAccount | None = None
-    drift_schedule: str | None = None  # cron, UTC
+    drift: DriftSpec = DriftSpec()
 
     def server(self, label: str) -> ServerSpec:
         """The server with that name or address. Raises KeyError if there is none."""

@@ -1,6 +1,6 @@
 """The store over SQLAlchemy Core (`ports/store.py`). Safe to use from several threads; each call is one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Self
@@ -12,8 +12,10 @@ from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
+from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
+from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting
@@ -210,6 +212,18 @@ class SqlStore:
         values = {"cluster": cluster, "started": stamp(started), "finished": stamp(finished), "outcome": outcome, "body": body}
         with self._write() as connection:
             connection.execute(insert(drift_runs).values(**values))
+            connection.execute(delete(drift_runs).where(drift_runs.c.finished < stamp(finished - KEEP)))
+
+    def proofs(self, cluster: str) -> tuple[TableProof, ...]:
+        """When each table was last proved on each replica."""
+        with self._read() as connection:
+            return read_proofs(connection, cluster)
+
+    def record_proofs(self, cluster: str, found: Iterable[TableProof], tables: Iterable[str]) -> None:
+        """Keep what a check came to; tables that are not among `tables` are forgotten."""
+        with self._write() as connection:
+            write_proofs(connection, cluster, found)
+            keep_proofs(connection, cluster, tables)
 
 
 def _write_change(connection: Connection, change: Change) -> None:

@@ -81,6 +81,19 @@ drift_runs = Table(
     sqlite_autoincrement=True,
 )
 
+proofs = Table(
+    "proofs",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("server", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("since", Text, nullable=False),
+    Column("checked", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("proved", Text),
+)
+
 
 class RowState:
     """States of an outbox row."""

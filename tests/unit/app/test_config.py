@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
-from repwatch.app.config import find_config, later_keys, load_config
+from repwatch.app.config import find_config, load_config
 from repwatch.app.config_values import cron
 from repwatch.errors import ConfigError, UsageError
 from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, TlsMode
@@ -92,7 +92,8 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert settings.state_dir == tmp_path / "state"
     assert (settings.listen_host, settings.listen_port) == ("::1", 9090)
     assert (cluster.source, cluster.poll_interval, cluster.max_lag) == ("db1", timedelta(seconds=1.5), timedelta(seconds=90))
-    assert cluster.drift_schedule == "0 2 * * mon,tue,wed,thu,fri"
+    assert cluster.drift.schedule == "0 2 * * mon,tue,wed,thu,fri"
+    assert (cluster.drift.prove_within, cluster.drift.window) == (timedelta(days=7), ("22:00-06:00",))
     assert cluster.replication is not None
     assert (cluster.replication.user, cluster.replication.password) == ("repl", EnvSecret("REPL"))
     assert db1.endpoint.password == FileSecret(tmp_path / "secrets/db1")
@@ -288,10 +289,6 @@ def test_a_named_file_counts_before_the_environment_and_that_before_the_folder(
     with pytest.raises(UsageError) as refusal:
         find_config(None)
     assert "repwatch init" in refusal.value.hint
-
-
-def test_keys_without_effect_are_known(tmp_path: Path) -> None:
-    assert sorted(later_keys(written(tmp_path, FULL))) == ["clusters.shop.drift.prove_within", "clusters.shop.drift.window"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,101 @@
+"""What was proved when, and what is to be proved next so that every table is proved within a time."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
+
+EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
+_UNKNOWN_SECONDS: Final = 1.0
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableProof:
+    """What is known of one table on one replica. `proved`: when the last check that left nothing to prove of it began."""
+
+    server: str
+    channel: str
+    table: str
+    since: datetime  # when it was first seen by a check
+    checked: datetime  # when its last check began
+    verdict: Verdict  # of that check
+    proved: datetime | None = None
+
+    @property
+    def last_proved(self) -> datetime:
+        """When it was last proved; long ago where it never was."""
+        return self.proved or _EPOCH
+
+    def overdue_at(self, now: datetime, within: timedelta) -> bool:
+        """True if it should have been proved by now."""
+        return (self.proved or self.since) < now - within
+
+
+def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[TableProof, ...]:
+    """The tables of a report, with what was known of them before."""
+    before = {(proof.server, proof.channel, proof.table): proof for proof in known}
+    found = []
+    for replica in report.replicas:
+        for table in replica.tables:
+            name = f"{table.schema}.{table.table}"
+            old = before.get((replica.server, replica.channel, name))
+            identical = table.verdict is Verdict.IDENTICAL
+            found.append(
+                TableProof(
+                    server=replica.server,
+                    channel=replica.channel,
+                    table=name,
+                    since=old.since if old else report.started,
+                    checked=report.started,
+                    verdict=table.verdict,
+                    proved=report.started if identical else (old.proved if old else None),
+                )
+            )
+        found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
+    return tuple(found)
+
+
+def _nothing_to_prove(replica: ReplicaReport, table: str, started: datetime) -> TableProof:
+    """Of a table that is not replicated there: to be looked at again when the time is up."""
+    return TableProof(
+        server=replica.server,
+        channel=replica.channel,
+        table=table,
+        since=started,
+        checked=started,
+        verdict=Verdict.UNDECIDED,
+        proved=started,
+    )
+
+
+def due_tables(tables: Iterable[str], proofs: Collection[TableProof], now: datetime, within: timedelta) -> tuple[str, ...]:
+    """The tables that should be proved now: those that never were first, in the order of their last attempts, then the oldest."""
+    of_table: dict[str, list[TableProof]] = {}
+    for proof in proofs:
+        of_table.setdefault(proof.table, []).append(proof)
+    ranked = []
+    for table in tables:
+        known = of_table.get(table, [])
+        proved = min((proof.last_proved for proof in known), default=_EPOCH)
+        if proved <= now - within * EAGER:
+            ranked.append((proved, max((proof.checked for proof in known), default=_EPOCH), table))
+    return tuple(table for _, _, table in sorted(ranked))
+
+
+def overdue(proofs: Iterable[TableProof], now: datetime, within: timedelta) -> tuple[TableProof, ...]:
+    """What should have been proved by now, the longest unproved first."""
+    late = [proof for proof in proofs if proof.overdue_at(now, within)]
+    return tuple(sorted(late, key=lambda proof: (proof.last_proved, proof.table)))
+
+
+def in_window(windows: Sequence[str], now: datetime) -> bool:
+    """True if checks may run now. `windows` are spans such as `22:00-06:00`, UTC, over midnight if need be; none: always."""
+    return not windows or any(_covers(window, f"{now.astimezone(UTC):%H:%M}") for window in windows)
+
+
+def _covers(window: str, clock: str) -> bool:
+    start, _, end = window.partition("-")
+    return start <= clock < end if start < end else clock >= start or clock < end

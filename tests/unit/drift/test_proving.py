@@ -1,0 +1,75 @@
+"""Which tables are proved next, what is overdue, and when checks may run."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repwatch.drift.proving import TableProof, due_tables, in_window, overdue
+from repwatch.drift.report import Verdict
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+
+def proof(table: str, *, proved: float | None, checked: float = 0, since: float = 30, server: str = "a") -> TableProof:
+    """Days ago."""
+
+    def ago(days: float) -> datetime:
+        return NOW - timedelta(days=days)
+
+    return TableProof(
+        server=server, channel="", table=table, since=ago(since), checked=ago(checked), verdict=Verdict.IDENTICAL,
+        proved=None if proved is None else ago(proved),
+    )  # fmt: skip
+
+
+def test_never_proved_first_then_the_oldest_and_the_fresh_not_at_all() -> None:
+    proofs = [
+        proof("d.fresh", proved=3),
+        proof("d.old", proved=5),
+        proof("d.older", proved=6),
+        proof("d.tried", proved=None, checked=1),
+        proof("d.tried_before", proved=None, checked=2),
+    ]
+    tables = ["d.fresh", "d.old", "d.older", "d.tried", "d.tried_before", "d.new"]
+    assert due_tables(tables, proofs, NOW, WEEK) == ("d.new", "d.tried_before", "d.tried", "d.older", "d.old")
+
+
+def test_a_table_is_as_old_as_on_the_replica_where_it_is_oldest() -> None:
+    proofs = [proof("d.t", proved=0, server="a"), proof("d.t", proved=5, server="b")]
+    assert due_tables(["d.t"], proofs, NOW, WEEK) == ("d.t",)
+
+
+@given(st.lists(st.tuples(st.none() | st.floats(0, 40), st.floats(0, 40), st.floats(0, 40)), max_size=12))
+def test_what_is_overdue_is_due(known: list[tuple[float | None, float, float]]) -> None:
+    """Invariant: a table of the source cannot be overdue without being the next to be proved."""
+    proofs = [
+        proof(f"d.t{number}", proved=proved, checked=checked, since=since)
+        for number, (proved, checked, since) in enumerate(known)
+    ]
+    due = due_tables([each.table for each in proofs], proofs, NOW, WEEK)
+    assert {late.table for late in overdue(proofs, NOW, WEEK)} <= set(due)
+
+
+def test_a_table_is_overdue_a_while_after_it_was_first_seen() -> None:
+    assert [late.table for late in overdue([proof("d.new", proved=None, since=6)], NOW, WEEK)] == []
+    late = [proof("d.b", proved=8), proof("d.a", proved=None, since=8), proof("d.ok", proved=6)]
+    assert [each.table for each in overdue(late, NOW, WEEK)] == ["d.a", "d.b"]
+
+
+@pytest.mark.parametrize(
+    ("windows", "open_now"),
+    [
+        ((), True),
+        (("12:00-13:00",), True),
+        (("11:00-12:00",), False),
+        (("22:00-06:00",), False),
+        (("22:00-12:01",), True),
+        (("13:00-14:00", "11:59-12:30"), True),
+        (("00:00-00:00",), True),
+    ],
+)
+def test_windows(windows: tuple[str, ...], open_now: bool) -> None:
+    assert in_window(windows, NOW) is open_now
