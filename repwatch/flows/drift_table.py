@@ -1,11 +1,12 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
-from repwatch.drift.verdict import judge
+from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
 from repwatch.flows.drift_run import Work, read_units
@@ -30,8 +31,18 @@ class TableCheck:
         self._settling = settling
         self._rows = 0
         self._suspects: list[Unit] = []
+        # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
+        self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
+
+    def __len__(self) -> int:
+        return len(self.settlement) + len(self._equal)
+
+    @property
+    def confirming(self) -> bool:
+        """True while ranges are read again that were equal."""
+        return bool(self._equal)
 
     def take(self, compared: Compared) -> None:
         """Count a piece of the scan; what did not prove equal is kept."""
@@ -41,12 +52,37 @@ class TableCheck:
         self._suspects += self._unproved(compared)
 
     def resolve(self) -> None:
-        """Narrow what did not prove equal; rows in doubt are left to the settlement. Raises SourceLost."""
+        """Narrow what did not prove equal; what is in doubt then is left to `settle`. Raises SourceLost."""
         try:
             self._resolve(self._suspects)
         except TableFailed as failure:
-            for tally in self.tallies.values():
-                tally.reason = tally.reason or failure.reason
+            self._fail(failure.reason)
+
+    def judge(self) -> None:
+        """Take out the rows that are proved different."""
+        self.settlement.judge()
+
+    def read_again(self) -> None:
+        """One more round of all that is in doubt; a range that is not equal any more is narrowed. Raises SourceLost."""
+        earlier, self._equal = self._equal, {}
+        units = [Unit(piece=piece, replicas=frozenset(rounds)) for piece, rounds in earlier.items()]
+        try:
+            found = [self._unproved(compared, earlier[compared.unit.piece]) for compared in read_units(self._pipeline, units)]
+            self._resolve([unit for some in found for unit in some])
+        except TableFailed as failure:
+            self._fail(failure.reason)
+        self.settlement.read_again()
+
+    def give_up(self, reason: Reason) -> None:
+        """What is still in doubt stays so."""
+        if self._equal:
+            self._fail(reason)
+            self._equal.clear()
+        self.settlement.give_up(reason)
+
+    def _fail(self, reason: Reason) -> None:
+        for tally in self.tallies.values():
+            tally.reason = tally.reason or reason
 
     def result(self) -> dict[int, Tally]:
         """What came out for each replica, once the settlement is over."""
@@ -61,18 +97,20 @@ class TableCheck:
         """The whole key space, by signatures."""
         return Work(self._pipeline, Unit(piece=EVERYTHING, cut=True, replicas=self._everyone))
 
-    def _unproved(self, compared: Compared) -> list[Unit]:
+    def _unproved(self, compared: Compared, earlier: Mapping[int, Sequence[Round]] = MappingProxyType({})) -> list[Unit]:
         """Count the replicas on which a piece is proved; the piece again for the others."""
         signature = compared.first.signature
         assert signature is not None
         doubtful = set()
         for number in compared.replicas:
-            judgement = judge(
-                [self._pipeline.round_of(compared, number)], self._world.source.events, self._world.source.watermark.still
-            )
+            rounds = [*earlier.get(number, ()), self._pipeline.round_of(compared, number)]
+            events = self._pipeline.reader.events
+            judgement = judge(rounds, events, self._world.source.watermark.still)
             if judgement.verdict is Verdict.IDENTICAL:
                 self.tallies[number].rows_proved += signature.rows
                 self.tallies[number].proofs |= {judgement.proof or Proof.REREAD}
+            elif events is Events.COUNTED and holds_alike(rounds):
+                self._equal.setdefault(compared.unit.piece, {})[number] = rounds
             else:
                 doubtful.add(number)
         rows = max([signature.rows, *(s.signature.rows for s in compared.replicas.values() if s.signature is not None)])
@@ -126,6 +164,6 @@ class TableCheck:
             return []
         piece, replicas = compared.unit.piece, frozenset(compared.replicas)
         if not key or key in (piece.lower, piece.upper):
-            raise TableFailed(Reason.UNREADABLE)
+            raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]
