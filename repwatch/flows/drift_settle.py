@@ -116,15 +116,19 @@ class Settlement:
                         self._pending[number, key] = [*rounds, round_]
 
     def judge(self) -> None:
-        """Take out the rows that are proved different, and show the first of them."""
+        """Take out the rows that are proved, and show the first of those that are different."""
         for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
         events, still = self._pipeline.reader.events, self._world.source.watermark.still
         proved: dict[int, list[Key]] = {}
-        for (number, key), rounds in self._pending.items():
-            if judge(rounds, events, still).verdict is Verdict.DRIFTED:
+        for (number, key), rounds in list(self._pending.items()):
+            judgement = judge(rounds, events, still)
+            if judgement.verdict is Verdict.DRIFTED:
                 proved.setdefault(number, []).append(key)
+            elif judgement.verdict is Verdict.IDENTICAL:  # the source has stood still since
+                self._count_equal(number, rounds[-1], judgement)
+                del self._pending[number, key]
         for number, found in proved.items():
             keys = sorted(found, key=natural)
             room = max(0, self._most - len(self._tallies[number].differences))
