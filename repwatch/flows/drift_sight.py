@@ -89,7 +89,7 @@ class Reader:
             sight=sight,
             rest=rest,
             read=rows if rest and self.source.where else chosen,
-            dense=keys is not None and keys <= 2 * chosen,
+            dense=keys is not None and keys <= 2 * chosen and not self.source.counted,  # without a key, one value has many rows
         )
 
     def _cut(self, db: Database, unit: Unit, rows: int) -> tuple[KeyRange, KeyRange | None]:
