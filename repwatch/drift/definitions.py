@@ -1,11 +1,11 @@
 """Compares the definitions of a table on source and replica, and says what that means for comparing its rows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repwatch.drift.report import Effect, Reason, SchemaDifference
-from repwatch.model.schema import Column, Table
+from repwatch.model.schema import Column, Index, Table
 from repwatch.sql.encoding import BINARY, TEXTUAL, Kind, is_compared, kind_of
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
@@ -20,7 +20,9 @@ class Comparison:
     columns: tuple[str, ...]
     convert: frozenset[str]  # text columns whose charsets differ
     long: frozenset[str]  # columns of a long type on one side only
-    ordered_key: tuple[str, ...]  # the leading key columns that both sides order alike
+    key: tuple[str, ...]  # the columns that name a row; empty where only alike rows can be counted
+    index: tuple[str, ...]  # the columns of the index by which it is read: the key's, else any, else none
+    ordered_key: tuple[str, ...]  # the leading columns of the index that both sides order alike
     refusal: Reason | None
 
 
@@ -36,13 +38,17 @@ def compare_definitions(source: Table, replica: Table) -> Comparison:
         and is_compared(theirs[column.name])
         and _comparable(column, theirs[column.name])
     )
+    key = _key(source, replica, columns)
+    index = key or _best(source, theirs, _common(source, replica, columns))
     return Comparison(
         differences=differences,
         columns=columns,
         convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])),
         long=frozenset(name for name in columns if kind_of(source.column(name)) is not kind_of(theirs[name])),
-        ordered_key=_ordered_key(source, theirs),
-        refusal=_refusal(source, replica, columns),
+        key=key,
+        index=index,
+        ordered_key=_ordered(index, source, theirs),
+        refusal=_refusal(source),
     )
 
 
@@ -51,14 +57,65 @@ def is_transactional(table: Table) -> bool:
     return table.engine.lower() in _TRANSACTIONAL
 
 
-def _refusal(source: Table, replica: Table, columns: tuple[str, ...]) -> Reason | None:
-    if not source.primary_key:
-        return Reason.NO_PRIMARY_KEY
+def index_of(table: Table, columns: tuple[str, ...]) -> str:
+    """The name of the index over these columns; "" for none. Which of several does not matter: they order alike."""
+    if columns and _of_now(table, table.primary_key) == columns:
+        return "PRIMARY"
+    return next((index.name for index in table.indexes if _readable(index) and _of_now(table, index.columns) == columns), "")
+
+
+def _refusal(source: Table) -> Reason | None:
     if any(kind_of(column) is None for column in source.columns if is_compared(column)):
         return Reason.UNSUPPORTED_TYPE
-    if source.primary_key != replica.primary_key or not set(source.primary_key) <= set(columns):
-        return Reason.SCHEMA_DIFFERS
     return None
+
+
+def _key(source: Table, replica: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The primary key; else a unique key without NULLs. What names the rows of one side only names none."""
+    primary = _of_now(source, source.primary_key)
+    if primary and primary == _of_now(replica, replica.primary_key) and set(primary) <= set(columns):
+        return primary
+    theirs = {column.name: column for column in replica.columns}
+    unique = _naming(source) & _naming(replica)
+    return _best(source, theirs, [index for index in _common(source, replica, columns) if index in unique])
+
+
+def _naming(table: Table) -> set[tuple[str, ...]]:
+    """The column lists of which no two rows can have the same values."""
+    keys = _unique(table) - {()}
+    nullable = {column.name for column in table.columns if column.nullable}
+    return {key for key in keys if not nullable & set(key)}
+
+
+def _common(source: Table, replica: Table, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The column lists that both sides have a usable index on, of values that are compared."""
+    every = (source.primary_key, *(index.columns for index in source.indexes if _readable(index)))
+    return [
+        key
+        for key in (_of_now(source, index) for index in every)
+        if key and set(key) <= set(columns) and index_of(source, key) and index_of(replica, key)
+    ]
+
+
+def _unique(table: Table) -> set[tuple[str, ...]]:
+    keys = (table.primary_key, *(index.columns for index in table.indexes if index.unique and _readable(index)))
+    return {_of_now(table, key) for key in keys}
+
+
+def _of_now(table: Table, index: tuple[str, ...]) -> tuple[str, ...]:
+    """MariaDB appends the end of a row's period to unique keys of a system-versioned table; all current rows have the same."""
+    ends = {column.name for column in table.columns if column.generated.upper() == "ROW END"}
+    return tuple(name for name in index if name not in ends)
+
+
+def _readable(index: Index) -> bool:
+    return index.kind.upper() == "BTREE" and not index.prefixed and not index.hidden
+
+
+def _best(source: Table, theirs: Mapping[str, Column], indexes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The index that cuts finest: by columns that both sides order alike, and preferably a unique one."""
+    unique = _unique(source)
+    return max(indexes, key=lambda index: (bool(_ordered(index, source, theirs)), index in unique, len(index)), default=())
 
 
 def _differences(source: Table, replica: Table) -> Iterator[SchemaDifference]:
@@ -66,7 +123,11 @@ def _differences(source: Table, replica: Table) -> Iterator[SchemaDifference]:
         yield SchemaDifference("engine", str(source.name), source.engine, replica.engine, Effect.NONE)
     if source.primary_key != replica.primary_key:
         yield SchemaDifference(
-            "primary-key", "PRIMARY", ", ".join(source.primary_key) or None, ", ".join(replica.primary_key) or None, Effect.DATA
+            "primary-key",
+            "PRIMARY",
+            ", ".join(source.primary_key) or None,
+            ", ".join(replica.primary_key) or None,
+            Effect.BEHAVIOUR,
         )
     theirs = {column.name: column for column in replica.columns}
     for column in source.columns:
@@ -142,10 +203,10 @@ def _charset_differs(ours: Column, theirs: Column) -> bool:
     return mine != other and not (mine in _UTF8 and other in _UTF8)
 
 
-def _ordered_key(source: Table, theirs: Mapping[str, Column]) -> tuple[str, ...]:
+def _ordered(index: Sequence[str], source: Table, theirs: Mapping[str, Column]) -> tuple[str, ...]:
     """Ranges may be cut by these columns only: where collations differ, `k <= 'c'` means different rows on the two sides."""
     names: list[str] = []
-    for name in source.primary_key:
+    for name in index:
         ours, other = source.column(name), theirs.get(name)
         if other is None or ours.collation != other.collation or ours.charset != other.charset:
             break

@@ -12,6 +12,7 @@ from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 
 ROW_CAP = 10_000
 _RESEED = "`repwatch reseed` puts it right"
+_LEAVE_OUT = "--exclude-tables leaves it out"
 # Differences of definitions after which a row cannot be carried over byte for byte, though it may still be comparable.
 _NOT_CARRIED = {"column", "charset", "primary-key"}
 
@@ -119,13 +120,15 @@ def _not_rows(drifted: Drifted) -> Iterator[Refusal]:
     for table in bad_tables(drifted.report):
         name = f"{table.schema}.{table.table}"
         if any(isinstance(difference, TableMissing | TableExtra) for difference in table.differences):
-            yield Refusal(code="table-differs", summary=f"{name} exists on one side only: {_RESEED}; --tables leaves it out")
+            yield Refusal(code="table-differs", summary=f"{name} exists on one side only: {_RESEED}; {_LEAVE_OUT}")
 
 
 def _definition(name: TableName, source: Table, replica: Table) -> Iterator[Refusal]:
     comparison = compare_definitions(source, replica)
     if not source.primary_key:
-        yield Refusal(code="no-primary-key", summary=f"{name} has no primary key, so no row can be named: {_RESEED}")
+        yield Refusal(
+            code="no-primary-key", summary=f"{name} has no primary key, so no row can be named: {_RESEED}; {_LEAVE_OUT}"
+        )
     elif comparison.refusal is not None:
         yield Refusal(code=comparison.refusal.value, summary=f"rows of {name} cannot be carried over: {_RESEED}")
     elif comparison.ordered_key != source.primary_key or any(

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed
     FILTERS_UNCLEAR = "filters-unclear"  # whether the table is replicated depends on more than its name
     NOTHING_REPLICATED = "nothing-replicated"  # of a replica: none of the tables is
-    NO_PRIMARY_KEY = "no-primary-key"
+    NO_PRIMARY_KEY = "no-primary-key"  # and too many unlike rows at a place to be compared one by one
     SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared
     SCHEMA_CHANGED = "schema-changed"  # DDL in between
     UNSUPPORTED_TYPE = "unsupported-type"
@@ -85,6 +85,15 @@ class ChangedRow:
     columns: Mapping[str, Pair]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedRow:
+    """A row of a table without a key that one side has more often than the other."""
+
+    row: Mapping[str, Cell]
+    source_count: int
+    replica_count: int
+
+
 class Effect(StrEnum):
     """What a schema difference does."""
 
@@ -114,7 +123,7 @@ class TableExtra:
     """The table is on the replica only."""
 
 
-Difference = MissingRow | ExtraRow | ChangedRow | SchemaDifference | TableMissing | TableExtra
+Difference = MissingRow | ExtraRow | ChangedRow | CountedRow | SchemaDifference | TableMissing | TableExtra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,13 @@ class PieceRecord:
         return self.doubtful | self.proved.keys()
 
 
-def shape_of(servers: Sequence[str], source: Table, replicas: Mapping[int, Table], columns: Sequence[str]) -> str:
-    """A fingerprint of what is compared, on which servers and under which definitions. Estimates do not count."""
-    tables = [(number, table.primary_key, table.columns) for number, table in sorted(replicas.items())]
-    told = repr((tuple(servers), source.primary_key, source.columns, tuple(columns), tables))
+def shape_of(servers: Sequence[str], source: Table, replicas: Mapping[int, Table], read: Sequence[Sequence[str]]) -> str:
+    """A fingerprint of what is compared, on which servers and under which definitions. Estimates do not count.
+
+    `read`: the columns that are compared, those that name rows, those that cut ranges.
+    """
+    tables = [(number, table.columns) for number, table in sorted(replicas.items())]
+    told = repr((tuple(servers), source.columns, tables, [tuple(columns) for columns in read]))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from repwatch.drift.report import Cell, ChangedRow, ExtraRow, Hex, MissingRow, Pair
+from repwatch.drift.report import Cell, ChangedRow, CountedRow, ExtraRow, Hex, MissingRow, Pair
 from repwatch.model.schema import Column
 from repwatch.sql.encoding import BINARY, Kind, kind_of
 from repwatch.sql.signature import ShownValue
@@ -29,6 +29,11 @@ def row_difference(
         if source[column.name] != replica[column.name]
     }
     return ChangedRow(_cells(key, columns, source), changed)
+
+
+def counted_difference(columns: Sequence[Column], row: ShownRow, source_count: int, replica_count: int) -> CountedRow:
+    """The difference of alike rows of a table without a key."""
+    return CountedRow(_cells([column.name for column in columns], columns, row), source_count, replica_count)
 
 
 def cell_of(column: Column, value: ShownValue) -> Cell:

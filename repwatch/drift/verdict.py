@@ -12,6 +12,8 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Verdict
 
+# Rows without a name are only counted, and a count may go up and down again: equal readings are believed after that many rounds.
+EQUAL_ROUNDS: Final = 6
 # A difference is believed after that many rounds with the very same contents over that long …
 DRIFT_ROUNDS: Final = 5
 DRIFT_SECONDS: Final = 10.0
@@ -22,10 +24,11 @@ STILL_MARGIN_EQUAL: Final = 0.25
 
 
 class Events(StrEnum):
-    """What replicates: only row images, or statements as well."""
+    """What an event does to a unit on both sides: it makes them equal, or it may carry a difference on."""
 
     ROW_IMAGES = "row-images"
     STATEMENTS = "statements"
+    COUNTED = "counted"  # of a table without a key: each event adds a row to, or takes one of, those that are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def judge(rounds: Sequence[Round], events: Events, still: Stillness | None) -> J
     if last.one_position and _whole(last):
         return Judgement(Verdict.IDENTICAL if equal else Verdict.DRIFTED, Proof.SNAPSHOT)
     if equal:
-        return Judgement(Verdict.IDENTICAL, Proof.REREAD) if _proves_equal(last, events, still) else READ_AGAIN
+        return Judgement(Verdict.IDENTICAL, Proof.REREAD) if _proves_equal(rounds, events, still) else READ_AGAIN
     return Judgement(Verdict.DRIFTED, Proof.REREAD) if _proves_drift(rounds, still) else READ_AGAIN
 
 
@@ -93,7 +96,7 @@ def needs_second(round_: Round, events: Events, still: Stillness | None) -> bool
     if round_.second is not None or round_.one_position:
         return False
     if round_.first.same_as(round_.replica):
-        return not _proves_equal(round_, events, still)
+        return not _proves_equal([round_], events, still)
     return True
 
 
@@ -101,12 +104,15 @@ def _whole(round_: Round) -> bool:
     return round_.first.digest is not None and round_.replica.digest is not None
 
 
-def _proves_equal(round_: Round, events: Events, still: Stillness | None) -> bool:
+def _proves_equal(rounds: Sequence[Round], events: Events, still: Stillness | None) -> bool:
+    round_ = rounds[-1]
     if events is Events.ROW_IMAGES:
         # A row that no event touched in between is as it was; one that an event touched is as the event's image says.
         return True
     if still and still.covers(round_.started, round_.ended, STILL_MARGIN_EQUAL):
         return True
+    if events is Events.COUNTED:
+        return len(_alike_at_the_end(rounds)) >= EQUAL_ROUNDS
     return round_.second is not None and round_.first.same_as(round_.second) and not round_.ahead
 
 
@@ -117,6 +123,11 @@ def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:
     if still and any(still.covers(round_.started, round_.ended, STILL_MARGIN_DRIFT) for round_ in alike):
         return True
     return len(alike) >= DRIFT_ROUNDS and alike[-1].ended - alike[0].started >= DRIFT_SECONDS
+
+
+def holds_alike(rounds: Sequence[Round]) -> bool:
+    """True if all rounds show one content on both sides, held over each."""
+    return rounds[-1].first.same_as(rounds[-1].replica) and len(_alike_at_the_end(rounds)) == len(rounds)
 
 
 def _alike_at_the_end(rounds: Sequence[Round]) -> list[Round]:

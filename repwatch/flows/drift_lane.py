@@ -1,7 +1,11 @@
-"""A lane: one thread with one connection to one server. Statements of a check run in lanes, so that all servers read at once."""
+"""A lane: one thread with its connections to one server, of which one is in use at a time.
+
+Statements of a check run in lanes, so that all servers read at once.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from repwatch.errors import OutcomeUnknown, ServerError, Unreachable
@@ -13,6 +17,7 @@ from repwatch.sql.signature import session_setup
 
 T = TypeVar("T")
 STATEMENT_SECONDS: Final = 15.0  # no statement of a check runs longer; pieces aim at half a second
+PATIENT_SECONDS: Final = 600.0  # … but those that read a table whole, because nothing cuts it into pieces
 RECONNECT_SECONDS: Final = 20.0  # how long a lost server is tried again before it is given up
 _PAUSE = 0.5
 _FIRST_TRIES = 3
@@ -26,34 +31,50 @@ class Lane:
         self._connect = connect
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drift-{endpoint}")
-        self._session: Database | None = None
+        self._sessions: dict[float, Database] = {}  # by how long their statements may run
+        self._runs: Database | None = None
 
-    def submit(self, task: Callable[[Database], T]) -> Future[T]:
-        """Run a task; its errors are those of `repwatch.errors`, the connection's only after RECONNECT_SECONDS of trying."""
-        return self._thread.submit(self._run, task)
+    def submit(self, task: Callable[[Database], T], *, patient: bool = False) -> Future[T]:
+        """Run a task; its errors are those of `repwatch.errors`, the connection's only after RECONNECT_SECONDS of trying.
+
+        `patient`: on a connection of its own, whose statements may run for PATIENT_SECONDS.
+        """
+        return self._thread.submit(self._run, task, PATIENT_SECONDS if patient else STATEMENT_SECONDS)
 
     def open(self) -> Future[None]:
         """Connect and set the session up. A server that is not there is not tried again."""
         return self._thread.submit(self._first_open)
 
+    def interrupt(self) -> None:
+        """End a statement of a patient task that runs now; from any thread. Others end soon by themselves."""
+        running, patient = self._runs, self._sessions.get(PATIENT_SECONDS)
+        if running is not None and running is patient:
+            with suppress(ServerError):
+                running.kill_running()
+
     def close(self) -> None:
-        """End the thread after its statement (at most STATEMENT_SECONDS) and close the connection."""
+        """End the thread after its statement (at most STATEMENT_SECONDS) and close the connections."""
+        self.interrupt()
         self._thread.submit(self._drop)
         self._thread.shutdown(wait=True, cancel_futures=False)
 
-    def _run(self, task: Callable[[Database], T]) -> T:
-        give_up = self._clock.monotonic() + RECONNECT_SECONDS
+    def _run(self, task: Callable[[Database], T], seconds: float) -> T:
+        give_up: float | None = None
         while True:
             try:
-                if self._session is None:
-                    self._open()
-                assert self._session is not None
-                return task(self._session)
+                if seconds not in self._sessions:
+                    self._open(seconds)
+                self._runs = self._sessions[seconds]
+                return task(self._sessions[seconds])
             except (OutcomeUnknown, Unreachable):
                 self._drop()
-                if self._clock.monotonic() >= give_up:
+                now = self._clock.monotonic()
+                give_up = give_up or now + RECONNECT_SECONDS
+                if now >= give_up:
                     raise
                 self._clock.sleep(_PAUSE)
+            finally:
+                self._runs = None
 
     def _first_open(self) -> None:
         for _ in range(_FIRST_TRIES - 1):
@@ -63,21 +84,20 @@ class Lane:
                 self._clock.sleep(_PAUSE)
         return self._open()
 
-    def _open(self) -> None:
-        session = self._connect(self.endpoint, Timeouts(connect=5, read=STATEMENT_SECONDS + 10))
+    def _open(self, seconds: float = STATEMENT_SECONDS) -> None:
+        session = self._connect(self.endpoint, Timeouts(connect=5, read=seconds + 10))
         try:
-            for statement in session_setup(session.version, STATEMENT_SECONDS):
+            for statement in session_setup(session.version, seconds):
                 session.execute(statement)
             prove_hash(session)
         except BaseException:
             session.close()
             raise
-        self._session = session
+        self._sessions[seconds] = session
 
     def _drop(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        while self._sessions:
+            self._sessions.popitem()[1].close()
 
 
 def prove_hash(session: Database) -> None:

@@ -50,7 +50,7 @@ def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, 
     return catalogue.parse_catalogue(
         db.texts(catalogue.tables_statement(only)),
         db.texts(catalogue.columns_statement(only)),
-        db.texts(catalogue.primary_keys_statement(only)),
+        db.texts(catalogue.indexes_statement(db.version, only)),
     )
 
 

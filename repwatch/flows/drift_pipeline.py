@@ -78,7 +78,7 @@ class Pipeline:
         return any(self._needs_second(self.round_of(compared, number, key)) for key in compared.keys(number))
 
     def _needs_second(self, round_: Round) -> bool:
-        return needs_second(round_, self.world.source.events, self.world.source.watermark.still)
+        return needs_second(round_, self.reader.events, self.world.source.watermark.still)
 
 
 def _content(sight: Sight, key: Key | None) -> Content:

@@ -99,21 +99,25 @@ class Run:
                 while self._out:
                     yield self._out.popleft()
         finally:
-            for future in self._inflight:
-                future.cancel()
-            wait(self._inflight)
+            left = [future for future in self._inflight if not future.cancel()]
+            if left:
+                for lane in (self._world.source.lane, *(replica.lane for replica in self._world.replicas)):
+                    lane.interrupt()
+            wait(left)
 
     def _feed_source(self) -> None:
         if self._source_busy:
             return
         if self._again:
             compared = self._again.popleft()
+            reader = compared.pipeline.reader
             self._ask_source(
-                partial(compared.pipeline.reader.on_source_again, unit=compared.unit), partial(self._second_read, compared)
+                partial(reader.on_source_again, unit=compared.unit), partial(self._second_read, compared), patient=reader.patient
             )
         elif not self._holds_back() and (work := self._next()) is not None:
-            rows = self._rows or work.pipeline.pace.rows
-            self._ask_source(partial(work.pipeline.reader.on_source, unit=work.unit, rows=rows), partial(self._first_read, work))
+            rows, reader = self._rows or work.pipeline.pace.rows, work.pipeline.reader
+            task = partial(reader.on_source, unit=work.unit, rows=rows)
+            self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
         elif self._held and not self._waits_for:
             self._ask_source(self._look_later, self._looked)
 
@@ -139,9 +143,11 @@ class Run:
             self._came(work.pipeline)
         return None
 
-    def _ask_source(self, task: Callable[[Database], T], handle: Callable[[Future[object]], None]) -> None:
+    def _ask_source(
+        self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], *, patient: bool = False
+    ) -> None:
         self._source_busy = True
-        self._follow(self._world.source.lane.submit(task), handle)
+        self._follow(self._world.source.lane.submit(task, patient=patient), handle)
 
     def _follow(self, future: Future[T], handle: Callable[[Future[object]], None]) -> None:
         self._inflight[future] = handle  # type: ignore[index] # a future is used covariantly here
@@ -195,7 +201,8 @@ class Run:
         self._waits_for[id(compared)] = standing
         for number in standing:
             task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
-            self._follow(self._world.replicas[number].lane.submit(task), partial(self._replica_read, compared, number))
+            future = self._world.replicas[number].lane.submit(task, patient=pipeline.reader.patient)
+            self._follow(future, partial(self._replica_read, compared, number))
         if not standing:
             self._all_read(compared)
 

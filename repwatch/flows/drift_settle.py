@@ -1,13 +1,14 @@
 """Settles rows in doubt: reads them again, in rounds at random intervals, until each is proved equal or proved different."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
-from repwatch.drift.report import Proof, Reason, Verdict
-from repwatch.drift.rows import row_difference
+from repwatch.drift.report import Difference, Proof, Reason, Verdict
+from repwatch.drift.rows import counted_difference, row_difference
 from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge
 from repwatch.errors import ServerError
 from repwatch.flows.drift_pipeline import Compared, Pipeline
@@ -18,16 +19,20 @@ from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Database
 from repwatch.sql import signature as sql
-from repwatch.sql.keyrange import Key
+from repwatch.sql.keyrange import EVERYTHING, Key, KeyRange
 from repwatch.sql.signature import ShownValue, TableReading
 
 SETTLE_SECONDS: Final = 60.0  # a row that changes all the time is tried for so long
 BATCH_KEYS: Final = 200
+BATCH_HASHES: Final = 2_000  # of a table that is read whole for each batch
 HOT_ROWS: Final = 50  # so few rows are also tried in quick succession, to meet them between two of their changes
 HOT_TRIES: Final = 30
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.3, 4.0
 
+_TICK: Final = 0.5
+
 Doubt = tuple[int, Key]  # replica, row
+_Fetched = tuple[str, Mapping[str, ShownValue]]  # a row's content, as in a Round, and its values
 
 
 class Settlement:
@@ -41,13 +46,19 @@ class Settlement:
         self._tallies = tallies
         self._most = most  # differences that are shown of a table; more are only counted
         self._pending: dict[Doubt, list[Round]] = {}
+        self._pieces: dict[Key, KeyRange] = {}  # where a row without a key was seen
 
     def __len__(self) -> int:
         return len(self._pending)
 
+    @property
+    def confirming(self) -> bool:
+        """Rows may be in doubt for ever."""
+        return False
+
     def take(self, compared: Compared) -> None:
         """Judge each row of a range; keep those that need another look."""
-        events, still = self._world.source.events, self._world.source.watermark.still
+        events, still = self._pipeline.reader.events, self._world.source.watermark.still
         for number in compared.replicas:
             for key in compared.keys(number):
                 round_ = self._pipeline.round_of(compared, number, key)
@@ -57,13 +68,15 @@ class Settlement:
                 else:
                     # Under a condition the row may be on the other side and not be chosen there: it is read by its key first.
                     self._pending[number, key] = [] if self._source.where else [round_]
+                    if self._source.counted:
+                        self._pieces[key] = compared.unit.piece
 
     def read_again(self) -> None:
         """One more round of all rows in doubt; a few rows are also tried in quick succession. Raises SourceLost."""
         try:
             self._read_again(quick=False)
             self.judge()
-            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS else 0):
+            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS and not self._pipeline.reader.patient else 0):
                 if self._pending:
                     self._read_again(quick=True)
         except TableFailed as failure:
@@ -74,6 +87,7 @@ class Settlement:
         for number in {number for number, _ in self._pending}:
             self._tallies[number].reason = self._tallies[number].reason or reason
         self._pending.clear()
+        self._pieces.clear()
 
     def _read_again(self, *, quick: bool) -> None:
         """One more round for every row in doubt. A quick one only counts where it proves something, or shows a change."""
@@ -81,9 +95,10 @@ class Settlement:
         for number, key in self._pending:
             by_key.setdefault(key, set()).add(number)
         units = [
-            Unit(keys=keys, by_row=True, replicas=frozenset().union(*(by_key[key] for key in keys))) for keys in _batches(by_key)
+            Unit(piece=piece, keys=keys, by_row=True, replicas=frozenset().union(*(by_key[key] for key in keys)))
+            for piece, keys in self._batches(by_key)
         ]
-        events = self._world.source.events
+        events = self._pipeline.reader.events
         # Rows in doubt are few, and their rounds are counted in seconds.
         for compared in read_units(self._pipeline, units, gently=False):
             for key in compared.unit.keys:
@@ -102,29 +117,47 @@ class Settlement:
                         self._pending[number, key] = [*rounds, round_]
 
     def judge(self) -> None:
-        """Take out the rows that are proved different, and show the first of them."""
+        """Take out the rows that are proved, and show the first of those that are different."""
         for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
-        events, still = self._world.source.events, self._world.source.watermark.still
+        events, still = self._pipeline.reader.events, self._world.source.watermark.still
         proved: dict[int, list[Key]] = {}
-        for (number, key), rounds in self._pending.items():
-            if judge(rounds, events, still).verdict is Verdict.DRIFTED:
+        for (number, key), rounds in list(self._pending.items()):
+            judgement = judge(rounds, events, still)
+            if judgement.verdict is Verdict.DRIFTED:
                 proved.setdefault(number, []).append(key)
+            elif judgement.verdict is Verdict.IDENTICAL:  # the source has stood still since
+                self._count_equal(number, rounds[-1], judgement)
+                del self._pending[number, key]
         for number, found in proved.items():
             keys = sorted(found, key=natural)
             room = max(0, self._most - len(self._tallies[number].differences))
             for key in keys[room:]:
                 self._count(number, self._pending.pop((number, key)))
-            for batch in _batches(keys[:room]):
-                self._show(number, batch)
+            for piece, batch in self._batches(keys[:room]):
+                self._show(number, piece, batch)
 
-    def _show(self, number: int, keys: Sequence[Key]) -> None:
+    def _batches(self, keys: Iterable[Key]) -> Iterator[tuple[KeyRange, tuple[Key, ...]]]:
+        """Keys that are looked up together; those without a key by the range in which they are."""
+        by_piece: dict[KeyRange, list[Key]] = {}
+        for key in keys:
+            by_piece.setdefault(self._pieces.get(key, EVERYTHING), []).append(key)
+        size = BATCH_HASHES if self._source.counted else BATCH_KEYS
+        for piece, found in by_piece.items():
+            rest = iter(found)
+            while batch := tuple(islice(rest, size)):
+                yield piece, batch
+
+    def _show(self, number: int, piece: KeyRange, keys: Sequence[Key]) -> None:
         """Fetch the values of rows that are proved different. One that changed meanwhile goes through it all again."""
-        source, replica = self._source, self._replicas[number]
+        source, replica, patient = self._source, self._replicas[number], self._pipeline.reader.patient
         lanes = self._world.source.lane, self._world.replicas[number].lane
-        ours = lanes[0].submit(lambda db: _fetch(db, source, keys))
-        theirs = lanes[1].submit(lambda db: _fetch(db, replica, keys))
+        ours = lanes[0].submit(lambda db: _fetch(db, source, keys, piece), patient=patient)
+        theirs = lanes[1].submit(lambda db: _fetch(db, replica, keys, piece), patient=patient)
+        while wait((ours, theirs), timeout=_TICK).not_done:
+            for lane in lanes if self._world.cancelled() else ():
+                lane.interrupt()
         try:
             here, there = ours.result(), theirs.result()
         except ServerError:
@@ -137,26 +170,60 @@ class Settlement:
                 self._pending[number, key] = rounds[:0]
                 continue
             self._count(number, self._pending.pop((number, key)))
-            difference = row_difference(names, source.columns, left[1] if left else None, right[1] if right else None)
-            self._tallies[number].differences.append(difference)
+            self._tallies[number].differences.append(self._difference(names, left, right))
+
+    def _difference(self, names: Sequence[str], left: "_Fetched | None", right: "_Fetched | None") -> Difference:
+        columns, here, there = self._source.columns, left[1] if left else None, right[1] if right else None
+        if not self._source.counted:
+            return row_difference(names, columns, here, there)
+        return counted_difference(columns, here or there or {}, int(left[0]) if left else 0, int(right[0]) if right else 0)
 
     def _count_equal(self, number: int, round_: Round, judgement: Judgement) -> None:
-        """Count one row as proved, unless it is on neither side."""
-        self._tallies[number].rows_proved += 1 if round_.first.digest else 0
+        """Count the rows of one name as proved: none if it is on neither side."""
+        alike = int(round_.first.digest or 0) if self._source.counted else bool(round_.first.digest)
+        self._tallies[number].rows_proved += alike
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
 
     def _count(self, number: int, rounds: Sequence[Round]) -> None:
-        judgement = judge(rounds, self._world.source.events, self._world.source.watermark.still)
+        """Count a difference; of alike rows, those that both sides have are equal."""
+        judgement = judge(rounds, self._pipeline.reader.events, self._world.source.watermark.still)
         self._tallies[number].difference_count += 1
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
+        if self._source.counted:
+            self._tallies[number].rows_proved += min(int(rounds[-1].first.digest or 0), int(rounds[-1].replica.digest or 0))
 
 
-def settle(world: CheckWorld, settlements: Sequence[Settlement]) -> None:
+class Unsettled(Protocol):
+    """What `settle` settles: a Settlement, or the whole check of a table."""
+
+    @property
+    def confirming(self) -> bool:
+        """True while ranges are read again that were equal: that ends by itself."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def judge(self) -> None:
+        """Take out what is proved."""
+        ...
+
+    def read_again(self) -> None:
+        """One more round. Raises SourceLost."""
+        ...
+
+    def give_up(self, reason: Reason) -> None:
+        """What is still in doubt stays so."""
+        ...
+
+
+def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
     give_up = world.clock.monotonic() + world.settle_seconds
     for settlement in settlements:
         settlement.judge()
-    while any(settlements) and world.clock.monotonic() < give_up and not world.cancelled():
+    while any(settlements) and not world.cancelled():
+        if world.clock.monotonic() >= give_up and not any(settlement.confirming for settlement in settlements):
+            break
         world.clock.sleep(_pause(world))
         _note(world)
         for settlement in filter(len, settlements):
@@ -191,13 +258,7 @@ def _alike(one: Round, other: Round) -> bool:
     return one.first.same_as(other.first) and one.replica.same_as(other.replica)
 
 
-def _fetch(db: Database, reading: TableReading, keys: Sequence[Key]) -> dict[Key, tuple[str, Mapping[str, ShownValue]]]:
-    size = len(reading.key)
-    rows = db.query(sql.rows_of(reading, keys)).rows
+def _fetch(db: Database, reading: TableReading, keys: Sequence[Key], piece: KeyRange) -> dict[Key, _Fetched]:
+    size = reading.name_size
+    rows = db.query(sql.rows_of(reading, keys, piece)).rows
     return {sql.parse_key(row, size): ((row[size] or b"").decode(), sql.parse_shown(row, reading)) for row in rows}
-
-
-def _batches(keys: Sequence[Key] | Mapping[Key, object]) -> Iterator[tuple[Key, ...]]:
-    rest = iter(keys)
-    while batch := tuple(islice(rest, BATCH_KEYS)):
-        yield batch

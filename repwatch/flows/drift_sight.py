@@ -69,6 +69,8 @@ class Reader:
         self._world = world
         self.source = source
         self.replicas = replicas
+        self.events = Events.COUNTED if source.counted else world.source.events
+        self.patient = not source.bounds  # it cannot be read in pieces
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
 
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
@@ -87,7 +89,7 @@ class Reader:
             sight=sight,
             rest=rest,
             read=rows if rest and self.source.where else chosen,
-            dense=keys is not None and keys <= 2 * chosen,
+            dense=keys is not None and keys <= 2 * chosen and not self.source.counted,  # without a key, one value has many rows
         )
 
     def _cut(self, db: Database, unit: Unit, rows: int) -> tuple[KeyRange, KeyRange | None]:
@@ -114,8 +116,8 @@ class Reader:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
         on_source, source = like is None, self._world.source
         exact = coordinates = None
-        # Of a signature the position matters only where statements replicate: see `verdict`.
-        positioned = unit.by_row or source.events is Events.STATEMENTS
+        # Of a signature the position matters only where an event may carry a difference on: see `verdict`.
+        positioned = unit.by_row or self.events is not Events.ROW_IMAGES
         if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
@@ -145,18 +147,23 @@ class Reader:
         if not self._exact:
             return False
         moves = not self._world.source.watermark.quiet_since(started - _QUIET)
-        return unit.by_row or (moves and self._world.source.events is Events.STATEMENTS)
+        return unit.by_row or (moves and self.events is not Events.ROW_IMAGES)
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
         if not unit.by_row:
             return self._signature(db, reading, unit.piece), {}, None
         if unit.keys:
-            return None, sql.parse_row_hashes(db.query(sql.row_hashes_of(reading, unit.keys)).rows, len(reading.key)), None
-        limit = LEAF_ROWS if reading.bounds else UNDIVIDED_ROWS
+            answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
+            return None, sql.parse_row_hashes(answer, reading.name_size), None
+        # Many rows without a key may have one value of the index, and cannot be parted.
+        limit = LEAF_ROWS if reading.bounds and not reading.counted else UNDIVIDED_ROWS
         answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1)).rows
-        rows = sql.parse_row_hashes(answer, len(reading.key))
+        rows = sql.parse_row_hashes(answer, reading.name_size)
         if len(answer) <= limit:
             return None, rows, None
+        if reading.counted:
+            answer = db.query(sql.bound(reading, unit.piece, limit // 2)).rows if reading.bounds else [()]
+            return None, rows, sql.parse_key(answer[0], len(reading.bounds))
         return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:

@@ -1,12 +1,13 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.resume import PieceRecord
-from repwatch.drift.verdict import judge
+from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
 from repwatch.flows.drift_run import Work, read_units
@@ -32,8 +33,18 @@ class TableCheck:
         self._shape = shape
         self._rows = 0
         self._suspects: list[Unit] = []
+        # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
+        self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
+
+    def __len__(self) -> int:
+        return len(self.settlement) + len(self._equal)
+
+    @property
+    def confirming(self) -> bool:
+        """True while ranges are read again that were equal."""
+        return bool(self._equal)
 
     def take(self, compared: Compared) -> PieceRecord:
         """Count a piece of the scan; what did not prove equal is kept."""
@@ -67,12 +78,39 @@ class TableCheck:
         return Work(self._pipeline, Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone))
 
     def resolve(self) -> None:
-        """Narrow what did not prove equal; rows in doubt are left to the settlement. Raises SourceLost."""
+        """Narrow what did not prove equal; what is in doubt then is left to `settle`. Raises SourceLost."""
         try:
             self._resolve(self._suspects)
         except TableFailed as failure:
-            for tally in self.tallies.values():
-                tally.reason = tally.reason or failure.reason
+            self._fail(failure.reason)
+
+    def judge(self) -> None:
+        """Take out the rows that are proved different."""
+        self.settlement.judge()
+
+    def read_again(self) -> None:
+        """One more round of all that is in doubt; a range that is not equal any more is narrowed. Raises SourceLost."""
+        earlier, self._equal = self._equal, {}
+        units = [Unit(piece=piece, replicas=frozenset(rounds)) for piece, rounds in earlier.items()]
+        try:
+            suspects: list[Unit] = []
+            for compared in read_units(self._pipeline, units):
+                suspects += self._doubtful(compared, self._proved(compared, earlier[compared.unit.piece]))
+            self._resolve(suspects)
+        except TableFailed as failure:
+            self._fail(failure.reason)
+        self.settlement.read_again()
+
+    def give_up(self, reason: Reason) -> None:
+        """What is still in doubt stays so."""
+        if self._equal:
+            self._fail(reason)
+            self._equal.clear()
+        self.settlement.give_up(reason)
+
+    def _fail(self, reason: Reason) -> None:
+        for tally in self.tallies.values():
+            tally.reason = tally.reason or reason
 
     def result(self) -> dict[int, Tally]:
         """What came out for each replica, once the settlement is over."""
@@ -82,18 +120,20 @@ class TableCheck:
             tally.reason = tally.reason or self._pipeline.failed or fallen
         return self.tallies
 
-    def _proved(self, compared: Compared) -> dict[int, Proof]:
+    def _proved(self, compared: Compared, earlier: Mapping[int, Sequence[Round]] = MappingProxyType({})) -> dict[int, Proof]:
         """The replicas on which a piece is proved; they are counted."""
         signature = compared.first.signature
         assert signature is not None
         proved = {}
         for number in compared.replicas:
-            judgement = judge(
-                [self._pipeline.round_of(compared, number)], self._world.source.events, self._world.source.watermark.still
-            )
+            rounds = [*earlier.get(number, ()), self._pipeline.round_of(compared, number)]
+            events = self._pipeline.reader.events
+            judgement = judge(rounds, events, self._world.source.watermark.still)
             if judgement.verdict is Verdict.IDENTICAL:
                 proved[number] = judgement.proof or Proof.REREAD
                 self._count(number, signature.rows, proved[number])
+            elif events is Events.COUNTED and holds_alike(rounds):
+                self._equal.setdefault(compared.unit.piece, {})[number] = rounds
         return proved
 
     def _count(self, number: int, rows: int, proof: Proof) -> None:
@@ -101,10 +141,11 @@ class TableCheck:
         self.tallies[number].proofs |= {proof}
 
     def _doubtful(self, compared: Compared, proved: Container[int]) -> list[Unit]:
-        """The piece again, for the replicas on which it is not proved."""
+        """The piece again, for the replicas on which it may differ."""
         signature = compared.first.signature
         assert signature is not None
-        doubtful = [number for number in compared.replicas if number not in proved]
+        settled = self._equal.get(compared.unit.piece, {})
+        doubtful = [number for number in compared.replicas if number not in proved and number not in settled]
         rows = max([signature.rows, *(s.signature.rows for s in compared.replicas.values() if s.signature is not None)])
         small = rows <= LEAF_ROWS and not signature.void
         return [Unit(piece=compared.unit.piece, by_row=small, replicas=frozenset(doubtful))] if doubtful else []
@@ -156,6 +197,6 @@ class TableCheck:
             return []
         piece, replicas = compared.unit.piece, frozenset(compared.replicas)
         if not key or key in (piece.lower, piece.upper):
-            raise TableFailed(Reason.UNREADABLE)
+            raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]

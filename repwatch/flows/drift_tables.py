@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
+from repwatch.drift.definitions import Comparison, compare_definitions, index_of, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
@@ -106,16 +106,16 @@ class TablesCheck:
 
     def _resolve(self, opened: "_Open") -> None:
         opened.check.resolve()
-        if not opened.check.settlement:
+        if not opened.check:
             self._close(opened)
             return
         self._doubtful.append(opened)
-        if sum(len(doubtful.check.settlement) for doubtful in self._doubtful) >= MOST_PENDING:
+        if sum(len(doubtful.check) for doubtful in self._doubtful) >= MOST_PENDING:
             self._settle()
 
     def _settle(self) -> None:
-        """Settle the rows in doubt, of all tables together."""
-        settle(self._world, [opened.check.settlement for opened in self._doubtful])
+        """Settle what is in doubt, of all tables together."""
+        settle(self._world, [opened.check for opened in self._doubtful])
         while self._doubtful:
             self._close(self._doubtful.pop())
 
@@ -193,7 +193,8 @@ class TablesCheck:
         )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
         settling = partial(self._tell, source.name, Phase.SETTLING)
-        shape = shape_of(self._world.identities(tables), source, tables, comparison.columns)
+        read = (comparison.columns, comparison.key, comparison.ordered_key)
+        shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
         return _Open(check=check, source=source, tables=tables, comparison=comparison, shape=shape)
 
@@ -297,7 +298,8 @@ def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
 
     return TableReading(
         table=table,
-        key=key(table.primary_key),
+        key=key(comparison.key),
+        index=index_of(table, comparison.index),
         bounds=key(comparison.ordered_key),
         columns=tuple(table.column(name) for name in comparison.columns),
         convert=comparison.convert,

@@ -30,6 +30,18 @@ class TableName:
         return f"{self.schema}.{self.table}"
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index beside the primary key. A part that is an expression has the name ""."""
+
+    name: str
+    unique: bool
+    columns: tuple[str, ...]
+    prefixed: bool = False  # of some column only the beginning is in it
+    kind: str = "BTREE"
+    hidden: bool = False  # invisible (MySQL) or ignored (MariaDB): statements may not name it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """One base table. `primary_key` names its columns in key order and is empty where there is none."""
@@ -38,6 +50,7 @@ class Table:
     engine: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()  # all others, by name
     estimated_rows: int = 0  # the optimizer's guess; for progress and ETA only
     estimated_row_bytes: int = 0  # likewise; for the size of the first pieces
 

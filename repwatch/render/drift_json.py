@@ -7,6 +7,7 @@ from typing import assert_never
 from repwatch.drift.report import (
     Cell,
     ChangedRow,
+    CountedRow,
     Difference,
     DriftReport,
     ExtraRow,
@@ -18,6 +19,7 @@ from repwatch.drift.report import (
     TableMissing,
     TableReport,
 )
+from repwatch.render.drift_words import kind_of_difference
 from repwatch.render.times import rfc3339
 
 Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
@@ -74,10 +76,16 @@ def _difference(difference: Difference) -> Json:
                 name: {"source": _cell(pair.source), "replica": _cell(pair.replica)} for name, pair in difference.columns.items()
             }
             return {"kind": "changed", "key": _cells(difference.key), "columns": columns}
-        case MissingRow():
-            return {"kind": "missing", "key": _cells(difference.key), "row": _cells(difference.row)}
-        case ExtraRow():
-            return {"kind": "extra", "key": _cells(difference.key), "row": _cells(difference.row)}
+        case MissingRow() | ExtraRow():
+            return {"kind": kind_of_difference(difference), "key": _cells(difference.key), "row": _cells(difference.row)}
+        case CountedRow():
+            return {
+                "kind": kind_of_difference(difference),
+                "key": None,
+                "row": _cells(difference.row),
+                "source_count": difference.source_count,
+                "replica_count": difference.replica_count,
+            }
         case SchemaDifference():
             return {
                 "kind": "schema",
@@ -87,10 +95,8 @@ def _difference(difference: Difference) -> Json:
                 "replica": difference.replica,
                 "effect": difference.effect.value,
             }
-        case TableMissing():
-            return {"kind": "table-missing"}
-        case TableExtra():
-            return {"kind": "table-extra"}
+        case TableMissing() | TableExtra():
+            return {"kind": kind_of_difference(difference)}
         case _:
             assert_never(difference)
 

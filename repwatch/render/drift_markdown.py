@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, MissingRow, SchemaDifference, TableReport
+from repwatch.drift.report import (
+    ChangedRow,
+    CountedRow,
+    Difference,
+    DriftReport,
+    ExtraRow,
+    MissingRow,
+    SchemaDifference,
+    TableReport,
+)
 from repwatch.render.drift_words import (
     by_verdict,
     cell_text,
@@ -82,6 +91,9 @@ def _difference(difference: Difference) -> Iterator[str]:
             yield _line("missing", key_text(difference.key), "", key_text(difference.row), "")
         case ExtraRow():
             yield _line("extra", key_text(difference.key), "", "", key_text(difference.row))
+        case CountedRow():
+            counts = (f"{count:,} times" for count in (difference.source_count, difference.replica_count))
+            yield _line(kind_of_difference(difference), key_text(difference.row), "", *counts)
         case SchemaDifference():
             what = f"{difference.what} {difference.name}"
             yield _line(f"schema ({difference.effect})", "", what, difference.source or "none", difference.replica or "none")

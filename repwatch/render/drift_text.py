@@ -5,6 +5,7 @@ from typing import assert_never
 
 from repwatch.drift.report import (
     ChangedRow,
+    CountedRow,
     Difference,
     DriftReport,
     ExtraRow,
@@ -15,7 +16,17 @@ from repwatch.drift.report import (
     TableReport,
     Verdict,
 )
-from repwatch.render.drift_words import by_verdict, cell_text, headline, key_text, label, replica_line, table_line
+from repwatch.render.drift_words import (
+    by_verdict,
+    cell_text,
+    copies_text,
+    headline,
+    key_text,
+    kind_of_difference,
+    label,
+    replica_line,
+    table_line,
+)
 
 _LONGEST_ROW = 160
 
@@ -63,10 +74,10 @@ def _difference(difference: Difference) -> str:
                 for name, pair in difference.columns.items()
             )
             return f"changed  {key_text(difference.key)}  {changes}"
-        case MissingRow():
-            return f"missing  {_cut(key_text(difference.row))}"
-        case ExtraRow():
-            return f"extra    {_cut(key_text(difference.row))}"
+        case MissingRow() | ExtraRow():
+            return f"{kind_of_difference(difference):7}  {_cut(key_text(difference.row))}"
+        case CountedRow():
+            return f"{kind_of_difference(difference):7}  {_cut(key_text(difference.row))}: {copies_text(difference)}"
         case SchemaDifference():
             source, replica = difference.source or "none", difference.replica or "none"
             sides = f"{source} on the source, {replica} here"

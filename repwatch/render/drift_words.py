@@ -7,6 +7,7 @@ from typing import Final
 from repwatch.drift.report import (
     Cell,
     ChangedRow,
+    CountedRow,
     Difference,
     DriftReport,
     ExtraRow,
@@ -32,7 +33,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNREADABLE: "a statement was refused or took too long; `repwatch doctor` says which privileges are missing",
     Reason.FILTERS_UNCLEAR: "replication filters apply, and whether they leave this table out cannot be told from its name",
     Reason.NOTHING_REPLICATED: "replication filters, local_tables or other channels leave none of these tables to compare",
-    Reason.NO_PRIMARY_KEY: "it has no primary key",
+    Reason.NO_PRIMARY_KEY: "it has no key, and too many rows to be told apart at a time",
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
@@ -50,6 +51,8 @@ _KINDS: Final[dict[type, str]] = {
 
 def kind_of_difference(difference: Difference) -> str:
     """The contract's `kind`."""
+    if isinstance(difference, CountedRow):
+        return "missing" if difference.source_count > difference.replica_count else "extra"
     return _KINDS[type(difference)]
 
 
@@ -65,6 +68,11 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, Hex):
         return f"0x{cell.digits}"
     return "'" + cell.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+
+
+def copies_text(difference: CountedRow) -> str:
+    """How often each side has the row."""
+    return f"{difference.source_count:,} on the source, {difference.replica_count:,} here"
 
 
 def key_text(key: Mapping[str, Cell]) -> str:

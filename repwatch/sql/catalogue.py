@@ -6,10 +6,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from repwatch.model.schema import Column, Table, TableName
+from repwatch.model.schema import Column, Index, Table, TableName
+from repwatch.model.server import ServerVersion
 from repwatch.sql.quoting import quote_text
 
 SYSTEM_SCHEMAS: Final = ("information_schema", "mysql", "performance_schema", "sys")
+_PRIMARY = "PRIMARY"
 _IN_USER_SCHEMAS = "NOT IN (" + ", ".join(f"'{schema}'" for schema in SYSTEM_SCHEMAS) + ")"
 
 
@@ -28,11 +30,15 @@ GENERATION_EXPRESSION AS generation_text, EXTRA AS extra, COLUMN_DEFAULT AS defa
 FROM information_schema.COLUMNS WHERE {_scope(only)} ORDER BY 1, 2, ORDINAL_POSITION"""
 
 
-def primary_keys_statement(only: TableName | None = None) -> str:
-    """The columns of all primary keys, in order."""
-    return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS name
-FROM information_schema.STATISTICS WHERE {_scope(only)} AND INDEX_NAME = 'PRIMARY'
-ORDER BY 1, 2, SEQ_IN_INDEX"""
+def indexes_statement(version: ServerVersion, only: TableName | None = None) -> str:
+    """The columns of all indexes, in order; the primary key's name is PRIMARY on both flavours."""
+    if version.is_mariadb:
+        hidden = "IGNORED = 'YES'" if version.at_least(10, 6) else "FALSE"
+    else:
+        hidden = "IS_VISIBLE = 'NO'" if version.at_least(8) else "FALSE"
+    return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, INDEX_NAME AS index_name, COLUMN_NAME AS name, NON_UNIQUE AS non_unique,
+SUB_PART AS sub_part, INDEX_TYPE AS index_type, {hidden} AS hidden
+FROM information_schema.STATISTICS WHERE {_scope(only)} ORDER BY 1, 2, 3, SEQ_IN_INDEX"""
 
 
 def _scope(only: TableName | None) -> str:
@@ -44,18 +50,19 @@ def _scope(only: TableName | None) -> str:
 Record = Mapping[str, str | None]
 
 
-def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], keys: Sequence[Record]) -> dict[TableName, Table]:
+def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], indexes: Sequence[Record]) -> dict[TableName, Table]:
     """The tables, by name, out of the rows of the three statements."""
     columns_of = parse_columns(columns)
-    key_of: dict[TableName, list[str]] = {}
-    for record in keys:
-        key_of.setdefault(_name(record), []).append(record["name"] or "")
+    parts_of: dict[TableName, dict[str, list[Record]]] = {}
+    for record in indexes:
+        parts_of.setdefault(_name(record), {}).setdefault(record["index_name"] or "", []).append(record)
     return {
         name: Table(
             name=name,
             engine=record["engine"] or "",
             columns=tuple(columns_of.get(name, ())),
-            primary_key=tuple(key_of.get(name, ())),
+            primary_key=tuple(part["name"] or "" for part in parts_of.get(name, {}).get(_PRIMARY, ())),
+            indexes=tuple(_index(parts) for index, parts in parts_of.get(name, {}).items() if index != _PRIMARY),
             estimated_rows=int(record["estimate"] or 0),
             estimated_row_bytes=int(record["row_bytes"] or 0),
         )
@@ -74,6 +81,17 @@ def parse_columns(records: Sequence[Record]) -> dict[TableName, list[Column]]:
 
 def _name(record: Record) -> TableName:
     return TableName(record["s"] or "", record["t"] or "")
+
+
+def _index(parts: Sequence[Record]) -> Index:
+    return Index(
+        name=parts[0]["index_name"] or "",
+        unique=parts[0]["non_unique"] == "0",
+        columns=tuple(part["name"] or "" for part in parts),
+        prefixed=any(part["sub_part"] is not None for part in parts),
+        kind=parts[0]["index_type"] or "",
+        hidden=parts[0]["hidden"] == "1",
+    )
 
 
 def _column(record: Record) -> Column:

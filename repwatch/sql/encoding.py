@@ -101,6 +101,15 @@ def joined_codes(elements: Sequence[str], version: ServerVersion) -> str:
     return f"GROUP_CONCAT({codes} SEPARATOR x'FF')"
 
 
+def summed_hashes(elements: Sequence[str]) -> str:
+    """Two sums over the hashes of all rows, exact and in no order, for tables without a key: what a XOR would cancel, they count.
+
+    CONV gives a text, and SUM of a text is a rounded double; of a BIGINT it is an exact DECIMAL.
+    """
+    hashed = f"SHA2({row_code(elements)}, 256)"
+    return ", ".join(f"SUM(CAST(CONV({half}, 16, 10) AS UNSIGNED))" for half in (f"LEFT({hashed}, 16)", f"RIGHT({hashed}, 16)"))
+
+
 def _elements(column: Column, convert: bool, long: bool) -> tuple[str, ...]:
     name = quote_name(column.name)
     kind = kind_of(column)

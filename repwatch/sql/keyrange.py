@@ -2,11 +2,13 @@
 
 A range is open below and closed above, `lower < key <= upper`; None is no bound. Pieces that share a bound therefore meet
 without a gap and without an overlap, and the first and last reach beyond everything the source has.
+Tables without a key are cut by another index; its columns may hold NULL, which comes before all values.
 Row constructors are written out as OR and AND: MySQL and MariaDB do not use an index for `(a, b) > (1, 2)`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from repwatch.model.schema import Column
 from repwatch.sql.encoding import TEXTUAL, Kind, kind_of, plain
@@ -16,6 +18,7 @@ _WHOLE_NUMBERS = frozenset({"tinyint", "smallint", "mediumint", "int", "integer"
 _LARGEST = 2**62  # no arithmetic near the ends of BIGINT
 
 Key = tuple[str, ...]  # one text for each key column, as `key_expression` selects it
+NULL_PART: Final = "NULL"  # in a Key, of a column of an index that is no key; no value reads like it: text is hexadecimal there
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def key_literal(key: KeyColumn, value: str) -> str:
 
 def in_range(columns: Sequence[KeyColumn], piece: KeyRange) -> str:
     """The condition of a range."""
-    if piece.lower is not None and piece.upper is not None and _is_whole_number(columns):
+    if piece.lower and piece.upper and NULL_PART not in piece.lower + piece.upper and _is_whole_number(columns):
         # One comparison for each row instead of two: a twentieth of the cost of a signature on MariaDB.
         return f"{columns[0].name} BETWEEN {int(piece.lower[0]) + 1} AND {piece.upper[0]}"
     parts = []
@@ -81,29 +84,38 @@ def in_range(columns: Sequence[KeyColumn], piece: KeyRange) -> str:
 
 
 def _beyond(columns: Sequence[KeyColumn], key: Key, *, strict: str, last: str) -> str:
-    names = [column.name for column in columns]
-    literals = [key_literal(column, value) for column, value in zip(columns, key, strict=True)]
-    if len(names) == 1:
-        return f"{names[0]} {last} {literals[0]}"
+    parts = list(zip(columns, key, strict=True))
+    if len(parts) == 1:
+        return _compared(columns[0], last, key[0])
     alternatives = []
-    for number in range(len(names)):
-        equal = [f"{names[i]} = {literals[i]}" for i in range(number)]
-        operator = last if number == len(names) - 1 else strict
-        alternatives.append(" AND ".join([*equal, f"{names[number]} {operator} {literals[number]}"]))
+    for number, (column, value) in enumerate(parts):
+        equal = [_compared(earlier, "=", known) for earlier, known in parts[:number]]
+        operator = last if number == len(parts) - 1 else strict
+        alternatives.append(" AND ".join([*equal, _compared(column, operator, value)]))
     # The first term says what the rest implies; it is what the optimizer makes a range of.
-    return f"{names[0]} {strict}= {literals[0]} AND (" + " OR ".join(f"({text})" for text in alternatives) + ")"
+    return f"{_compared(columns[0], f'{strict}=', key[0])} AND (" + " OR ".join(f"({text})" for text in alternatives) + ")"
+
+
+def _compared(column: KeyColumn, operator: str, value: str) -> str:
+    """One comparison in the order of an index, in which NULL comes before all values."""
+    if value == NULL_PART:
+        return {"=": "{} IS NULL", "<=": "{} IS NULL", ">": "{} IS NOT NULL", "<": "FALSE", ">=": "TRUE"}[operator].format(
+            column.name
+        )
+    comparison = f"{column.name} {operator} {key_literal(column, value)}"
+    return f"({comparison} OR {column.name} IS NULL)" if operator[0] == "<" and column.column.nullable else comparison
 
 
 def span(columns: Sequence[KeyColumn], piece: KeyRange) -> int | None:
     """How many keys a range can have at most, where the key is one whole number and the range has two ends."""
-    if piece.lower is None or piece.upper is None or not _is_whole_number(columns):
+    if piece.lower is None or piece.upper is None or not _is_whole_number(columns) or columns[0].column.nullable:
         return None
     return int(piece.upper[0]) - int(piece.lower[0])
 
 
 def first_keys(columns: Sequence[KeyColumn], piece: KeyRange, count: int) -> KeyRange | None:
     """The first `count` possible keys of a range, which therefore has no more rows; None if that cannot be worked out."""
-    if piece.lower is None or not _is_whole_number(columns):
+    if piece.lower is None or not _is_whole_number(columns) or columns[0].column.nullable:
         return None
     upper = int(piece.lower[0]) + count
     if piece.upper is not None and upper >= int(piece.upper[0]):

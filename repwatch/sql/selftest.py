@@ -9,7 +9,7 @@ from typing import Final
 
 from repwatch.model.schema import Column
 from repwatch.model.server import ServerVersion
-from repwatch.sql.encoding import joined_codes, row_elements
+from repwatch.sql.encoding import joined_codes, row_elements, summed_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +79,36 @@ PAIRS: Final[tuple[Pair, ...]] = (
     Pair("two pairs of duplicates", (_N,), (("1",), ("1",)), (("5",), ("5",))),
 )  # fmt: skip
 
+# Of tables without a key: their sums must tell these apart, and must not see the order of rows.
+COUNTED_PAIRS: Final[tuple[Pair, ...]] = (
+    Pair("counted: two pairs of duplicates", (_N, _A), (("1", "'x'"), ("1", "'x'")), (("5", "'q'"), ("5", "'q'"))),
+    Pair("counted: another row twice", (_N,), (("1",), ("1",), ("2",)), (("1",), ("2",), ("2",))),
+    Pair("counted: a third copy of each", (_N,), (("1",), ("1",), ("2",), ("2",)), (("1",), ("1",), ("1",), ("2",))),
+    Pair("counted: four times or two pairs", (_N,), (("1",), ("1",), ("1",), ("1",)), (("1",), ("1",), ("2",), ("2",))),
+    Pair("counted: values that sum up alike", (_N,), (("1",), ("4",)), (("2",), ("3",))),
+    Pair("counted: an exchange between two rows", (_N, _A), (("1", "'a'"), ("2", "'b'")), (("1", "'b'"), ("2", "'a'"))),
+    Pair("counted: NULL or zero", (_N,), (("NULL",), ("NULL",)), (("0",), ("0",))),
+)  # fmt: skip
+_ORDERS = Pair("counted: the order of rows", (_N, _A), (("1", "'a'"), ("2", "'b'")), (("2", "'b'"), ("1", "'a'")))
+
 
 def self_test(version: ServerVersion) -> str:
-    """One statement with one row: for each pair 1 if its sides hash alike, which must not be, in the order of PAIRS.
+    """One statement with one row: for each pair 1 if its sides hash alike, which must not be: PAIRS, then COUNTED_PAIRS.
 
-    The last column must be 1: equal rows hash alike; before it stands a pair that only differs by a NULL at the end.
+    The last column must be 1: equal rows hash alike, and sum up alike in any order.
     """
     columns = [f"{_hash(pair, pair.left, version)} = {_hash(pair, pair.right, version)}" for pair in PAIRS]
+    columns += [_sums_alike(pair) for pair in COUNTED_PAIRS]
     equal = PAIRS[0]
-    return "SELECT " + ", ".join([*columns, f"{_hash(equal, equal.left, version)} = {_hash(equal, equal.left, version)}"])
+    alike = f"{_hash(equal, equal.left, version)} = {_hash(equal, equal.left, version)} AND {_sums_alike(_ORDERS)}"
+    return "SELECT " + ", ".join([*columns, alike])
 
 
 def failed_pairs(row: tuple[str | None, ...]) -> tuple[str, ...]:
     """The names of the pairs that the server's functions did not tell apart."""
-    missed = [pair.name for pair, answer in zip(PAIRS, row, strict=False) if answer != "0"]
-    return tuple(missed if row and row[-1] == "1" and len(row) == len(PAIRS) + 1 else [*missed, "equal rows"])
+    every = (*PAIRS, *COUNTED_PAIRS)
+    missed = [pair.name for pair, answer in zip(every, row, strict=False) if answer != "0"]
+    return tuple(missed if row and row[-1] == "1" and len(row) == len(every) + 1 else [*missed, "equal rows"])
 
 
 # That GROUP_CONCAT was cut must be told, by a warning, also where its outcome goes on into a hash.
@@ -105,9 +120,19 @@ CUT_WARNING: Final = 1260
 
 
 def _hash(pair: Pair, rows: tuple[tuple[str, ...], ...], version: ServerVersion) -> str:
+    codes = joined_codes(row_elements(pair.columns), version)
+    return f"(SELECT SHA2({codes}, 256) FROM {_derived(pair, rows)})"
+
+
+def _sums_alike(pair: Pair) -> str:
+    sums = summed_hashes(row_elements(pair.columns))
+    left, right = (f"(SELECT CONCAT_WS(' ', COUNT(*), {sums}) FROM {_derived(pair, rows)})" for rows in (pair.left, pair.right))
+    return f"{left} = {right}"
+
+
+def _derived(pair: Pair, rows: tuple[tuple[str, ...], ...]) -> str:
     selects = " UNION ALL ".join(
         "SELECT " + ", ".join(f"{literal} AS `{column.name}`" for literal, column in zip(row, pair.columns, strict=True))
         for row in rows
     )
-    codes = joined_codes(row_elements(pair.columns), version)
-    return f"(SELECT SHA2({codes}, 256) FROM ({selects}) AS d)"
+    return f"({selects}) AS d"

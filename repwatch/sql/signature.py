@@ -1,7 +1,9 @@
 """Statements that read signatures and rows of one table on one server, and their answers as values.
 
 One signature is the SHA-256 of all encoded rows of a key range, in key order, with their count
-(docs/decisions/0003-signature.md). Statements are plain templates: every name passes `quote_name`, every value `key_literal`.
+(docs/decisions/0003-signature.md). A table without a key has no such order: its rows' hashes are summed up, and a row is
+named by its hash; its content is how many there are. Statements are plain templates: every name passes `quote_name`, every
+value `key_literal`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +12,15 @@ from typing import Final
 
 from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
-from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements
-from repwatch.sql.keyrange import Key, KeyColumn, KeyRange, among, in_range, key_expression
-from repwatch.sql.quoting import quote_name, quote_table
+from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements, summed_hashes
+from repwatch.sql.keyrange import EVERYTHING, NULL_PART, Key, KeyColumn, KeyRange, among, in_range, key_expression
+from repwatch.sql.quoting import quote_name, quote_table, quote_text
 
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
 SHOWN_VALUE: Final = 16384
 CONCAT_LIMIT: Final = 64 * 1024 * 1024
+# A server keeps so many warnings of a statement; the one that counts may come after them.
+WARNINGS_KEPT: Final = 1024
 # "… is deprecated": says nothing about the value. All other warnings make a signature void.
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
@@ -43,7 +47,8 @@ VOID: Final = Signature(rows=0, digest="", void=True)
 class TableReading:
     """How one table is read on one server.
 
-    `columns` are those compared, in the source's order; `key` names a row; `bounds`, its first columns, cut ranges.
+    `columns` are those compared, in the source's order; `key` names a row and is empty where none is; `bounds`, the first
+    columns of `index`, cut ranges.
     """
 
     table: Table
@@ -52,6 +57,7 @@ class TableReading:
     columns: tuple[Column, ...]
     convert: frozenset[str] = frozenset()
     long: frozenset[str] = frozenset()
+    index: str = "PRIMARY"  # "": there is none that both sides have
     where: str = ""  # a vetted condition, as typed: rows that it does not choose are not looked at
 
     @property
@@ -75,9 +81,37 @@ class TableReading:
         return f"SHA2({row_code(self.elements)}, 256)"
 
     @property
+    def counted(self) -> bool:
+        """True if rows have no name: alike ones are counted."""
+        return not self.key
+
+    @property
+    def name_size(self) -> int:
+        """How many columns of an answer name a row."""
+        return len(self.key) or 1
+
+    @property
+    def named(self) -> str:
+        """The select list of a row's name and content."""
+        return f"{self.row_hash}, COUNT(*)" if self.counted else f"{_keys(self.key)}, {self.row_hash}"
+
+    @property
+    def grouping(self) -> str:
+        """GROUP BY clause that makes one row of those that are alike."""
+        return " GROUP BY 1" if self.counted else ""
+
+    def among(self, keys: Sequence[Key], piece: KeyRange) -> str:
+        """WHERE clause of the rows of these names; those without a key are looked for in the range in which they were seen."""
+        if not self.counted:
+            return among(self.key, keys)
+        hashes = ", ".join(quote_text(key[0]) for key in keys)
+        return f"{in_range(self.bounds, piece)} AND IFNULL({self.row_hash}, '{NULL_PART}') IN ({hashes})"
+
+    @property
     def origin(self) -> str:
         """FROM clause. The index is forced: a range of the key must be read in key order, and bounded in rows."""
-        return f"{quote_table(self.table.name)} FORCE INDEX (PRIMARY)"
+        forced = f" FORCE INDEX ({quote_name(self.index)})" if self.index else ""
+        return f"{quote_table(self.table.name)}{forced}"
 
     @property
     def order(self) -> str:
@@ -96,7 +130,8 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
     setup = (
         bounded,
         f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
-        f"SET SESSION lock_wait_timeout = {max(1, round(statement_seconds))}",
+        f"SET SESSION max_error_count = {WARNINGS_KEPT}",
+        f"SET SESSION lock_wait_timeout = {max(1, min(15, round(statement_seconds)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         f"SET SESSION {read_only} = ON",
     )
@@ -105,9 +140,10 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
 
 
 def signature(reading: TableReading, piece: KeyRange, version: ServerVersion) -> str:
-    """Count and hash of a range, in one row."""
-    codes = joined_codes(reading.elements, version)
-    return f"SELECT COUNT(*), SHA2({codes}, 256) FROM {reading.origin} WHERE {reading.chosen(piece)}"
+    """Count and hash (or sums of hashes) of a range, in one row."""
+    counted = reading.counted
+    digest = summed_hashes(reading.elements) if counted else f"SHA2({joined_codes(reading.elements, version)}, 256)"
+    return f"SELECT COUNT(*), {digest} FROM {reading.origin} WHERE {reading.chosen(piece)}"
 
 
 def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: bool = False) -> Signature:
@@ -118,9 +154,10 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: 
     """
     rows = int(row[0] or b"0")
     harmless = _HARMLESS_WARNINGS | {1292} if narrowed else _HARMLESS_WARNINGS
-    if any(number not in harmless for number, _ in warnings) or (rows and row[1] is None):
+    untold = len(warnings) >= WARNINGS_KEPT or any(number not in harmless for number, _ in warnings)
+    if untold or (rows and None in row):
         return Signature(rows=rows, digest="", void=True)
-    return Signature(rows=rows, digest=(row[1] or b"").decode())
+    return Signature(rows=rows, digest=" ".join((part or b"").decode() for part in row[1:]))
 
 
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
@@ -135,32 +172,37 @@ def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
 
 
 def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
-    """Key and hash of each row of a range, at most `limit`, in key order."""
-    return (
-        f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} "
-        f"WHERE {reading.chosen(piece)} {reading.order} LIMIT {limit}"
-    )
+    """Name and content of each row of a range, at most `limit`, in key order."""
+    order = reading.grouping or f" {reading.order}"
+    return f"SELECT {reading.named} FROM {reading.origin} WHERE {reading.chosen(piece)}{order} LIMIT {limit}"
 
 
-def row_hashes_of(reading: TableReading, keys: Sequence[Key]) -> str:
-    """Key and hash of the rows with these keys, whatever the condition: what it chooses on one side alone is a changed row."""
-    return f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} WHERE {among(reading.key, keys)}"
+def row_hashes_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYTHING) -> str:
+    """Name and content of the rows of these names, whatever the condition: what it chooses on one side alone is a changed row."""
+    return f"SELECT {reading.named} FROM {reading.origin} WHERE {reading.among(keys, piece)}{reading.grouping}"
 
 
-def rows_of(reading: TableReading, keys: Sequence[Key]) -> str:
-    """Key, hash and, for each compared column, its value (cut), its length and its hash where it is cut."""
+def rows_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYTHING) -> str:
+    """Name, content and, for each compared column, its value (cut), its length and its hash where it is cut.
+
+    Of rows that are alike the server shows one: the sql_mode of a session is without ONLY_FULL_GROUP_BY.
+    """
     values = ", ".join(_shown(column) for column in reading.columns)
-    return f"SELECT {_keys(reading.key)}, {reading.row_hash}, {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
+    return f"SELECT {reading.named}, {values} FROM {reading.origin} WHERE {reading.among(keys, piece)}{reading.grouping}"
 
 
-def parse_row_hashes(rows: Sequence[Raw], key_size: int) -> dict[Key, str]:
-    """Hash by key. A hash that is NULL (a code too long) stays empty and equals nothing."""
-    return {parse_key(row, key_size): (row[key_size] or b"").decode() for row in rows}
+def parse_row_hashes(rows: Sequence[Raw], name_size: int) -> dict[Key, str]:
+    """Content by name. Where a hash is NULL (a code too long) it stays empty and equals nothing."""
+    return {parse_key(row, name_size): _content(row, name_size) for row in rows}
+
+
+def _content(row: Raw, name_size: int) -> str:
+    return "" if None in row[:name_size] else (row[name_size] or b"").decode()
 
 
 def parse_key(row: Raw, key_size: int) -> Key:
     """The key at the head of a row."""
-    return tuple((part or b"").decode("utf-8") for part in row[:key_size])
+    return tuple(NULL_PART if part is None else part.decode("utf-8") for part in row[:key_size])
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +217,7 @@ class ShownValue:
 def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     """The values of a row of `rows_of`, by column."""
     found = {}
-    position = len(reading.key) + 1
+    position = reading.name_size + 1
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
         found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())

@@ -9,6 +9,7 @@ from repwatch.drift.progress import Progress
 from repwatch.drift.report import (
     Cell,
     ChangedRow,
+    CountedRow,
     Difference,
     DriftReport,
     ExtraRow,
@@ -20,6 +21,7 @@ from repwatch.drift.report import (
 )
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.topology import ReplicaTarget
+from repwatch.render.drift_words import kind_of_difference
 from repwatch.sandbox import Sandbox, SandboxServer
 
 
@@ -72,7 +74,10 @@ def of_table(report: DriftReport, server: SandboxServer, table: str) -> TableRep
 
 @dataclass(frozen=True)
 class Found:
-    """A row difference in a form that compares well: kind, key, and for a changed row its columns."""
+    """A row difference in a form that compares well: kind, key, and for a changed row its columns.
+
+    A row without a key has all its values as key, and "source:replica" counts in place of columns.
+    """
 
     kind: str
     key: tuple[str | None, ...]
@@ -92,6 +97,9 @@ def _found(difference: Difference) -> Found:
             return Found("missing", _key(difference.key))
         case ExtraRow():
             return Found("extra", _key(difference.key))
+        case CountedRow():
+            counts = f"{difference.source_count}:{difference.replica_count}"
+            return Found(kind_of_difference(difference), _key(difference.row), frozenset({counts}))
         case _:
             raise AssertionError(difference)
 

@@ -186,6 +186,16 @@ def test_a_trigger_that_would_fire_is_a_refusal(
     assert codes(star, replica, schema, tmp_path) == {"triggers"}
 
 
+def test_rows_without_a_primary_key_are_a_refusal(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    """Whether they are named by another key or only counted."""
+    for table, column in (("named", "n INT NOT NULL UNIQUE"), ("counted", "n INT")):
+        star.source.sql(f"CREATE TABLE {schema}.{table} ({column}, v INT)", f"INSERT INTO {schema}.{table} VALUES (1, 1)")
+    star.wait_caught_up(60)
+    for table in ("named", "counted"):
+        by_hand(replica, f"UPDATE {schema}.{table} SET v = 2")
+    assert codes(star, replica, schema, tmp_path) == {"no-primary-key"}
+
+
 def codes(star: Sandbox, replica: SandboxServer, schema: str, folder: Path) -> set[str]:
     """The refusals; and in all of them nothing has been changed."""
     before = contents(replica, schema)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from repwatch.drift.definitions import compare_definitions
+from repwatch.drift.definitions import compare_definitions, index_of
 from repwatch.drift.report import Effect, Reason
 from repwatch.drift.selection import select
 from repwatch.errors import UsageError
-from repwatch.model.schema import Column, Table, TableName
+from repwatch.model.schema import Column, Index, Table, TableName
 
 
 def column(
@@ -76,11 +76,48 @@ def test_a_key_is_ranged_by_what_both_sides_order_alike() -> None:
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    assert compare_definitions(table(key=()), table(key=())).refusal is Reason.NO_PRIMARY_KEY
-    other = table(column("b", "int"), key=("b",))
-    assert compare_definitions(table(column("b", "int")), other).refusal is Reason.SCHEMA_DIFFERS
     strange = table(column("x", "xmltype"))
     assert compare_definitions(strange, strange).refusal is Reason.UNSUPPORTED_TYPE
+
+
+def test_what_names_a_row() -> None:
+    """The primary key, else a unique key that both sides have and that no NULL and no prefix weakens; else nothing."""
+    b, c, nullable = column("b", "int"), column("c", "int"), replace(column("n", "int"), nullable=True)
+    every = (b, c, nullable)
+    unique = [
+        Index("p", True, ("b",), prefixed=True),
+        Index("x", True, ("b", "c")),
+        Index("n", True, ("n",)),
+        Index("h", True, ("b",), kind="HASH"),
+        Index("i", True, ("b",), hidden=True),
+        Index("f", True, ("",)),
+        Index("plain", False, ("c", "b")),
+    ]
+
+    def chosen(ours: Table, theirs: Table) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        found = compare_definitions(ours, theirs)
+        assert found.refusal is None
+        return found.key, found.index, index_of(theirs, found.index)
+
+    def heap(*indexes: Index, key: tuple[str, ...] = ()) -> Table:
+        return replace(table(*every, key=key), indexes=indexes)
+
+    full = heap(*unique)
+    assert chosen(heap(*unique, key=("id",)), heap(key=("id",))) == (("id",), ("id",), "PRIMARY")
+    assert chosen(full, full) == (("b", "c"), ("b", "c"), "x")
+    assert chosen(full, heap(Index("other", True, ("b", "c")))) == (("b", "c"), ("b", "c"), "other")
+    assert chosen(full, heap(key=("b", "c"))) == (("b", "c"), ("b", "c"), "PRIMARY")
+    assert chosen(full, heap(Index("x", False, ("b", "c")))) == ((), ("b", "c"), "x")
+    assert chosen(full, heap(unique[2], unique[6])) == ((), ("n",), "n")
+    assert chosen(full, heap(unique[0], *unique[3:6])) == ((), (), "")
+    assert chosen(heap(key=("id",)), heap(key=("b",))) == ((), (), "")
+
+
+def test_the_end_of_a_period_names_no_row() -> None:
+    period = column("e", "timestamp(6)", generated="ROW END")
+    versioned = replace(table(period, key=("id", "e")), indexes=(Index("u", True, ("id", "e")),))
+    found = compare_definitions(versioned, versioned)
+    assert (found.key, found.columns, index_of(versioned, found.index)) == (("id",), ("id",), "PRIMARY")
 
 
 def test_charsets_of_equal_text() -> None:

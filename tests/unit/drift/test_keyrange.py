@@ -7,15 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.schema import Column
-from repwatch.sql.keyrange import KeyColumn, KeyRange, among, first_keys, in_range, key_expression, key_literal, span
+from repwatch.sql.keyrange import NULL_PART, KeyColumn, KeyRange, among, first_keys, in_range, key_expression, key_literal, span
 
 
-def column(name: str, data_type: str = "int", charset: str | None = None) -> KeyColumn:
-    return KeyColumn(Column(name=name, data_type=data_type, column_type=data_type, nullable=False, charset=charset))
+def column(name: str, data_type: str = "int", charset: str | None = None, *, nullable: bool = False) -> KeyColumn:
+    return KeyColumn(Column(name=name, data_type=data_type, column_type=data_type, nullable=nullable, charset=charset))
 
 
 COLUMNS = (column("a"), column("b"), column("c"))
+NULLABLE = tuple(column(name, nullable=True) for name in "abc")
 small = st.integers(-3, 3)
+perhaps = st.one_of(st.none(), small)
 
 
 @given(
@@ -36,6 +38,32 @@ def test_pieces_meet_without_gap_and_overlap(
         seen = [row for piece in pieces for row in db.execute(f"SELECT * FROM t WHERE {in_range(columns, piece)}")]
     db.close()
     assert sorted(seen) == sorted(rows)
+
+
+@given(
+    width=st.integers(1, 3),
+    rows=st.lists(st.tuples(perhaps, perhaps, perhaps), max_size=40),
+    cuts=st.lists(st.tuples(perhaps, perhaps, perhaps), unique=True, max_size=5),
+)
+def test_pieces_of_an_index_with_nulls_meet_as_well(
+    width: int, rows: list[tuple[int | None, ...]], cuts: list[tuple[int | None, ...]]
+) -> None:
+    """Invariant: the same where columns hold NULL, which comes first, and rows are doubled."""
+
+    def order(key: tuple[int | None, ...]) -> tuple[tuple[bool, int], ...]:
+        return tuple((part is not None, part or 0) for part in key)
+
+    cut_at = sorted({cut[:width] for cut in cuts}, key=order)
+    bounds = [None, *(tuple(NULL_PART if part is None else str(part) for part in cut) for cut in cut_at), None]
+    pieces = [KeyRange(lower, upper) for lower, upper in pairwise(bounds)]
+    with sqlite3.connect(":memory:") as db:
+        db.execute("CREATE TABLE t (a INT, b INT, c INT)")
+        db.executemany("INSERT INTO t VALUES (?, ?, ?)", rows)
+        seen = [list(db.execute(f"SELECT * FROM t WHERE {in_range(NULLABLE[:width], piece)}")) for piece in pieces]
+    db.close()
+    assert sorted((row for piece in seen for row in piece), key=order) == sorted(rows, key=order)
+    keys = [sorted(order(row[:width]) for row in piece) for piece in seen if piece]
+    assert all(earlier[-1] < later[0] for earlier, later in pairwise(keys))
 
 
 @given(

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from repwatch.drift.report import (
     ChangedRow,
+    CountedRow,
     DriftReport,
     Effect,
     ExtraRow,
@@ -40,6 +41,7 @@ DIFFERENCES = (
     ChangedRow({"id": "7"}, {NASTY: Pair("N", NASTY), "blob": Pair(Hex("00FF"), None)}),
     MissingRow({"id": "9"}, {"id": "9", "note": NASTY}),
     ExtraRow({"id": "10"}, {"id": "10", "note": ""}),
+    CountedRow({"id": None, "note": "twice"}, 2, 1234),
     SchemaDifference("column", NASTY, "int", None, Effect.DATA),
     TableMissing(),
     TableExtra(),
@@ -113,10 +115,11 @@ def test_the_json_says_what_the_contract_says() -> None:
     document = json.loads(drift_json(DRIFTED))
     (found,) = document["replicas"][0]["tables"]
     assert (document["started"], document["source"]) == ("2026-01-02T03:04:05.000Z", {"server": "127.0.0.1:3306", "name": NASTY})
-    assert found["difference_count"] == 9
+    assert found["difference_count"] == 10
     assert [difference["kind"] for difference in found["differences"]] == [
         "changed",
         "missing",
+        "extra",
         "extra",
         "schema",
         "table-missing",
@@ -192,3 +195,10 @@ def test_a_narrowed_check_says_so(rendering: Callable[[DriftReport], str]) -> No
     assert "424242" in rendering(narrowed)
     assert "424242" not in rendering(DRIFTED)
     test_the_json_keeps_its_schema(narrowed)
+
+
+def test_a_row_without_a_key_comes_with_its_counts() -> None:
+    document = json.loads(drift_json(DRIFTED))
+    found = document["replicas"][0]["tables"][0]["differences"][3]
+    row = {"id": None, "note": "twice"}
+    assert found == {"kind": "extra", "key": None, "row": row, "source_count": 2, "replica_count": 1234}
