@@ -16,7 +16,7 @@ from repwatch.drift.selection import select
 from repwatch.drift.summary import overall
 from repwatch.errors import StatementRefused, UsageError
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_meet import meet_replica, meet_source
+from repwatch.flows.drift_meet import meet_replica, meet_source, meet_static
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
@@ -39,6 +39,7 @@ class CheckRequest:
     exclude: tuple[str, ...] = ()
     where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
+    static: bool = False  # no replication between the servers: they are compared as they stand
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
 
@@ -67,9 +68,10 @@ def check(
     try:
         opened = [replica.lane.open() for replica in replicas]
         source_lane.open().result()
-        source = source_lane.submit(lambda db: meet_source(db, request.source, source_lane)).result()
+        meet = meet_static if request.static else meet_source
+        source = source_lane.submit(lambda db: meet(db, request.source, source_lane)).result()
         for replica, future in zip(replicas, opened, strict=True):
-            meet_replica(replica, future, source)
+            meet_replica(replica, future, source, static=request.static)
         world = CheckWorld(
             source=source,
             replicas=replicas,
@@ -77,6 +79,7 @@ def check(
             cancelled=cancelled,
             settle_seconds=request.settle_seconds,
             condition=condition,
+            static=request.static,
         )
         return _check_tables(world, request, started, progress)
     finally:

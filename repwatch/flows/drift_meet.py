@@ -36,11 +36,38 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
     )
 
 
-def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide) -> None:
+def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
+    """Learn about the first of two servers without replication between them. Raises ServerError."""
+    _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
+    return SourceSide(
+        spec=spec,
+        lane=lane,
+        version=db.version,
+        server_id=0,
+        server_uuid=uuid or "",
+        events=Events.STATEMENTS,  # whatever changes one of them need not come to the other
+        tables=read_tables(db),
+        tells_writes=_tells_writes(has_log, gtid_mode),
+    )
+
+
+def _tells_writes(has_log: str | None, gtid_mode: str | None) -> bool:
+    """True if each write has a GTID in the binary log, so that the position stands still only where the data does."""
+    return has_log in {"1", "ON"} and gtid_mode == "ON"
+
+
+def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide, *, static: bool = False) -> None:
     """Learn about a replica; what hinders its check becomes its `fallen`."""
+
+    def look(db: Database) -> Reason | None:
+        if not static:
+            return _look_at(db, replica, source)
+        _look_at_static(db, replica)
+        return None
+
     try:
         opened.result()
-        replica.fallen = replica.lane.submit(lambda db: _look_at(db, replica, source)).result()
+        replica.fallen = replica.lane.submit(look).result()
     except ServerError as error:
         replica.fallen = fall_reason(error)
 
@@ -52,6 +79,14 @@ def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, 
         db.texts(catalogue.columns_statement(only)),
         db.texts(catalogue.primary_keys_statement(only)),
     )
+
+
+def _look_at_static(db: Database, replica: ReplicaSide) -> None:
+    replica.version = db.version
+    _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
+    replica.server_uuid = uuid or ""
+    replica.tables = read_tables(db)
+    replica.tells_writes = _tells_writes(has_log, gtid_mode)
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:

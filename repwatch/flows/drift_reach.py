@@ -67,16 +67,27 @@ def fall_reason(error: ServerError | Halt) -> Reason:
 
 
 def note_position(world: CheckWorld, db: Database) -> str:
-    """The source's position; also noted on its watermark. Runs in the source's lane."""
+    """The source's position; also noted on its watermark. Runs in the source's lane. "" where it does not tell."""
+    if not world.source.tells_writes:
+        return ""
     asked = world.clock.monotonic()
     position = db.scalar(replication.written(world.source.version)) or ""
     world.source.watermark.record(position, asked, world.clock.monotonic())
     return position
 
 
+def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:
+    """Note a replica's own position on its watermark, where it is compared as it stands. Runs in its lane."""
+    if not replica.tells_writes:
+        return
+    asked = world.clock.monotonic()
+    position = db.scalar(replication.written(db.version)) or ""
+    replica.watermark.record(position, asked, world.clock.monotonic())
+
+
 def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, position: str) -> None:
     """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
-    if replica.reached == (db.connection_id, position):
+    if world.static or replica.reached == (db.connection_id, position):
         return
     give_up = world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
     while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":

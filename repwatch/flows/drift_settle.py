@@ -11,13 +11,14 @@ from repwatch.drift.rows import row_difference
 from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge
 from repwatch.errors import ServerError
 from repwatch.flows.drift_pipeline import Compared, Pipeline
-from repwatch.flows.drift_reach import TableFailed, note_position, source_answer
+from repwatch.flows.drift_reach import TableFailed, note_position, note_replica, source_answer
 from repwatch.flows.drift_run import read_units
 from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Database
 from repwatch.sql import signature as sql
+from repwatch.sql.documents import INEXACT
 from repwatch.sql.keyrange import Key
 from repwatch.sql.signature import ShownValue, TableReading
 
@@ -55,8 +56,9 @@ class Settlement:
                 if judgement.verdict is Verdict.IDENTICAL:
                     self._count_equal(number, round_, judgement)
                 else:
-                    # Under a condition the row may be on the other side and not be chosen there: it is read by its key first.
-                    self._pending[number, key] = [] if self._source.where else [round_]
+                    # Under a condition the row may be on the other side and not be chosen there, and servers of other versions
+                    # may order keys otherwise, so that it lies in another range: it is read by its key first.
+                    self._pending[number, key] = [] if self._source.where or self._world.static else [round_]
 
     def read_again(self) -> None:
         """One more round of all rows in doubt; a few rows are also tried in quick succession. Raises SourceLost."""
@@ -105,10 +107,14 @@ class Settlement:
         for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
-        events, still = self._world.source.events, self._world.source.watermark.still
         proved: dict[int, list[Key]] = {}
-        for (number, key), rounds in self._pending.items():
-            if judge(rounds, events, still).verdict is Verdict.DRIFTED:
+        for (number, key), rounds in list(self._pending.items()):
+            if judge(rounds, self._world.source.events, self._world.still(number)).verdict is not Verdict.DRIFTED:
+                continue
+            if _is_rounding(rounds[-1]):
+                self._tallies[number].reason = self._tallies[number].reason or Reason.INEXACT_NUMBERS
+                del self._pending[number, key]
+            else:
                 proved.setdefault(number, []).append(key)
         for number, found in proved.items():
             keys = sorted(found, key=natural)
@@ -145,7 +151,7 @@ class Settlement:
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
 
     def _count(self, number: int, rounds: Sequence[Round]) -> None:
-        judgement = judge(rounds, self._world.source.events, self._world.source.watermark.still)
+        judgement = judge(rounds, self._world.source.events, self._world.still(number))
         self._tallies[number].difference_count += 1
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
 
@@ -178,7 +184,15 @@ def _pause(world: CheckWorld) -> float:
 
 
 def _note(world: CheckWorld) -> None:
+    for number in world.standing() if world.static else ():
+        world.replicas[number].lane.submit(partial(note_replica, world, replica=world.replicas[number]))
     source_answer(world.source.lane.submit(partial(note_position, world)))
+
+
+def _is_rounding(round_: Round) -> bool:
+    """True if a document on both sides holds a number that one of them cannot keep."""
+    digests = round_.first.digest or "", round_.replica.digest or ""
+    return all(digests) and any(digest.startswith(INEXACT) for digest in digests)
 
 
 def natural(key: Key) -> tuple[tuple[bool, int, str], ...]:
@@ -193,7 +207,7 @@ def _alike(one: Round, other: Round) -> bool:
 def _fetch(db: Database, reading: TableReading, keys: Sequence[Key]) -> dict[Key, tuple[str, Mapping[str, ShownValue]]]:
     size = len(reading.key)
     rows = db.query(sql.rows_of(reading, keys)).rows
-    return {sql.parse_key(row, size): ((row[size] or b"").decode(), sql.parse_shown(row, reading)) for row in rows}
+    return {sql.parse_key(row, size): (reading.hash_of(row, size), sql.parse_shown(row, reading)) for row in rows}
 
 
 def _batches(keys: Sequence[Key] | Mapping[Key, object]) -> Iterator[tuple[Key, ...]]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from repwatch.drift.verdict import Events
 from repwatch.errors import StatementTimedOut
-from repwatch.flows.drift_reach import await_position, note_position
+from repwatch.flows.drift_reach import await_position, note_position, note_replica
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
@@ -108,14 +108,17 @@ class Reader:
         """R, once the replica has reached the position of S1. Raises Halt where it does not."""
         replica = self._world.replicas[number]
         await_position(self._world, db, replica, first.position)
-        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+        note_replica(self._world, db, replica)
+        sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+        note_replica(self._world, db, replica)
+        return sight
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
         on_source, source = like is None, self._world.source
         exact = coordinates = None
         # Of a signature the position matters only where statements replicate: see `verdict`.
-        positioned = unit.by_row or source.events is Events.STATEMENTS
+        positioned = not self._world.static and (unit.by_row or source.events is Events.STATEMENTS)
         if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
@@ -151,16 +154,18 @@ class Reader:
         if not unit.by_row:
             return self._signature(db, reading, unit.piece), {}, None
         if unit.keys:
-            return None, sql.parse_row_hashes(db.query(sql.row_hashes_of(reading, unit.keys)).rows, len(reading.key)), None
+            return None, sql.parse_row_hashes(db.query(sql.row_hashes_of(reading, unit.keys)).rows, reading), None
         limit = LEAF_ROWS if reading.bounds else UNDIVIDED_ROWS
         answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1)).rows
-        rows = sql.parse_row_hashes(answer, len(reading.key))
+        rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:
             return None, rows, None
         return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
         try:
+            if reading.documents:
+                return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
             row = db.query(sql.signature(reading, piece, db.version)).rows[0]
             return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
         except StatementTimedOut:

@@ -124,7 +124,7 @@ class TablesCheck:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
-        if any(_differ(source, table) for table in theirs.values()):
+        if any(_differ(source, table) for table in theirs.values()) and not self._world.static:
             settled = read_in_order(self._world, name, list(theirs))
             if settled is None:
                 raise TableFailed(Reason.SCHEMA_CHANGED)
@@ -135,7 +135,7 @@ class TablesCheck:
                 if source is not table:
                     self._one_sided(number, name, on_source=source is not None)
                 continue
-            comparison = compare_definitions(source, table)
+            comparison = compare_definitions(source, table, portable=self._world.static)
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
             if refusal is not None:
@@ -165,12 +165,16 @@ class TablesCheck:
         """A table that is about to be scanned."""
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
         where = self._world.condition.text if self._world.condition else ""
-        readings = {number: _reading(table, comparison, where) for number, table in tables.items()}
+        static = self._world.static
+        readings = {number: _reading(table, comparison, where, portable=static) for number, table in tables.items()}
         every = [source, *tables.values()]
-        exact = all(is_transactional(table) for table in every) and all(
-            self._world.replicas[number].tells_snapshots for number in numbers
+        exact = (
+            not static
+            and all(is_transactional(table) for table in every)
+            and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
-        pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
+        ours = _reading(source, comparison, where, portable=static)
+        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact))
         check = TableCheck(pipeline, most=self._most, settling=partial(self._tell, source.name, Phase.SETTLING))
         self._open[pipeline] = _Open(check=check, source=source, tables=tables, comparison=comparison)
         return check.whole
@@ -202,7 +206,7 @@ class TablesCheck:
             table=name.table,
             verdict=Verdict.DRIFTED,
             reason=None,
-            proof=Proof.REREAD,
+            proof=self._proof({Proof.REREAD}),
             rows=0,
             rows_proved=0,
             difference_count=1,
@@ -218,12 +222,15 @@ class TablesCheck:
             table=name.table,
             verdict=verdict,
             reason=tally.reason,
-            proof=None if verdict is Verdict.UNDECIDED else weakest(tally.proofs),
+            proof=None if verdict is Verdict.UNDECIDED else self._proof(tally.proofs),
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
             differences=(*schema, *tally.differences)[: self._most],
         )
+
+    def _proof(self, proofs: set[Proof]) -> Proof:
+        return Proof.STATIC if self._world.static else weakest(proofs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +275,7 @@ def _grouped(comparable: Sequence[tuple[Comparison, int]]) -> Iterator[tuple[Com
     yield from groups
 
 
-def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
+def _reading(table: Table, comparison: Comparison, where: str, *, portable: bool) -> TableReading:
     def key(names: tuple[str, ...]) -> tuple[KeyColumn, ...]:
         return tuple(KeyColumn(table.column(name), name in comparison.convert) for name in names)
 
@@ -280,4 +287,6 @@ def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
         convert=comparison.convert,
         long=comparison.long,
         where=where,
+        portable=portable,
+        documents=comparison.documents,
     )

@@ -53,6 +53,7 @@ class SourceSide:
     logged: DatabaseFilters = NO_DATABASE_FILTERS  # what it writes into its binary log
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
+    tells_writes: bool = True  # its position moves with every write
 
 
 @dataclass(kw_only=True)
@@ -69,6 +70,8 @@ class ReplicaSide:
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
+    tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
+    watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
 
 
 @dataclass(kw_only=True)
@@ -81,6 +84,16 @@ class CheckWorld:
     cancelled: Callable[[], bool]
     settle_seconds: float
     condition: Condition | None = None
+    static: bool = False  # there is no replication between the servers: no positions, no filters
+
+    def still(self, number: int) -> Stillness | None:
+        """For how long nothing moved that could settle a difference on a replica by itself."""
+        source, replica = self.source.watermark.still, self.replicas[number].watermark.still
+        if not self.static:
+            return source
+        if source is None or replica is None:
+            return None
+        return Stillness(max(source.since, replica.since), min(source.until, replica.until))
 
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""

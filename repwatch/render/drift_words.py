@@ -36,6 +36,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
+    Reason.INEXACT_NUMBERS: "JSON numbers of more digits than a double has differ, and one of the servers cannot keep them",
     Reason.STOPPED: "the check was ended before",
 }
 _KINDS: Final[dict[type, str]] = {

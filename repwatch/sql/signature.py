@@ -4,12 +4,14 @@ One signature is the SHA-256 of all encoded rows of a key range, in key order, w
 (docs/decisions/0003-signature.md). Statements are plain templates: every name passes `quote_name`, every value `key_literal`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
+from repwatch.sql.documents import document_form, with_documents
 from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements
 from repwatch.sql.keyrange import Key, KeyColumn, KeyRange, among, in_range, key_expression
 from repwatch.sql.quoting import quote_name, quote_table
@@ -53,6 +55,8 @@ class TableReading:
     convert: frozenset[str] = frozenset()
     long: frozenset[str] = frozenset()
     where: str = ""  # a vetted condition, as typed: rows that it does not choose are not looked at
+    portable: bool = False  # the servers may be of different flavours and versions
+    documents: frozenset[str] = frozenset()  # columns read whole: JSON that one side keeps as text
 
     @property
     def wanted(self) -> str:
@@ -67,7 +71,22 @@ class TableReading:
     @property
     def elements(self) -> list[str]:
         """The expressions that make up the code of a row."""
-        return row_elements(self.columns, self.convert, self.long)
+        apart = [column for column in self.columns if column.name not in self.documents]
+        return row_elements(apart, self.convert, self.long, portable=self.portable)
+
+    @property
+    def apart(self) -> tuple[Column, ...]:
+        """The columns whose values are sent beside the hash of the others."""
+        return tuple(column for column in self.columns if column.name in self.documents)
+
+    @property
+    def hash_columns(self) -> str:
+        """What is selected to make a row's hash of; see `hash_of`."""
+        return ", ".join([self.row_hash, *(_whole(column) for column in self.apart)])
+
+    def hash_of(self, row: Raw, position: int) -> str:
+        """A row's hash, out of the answer's columns from `position` on."""
+        return with_documents((row[position] or b"").decode(), row[position + 1 : position + 1 + len(self.documents)])
 
     @property
     def row_hash(self) -> str:
@@ -123,6 +142,19 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: 
     return Signature(rows=rows, digest=(row[1] or b"").decode())
 
 
+def row_by_row(reading: TableReading, piece: KeyRange) -> str:
+    """What the hash of each row of a range is made of, where the server cannot make it alone: there are documents."""
+    return f"SELECT {reading.hash_columns} FROM {reading.origin} WHERE {reading.chosen(piece)} {reading.order}"
+
+
+def parse_row_by_row(reading: TableReading, rows: Iterable[Raw]) -> Signature:
+    """The answer of `row_by_row`."""
+    hashes = [reading.hash_of(row, 0) for row in rows]
+    if "" in hashes:
+        return Signature(rows=len(rows), digest="", void=True)
+    return Signature(rows=len(rows), digest=sha256(",".join(hashes).encode()).hexdigest())
+
+
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
     """The key of the row `offset` rows into a range (the first is 0); no row if the range has fewer.
 
@@ -137,25 +169,26 @@ def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
 def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
     """Key and hash of each row of a range, at most `limit`, in key order."""
     return (
-        f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} "
+        f"SELECT {_keys(reading.key)}, {reading.hash_columns} FROM {reading.origin} "
         f"WHERE {reading.chosen(piece)} {reading.order} LIMIT {limit}"
     )
 
 
 def row_hashes_of(reading: TableReading, keys: Sequence[Key]) -> str:
     """Key and hash of the rows with these keys, whatever the condition: what it chooses on one side alone is a changed row."""
-    return f"SELECT {_keys(reading.key)}, {reading.row_hash} FROM {reading.origin} WHERE {among(reading.key, keys)}"
+    return f"SELECT {_keys(reading.key)}, {reading.hash_columns} FROM {reading.origin} WHERE {among(reading.key, keys)}"
 
 
 def rows_of(reading: TableReading, keys: Sequence[Key]) -> str:
     """Key, hash and, for each compared column, its value (cut), its length and its hash where it is cut."""
     values = ", ".join(_shown(column) for column in reading.columns)
-    return f"SELECT {_keys(reading.key)}, {reading.row_hash}, {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
+    return f"SELECT {_keys(reading.key)}, {reading.hash_columns}, {values} FROM {reading.origin} WHERE {among(reading.key, keys)}"
 
 
-def parse_row_hashes(rows: Sequence[Raw], key_size: int) -> dict[Key, str]:
+def parse_row_hashes(rows: Sequence[Raw], reading: TableReading) -> dict[Key, str]:
     """Hash by key. A hash that is NULL (a code too long) stays empty and equals nothing."""
-    return {parse_key(row, key_size): (row[key_size] or b"").decode() for row in rows}
+    size = len(reading.key)
+    return {parse_key(row, size): reading.hash_of(row, size) for row in rows}
 
 
 def parse_key(row: Raw, key_size: int) -> Key:
@@ -165,26 +198,40 @@ def parse_key(row: Raw, key_size: int) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class ShownValue:
-    """One value of a row. `length` and `digest` are there if `content` is only its beginning."""
+    """One value of a row. `length` and `digest` are there if `content` is only its beginning; `form` is that of a document."""
 
     content: bytes | None
     length: int = 0
     digest: str = ""
+    form: str = ""
+
+    def same_as(self, other: "ShownValue") -> bool:
+        """True if both are one value; documents may be spelled differently."""
+        return self.form == other.form if self.form or other.form else self == other
 
 
 def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     """The values of a row of `rows_of`, by column."""
     found = {}
     position = len(reading.key) + 1
+    whole = zip(reading.apart, row[position:], strict=False)
+    forms = {column.name: document_form(value)[0] for column, value in whole if value is not None}
+    position += len(reading.apart)
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
-        found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())
+        size, form = int(length or b"0") if digest else 0, forms.get(column.name, "")
+        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form)
         position += 3
     return found
 
 
 def _keys(columns: Sequence[KeyColumn]) -> str:
     return ", ".join(key_expression(column) for column in columns)
+
+
+def _whole(column: Column) -> str:
+    name = quote_name(column.name)
+    return f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind_of(column) is Kind.JSON else name
 
 
 def _shown(column: Column) -> str:
