@@ -23,6 +23,7 @@ class Progress:
     rows: int  # read so far, of all tables
     rows_expected: int
     seconds: float  # since the start
+    delay: float = 0.0  # seconds by which the replicas are meant to be behind, which the check waits for
 
     @property
     def rate(self) -> float:

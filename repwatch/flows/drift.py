@@ -11,9 +11,9 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import select
-from repwatch.drift.summary import overall
+from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.errors import StatementRefused, UsageError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source, meet_static
@@ -112,11 +112,15 @@ def _check_tables(
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
-    work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
-    work.run()
-    replicas = tuple(
-        _replica_report(world, number, work.reports(number), selection.chosen) for number in range(len(world.replicas))
-    )
+    found: dict[int, ReplicaReport] = {}  # by the identity of the replica's side
+    # One that is meant to be behind holds up no other: those are checked first, in a pass of their own.
+    for delay in sorted({replica.delay for replica in world.replicas}):
+        part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
+        work = TablesCheck(part, selection.chosen, most=request.max_differences, progress=progress)
+        work.run()
+        for number, replica in enumerate(part.replicas):
+            found[id(replica)] = _replica_report(part, number, work.reports(number), selection.chosen)
+    replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
         started=started,
@@ -152,21 +156,24 @@ def _replica_report(
     world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName]
 ) -> ReplicaReport:
     replica = world.replicas[number]
-    server, reason = replica.target.server, replica.fallen
-    filtered = tuple(str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED)
-    if filtered and not tables:
-        reason = reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in tables)
-    if reason is not None and verdict is Verdict.IDENTICAL:
-        verdict = Verdict.UNDECIDED
-    return ReplicaReport(
-        server=str(server.endpoint.address),
-        name=server.name,
-        channel=replica.target.channel,
-        server_uuid=replica.server_uuid,
-        verdict=verdict,
-        as_of=replica.as_of,
-        reason=reason,
-        tables=tables,
-        not_replicated=filtered,
+    server, source = replica.target.server, world.source.spec
+    # With several sources, what this one lacks may be another's: only the checks of all of them tell (`merged`).
+    unclaimed = tuple(table for table in tables if is_extra(table)) if replica.channels > 1 else ()
+    filtered = {str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED}
+    return judged(
+        ReplicaReport(
+            server=str(server.endpoint.address),
+            name=server.name,
+            channel=replica.target.channel,
+            server_uuid=replica.server_uuid,
+            verdict=Verdict.UNDECIDED,
+            as_of=replica.as_of,
+            reason=replica.fallen,
+            tables=tuple(table for table in tables if table not in unclaimed),
+            not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
+            source=str(source.endpoint.address),
+            source_name=source.name,
+            channels=replica.channels,
+            unclaimed=unclaimed,
+        )
     )

@@ -102,6 +102,8 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     if not mine and not any(channel.source_id == 0 for channel in channels):
         return Reason.NOT_REPLICATING
     named = [channel for channel in mine or channels if replica.target.channel in ("", channel.name)]
+    replica.channels = len({channel.source_id or channel.name for channel in channels})
+    replica.delay = max(replica.target.server.delay.total_seconds(), *(channel.delay for channel in named or mine or channels))
     replica.filtering = Filtering(
         logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
     )

@@ -89,7 +89,7 @@ def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, positi
     """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
     if world.static or replica.reached == (db.connection_id, position):
         return
-    give_up = world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
+    give_up = world.clock.monotonic() + REACH_SECONDS + replica.delay
     while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
         if not _is_replicating(world, db):
             raise Halt(Reason.REPLICATION_STOPPED)

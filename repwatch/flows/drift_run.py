@@ -53,6 +53,11 @@ def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = Non
         raise TableFailed(pipeline.failed)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing has come for a while."""
+
+
 class Run:
     """One run over work, which is asked for as it is needed."""
 
@@ -68,7 +73,7 @@ class Run:
         self._inflight: dict[Future[object], Callable[[Future[object]], None]] = {}
         self._source_busy = False
 
-    def events(self) -> Iterator[Compared | Exhausted]:
+    def events(self) -> Iterator[Compared | Exhausted | Waiting]:
         """Pieces as they are done, and the end of each table. If the check is ended, tables in work fail. Raises SourceLost."""
         try:
             while self._more or self._ready or self._again or self._held or self._inflight:
@@ -79,6 +84,8 @@ class Run:
                 self._release_held()
                 self._feed_source()
                 self._collect()
+                if not self._out:
+                    yield Waiting()
                 while self._out:
                     yield self._out.popleft()
         finally:
@@ -101,7 +108,9 @@ class Run:
             self._ask_source(self._look_later, self._looked)
 
     def _next(self) -> Work | None:
-        while len(self._waits_for) < WINDOW and (self._ready or self._more):
+        # A replica that is meant to be behind is waited for once and not again for each few pieces.
+        window = HELD if self._world.delay else WINDOW
+        while len(self._waits_for) < window and (self._ready or self._more):
             if not self._ready and self._more:
                 found = next(self._more, None)
                 if found is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.rows import row_difference
-from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge
+from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge
 from repwatch.errors import ServerError
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed, note_position, note_replica, source_answer
@@ -65,7 +65,7 @@ class Settlement:
         try:
             self._read_again(quick=False)
             self.judge()
-            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS else 0):
+            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS and not self._world.delay else 0):
                 if self._pending:
                     self._read_again(quick=True)
         except TableFailed as failure:
@@ -158,7 +158,8 @@ class Settlement:
 
 def settle(world: CheckWorld, settlements: Sequence[Settlement]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
-    give_up = world.clock.monotonic() + world.settle_seconds
+    # A round lasts as long as the replica is meant to be behind, and that many of them are needed.
+    give_up = world.clock.monotonic() + world.settle_seconds + (DRIFT_ROUNDS + 1) * world.delay
     for settlement in settlements:
         settlement.judge()
     while any(settlements) and world.clock.monotonic() < give_up and not world.cancelled():

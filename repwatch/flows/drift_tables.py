@@ -12,7 +12,7 @@ from repwatch.drift.summary import table_verdict
 from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
-from repwatch.flows.drift_run import Exhausted, Run, Work
+from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
@@ -35,6 +35,7 @@ class TablesCheck:
         self._progress = progress
         self._started = world.clock.monotonic()
         self._rows = 0
+        self._scanned = tables[0] if tables else TableName("", "")  # the last one whose scan was begun
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
@@ -62,6 +63,8 @@ class TablesCheck:
                     self._open[event.pipeline].check.take(event)
                     self._rows += event.first.signature.rows if event.first.signature else 0
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
+                case Waiting():
+                    self._tell(self._scanned, Phase.SCANNING)
                 case Exhausted():
                     self._resolve(self._open.pop(event.pipeline))
             self._report_closed(wait=False)
@@ -71,6 +74,7 @@ class TablesCheck:
     def _work(self) -> Iterator[Work]:
         """The tables, as the scan gets to them. Raises SourceLost."""
         for name in self._tables:
+            self._scanned = name
             self._tell(name, Phase.SCANNING)
             try:
                 source, comparable = self._definitions(name)
@@ -117,6 +121,7 @@ class TablesCheck:
                 rows=self._rows,
                 rows_expected=max(self._expected, self._rows),
                 seconds=self._world.clock.monotonic() - self._started,
+                delay=self._world.delay,
             )
         )
 

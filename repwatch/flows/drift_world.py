@@ -67,6 +67,8 @@ class ReplicaSide:
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
     tables: dict[TableName, Table] = field(default_factory=dict)
     filtering: Filtering = field(default_factory=Filtering)
+    channels: int = 1  # from different sources
+    delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
@@ -84,6 +86,7 @@ class CheckWorld:
     cancelled: Callable[[], bool]
     settle_seconds: float
     condition: Condition | None = None
+    delay: float = 0.0  # of the replicas, all of which have the same
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def still(self, number: int) -> Stillness | None:

@@ -3,7 +3,17 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, Hex, MissingRow, SchemaDifference, TableReport
-from repwatch.render.drift_words import by_verdict, cell_text, count_text, headline, kinds_text, label, replica_line, table_line
+from repwatch.render.drift_words import (
+    by_verdict,
+    cell_text,
+    count_text,
+    from_line,
+    headline,
+    kinds_text,
+    label,
+    replica_line,
+    table_line,
+)
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("repwatch.render", "templates"),
@@ -15,6 +25,7 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {"label": label, "cell": cell_text}
 _ENVIRONMENT.globals |= {
     "headline": headline,
+    "from_line": from_line,
     "replica_line": replica_line,
     "table_line": table_line,
     "kinds_text": kinds_text,

@@ -6,6 +6,7 @@ from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow,
 from repwatch.render.drift_words import (
     by_verdict,
     cell_text,
+    from_line,
     headline,
     key_text,
     kind_of_difference,
@@ -35,7 +36,7 @@ def _lines(report: DriftReport) -> Iterator[str]:
     for replica in report.replicas:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"## {_safe(label(replica.server, replica.name) + channel)}"
+        yield f"## {_safe(label(replica.server, replica.name) + channel + from_line(report, replica))}"
         yield ""
         yield _safe(replica_line(replica))
         yield ""

@@ -15,7 +15,7 @@ from repwatch.drift.report import (
     TableReport,
     Verdict,
 )
-from repwatch.render.drift_words import by_verdict, cell_text, headline, key_text, label, replica_line, table_line
+from repwatch.render.drift_words import by_verdict, cell_text, from_line, headline, key_text, label, replica_line, table_line
 
 _LONGEST_ROW = 160
 
@@ -34,7 +34,7 @@ def _lines(report: DriftReport) -> Iterator[str]:
     for replica in report.replicas:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"{label(replica.server, replica.name)}{channel}  {replica_line(replica)}"
+        yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue

@@ -59,6 +59,13 @@ def label(server: str, name: str | None) -> str:
     return f"{name} ({server})" if name else server
 
 
+def from_line(report: DriftReport, replica: ReplicaReport) -> str:
+    """`, compared with NAME`, where the replica's source is not the one that the report is headed by."""
+    if replica.source in ("", report.source):
+        return ""
+    return f", compared with {label(replica.source, replica.source_name)}"
+
+
 def cell_text(cell: Cell) -> str:
     """A value for people: NULL, text in quotes, bytes as 0x…."""
     if cell is None:

@@ -8,6 +8,7 @@ from repwatch.model.observation import ThreadState
 from repwatch.model.server import ServerVersion
 from repwatch.sql.filters import NO_FILTERS, ChannelFilters, parse_filters
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
 
 SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
@@ -52,6 +53,7 @@ class CheckedChannel:
     receiving: bool
     applying: bool
     filters: ChannelFilters = NO_FILTERS
+    delay: int = 0  # seconds by which it applies later, as is intended
 
 
 def parse_channels(rows: Sequence[RawRow], rewrites: str | None = None) -> tuple[CheckedChannel, ...]:
@@ -66,4 +68,5 @@ def _channel(row: StatusRow, filters: ChannelFilters) -> CheckedChannel:
         receiving=row.thread("replica_io_running") is ThreadState.RUNNING,
         applying=row.thread("replica_sql_running") is ThreadState.RUNNING,
         filters=filters,
+        delay=row.whole("sql_delay") if row.whole("sql_delay") != HOLD_DELAY else 0,
     )

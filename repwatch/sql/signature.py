@@ -151,8 +151,8 @@ def parse_row_by_row(reading: TableReading, rows: Iterable[Raw]) -> Signature:
     """The answer of `row_by_row`."""
     hashes = [reading.hash_of(row, 0) for row in rows]
     if "" in hashes:
-        return Signature(rows=len(rows), digest="", void=True)
-    return Signature(rows=len(rows), digest=sha256(",".join(hashes).encode()).hexdigest())
+        return Signature(rows=len(hashes), digest="", void=True)
+    return Signature(rows=len(hashes), digest=sha256(",".join(hashes).encode()).hexdigest())
 
 
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
