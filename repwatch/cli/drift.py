@@ -11,7 +11,7 @@ import click
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
-from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
+from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
 from repwatch.drift.report import DriftReport, Verdict
@@ -41,6 +41,10 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @click.option("--where", metavar="CONDITION", help="Compare only rows that meet it, on each table; times are UTC.")
 @click.option("--channel", metavar="NAME", help="Check this replication channel alone.")
 @click.option(
+    "--from", "reference", metavar="SERVER", help="Compare with this trusted replica; the source's tables are not read."
+)
+@click.option("--static", is_flag=True, help="Compare two servers without replication between them, as they stand.")
+@click.option(
     "--max-differences",
     type=click.IntRange(min=0),
     default=DEFAULT_MOST,
@@ -60,6 +64,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     exclude_tables: tuple[str, ...],
     where: str | None,
     channel: str | None,
+    reference: str | None,
+    static: bool,
     max_differences: int,
     output: Path | None,
     output_format: str,
@@ -68,6 +74,9 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    --from names one of the replicas by name or host:port: the others of its source are compared with it. --static takes --source
+    and --replica as any two servers, also MySQL beside MariaDB.
 
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
@@ -79,23 +88,38 @@ def drift(  # noqa: PLR0913 - an argument for each option
       repwatch drift shop
       repwatch drift shop --tables 'shop.*' --exclude-tables 'shop.log_*' --format html --output drift.html
       repwatch drift --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2 --format json
+      repwatch drift shop --from db2
+      repwatch drift --static --source mysql://repwatch@old --replica mysql://repwatch@new
     """
     clock = SystemClock()
+    if static:
+        _only_urls(cluster, source, replicas, channel=channel, reference=reference)
     settings = load_settings(config, source, replicas, state)
-    spec = settle_source(choose_cluster(settings, cluster), connect=Session.connect, clock=clock)
+    spec = choose_cluster(settings, cluster)
+    if not static:
+        spec = settle_source(spec, connect=Session.connect, clock=clock)
     reports: list[DriftReport] = []
     failure: ServerError | None = None
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
-        for head, targets in by_source(spec, replica_targets(spec, channel)):
+        for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
+            head, targets = group.source, group.replicas
             request = CheckRequest(
-                source=head, replicas=targets, tables=tables, exclude=exclude_tables, where=where, max_differences=max_differences
+                source=head,
+                reference=group.reference,
+                replicas=targets,
+                static=static,
+                tables=tables,
+                exclude=exclude_tables,
+                where=where,
+                max_differences=max_differences,
             )
             start, stop = clock.now(), ended.is_set
             try:
                 reports.append(check(request, connect=Session.connect, clock=clock, progress=progress, cancelled=stop))
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
-                reports.append(unchecked(head, targets, fall_reason(error), start, clock.now()))
+                read = group.reference.server if group.reference else head
+                reports.append(unchecked(read, targets, fall_reason(error), start, clock.now()))
     report = merged(reports)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
@@ -107,6 +131,20 @@ def drift(  # noqa: PLR0913 - an argument for each option
     if failure is not None and report.verdict is not Verdict.DRIFTED:
         raise failure
     return exit_status(report)
+
+
+def _only_urls(
+    cluster: str | None, source: str | None, replicas: tuple[str, ...], *, channel: str | None, reference: str | None
+) -> None:
+    """Raises UsageError unless the servers of a static check are given by URL, and nothing that needs replication."""
+    if source is None or not replicas or cluster is not None:
+        raise UsageError(
+            "--static compares servers that are given by URL", hint="--static --source URL --replica URL, and no CLUSTER"
+        )
+    if channel is not None or reference is not None:
+        raise UsageError(
+            "--static knows no replication, so --channel and --from mean nothing with it", hint="leave out one or the other"
+        )
 
 
 class _Ended(Event):

@@ -164,4 +164,5 @@ class DriftReport:
     source_name: str | None
     replicas: tuple[ReplicaReport, ...]
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
+    stands_for: str | None = None  # the source's label where the replicas were compared with one of them instead
     where: str | None = None  # only the rows that this condition chooses were compared

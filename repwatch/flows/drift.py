@@ -4,6 +4,7 @@ Read-only on every server, without locks, with one connection to each; all repli
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -14,16 +15,16 @@ from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
-from repwatch.errors import StatementRefused, UsageError
+from repwatch.errors import ServerError, StatementRefused, UsageError
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_meet import meet_replica, meet_source, meet_static
+from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
-from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect, Database
+from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql.where import trial, vet_condition
 
 DEFAULT_MOST: Final = 100
@@ -39,6 +40,7 @@ class CheckRequest:
     exclude: tuple[str, ...] = ()
     where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
+    reference: ReplicaTarget | None = None  # a trusted replica that is read instead of the source
     static: bool = False  # no replication between the servers: they are compared as they stand
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
@@ -62,14 +64,14 @@ def check(
     """
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
-    source_lane = Lane(request.source.endpoint, connect, clock)
+    head = request.reference.server if request.reference else request.source
+    source_lane = Lane(head.endpoint, connect, clock)
     replicas = tuple(ReplicaSide(target=target, lane=Lane(target.server.endpoint, connect, clock)) for target in request.replicas)
     lanes = [source_lane, *(replica.lane for replica in replicas)]
     try:
         opened = [replica.lane.open() for replica in replicas]
         source_lane.open().result()
-        meet = meet_static if request.static else meet_source
-        source = source_lane.submit(lambda db: meet(db, request.source, source_lane)).result()
+        source = source_lane.submit(_meeting(request, source_lane, connect)).result()
         for replica, future in zip(replicas, opened, strict=True):
             meet_replica(replica, future, source, static=request.static)
         world = CheckWorld(
@@ -85,6 +87,20 @@ def check(
     finally:
         for lane in lanes:
             lane.close()
+
+
+def _meeting(request: CheckRequest, lane: Lane, connect: Connect) -> Callable[[Database], SourceSide]:
+    """How the server that the replicas are compared with is met."""
+    if request.static:
+        return lambda db: meet_static(db, request.source, lane)
+    if (reference := request.reference) is None:
+        return lambda db: meet_source(db, request.source, lane)
+    try:
+        with closing(connect(request.source.endpoint, Timeouts())) as upstream_db:
+            upstream = look_upstream(upstream_db)
+    except ServerError:
+        upstream = None  # a source that is down is a reason to ask which of its replicas can be trusted
+    return lambda db: meet_reference(db, reference, lane, upstream)
 
 
 def verify_tables(
@@ -125,10 +141,11 @@ def _check_tables(
         verdict=overall(replica.verdict for replica in replicas),
         started=started,
         finished=world.clock.now(),
-        source=str(request.source.endpoint.address),
-        source_name=request.source.name,
+        source=str(world.source.spec.endpoint.address),
+        source_name=world.source.spec.name,
         replicas=replicas,
         left_out=tuple(str(name) for name in selection.left_out),
+        stands_for=request.source.label if request.reference else None,
         where=world.condition.text if world.condition else None,
     )
 

@@ -14,6 +14,7 @@ from repwatch.errors import (
     Unreachable,
 )
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.model.gtid import canonical
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
@@ -21,6 +22,7 @@ from repwatch.sql import replication
 T = TypeVar("T")
 REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
 _WAIT_SLICE: Final = 2.0
+_CATCH_UP: Final = 1.0
 
 
 class Halt(RepwatchError):
@@ -71,7 +73,8 @@ def note_position(world: CheckWorld, db: Database) -> str:
     if not world.source.tells_writes:
         return ""
     asked = world.clock.monotonic()
-    position = db.scalar(replication.written(world.source.version)) or ""
+    source = world.source
+    position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
     world.source.watermark.record(position, asked, world.clock.monotonic())
     return position
 
@@ -81,8 +84,21 @@ def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:
     if not replica.tells_writes:
         return
     asked = world.clock.monotonic()
-    position = db.scalar(replication.written(db.version)) or ""
+    position = db.scalar(positions.applied(db.version) if world.source.applies else replication.written(db.version)) or ""
     replica.watermark.record(position, asked, world.clock.monotonic())
+
+
+def catch_up(world: CheckWorld, db: Database, applied: str) -> str:
+    """Let a trusted replica get to where another is, for a moment; what it has applied then, of which it shows all."""
+    if applied:
+        db.scalar(positions.wait_for(db.version, applied, _CATCH_UP))
+    return note_position(world, db)
+
+
+def received(db: Database) -> str:
+    """The most that a replica can have applied: what it shows is a little ahead of what it says to have applied."""
+    parts = [db.scalar(positions.applied(db.version)) or "", *positions.received(db.texts(replication.show_channels(db.version)))]
+    return canonical(db.version.flavour, ",".join(filter(None, parts)))
 
 
 def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, position: str) -> None:

@@ -99,7 +99,8 @@ class Run:
         if self._again:
             compared = self._again.popleft()
             self._ask_source(
-                partial(compared.pipeline.reader.on_source_again, unit=compared.unit), partial(self._second_read, compared)
+                partial(compared.pipeline.reader.on_source_again, unit=compared.unit, seen=tuple(compared.replicas.values())),
+                partial(self._second_read, compared),
             )
         elif (work := self._next()) is not None:
             rows = self._rows or work.pipeline.pace.rows
@@ -231,7 +232,7 @@ class Run:
         """Pieces wait here, oldest first, while the source may yet have stood still for long enough to spare S2."""
         while self._held:
             compared = self._held[0]
-            still = self._world.source.watermark.still
+            still = self._world.standstill
             if not compared.pipeline.wants_second(compared):
                 self._done(self._held.popleft())
             elif still is None or still.since > compared.first.started - STILL_MARGIN_EQUAL:

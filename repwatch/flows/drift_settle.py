@@ -48,7 +48,7 @@ class Settlement:
 
     def take(self, compared: Compared) -> None:
         """Judge each row of a range; keep those that need another look."""
-        events, still = self._world.source.events, self._world.source.watermark.still
+        events, still = self._world.source.events, self._world.standstill
         for number in compared.replicas:
             for key in compared.keys(number):
                 round_ = self._pipeline.round_of(compared, number, key)
@@ -93,7 +93,7 @@ class Settlement:
                     if rounds is None:
                         continue
                     round_ = self._pipeline.round_of(compared, number, key)
-                    judgement = judge([*rounds, round_], events, self._world.source.watermark.still)
+                    judgement = judge([*rounds, round_], events, self._world.standstill)
                     if judgement.verdict is Verdict.IDENTICAL:
                         self._count_equal(number, round_, judgement)
                         del self._pending[number, key]
@@ -185,7 +185,7 @@ def _pause(world: CheckWorld) -> float:
 
 
 def _note(world: CheckWorld) -> None:
-    for number in world.standing() if world.static else ():
+    for number in world.standing() if world.by_both else ():
         world.replicas[number].lane.submit(partial(note_replica, world, replica=world.replicas[number]))
     source_answer(world.source.lane.submit(partial(note_position, world)))
 

@@ -1,12 +1,12 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from repwatch.drift.verdict import Events
 from repwatch.errors import StatementTimedOut
-from repwatch.flows.drift_reach import await_position, note_position, note_replica
+from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
@@ -100,9 +100,14 @@ class Reader:
             piece = KeyRange(lower, sql.parse_key(found[0], len(self.source.bounds))) if found else unit.piece
         return piece, (None if piece.upper == upper else KeyRange(piece.upper, upper))
 
-    def on_source_again(self, db: Database, unit: Unit) -> Sight:
-        """S2."""
-        return self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
+    def on_source_again(self, db: Database, unit: Unit, seen: Sequence[Sight]) -> Sight:
+        """S2. `seen`: R of each replica; a replica that stands for the source may have to catch up with them first."""
+        started, before = self._world.clock.monotonic(), ""
+        if self._world.source.applies:
+            for applied in {sight.applied for sight in seen}:
+                before = catch_up(self._world, db, applied)
+        sight = self.translate(db, self._look(db, self.source, unit, started))
+        return replace(sight, position=before) if before else sight
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R, once the replica has reached the position of S1. Raises Halt where it does not."""
@@ -122,8 +127,9 @@ class Reader:
         if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
-                coordinates = self._log_coordinates(db) if on_source else None
-                exact = None if on_source else db.scalar(positions.SNAPSHOT_POSITION)
+                by_log = on_source and not source.applies
+                coordinates = self._log_coordinates(db) if by_log else None
+                exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
                 signature, rows, overflow = self._read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
@@ -134,7 +140,7 @@ class Reader:
         position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
-            applied = db.scalar(replication.executed(db.version)) or ""
+            applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(
             signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
@@ -144,11 +150,12 @@ class Reader:
     def _in_snapshot(self, unit: Unit, started: float, like: Sight | None) -> bool:
         """Whether to ask for the exact position of a reading: on a replica as on the source."""
         if like is not None:
-            return like.coordinates is not None
+            return like.coordinates is not None or like.exact is not None
         if not self._exact:
             return False
-        moves = not self._world.source.watermark.quiet_since(started - _QUIET)
-        return unit.by_row or (moves and self._world.source.events is Events.STATEMENTS)
+        source = self._world.source
+        moves = source.applies or not source.watermark.quiet_since(started - _QUIET)
+        return unit.by_row or (moves and source.events is Events.STATEMENTS)
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
         if not unit.by_row:
@@ -197,11 +204,14 @@ def at_one_position(source: Sight, replica: Sight) -> bool:
     return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
 
 
-def is_ahead(flavour: Flavour, shown: Sight, replica: Sight) -> bool:
-    """True if the replica had applied what the source does not show in `shown`: it may be seen there before it is seen here."""
+def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) -> bool:
+    """True if the replica had applied what the source does not show in `shown`: it may be seen there before it is seen here.
+
+    `anything`: not only what comes of an origin that is known on the source.
+    """
     if flavour is Flavour.MARIADB:
         return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(replica.applied))
     there = GtidSet.parse(shown.position)
     origins = {origin for origin, _ in there.ranges}
     beyond = GtidSet.parse(replica.applied).difference(there)
-    return any(origin in origins for origin, _ in beyond.ranges)
+    return any(anything or origin in origins for origin, _ in beyond.ranges)

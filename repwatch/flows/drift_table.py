@@ -67,9 +67,7 @@ class TableCheck:
         assert signature is not None
         doubtful = set()
         for number in compared.replicas:
-            judgement = judge(
-                [self._pipeline.round_of(compared, number)], self._world.source.events, self._world.source.watermark.still
-            )
+            judgement = judge([self._pipeline.round_of(compared, number)], self._world.source.events, self._world.standstill)
             if judgement.verdict is Verdict.IDENTICAL:
                 self.tallies[number].rows_proved += signature.rows
                 self.tallies[number].proofs |= {judgement.proof or Proof.REREAD}

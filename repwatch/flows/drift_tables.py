@@ -176,6 +176,7 @@ class TablesCheck:
         exact = (
             not static
             and all(is_transactional(table) for table in every)
+            and self._world.source.tells_snapshots
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)

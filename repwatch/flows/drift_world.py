@@ -41,7 +41,7 @@ class Watermark:
 
 @dataclass(kw_only=True)
 class SourceSide:
-    """The source of a check."""
+    """The source of a check, or the trusted replica that stands for it."""
 
     spec: ServerSpec
     lane: Lane
@@ -54,6 +54,10 @@ class SourceSide:
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
     tells_writes: bool = True  # its position moves with every write
+    applies: bool = False  # it is a replica itself: its position is what it has applied, and others may be ahead of it
+    tells_snapshots: bool = True  # a snapshot's exact position can be read
+    filtering: Filtering = field(default_factory=Filtering)  # between it and its own source
+    local_tables: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -89,10 +93,20 @@ class CheckWorld:
     delay: float = 0.0  # of the replicas, all of which have the same
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
+    @property
+    def by_both(self) -> bool:
+        """True if the replica may change before the source does, so that the source's standing still says half of it."""
+        return self.static or self.source.applies
+
+    @property
+    def standstill(self) -> Stillness | None:
+        """For how long nothing happened that makes two sides equal for a moment. A replica that stands may be behind."""
+        return None if self.source.applies else self.source.watermark.still
+
     def still(self, number: int) -> Stillness | None:
-        """For how long nothing moved that could settle a difference on a replica by itself."""
+        """For how long nothing moved on either side: what then differs does so by itself."""
         source, replica = self.source.watermark.still, self.replicas[number].watermark.still
-        if not self.static:
+        if not self.by_both:
             return source
         if source is None or replica is None:
             return None
@@ -100,7 +114,9 @@ class CheckWorld:
 
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
-        replica = self.replicas[number]
+        replica, source = self.replicas[number], self.source
+        if matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED:
+            return Reach.UNCLEAR
         if matches_any(name, replica.target.server.local_tables):
             return Reach.FILTERED
         return reach(name, replica.filtering, self.source.events)

@@ -12,6 +12,7 @@ from repwatch.render.drift_words import (
     kinds_text,
     label,
     replica_line,
+    source_line,
     table_line,
 )
 
@@ -25,6 +26,7 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {"label": label, "cell": cell_text}
 _ENVIRONMENT.globals |= {
     "headline": headline,
+    "source_line": source_line,
     "from_line": from_line,
     "replica_line": replica_line,
     "table_line": table_line,

@@ -12,6 +12,7 @@ from repwatch.render.drift_words import (
     kind_of_difference,
     label,
     replica_line,
+    source_line,
     table_line,
 )
 
@@ -29,7 +30,7 @@ def drift_markdown(report: DriftReport) -> str:
 def _lines(report: DriftReport) -> Iterator[str]:
     yield f"# Drift: {report.verdict}"
     yield ""
-    yield f"{headline(report)} Source: {_safe(label(report.source, report.source_name))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    yield f"{headline(report)} {_safe(source_line(report))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
     if report.where is not None:
         yield ""
         yield f"Only rows where {_safe(report.where)}; others were not looked at."

@@ -15,7 +15,17 @@ from repwatch.drift.report import (
     TableReport,
     Verdict,
 )
-from repwatch.render.drift_words import by_verdict, cell_text, from_line, headline, key_text, label, replica_line, table_line
+from repwatch.render.drift_words import (
+    by_verdict,
+    cell_text,
+    from_line,
+    headline,
+    key_text,
+    label,
+    replica_line,
+    source_line,
+    table_line,
+)
 
 _LONGEST_ROW = 160
 
@@ -28,7 +38,7 @@ def drift_text(report: DriftReport) -> str:
 def _lines(report: DriftReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{report.verdict.upper()}  {headline(report)}"
-    yield f"Source {label(report.source, report.source_name)}, checked in {seconds:.1f} s."
+    yield f"{source_line(report)}, checked in {seconds:.1f} s."
     if report.where is not None:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:

@@ -59,6 +59,12 @@ def label(server: str, name: str | None) -> str:
     return f"{name} ({server})" if name else server
 
 
+def source_line(report: DriftReport) -> str:
+    """What the replicas were compared with."""
+    source = label(report.source, report.source_name)
+    return f"Source {source}" if report.stands_for is None else f"Compared with {source}, a replica of {report.stands_for}"
+
+
 def from_line(report: DriftReport, replica: ReplicaReport) -> str:
     """`, compared with NAME`, where the replica's source is not the one that the report is headed by."""
     if replica.source in ("", report.source):

@@ -8,7 +8,7 @@ from repwatch.model.observation import ThreadState
 from repwatch.model.server import ServerVersion
 from repwatch.sql.filters import NO_FILTERS, ChannelFilters, parse_filters
 from repwatch.sql.quoting import quote_text
-from repwatch.sql.replication import HOLD_DELAY
+from repwatch.sql.replication import HOLD_DELAY, executed
 from repwatch.sql.status_columns import RawRow, StatusRow
 
 SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
@@ -35,6 +35,18 @@ SNAPSHOT_LOG: Final = "SHOW STATUS LIKE 'binlog_snapshot_%'"
 def log_to_gtid(log: str, offset: str) -> str:
     """The GTID position at a place of a MariaDB binary log; the server reads the log from its beginning to there."""
     return f"SELECT BINLOG_GTID_POS({quote_text(log)}, {int(offset)})"
+
+
+def applied(version: ServerVersion) -> str:
+    """What a replica has applied of others' transactions. Its own are nobody else's, so that no other waits for them."""
+    if version.is_mariadb:
+        return executed(version)
+    return "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@GLOBAL.server_uuid, ':1-9223372036854775806'))"
+
+
+def received(rows: Sequence[RawRow]) -> tuple[str, ...]:
+    """How far the receiver of each channel is, out of the rows of `replication.show_channels`."""
+    return tuple(StatusRow(row).text("retrieved_gtid_set", "gtid_io_pos") for row in rows)
 
 
 def source_identity(version: ServerVersion) -> str:
