@@ -37,12 +37,13 @@ def compare_definitions(source: Table, replica: Table, *, portable: bool = False
         and _is_read(theirs[column.name], portable)
         and _comparable(column, theirs[column.name], portable)
     )
+    documents = frozenset(name for name in columns if _one_document(source.column(name), theirs[name]))
     return Comparison(
         differences=differences,
         columns=columns,
-        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])),
+        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])) - documents,
         long=frozenset(name for name in columns if kind_of(source.column(name)) is not kind_of(theirs[name])),
-        documents=frozenset(name for name in columns if _one_document(source.column(name), theirs[name])),
+        documents=documents,
         ordered_key=_ordered_key(source, theirs),
         refusal=_refusal(source, replica, columns),
     )

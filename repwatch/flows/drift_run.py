@@ -83,8 +83,7 @@ class Run:
                     return
                 self._release_held()
                 self._feed_source()
-                self._collect()
-                if not self._out:
+                if not self._collect():
                     yield Waiting()
                 while self._out:
                     yield self._out.popleft()
@@ -132,12 +131,14 @@ class Run:
     def _follow(self, future: Future[T], handle: Callable[[Future[object]], None]) -> None:
         self._inflight[future] = handle  # type: ignore[index] # a future is used covariantly here
 
-    def _collect(self) -> None:
+    def _collect(self) -> bool:
+        """Handle what has come; False if nothing came for a while."""
         if not self._inflight:
-            return
+            return True
         done, _ = wait(self._inflight, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:
             self._inflight.pop(future)(future)
+        return bool(done)
 
     def _answer(self, pipeline: Pipeline, future: Future[object]) -> object | None:
         """What the source said; None if it refused the statement, and the table has failed."""
