@@ -65,11 +65,18 @@ class Settlement:
         try:
             self._read_again(quick=False)
             self.judge()
-            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS and not self._world.delay else 0):
+            for _ in range(HOT_TRIES if self._quick_helps() else 0):
                 if self._pending:
                     self._read_again(quick=True)
         except TableFailed as failure:
             self.give_up(failure.reason)
+
+    def _quick_helps(self) -> bool:
+        """Not for many rows, not where each round waits for a delay, and not where standing still is about to settle them."""
+        since = self._world.clock.monotonic() - STILL_MARGIN_DRIFT
+        stills = [self._world.still(number) for number in {number for number, _ in self._pending}]
+        rests = all(still is not None and still.since <= since for still in stills)
+        return len(self._pending) <= HOT_ROWS and not self._world.delay and not rests
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""

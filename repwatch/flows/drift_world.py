@@ -115,11 +115,14 @@ class CheckWorld:
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
         replica, source = self.replicas[number], self.source
-        if matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED:
-            return Reach.UNCLEAR
         if matches_any(name, replica.target.server.local_tables):
             return Reach.FILTERED
-        return reach(name, replica.filtering, self.source.events)
+        there = reach(name, replica.filtering, source.events)
+        if there is not Reach.REPLICATED or not source.applies:
+            return there
+        # What a trusted replica does not get itself cannot be compared with it.
+        own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
+        return Reach.UNCLEAR if own else Reach.REPLICATED
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
@@ -13,6 +14,7 @@ from repwatch.errors import RepwatchError, Unreachable
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Flavour
+from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Database, Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sandbox.plan import chain, multi_source
@@ -115,6 +117,10 @@ def test_a_trusted_replica_stands_for_a_source_that_is_down(star: Sandbox, schem
     request = CheckRequest(source=group.source, replicas=group.replicas, reference=group.reference, tables=(table,))
     report = check(request, connect=connect, clock=SystemClock())
     assert (report.verdict, report.source_name) == (Verdict.IDENTICAL, "replica2"), report
+    assert group.reference is not None
+    own = ReplicaTarget(server=replace(group.reference.server, local_tables=(table,)))
+    unlike = check(replace(request, reference=own), connect=connect, clock=SystemClock())
+    assert [found.reason for found in unlike.replicas[0].tables] == [Reason.FILTERS_UNCLEAR], unlike
 
 
 def test_a_delayed_replica_is_waited_for_and_holds_up_no_other(star: Sandbox, schema: str) -> None:
