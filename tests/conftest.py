@@ -58,10 +58,10 @@ def schema(request: pytest.FixtureRequest, star: Sandbox) -> Iterator[str]:
         star.wait_caught_up(60)
 
 
-def start(flavour: Flavour) -> Sandbox:
+def start(flavour: Flavour, replicas: int = 2) -> Sandbox:
     """A started star, or a failure that says what is missing."""
     try:
-        return Sandbox.start(flavour, replicas=2)
+        return Sandbox.start(flavour, replicas=replicas)
     except RepwatchError as error:
         pytest.fail(f"{error}\nhint: {error.hint}", pytrace=False)
 

@@ -131,6 +131,40 @@ def by_source(cluster: ClusterSpec, targets: Sequence[ReplicaTarget]) -> list[tu
     return [(head, tuple(members)) for head, members in ordered]
 
 
+class Comparison(NamedTuple):
+    """Replicas that are compared with one server: their source, or the replica that stands for it."""
+
+    source: ServerSpec
+    replicas: tuple[ReplicaTarget, ...]
+    reference: ReplicaTarget | None = None
+
+
+def compared_with(
+    cluster: ClusterSpec, groups: Sequence[tuple[ServerSpec, tuple[ReplicaTarget, ...]]], reference: str | None
+) -> list[Comparison]:
+    """The groups of `by_source`; those of the source of `reference`, a replica's name or address, with it instead.
+
+    Replicas of replicas stay with theirs. Raises UsageError.
+    """
+    if reference is None:
+        return [Comparison(source, replicas) for source, replicas in groups]
+    _, trusted = choose_replica(Settings(clusters=(cluster,)), reference)
+    found = []
+    for source, replicas in groups:
+        if not any(target.server is trusted for target in replicas):
+            if not cluster.upstream(source):
+                raise UsageError(
+                    f"{trusted.label} is no replica of {source.label}, and cannot stand for it", hint="choose one --channel"
+                )
+            found.append(Comparison(source, replicas))
+            continue
+        others = tuple(target for target in replicas if target.server is not trusted)
+        if not others:
+            raise UsageError(f"{source.label} has no replica beside {trusted.label}", hint="give another --replica, or no --from")
+        found.append(Comparison(source, others, next(target for target in replicas if target.server is trusted)))
+    return found
+
+
 def _no_url(name: str | None) -> None:
     if name and "://" in name:  # it may hold a password, so that no message may repeat it
         raise UsageError("a URL stands where a name belongs", hint="give it as --source URL or --replica URL")

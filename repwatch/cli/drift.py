@@ -14,7 +14,7 @@ from repwatch.adapters.check_control import CheckControl
 from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
-from repwatch.app.targets import by_source, choose_cluster, load_settings, replica_targets
+from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
@@ -48,6 +48,10 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @click.option("--exclude-tables", multiple=True, metavar="PATTERN", help="Leave these out; repeatable.")
 @click.option("--where", metavar="CONDITION", help="Compare only rows that meet it, on each table; times are UTC.")
 @click.option("--channel", metavar="NAME", help="Check this replication channel alone.")
+@click.option(
+    "--from", "reference", metavar="SERVER", help="Compare with this trusted replica; the source's tables are not read."
+)
+@click.option("--static", is_flag=True, help="Compare two servers without replication between them, as they stand.")
 @click.option(
     "--max-differences",
     type=click.IntRange(min=0),
@@ -83,6 +87,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     exclude_tables: tuple[str, ...],
     where: str | None,
     channel: str | None,
+    reference: str | None,
+    static: bool,
     max_differences: int,
     max_threads_running: int,
     load: int,
@@ -98,6 +104,9 @@ def drift(  # noqa: PLR0913 - an argument for each option
     What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
     In another terminal `pause`, `resume` and `stop` tell it to a check that runs.
 
+    --from names one of the replicas by name or host:port: the others of its source are compared with it. --static takes --source
+    and --replica as any two servers, also MySQL beside MariaDB.
+
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
     \b
@@ -109,20 +118,29 @@ def drift(  # noqa: PLR0913 - an argument for each option
       repwatch drift shop --tables 'shop.*' --exclude-tables 'shop.log_*' --format html --output drift.html
       repwatch drift pause shop
       repwatch drift --source mysql://repwatch@10.0.0.1 --replica mysql://repwatch@10.0.0.2 --format json
+      repwatch drift shop --from db2
+      repwatch drift --static --source mysql://repwatch@old --replica mysql://repwatch@new
     """
     clock = SystemClock()
     word, cluster = parse_words(words)
+    if static:
+        _only_urls(cluster, source, replicas, channel=channel, reference=reference)
     settings = load_settings(config, source, replicas, state)
     if word is not None:
         return tell_checks(settings, cluster, word)
-    spec = settle_source(choose_cluster(settings, cluster), connect=Session.connect, clock=clock)
+    spec = choose_cluster(settings, cluster)
+    if not static:
+        spec = settle_source(spec, connect=Session.connect, clock=clock)
     reports: list[DriftReport] = []
     failure: ServerError | None = None
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
-        for head, targets in by_source(spec, replica_targets(spec, channel)):
+        for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
+            head, targets = group.source, group.replicas
             request = CheckRequest(
                 source=head,
+                reference=group.reference,
                 replicas=targets,
+                static=static,
                 tables=tables,
                 exclude=exclude_tables,
                 where=where,
@@ -137,7 +155,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
                     reports.append(_journaled(request, journal, CheckControl(path), ended.is_set, progress))
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
-                reports.append(unchecked(head, targets, fall_reason(error), start, clock.now()))
+                read = group.reference.server if group.reference else head
+                reports.append(unchecked(read, targets, fall_reason(error), start, clock.now()))
     report = merged(reports)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
@@ -181,8 +200,23 @@ def _journaled(
 def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:
     """One file for each kind of check: another selection of tables, replicas or rows is another check."""
     replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
-    told = repr((str(request.source.endpoint.address), replicas, request.tables, request.exclude, request.where))
+    read = request.reference.server if request.reference else request.source
+    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static))
     return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
+
+
+def _only_urls(
+    cluster: str | None, source: str | None, replicas: tuple[str, ...], *, channel: str | None, reference: str | None
+) -> None:
+    """Raises UsageError unless the servers of a static check are given by URL, and nothing that needs replication."""
+    if source is None or not replicas or cluster is not None:
+        raise UsageError(
+            "--static compares servers that are given by URL", hint="--static --source URL --replica URL, and no CLUSTER"
+        )
+    if channel is not None or reference is not None:
+        raise UsageError(
+            "--static knows no replication, so --channel and --from mean nothing with it", hint="leave out one or the other"
+        )
 
 
 class _Ended(Event):

@@ -54,7 +54,8 @@ def progress_line(progress: Progress) -> str:
         return _waiting(progress.waits)
     doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
     eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
+    delay = f", waiting for a replica that is delayed by {timedelta(seconds=progress.delay)}" if progress.delay else ""
     return (
         f"{doing} {progress.table} ({progress.tables_done + 1} of {progress.tables}): "
-        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f}/s{eta}"
+        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f}/s{eta}{delay}"
     )

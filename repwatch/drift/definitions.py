@@ -20,35 +20,39 @@ class Comparison:
     columns: tuple[str, ...]
     convert: frozenset[str]  # text columns whose charsets differ
     long: frozenset[str]  # columns of a long type on one side only
+    documents: frozenset[str]  # JSON on one side, text on the other
     key: tuple[str, ...]  # the columns that name a row; empty where only alike rows can be counted
     index: tuple[str, ...]  # the columns of the index by which it is read: the key's, else any, else none
     ordered_key: tuple[str, ...]  # the leading columns of the index that both sides order alike
     refusal: Reason | None
 
 
-def compare_definitions(source: Table, replica: Table) -> Comparison:
-    """Compare two definitions of one table."""
-    differences = tuple(_differences(source, replica))
+def compare_definitions(source: Table, replica: Table, *, portable: bool = False) -> Comparison:
+    """Compare two definitions of one table. `portable`: of servers that may be of different flavours and versions."""
+    differences = tuple(_differences(source, replica, portable))
     theirs = {column.name: column for column in replica.columns}
     columns = tuple(
         column.name
         for column in source.columns
         if column.name in theirs
-        and is_compared(column)
-        and is_compared(theirs[column.name])
-        and _comparable(column, theirs[column.name])
+        and _is_read(column, portable)
+        and _is_read(theirs[column.name], portable)
+        and _comparable(column, theirs[column.name], portable)
     )
+    documents = frozenset(name for name in columns if _one_document(source.column(name), theirs[name]))
     key = _key(source, replica, columns)
     index = key or _best(source, theirs, _common(source, replica, columns))
     return Comparison(
         differences=differences,
         columns=columns,
-        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])),
+        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])) - documents,
         long=frozenset(name for name in columns if kind_of(source.column(name)) is not kind_of(theirs[name])),
+        documents=documents,
         key=key,
         index=index,
         ordered_key=_ordered(index, source, theirs),
-        refusal=_refusal(source),
+        # What a document says is found out here, one by one; alike rows are counted by their server.
+        refusal=_refusal(source) or (Reason.UNSUPPORTED_TYPE if documents and not key else None),
     )
 
 
@@ -118,7 +122,7 @@ def _best(source: Table, theirs: Mapping[str, Column], indexes: Sequence[tuple[s
     return max(indexes, key=lambda index: (bool(_ordered(index, source, theirs)), index in unique, len(index)), default=())
 
 
-def _differences(source: Table, replica: Table) -> Iterator[SchemaDifference]:
+def _differences(source: Table, replica: Table, portable: bool) -> Iterator[SchemaDifference]:
     if source.engine.lower() != replica.engine.lower():
         yield SchemaDifference("engine", str(source.name), source.engine, replica.engine, Effect.NONE)
     if source.primary_key != replica.primary_key:
@@ -135,25 +139,34 @@ def _differences(source: Table, replica: Table) -> Iterator[SchemaDifference]:
             effect = Effect.DATA if is_compared(column) else Effect.BEHAVIOUR
             yield SchemaDifference("column", column.name, column.column_type, None, effect)
         else:
-            yield from _column_differences(column, theirs[column.name])
+            yield from _column_differences(column, theirs[column.name], portable)
     ours = {column.name for column in source.columns}
     for column in replica.columns:
         if column.name not in ours:
             yield SchemaDifference("column", column.name, None, column.column_type, Effect.BEHAVIOUR)
 
 
-def _column_differences(ours: Column, theirs: Column) -> Iterator[SchemaDifference]:
+def _is_read(column: Column, portable: bool) -> bool:
+    """Between flavours expressions are spelled differently, so that the values of virtual columns are compared instead."""
+    return is_compared(column) or (portable and bool(column.generated) and not column.generated.upper().startswith("ROW "))
+
+
+def _column_differences(ours: Column, theirs: Column, portable: bool) -> Iterator[SchemaDifference]:
     if _type_text(ours) != _type_text(theirs):
-        effect = Effect.NONE if _comparable(ours, theirs) else Effect.DATA
+        effect = Effect.NONE if _comparable(ours, theirs, portable) else Effect.DATA
         yield SchemaDifference("type", ours.name, ours.column_type, theirs.column_type, effect)
     if ours.nullable != theirs.nullable:
         yield SchemaDifference("nullability", ours.name, _null(ours), _null(theirs), Effect.BEHAVIOUR)
-    if _charset_differs(ours, theirs):
+    if _one_document(ours, theirs):
+        pass  # MySQL's JSON has no charset, MariaDB's has that of its text
+    elif _charset_differs(ours, theirs):
         yield SchemaDifference("charset", ours.name, ours.charset, theirs.charset, Effect.NONE)
     elif ours.collation != theirs.collation:
         yield SchemaDifference("collation", ours.name, ours.collation, theirs.collation, Effect.NONE)
     if (_expression(ours), ours.stored) != (_expression(theirs), theirs.stored):
         effect = Effect.DATA if _expression(ours) != _expression(theirs) else Effect.NONE
+        if portable:  # the values were compared
+            effect = Effect.NONE if ours.generated and theirs.generated else Effect.BEHAVIOUR
         yield SchemaDifference("generated", ours.name, ours.generated or None, theirs.generated or None, effect)
 
 
@@ -167,13 +180,21 @@ def _expression(column: Column) -> str:
 
 def _type_text(column: Column) -> str:
     """The full type without a display width: MySQL 8.0.19 stopped to print that of integers, and it does not touch values."""
-    if column.data_type.endswith("int"):
+    if column.data_type.endswith("int") or column.data_type == "year":
         return re.sub(r"\(\d+\)", "", column.column_type)
     return column.column_type
 
 
-def _comparable(ours: Column, theirs: Column) -> bool:
+def _one_document(ours: Column, theirs: Column) -> bool:
+    """True if one side keeps JSON and the other text, as MariaDB does with its JSON."""
+    kinds = {kind_of(ours), kind_of(theirs)}
+    return Kind.JSON in kinds and bool(kinds & set(TEXTUAL))
+
+
+def _comparable(ours: Column, theirs: Column, portable: bool) -> bool:
     """True if equal values of both columns are encoded alike."""
+    if portable and _one_document(ours, theirs):
+        return True
     kind = kind_of(ours)
     if kind is None:
         return False

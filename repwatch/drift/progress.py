@@ -26,6 +26,7 @@ class Progress:
     rows_expected: int
     seconds: float  # since the start
     waits: Hold | None = None  # nothing is read for the moment, and why
+    delay: float = 0.0  # seconds by which the replicas are meant to be behind, which the check waits for
 
     @property
     def rate(self) -> float:

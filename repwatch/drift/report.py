@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared
     SCHEMA_CHANGED = "schema-changed"  # DDL in between
     UNSUPPORTED_TYPE = "unsupported-type"
+    INEXACT_NUMBERS = "inexact-numbers"  # of JSON documents: one of the servers cannot keep all of their digits
     STOPPED = "stopped"  # the check was ended before it got there
 
 
@@ -155,11 +156,15 @@ class ReplicaReport:
     tables: tuple[TableReport, ...] = ()
     not_replicated: tuple[str, ...] = ()
     objects: tuple[SchemaDifference, ...] = ()
+    source: str = ""  # the server that it was compared with
+    source_name: str | None = None
+    channels: int = 1  # of it, from different sources; a table that came by another one is not extra
+    unclaimed: tuple[TableReport, ...] = ()  # tables that its other sources may have, and this one has not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """One check of a source against its replicas."""
+    """One check of a source against its replicas; of several checks, `source` is that of the first."""
 
     verdict: Verdict
     started: datetime
@@ -168,4 +173,5 @@ class DriftReport:
     source_name: str | None
     replicas: tuple[ReplicaReport, ...]
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
+    stands_for: str | None = None  # the source's label where the replicas were compared with one of them instead
     where: str | None = None  # only the rows that this condition chooses were compared

@@ -26,7 +26,7 @@ def row_difference(
     changed = {
         column.name: Pair(cell_of(column, source[column.name]), cell_of(column, replica[column.name]))
         for column in columns
-        if source[column.name] != replica[column.name]
+        if not source[column.name].same_as(replica[column.name])
     }
     return ChangedRow(_cells(key, columns, source), changed)
 

@@ -51,6 +51,8 @@ def unchecked(
                 verdict=Verdict.UNDECIDED,
                 as_of="",
                 reason=reason,
+                source=str(source.endpoint.address),
+                source_name=source.name,
             )
             for target in replicas
         ),
@@ -74,33 +76,44 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
     )
 
 
-def _across_channels(replicas: Sequence[ReplicaReport]) -> tuple[ReplicaReport, ...]:
-    """A table that one source of a replica lacks is not extra there if it came by another channel."""
-    return tuple(
-        _without(replica, {name for other in replicas if other.server == replica.server for name in _sourced(other)})
-        for replica in replicas
-    )
+def judged(replica: ReplicaReport) -> ReplicaReport:
+    """The replica with the verdict and the reason that follow from its tables."""
+    reason = replica.reason
+    if replica.not_replicated and not replica.tables:
+        reason = reason or Reason.NOTHING_REPLICATED
+    verdict = overall(table.verdict for table in replica.tables)
+    if reason is not None and verdict is Verdict.IDENTICAL:
+        verdict = Verdict.UNDECIDED
+    return replace(replica, verdict=verdict, reason=reason)
 
 
-def _sourced(replica: ReplicaReport) -> set[tuple[str, str]]:
-    return {(table.schema, table.table) for table in replica.tables if not _is_extra(table)}
+def full_name(table: TableReport) -> str:
+    """`schema.table`."""
+    return f"{table.schema}.{table.table}"
 
 
-def _is_extra(table: TableReport) -> bool:
+def is_extra(table: TableReport) -> bool:
+    """True if the table is on the replica only."""
     return any(isinstance(difference, TableExtra) for difference in table.differences)
 
 
-def _without(replica: ReplicaReport, sourced: set[tuple[str, str]]) -> ReplicaReport:
-    tables = tuple(table for table in replica.tables if not (_is_extra(table) and (table.schema, table.table) in sourced))
-    if len(tables) == len(replica.tables):
+def _across_channels(replicas: Sequence[ReplicaReport]) -> tuple[ReplicaReport, ...]:
+    """A table that none of all the sources of a replica has is extra there."""
+    return tuple(_with_extra(replica, [other for other in replicas if other.server == replica.server]) for replica in replicas)
+
+
+def _with_extra(replica: ReplicaReport, by_source: Sequence[ReplicaReport]) -> ReplicaReport:
+    if len({other.source for other in by_source}) < replica.channels:
         return replica
-    other = {f"{table.schema}.{table.table}" for table in replica.tables} - {f"{table.schema}.{table.table}" for table in tables}
-    reason = replica.reason if tables else replica.reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in tables)
-    return replace(
-        replica,
-        verdict=Verdict.UNDECIDED if reason and verdict is Verdict.IDENTICAL else verdict,
-        reason=reason,
-        tables=tables,
-        not_replicated=tuple(sorted({*replica.not_replicated, *other})),
+    names = set.intersection(*({full_name(table) for table in other.unclaimed} for other in by_source))
+    extra = tuple(table for table in replica.unclaimed if full_name(table) in names)
+    if not extra:
+        return replica
+    return judged(
+        replace(
+            replica,
+            reason=None if replica.reason is Reason.NOTHING_REPLICATED else replica.reason,
+            tables=(*replica.tables, *extra),
+            not_replicated=tuple(name for name in replica.not_replicated if name not in names),
+        )
     )

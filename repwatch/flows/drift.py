@@ -4,6 +4,7 @@ Read-only on every server, without locks, with one connection to each; all repli
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -11,22 +12,22 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import exactly, select
-from repwatch.drift.summary import overall
+from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
-from repwatch.errors import StatementRefused, UsageError
+from repwatch.errors import ServerError, StatementRefused, UsageError
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_meet import meet_replica, meet_source
+from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
-from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.check_journal import CheckJournal, NoJournal
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect, Database
+from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql.where import trial, vet_condition
 
 DEFAULT_MOST: Final = 100
@@ -43,6 +44,8 @@ class CheckRequest:
     where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
     limits: Limits = DEFAULT_LIMITS
+    reference: ReplicaTarget | None = None  # a trusted replica that is read instead of the source
+    static: bool = False  # no replication between the servers: they are compared as they stand
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
 
 
@@ -80,15 +83,16 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     """
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
-    source_lane = Lane(request.source.endpoint, connect, clock)
+    head = request.reference.server if request.reference else request.source
+    source_lane = Lane(head.endpoint, connect, clock)
     replicas = tuple(ReplicaSide(target=target, lane=Lane(target.server.endpoint, connect, clock)) for target in request.replicas)
     lanes = [source_lane, *(replica.lane for replica in replicas)]
     try:
         opened = [replica.lane.open() for replica in replicas]
         source_lane.open().result()
-        source = source_lane.submit(lambda db: meet_source(db, request.source, source_lane)).result()
+        source = source_lane.submit(_meeting(request, source_lane, connect)).result()
         for replica, future in zip(replicas, opened, strict=True):
-            meet_replica(replica, future, source)
+            meet_replica(replica, future, source, static=request.static)
         world = CheckWorld(
             source=source,
             replicas=replicas,
@@ -97,11 +101,26 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             settle_seconds=request.settle_seconds,
             gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits, paused),
             condition=condition,
+            static=request.static,
         )
         return _check_tables(world, request, started, Telling(progress, journal))
     finally:
         for lane in lanes:
             lane.close()
+
+
+def _meeting(request: CheckRequest, lane: Lane, connect: Connect) -> Callable[[Database], SourceSide]:
+    """How the server that the replicas are compared with is met."""
+    if request.static:
+        return lambda db: meet_static(db, request.source, lane)
+    if (reference := request.reference) is None:
+        return lambda db: meet_source(db, request.source, lane)
+    try:
+        with closing(connect(request.source.endpoint, Timeouts())) as upstream_db:
+            upstream = look_upstream(upstream_db)
+    except ServerError:
+        upstream = None  # a source that is down is a reason to ask which of its replicas can be trusted
+    return lambda db: meet_reference(db, reference, lane, upstream)
 
 
 def verify_tables(
@@ -123,19 +142,26 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
-    work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal)
-    work.run()
-    replicas = tuple(
-        _replica_report(world, number, work.reports(number), selection.chosen) for number in range(len(world.replicas))
-    )
+    found: dict[int, ReplicaReport] = {}  # by the identity of the replica's side
+    # One that is meant to be behind holds up no other: those are checked first, in a pass of their own.
+    for delay in sorted({replica.delay for replica in world.replicas}):
+        part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
+        work = TablesCheck(
+            part, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal
+        )
+        work.run()
+        for number, replica in enumerate(part.replicas):
+            found[id(replica)] = _replica_report(part, number, work.reports(number), selection.chosen)
+    replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
         started=started,
         finished=world.clock.now(),
-        source=str(request.source.endpoint.address),
-        source_name=request.source.name,
+        source=str(world.source.spec.endpoint.address),
+        source_name=world.source.spec.name,
         replicas=replicas,
         left_out=tuple(str(name) for name in selection.left_out),
+        stands_for=request.source.label if request.reference else None,
         where=world.condition.text if world.condition else None,
     )
 
@@ -163,21 +189,24 @@ def _replica_report(
     world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName]
 ) -> ReplicaReport:
     replica = world.replicas[number]
-    server, reason = replica.target.server, replica.fallen
-    filtered = tuple(str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED)
-    if filtered and not tables:
-        reason = reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in tables)
-    if reason is not None and verdict is Verdict.IDENTICAL:
-        verdict = Verdict.UNDECIDED
-    return ReplicaReport(
-        server=str(server.endpoint.address),
-        name=server.name,
-        channel=replica.target.channel,
-        server_uuid=replica.server_uuid,
-        verdict=verdict,
-        as_of=replica.as_of,
-        reason=reason,
-        tables=tables,
-        not_replicated=filtered,
+    server, source = replica.target.server, world.source.spec
+    # With several sources, what this one lacks may be another's: only the checks of all of them tell (`merged`).
+    unclaimed = tuple(table for table in tables if is_extra(table)) if replica.channels > 1 else ()
+    filtered = {str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED}
+    return judged(
+        ReplicaReport(
+            server=str(server.endpoint.address),
+            name=server.name,
+            channel=replica.target.channel,
+            server_uuid=replica.server_uuid,
+            verdict=Verdict.UNDECIDED,
+            as_of=replica.as_of,
+            reason=replica.fallen,
+            tables=tuple(table for table in tables if table not in unclaimed),
+            not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
+            source=str(source.endpoint.address),
+            source_name=source.name,
+            channels=replica.channels,
+            unclaimed=unclaimed,
+        )
     )

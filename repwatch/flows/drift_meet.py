@@ -1,6 +1,7 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
@@ -10,7 +11,7 @@ from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Column, Table, TableName
-from repwatch.model.topology import ServerSpec
+from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Database
 from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
@@ -30,17 +31,92 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         version=db.version,
         server_id=int(server_id or 0),
         server_uuid=uuid or "",
-        events=Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS,
+        events=_events(log_format),
         tables=read_tables(db),
         logged=_logged(db),
     )
 
 
-def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """What the source of a trusted replica says of the events that all its replicas get. Without it: they may be anything."""
+
+    server_id: int
+    events: Events
+    logged: filters.DatabaseFilters
+
+
+def look_upstream(db: Database) -> Upstream:
+    """Two small statements on a source whose tables are not read. Raises ServerError."""
+    server_id, _, log_format, _, _ = db.text_row(positions.source_identity(db.version))
+    return Upstream(server_id=int(server_id or 0), events=_events(log_format), logged=_logged(db))
+
+
+def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Upstream | None) -> SourceSide:
+    """Learn about the trusted replica that stands for its source. Raises ServerError, and Refused where it cannot."""
+    _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
+    case, rewrites = db.text_row(filters.filter_settings(db.version))
+    channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)
+    mine = [channel for channel in channels if target.channel in ("", channel.name)]
+    if upstream is not None:
+        mine = [channel for channel in mine if channel.source_id in (0, upstream.server_id)]
+    if len(mine) != 1 or not mine[0].source_id or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
+        raise Refused(
+            f"{db.server}: it has no channel with GTIDs from the source, so it cannot stand for it",
+            hint="name a replica of the same source with --from, and its channel with --channel if it has several",
+        )
+    return SourceSide(
+        spec=target.server,
+        lane=lane,
+        version=db.version,
+        server_id=mine[0].source_id,
+        server_uuid=uuid or "",
+        events=upstream.events if upstream else Events.STATEMENTS,
+        tables=read_tables(db),
+        logged=upstream.logged if upstream else filters.DatabaseFilters(),
+        applies=True,
+        tells_snapshots=db.version.is_mariadb and _may_read_snapshot_position(db),
+        filtering=Filtering(channels=(mine[0].filters,), fold=case != "0"),
+        local_tables=target.server.local_tables,
+    )
+
+
+def _events(log_format: str | None) -> Events:
+    return Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS
+
+
+def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
+    """Learn about the first of two servers without replication between them. Raises ServerError."""
+    _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
+    return SourceSide(
+        spec=spec,
+        lane=lane,
+        version=db.version,
+        server_id=0,
+        server_uuid=uuid or "",
+        events=Events.STATEMENTS,  # whatever changes one of them need not come to the other
+        tables=read_tables(db),
+        tells_writes=_tells_writes(has_log, gtid_mode),
+    )
+
+
+def _tells_writes(has_log: str | None, gtid_mode: str | None) -> bool:
+    """True if each write has a GTID in the binary log, so that the position stands still only where the data does."""
+    return has_log in {"1", "ON"} and gtid_mode == "ON"
+
+
+def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide, *, static: bool = False) -> None:
     """Learn about a replica; what hinders its check becomes its `fallen`."""
+
+    def look(db: Database) -> Reason | None:
+        if not static:
+            return _look_at(db, replica, source)
+        _look_at_static(db, replica)
+        return None
+
     try:
         opened.result()
-        replica.fallen = replica.lane.submit(lambda db: _look_at(db, replica, source)).result()
+        replica.fallen = replica.lane.submit(look).result()
     except ServerError as error:
         replica.fallen = fall_reason(error)
 
@@ -59,11 +135,20 @@ def read_columns(db: Database, name: TableName) -> tuple[Column, ...]:
     return tuple(catalogue.parse_columns(db.texts(catalogue.columns_statement(name))).get(name, ()))
 
 
+def _look_at_static(db: Database, replica: ReplicaSide) -> None:
+    replica.version = db.version
+    _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
+    replica.server_uuid = uuid or ""
+    replica.tables = read_tables(db)
+    replica.tells_writes = _tells_writes(has_log, gtid_mode)
+
+
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
     replica.version = db.version
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_tables(db)
+    replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
     channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)
@@ -72,6 +157,8 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     if not mine and not any(channel.source_id == 0 for channel in channels):
         return Reason.NOT_REPLICATING
     named = [channel for channel in mine or channels if replica.target.channel in ("", channel.name)]
+    replica.channels = len({channel.source_id or channel.name for channel in channels})
+    replica.delay = max(replica.target.server.delay.total_seconds(), *(channel.delay for channel in named or mine or channels))
     replica.filtering = Filtering(
         logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
     )

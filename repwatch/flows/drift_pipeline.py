@@ -58,7 +58,10 @@ class Pipeline:
         known = (number, compared.second is not None)
         if known not in compared.facts:
             replica, second = compared.replicas[number], compared.second
-            ahead = second is not None and bool(replica.applied) and is_ahead(self.world.source.version.flavour, second, replica)
+            source = self.world.source
+            ahead = False
+            if second is not None and replica.applied:
+                ahead = is_ahead(source.version.flavour, second, replica, anything=source.applies)
             compared.facts[known] = (at_one_position(compared.first, replica), ahead)
         return compared.facts[known]
 
@@ -78,7 +81,7 @@ class Pipeline:
         return any(self._needs_second(self.round_of(compared, number, key)) for key in compared.keys(number))
 
     def _needs_second(self, round_: Round) -> bool:
-        return needs_second(round_, self.reader.events, self.world.source.watermark.still)
+        return needs_second(round_, self.reader.events, self.world.standstill)
 
 
 def _content(sight: Sight, key: Key | None) -> Content:

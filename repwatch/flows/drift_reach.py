@@ -14,6 +14,7 @@ from repwatch.errors import (
     Unreachable,
 )
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.model.gtid import canonical
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
@@ -21,6 +22,7 @@ from repwatch.sql import replication
 T = TypeVar("T")
 REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
 _WAIT_SLICE: Final = 2.0
+_CATCH_UP: Final = 1.0
 
 
 class Halt(RepwatchError):
@@ -67,18 +69,43 @@ def fall_reason(error: ServerError | Halt) -> Reason:
 
 
 def note_position(world: CheckWorld, db: Database) -> str:
-    """The source's position; also noted on its watermark. Runs in the source's lane."""
+    """The source's position; also noted on its watermark. Runs in the source's lane. "" where it does not tell."""
+    if not world.source.tells_writes:
+        return ""
     asked = world.clock.monotonic()
-    position = db.scalar(replication.written(world.source.version)) or ""
+    source = world.source
+    position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
     world.source.watermark.record(position, asked, world.clock.monotonic())
     return position
 
 
+def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:
+    """Note a replica's own position on its watermark, where it is compared as it stands. Runs in its lane."""
+    if not replica.tells_writes:
+        return
+    asked = world.clock.monotonic()
+    position = db.scalar(positions.applied(db.version) if world.source.applies else replication.written(db.version)) or ""
+    replica.watermark.record(position, asked, world.clock.monotonic())
+
+
+def catch_up(world: CheckWorld, db: Database, applied: str) -> str:
+    """Let a trusted replica get to where another is, for a moment; what it has applied then, of which it shows all."""
+    if applied:
+        db.scalar(positions.wait_for(db.version, applied, _CATCH_UP))
+    return note_position(world, db)
+
+
+def received(db: Database) -> str:
+    """The most that a replica can have applied: what it shows is a little ahead of what it says to have applied."""
+    parts = [db.scalar(positions.applied(db.version)) or "", *positions.received(db.texts(replication.show_channels(db.version)))]
+    return canonical(db.version.flavour, ",".join(filter(None, parts)))
+
+
 def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, position: str) -> None:
     """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
-    if replica.reached == (db.connection_id, position):
+    if world.static or replica.reached == (db.connection_id, position):
         return
-    give_up = world.clock.monotonic() + REACH_SECONDS + replica.target.server.delay.total_seconds()
+    give_up = world.clock.monotonic() + REACH_SECONDS + replica.delay
     while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
         if not _is_replicating(world, db):
             raise Halt(Reason.REPLICATION_STOPPED)

@@ -59,9 +59,9 @@ def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = Non
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing is read because a server has enough to do."""
+    """Nothing comes for a while; `hold`: nothing is read because a server has enough to do."""
 
-    hold: Hold
+    hold: Hold | None
 
 
 Event = Compared | Exhausted | Waiting
@@ -93,8 +93,8 @@ class Run:
                     return
                 self._release_held()
                 self._feed_source()
-                self._collect()
-                if self._waits:
+                came = self._collect()
+                if self._waits or not came:
                     self._out.append(Waiting(self._waits))
                 while self._out:
                     yield self._out.popleft()
@@ -112,7 +112,9 @@ class Run:
             compared = self._again.popleft()
             reader = compared.pipeline.reader
             self._ask_source(
-                partial(reader.on_source_again, unit=compared.unit), partial(self._second_read, compared), patient=reader.patient
+                partial(reader.on_source_again, unit=compared.unit, seen=tuple(compared.replicas.values())),
+                partial(self._second_read, compared),
+                patient=reader.patient,
             )
         elif not self._holds_back() and (work := self._next()) is not None:
             rows, reader = self._rows or work.pipeline.pace.rows, work.pipeline.reader
@@ -129,7 +131,9 @@ class Run:
         return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
-        while len(self._waits_for) < WINDOW and (self._ready or self._more):
+        # A replica that is meant to be behind is waited for once and not again for each few pieces.
+        window = HELD if self._world.delay else WINDOW
+        while len(self._waits_for) < window and (self._ready or self._more):
             if not self._ready and self._more:
                 found = next(self._more, None)
                 if found is None:
@@ -152,13 +156,16 @@ class Run:
     def _follow(self, future: Future[T], handle: Callable[[Future[object]], None]) -> None:
         self._inflight[future] = handle  # type: ignore[index] # a future is used covariantly here
 
-    def _collect(self) -> None:
+    def _collect(self) -> bool:
+        """Handle what has come; False if nothing came for a while."""
         if not self._inflight:
-            self._world.clock.sleep(_REST)
-            return
+            if self._holds_back():
+                self._world.clock.sleep(_REST)
+            return True
         done, _ = wait(self._inflight, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:
             self._inflight.pop(future)(future)
+        return bool(done)
 
     def _answer(self, pipeline: Pipeline, future: Future[object]) -> object | None:
         """What the source said; None if it refused the statement, and the table has failed."""
@@ -255,7 +262,7 @@ class Run:
         """Pieces wait here, oldest first, while the source may yet have stood still for long enough to spare S2."""
         while self._held:
             compared = self._held[0]
-            still = self._world.source.watermark.still
+            still = self._world.standstill
             if not compared.pipeline.wants_second(compared):
                 self._done(self._held.popleft())
             elif still is None or still.since > compared.first.started - STILL_MARGIN_EQUAL:

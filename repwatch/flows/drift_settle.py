@@ -9,16 +9,17 @@ from typing import Final, Protocol
 
 from repwatch.drift.report import Difference, Proof, Reason, Verdict
 from repwatch.drift.rows import counted_difference, row_difference
-from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge
+from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge
 from repwatch.errors import ServerError
 from repwatch.flows.drift_pipeline import Compared, Pipeline
-from repwatch.flows.drift_reach import TableFailed, note_position, source_answer
+from repwatch.flows.drift_reach import TableFailed, note_position, note_replica, source_answer
 from repwatch.flows.drift_run import read_units
 from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Database
 from repwatch.sql import signature as sql
+from repwatch.sql.documents import INEXACT
 from repwatch.sql.keyrange import EVERYTHING, Key, KeyRange
 from repwatch.sql.signature import ShownValue, TableReading
 
@@ -58,16 +59,17 @@ class Settlement:
 
     def take(self, compared: Compared) -> None:
         """Judge each row of a range; keep those that need another look."""
-        events, still = self._pipeline.reader.events, self._world.source.watermark.still
+        events = self._pipeline.reader.events
         for number in compared.replicas:
             for key in compared.keys(number):
                 round_ = self._pipeline.round_of(compared, number, key)
-                judgement = judge([round_], events, still)
+                judgement = judge([round_], events, self._world.settled(number))
                 if judgement.verdict is Verdict.IDENTICAL:
                     self._count_equal(number, round_, judgement)
                 else:
-                    # Under a condition the row may be on the other side and not be chosen there: it is read by its key first.
-                    self._pending[number, key] = [] if self._source.where else [round_]
+                    # Under a condition the row may be on the other side and not be chosen there, and servers of other versions
+                    # may order keys otherwise, so that it lies in another range: it is read by its key first.
+                    self._pending[number, key] = [] if self._source.where or self._world.static else [round_]
                     if self._source.counted:
                         self._pieces[key] = compared.unit.piece
 
@@ -76,11 +78,19 @@ class Settlement:
         try:
             self._read_again(quick=False)
             self.judge()
-            for _ in range(HOT_TRIES if len(self._pending) <= HOT_ROWS and not self._pipeline.reader.patient else 0):
+            for _ in range(HOT_TRIES if self._quick_helps() else 0):
                 if self._pending:
                     self._read_again(quick=True)
         except TableFailed as failure:
             self.give_up(failure.reason)
+
+    def _quick_helps(self) -> bool:
+        """Not for many rows, not where each round waits for a delay, and not where standing still is about to settle them."""
+        since = self._world.clock.monotonic() - STILL_MARGIN_DRIFT
+        stills = [self._world.still(number) for number in {number for number, _ in self._pending}]
+        rests = all(still is not None and still.since <= since for still in stills)
+        few = len(self._pending) <= HOT_ROWS and not self._pipeline.reader.patient
+        return few and not self._world.delay and not rests
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
@@ -107,7 +117,7 @@ class Settlement:
                     if rounds is None:
                         continue
                     round_ = self._pipeline.round_of(compared, number, key)
-                    judgement = judge([*rounds, round_], events, self._world.source.watermark.still)
+                    judgement = judge([*rounds, round_], events, self._world.settled(number))
                     if judgement.verdict is Verdict.IDENTICAL:
                         self._count_equal(number, round_, judgement)
                         del self._pending[number, key]
@@ -121,11 +131,14 @@ class Settlement:
         for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
-        events, still = self._pipeline.reader.events, self._world.source.watermark.still
+        events = self._pipeline.reader.events
         proved: dict[int, list[Key]] = {}
         for (number, key), rounds in list(self._pending.items()):
-            judgement = judge(rounds, events, still)
-            if judgement.verdict is Verdict.DRIFTED:
+            judgement = judge(rounds, events, self._world.still(number))
+            if judgement.verdict is Verdict.DRIFTED and _is_rounding(rounds[-1]):
+                self._tallies[number].reason = self._tallies[number].reason or Reason.INEXACT_NUMBERS
+                del self._pending[number, key]
+            elif judgement.verdict is Verdict.DRIFTED:
                 proved.setdefault(number, []).append(key)
             elif judgement.verdict is Verdict.IDENTICAL:  # the source has stood still since
                 self._count_equal(number, rounds[-1], judgement)
@@ -186,7 +199,7 @@ class Settlement:
 
     def _count(self, number: int, rounds: Sequence[Round]) -> None:
         """Count a difference; of alike rows, those that both sides have are equal."""
-        judgement = judge(rounds, self._pipeline.reader.events, self._world.source.watermark.still)
+        judgement = judge(rounds, self._pipeline.reader.events, self._world.still(number))
         self._tallies[number].difference_count += 1
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
         if self._source.counted:
@@ -218,7 +231,8 @@ class Unsettled(Protocol):
 
 def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
-    give_up = world.clock.monotonic() + world.settle_seconds
+    # A round lasts as long as the replica is meant to be behind, and that many of them are needed.
+    give_up = world.clock.monotonic() + world.settle_seconds + (DRIFT_ROUNDS + 1) * world.delay
     for settlement in settlements:
         settlement.judge()
     while any(settlements) and not world.cancelled():
@@ -246,7 +260,15 @@ def _pause(world: CheckWorld) -> float:
 
 
 def _note(world: CheckWorld) -> None:
+    for number in world.standing() if world.by_both else ():
+        world.replicas[number].lane.submit(partial(note_replica, world, replica=world.replicas[number]))
     source_answer(world.source.lane.submit(partial(note_position, world)))
+
+
+def _is_rounding(round_: Round) -> bool:
+    """True if a document on both sides holds a number that one of them cannot keep."""
+    digests = round_.first.digest or "", round_.replica.digest or ""
+    return all(digests) and any(digest.startswith(INEXACT) for digest in digests)
 
 
 def natural(key: Key) -> tuple[tuple[bool, int, str], ...]:
@@ -261,4 +283,4 @@ def _alike(one: Round, other: Round) -> bool:
 def _fetch(db: Database, reading: TableReading, keys: Sequence[Key], piece: KeyRange) -> dict[Key, _Fetched]:
     size = reading.name_size
     rows = db.query(sql.rows_of(reading, keys, piece)).rows
-    return {sql.parse_key(row, size): ((row[size] or b"").decode(), sql.parse_shown(row, reading)) for row in rows}
+    return {sql.parse_key(row, size): (reading.content_of(row), sql.parse_shown(row, reading)) for row in rows}

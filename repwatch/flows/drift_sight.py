@@ -1,12 +1,12 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from repwatch.drift.verdict import Events
 from repwatch.errors import StatementTimedOut
-from repwatch.flows.drift_reach import await_position, note_position
+from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
@@ -102,27 +102,36 @@ class Reader:
             piece = KeyRange(lower, sql.parse_key(found[0], len(self.source.bounds))) if found else unit.piece
         return piece, (None if piece.upper == upper else KeyRange(piece.upper, upper))
 
-    def on_source_again(self, db: Database, unit: Unit) -> Sight:
-        """S2."""
-        return self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
+    def on_source_again(self, db: Database, unit: Unit, seen: Sequence[Sight]) -> Sight:
+        """S2. `seen`: R of each replica; a replica that stands for the source may have to catch up with them first."""
+        started, before = self._world.clock.monotonic(), ""
+        if self._world.source.applies:
+            for applied in {sight.applied for sight in seen}:
+                before = catch_up(self._world, db, applied)
+        sight = self.translate(db, self._look(db, self.source, unit, started))
+        return replace(sight, position=before) if before else sight
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R, once the replica has reached the position of S1. Raises Halt where it does not."""
         replica = self._world.replicas[number]
         await_position(self._world, db, replica, first.position)
-        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+        note_replica(self._world, db, replica)
+        sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+        note_replica(self._world, db, replica)
+        return sight
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
         on_source, source = like is None, self._world.source
         exact = coordinates = None
         # Of a signature the position matters only where an event may carry a difference on: see `verdict`.
-        positioned = unit.by_row or self.events is not Events.ROW_IMAGES
+        positioned = not self._world.static and (unit.by_row or self.events is not Events.ROW_IMAGES)
         if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
-                coordinates = self._log_coordinates(db) if on_source else None
-                exact = None if on_source else db.scalar(positions.SNAPSHOT_POSITION)
+                by_log = on_source and not source.applies
+                coordinates = self._log_coordinates(db) if by_log else None
+                exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
                 signature, rows, overflow = self._read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
@@ -133,7 +142,7 @@ class Reader:
         position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
-            applied = db.scalar(replication.executed(db.version)) or ""
+            applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(
             signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
@@ -143,10 +152,11 @@ class Reader:
     def _in_snapshot(self, unit: Unit, started: float, like: Sight | None) -> bool:
         """Whether to ask for the exact position of a reading: on a replica as on the source."""
         if like is not None:
-            return like.coordinates is not None
+            return like.coordinates is not None or like.exact is not None
         if not self._exact:
             return False
-        moves = not self._world.source.watermark.quiet_since(started - _QUIET)
+        source = self._world.source
+        moves = source.applies or not source.watermark.quiet_since(started - _QUIET)
         return unit.by_row or (moves and self.events is not Events.ROW_IMAGES)
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
@@ -154,11 +164,11 @@ class Reader:
             return self._signature(db, reading, unit.piece), {}, None
         if unit.keys:
             answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
-            return None, sql.parse_row_hashes(answer, reading.name_size), None
+            return None, sql.parse_row_hashes(answer, reading), None
         # Many rows without a key may have one value of the index, and cannot be parted.
         limit = LEAF_ROWS if reading.bounds and not reading.counted else UNDIVIDED_ROWS
         answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1)).rows
-        rows = sql.parse_row_hashes(answer, reading.name_size)
+        rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:
             return None, rows, None
         if reading.counted:
@@ -168,6 +178,8 @@ class Reader:
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
         try:
+            if reading.documents:
+                return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
             row = db.query(sql.signature(reading, piece, db.version)).rows[0]
             return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
         except StatementTimedOut:
@@ -199,11 +211,14 @@ def at_one_position(source: Sight, replica: Sight) -> bool:
     return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
 
 
-def is_ahead(flavour: Flavour, shown: Sight, replica: Sight) -> bool:
-    """True if the replica had applied what the source does not show in `shown`: it may be seen there before it is seen here."""
+def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) -> bool:
+    """True if the replica had applied what the source does not show in `shown`: it may be seen there before it is seen here.
+
+    `anything`: not only what comes of an origin that is known on the source.
+    """
     if flavour is Flavour.MARIADB:
         return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(replica.applied))
     there = GtidSet.parse(shown.position)
     origins = {origin for origin, _ in there.ranges}
     beyond = GtidSet.parse(replica.applied).difference(there)
-    return any(origin in origins for origin, _ in beyond.ranges)
+    return any(anything or origin in origins for origin, _ in beyond.ranges)

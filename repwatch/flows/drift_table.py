@@ -128,7 +128,7 @@ class TableCheck:
         for number in compared.replicas:
             rounds = [*earlier.get(number, ()), self._pipeline.round_of(compared, number)]
             events = self._pipeline.reader.events
-            judgement = judge(rounds, events, self._world.source.watermark.still)
+            judgement = judge(rounds, events, self._world.settled(number))
             if judgement.verdict is Verdict.IDENTICAL:
                 proved[number] = judgement.proof or Proof.REREAD
                 self._count(number, signature.rows, proved[number])

@@ -44,7 +44,8 @@ class TablesCheck:
         self._progress = progress
         self._journal = journal
         self._started = world.clock.monotonic()
-        self._rows = self._begun = 0
+        self._rows = 0
+        self._begun = 0  # tables whose scan was begun, but for the last one
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
@@ -138,6 +139,7 @@ class TablesCheck:
                 rows_expected=max(self._expected, self._rows),
                 seconds=self._world.clock.monotonic() - self._started,
                 waits=waits,
+                delay=self._world.delay,
             )
         )
 
@@ -145,7 +147,7 @@ class TablesCheck:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
-        if any(_differ(source, table) for table in theirs.values()):
+        if any(_differ(source, table) for table in theirs.values()) and not self._world.static:
             settled = read_in_order(self._world, name, list(theirs))
             if settled is None:
                 raise TableFailed(Reason.SCHEMA_CHANGED)
@@ -156,7 +158,7 @@ class TablesCheck:
                 if source is not table:
                     self._one_sided(number, name, on_source=source is not None)
                 continue
-            comparison = compare_definitions(source, table)
+            comparison = compare_definitions(source, table, portable=self._world.static)
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
             if refusal is not None:
@@ -186,12 +188,17 @@ class TablesCheck:
         """A table that is about to be scanned."""
         tables = {number: self._world.replicas[number].tables[source.name] for number in numbers}
         where = self._world.condition.text if self._world.condition else ""
-        readings = {number: _reading(table, comparison, where) for number, table in tables.items()}
+        static = self._world.static
+        readings = {number: _reading(table, comparison, where, portable=static) for number, table in tables.items()}
         every = [source, *tables.values()]
-        exact = all(is_transactional(table) for table in every) and all(
-            self._world.replicas[number].tells_snapshots for number in numbers
+        exact = (
+            not static
+            and all(is_transactional(table) for table in every)
+            and self._world.source.tells_snapshots
+            and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
-        pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
+        ours = _reading(source, comparison, where, portable=static)
+        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact))
         settling = partial(self._tell, source.name, Phase.SETTLING)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
@@ -225,7 +232,7 @@ class TablesCheck:
             table=name.table,
             verdict=Verdict.DRIFTED,
             reason=None,
-            proof=Proof.REREAD,
+            proof=self._proof({Proof.REREAD}),
             rows=0,
             rows_proved=0,
             difference_count=1,
@@ -241,12 +248,15 @@ class TablesCheck:
             table=name.table,
             verdict=verdict,
             reason=tally.reason,
-            proof=None if verdict is Verdict.UNDECIDED else weakest(tally.proofs),
+            proof=None if verdict is Verdict.UNDECIDED else self._proof(tally.proofs),
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
             differences=(*schema, *tally.differences)[: self._most],
         )
+
+    def _proof(self, proofs: set[Proof]) -> Proof:
+        return Proof.STATIC if self._world.static else weakest(proofs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +302,7 @@ def _grouped(comparable: Sequence[tuple[Comparison, int]]) -> Iterator[tuple[Com
     yield from groups
 
 
-def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
+def _reading(table: Table, comparison: Comparison, where: str, *, portable: bool) -> TableReading:
     def key(names: tuple[str, ...]) -> tuple[KeyColumn, ...]:
         return tuple(KeyColumn(table.column(name), name in comparison.convert) for name in names)
 
@@ -305,4 +315,6 @@ def _reading(table: Table, comparison: Comparison, where: str) -> TableReading:
         convert=comparison.convert,
         long=comparison.long,
         where=where,
+        portable=portable,
+        documents=comparison.documents,
     )

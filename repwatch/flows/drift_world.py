@@ -42,7 +42,7 @@ class Watermark:
 
 @dataclass(kw_only=True)
 class SourceSide:
-    """The source of a check."""
+    """The source of a check, or the trusted replica that stands for it."""
 
     spec: ServerSpec
     lane: Lane
@@ -54,6 +54,11 @@ class SourceSide:
     logged: DatabaseFilters = NO_DATABASE_FILTERS  # what it writes into its binary log
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
+    tells_writes: bool = True  # its position moves with every write
+    applies: bool = False  # it is a replica itself: its position is what it has applied, and others may be ahead of it
+    tells_snapshots: bool = True  # a snapshot's exact position can be read
+    filtering: Filtering = field(default_factory=Filtering)  # between it and its own source
+    local_tables: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -67,9 +72,13 @@ class ReplicaSide:
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
     tables: dict[TableName, Table] = field(default_factory=dict)
     filtering: Filtering = field(default_factory=Filtering)
+    channels: int = 1  # from different sources
+    delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
     as_of: str = ""  # the last position of the source that it was seen to have reached
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
+    tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
+    watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
 
 
 @dataclass(kw_only=True)
@@ -83,18 +92,52 @@ class CheckWorld:
     settle_seconds: float
     gauge: Gauge
     condition: Condition | None = None
+    delay: float = 0.0  # of the replicas, all of which have the same
+    static: bool = False  # there is no replication between the servers: no positions, no filters
+
+    @property
+    def by_both(self) -> bool:
+        """True if the replica may change before the source does, so that the source's standing still says half of it."""
+        return self.static or self.source.applies
+
+    @property
+    def standstill(self) -> Stillness | None:
+        """For how long nothing happened that makes two sides equal for a moment. A replica that stands may be behind."""
+        return None if self.source.applies else self.source.watermark.still
+
+    def settled(self, number: int) -> Stillness | None:
+        """For how long nothing could make a replica equal for a moment; two servers without replication count both."""
+        return self.still(number) if self.static else self.standstill
+
+    def still(self, number: int) -> Stillness | None:
+        """For how long nothing moved on either side: what then differs does so by itself."""
+        source, replica = self.source.watermark.still, self.replicas[number].watermark.still
+        if not self.by_both:
+            return source
+        if source is None or replica is None:
+            return None
+        return Stillness(max(source.since, replica.since), min(source.until, replica.until))
 
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
-        replica = self.replicas[number]
+        replica, source = self.replicas[number], self.source
         if matches_any(name, replica.target.server.local_tables):
             return Reach.FILTERED
-        return reach(name, replica.filtering, self.source.events)
+        there = reach(name, replica.filtering, source.events)
+        if there is not Reach.REPLICATED or not source.applies:
+            return there
+        # What a trusted replica does not get itself cannot be compared with it.
+        own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
+        return Reach.UNCLEAR if own else Reach.REPLICATED
 
     def identities(self, numbers: Iterable[int]) -> list[str]:
-        """What tells the servers themselves from others at their addresses."""
-        replicas = [f"{number} {self.replicas[number].server_uuid}" for number in sorted(numbers)]
-        return [f"{self.source.server_id} {self.source.server_uuid}", *replicas]
+        """Which servers these are: numbers alone mean others in another pass over the same tables."""
+        chosen = [(number, self.replicas[number]) for number in sorted(numbers)]
+        replicas = [
+            f"{number} {replica.target.server.endpoint.address} {replica.target.channel} {replica.server_uuid}"
+            for number, replica in chosen
+        ]
+        return [f"{self.source.spec.endpoint.address} {self.source.server_id} {self.source.server_uuid}", *replicas]
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""

@@ -166,6 +166,11 @@ def reached(flavour: Flavour, position: str, target: str) -> bool:
     return GtidSet.parse(position).contains(GtidSet.parse(target))
 
 
+def canonical(flavour: Flavour, text: str) -> str:
+    """The positions in a text as one, as the flavour writes it. Raises ValueError."""
+    return str(MariadbPosition.parse(text) if flavour is Flavour.MARIADB else GtidSet.parse(text))
+
+
 def missing_count(flavour: Flavour, position: str, target: str) -> int:
     """How many transactions of `target` a server at `position` lacks. Raises ValueError."""
     if flavour is Flavour.MARIADB:

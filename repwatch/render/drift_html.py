@@ -18,11 +18,13 @@ from repwatch.render.drift_words import (
     cell_text,
     copies_text,
     count_text,
+    from_line,
     headline,
     kind_of_difference,
     kinds_text,
     label,
     replica_line,
+    source_line,
     table_line,
 )
 
@@ -36,6 +38,8 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters |= {"label": label, "cell": cell_text}
 _ENVIRONMENT.globals |= {
     "headline": headline,
+    "source_line": source_line,
+    "from_line": from_line,
     "replica_line": replica_line,
     "table_line": table_line,
     "kinds_text": kinds_text,

@@ -50,6 +50,7 @@ def _replica(replica: ReplicaReport) -> Json:
         "as_of": replica.as_of,
         "reason": replica.reason.value if replica.reason else None,
         "not_replicated": list(replica.not_replicated),
+        "source": {"server": replica.source, "name": replica.source_name},
         "objects": [_difference(found) for found in replica.objects],
         "tables": [_table(table) for table in replica.tables],
     }

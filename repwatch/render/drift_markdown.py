@@ -15,11 +15,13 @@ from repwatch.drift.report import (
 from repwatch.render.drift_words import (
     by_verdict,
     cell_text,
+    from_line,
     headline,
     key_text,
     kind_of_difference,
     label,
     replica_line,
+    source_line,
     table_line,
 )
 
@@ -37,14 +39,14 @@ def drift_markdown(report: DriftReport) -> str:
 def _lines(report: DriftReport) -> Iterator[str]:
     yield f"# Drift: {report.verdict}"
     yield ""
-    yield f"{headline(report)} Source: {_safe(label(report.source, report.source_name))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    yield f"{headline(report)} {_safe(source_line(report))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
     if report.where is not None:
         yield ""
         yield f"Only rows where {_safe(report.where)}; others were not looked at."
     for replica in report.replicas:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"## {_safe(label(replica.server, replica.name) + channel)}"
+        yield f"## {_safe(label(replica.server, replica.name) + channel + from_line(report, replica))}"
         yield ""
         yield _safe(replica_line(replica))
         yield ""

@@ -20,11 +20,13 @@ from repwatch.render.drift_words import (
     by_verdict,
     cell_text,
     copies_text,
+    from_line,
     headline,
     key_text,
     kind_of_difference,
     label,
     replica_line,
+    source_line,
     table_line,
 )
 
@@ -39,13 +41,13 @@ def drift_text(report: DriftReport) -> str:
 def _lines(report: DriftReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{report.verdict.upper()}  {headline(report)}"
-    yield f"Source {label(report.source, report.source_name)}, checked in {seconds:.1f} s."
+    yield f"{source_line(report)}, checked in {seconds:.1f} s."
     if report.where is not None:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"{label(replica.server, replica.name)}{channel}  {replica_line(replica)}"
+        yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue

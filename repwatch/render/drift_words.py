@@ -37,6 +37,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
+    Reason.INEXACT_NUMBERS: "JSON numbers of more digits than a double has differ, and one of the servers cannot keep them",
     Reason.STOPPED: "the check was ended before",
 }
 _KINDS: Final[dict[type, str]] = {
@@ -59,6 +60,19 @@ def kind_of_difference(difference: Difference) -> str:
 def label(server: str, name: str | None) -> str:
     """`name (host:port)`, or the address alone."""
     return f"{name} ({server})" if name else server
+
+
+def source_line(report: DriftReport) -> str:
+    """What the replicas were compared with."""
+    source = label(report.source, report.source_name)
+    return f"Source {source}" if report.stands_for is None else f"Compared with {source}, a replica of {report.stands_for}"
+
+
+def from_line(report: DriftReport, replica: ReplicaReport) -> str:
+    """`, compared with NAME`, where the replica's source is not the one that the report is headed by."""
+    if replica.source in ("", report.source):
+        return ""
+    return f", compared with {label(replica.source, replica.source_name)}"
 
 
 def cell_text(cell: Cell) -> str:

@@ -8,6 +8,7 @@ from repwatch.model.observation import ThreadState
 from repwatch.model.server import ServerVersion
 from repwatch.sql.filters import NO_FILTERS, ChannelFilters, parse_filters
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.replication import HOLD_DELAY, executed
 from repwatch.sql.status_columns import RawRow, StatusRow
 
 SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
@@ -36,6 +37,18 @@ def log_to_gtid(log: str, offset: str) -> str:
     return f"SELECT BINLOG_GTID_POS({quote_text(log)}, {int(offset)})"
 
 
+def applied(version: ServerVersion) -> str:
+    """What a replica has applied of others' transactions. Its own are nobody else's, so that no other waits for them."""
+    if version.is_mariadb:
+        return executed(version)
+    return "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, CONCAT(@@GLOBAL.server_uuid, ':1-9223372036854775806'))"
+
+
+def received(rows: Sequence[RawRow]) -> tuple[str, ...]:
+    """How far the receiver of each channel is, out of the rows of `replication.show_channels`."""
+    return tuple(StatusRow(row).text("retrieved_gtid_set", "gtid_io_pos") for row in rows)
+
+
 def source_identity(version: ServerVersion) -> str:
     """server_id, server_uuid ('' on MariaDB), binlog_format, whether it has a binary log, gtid_mode."""
     if version.is_mariadb:
@@ -52,6 +65,7 @@ class CheckedChannel:
     receiving: bool
     applying: bool
     filters: ChannelFilters = NO_FILTERS
+    delay: int = 0  # seconds by which it applies later, as is intended
 
 
 def parse_channels(rows: Sequence[RawRow], rewrites: str | None = None) -> tuple[CheckedChannel, ...]:
@@ -66,4 +80,5 @@ def _channel(row: StatusRow, filters: ChannelFilters) -> CheckedChannel:
         receiving=row.thread("replica_io_running") is ThreadState.RUNNING,
         applying=row.thread("replica_sql_running") is ThreadState.RUNNING,
         filters=filters,
+        delay=row.whole("sql_delay") if row.whole("sql_delay") != HOLD_DELAY else 0,
     )

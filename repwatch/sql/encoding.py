@@ -74,13 +74,24 @@ def is_compared(column: Column) -> bool:
     return not column.generated or column.stored
 
 
-def row_elements(columns: Sequence[Column], convert: Collection[str] = (), long: Collection[str] = ()) -> list[str]:
+def row_elements(
+    columns: Sequence[Column], convert: Collection[str] = (), long: Collection[str] = (), *, portable: bool = False
+) -> list[str]:
     """The expressions that make up the code of a row; none of them is ever NULL.
 
     Text of the columns in `convert` is compared as utf8mb4: their charsets differ. Those in `long` are a long type on one side
-    (TEXT) and a short one (VARCHAR) on the other, and are encoded as long on both.
+    (TEXT) and a short one (VARCHAR) on the other, and are encoded as long on both. `portable`: the same code on every flavour and
+    version, for a price.
     """
-    return [element for column in columns for element in _elements(column, column.name in convert, column.name in long)]
+    return [
+        element
+        for column in columns
+        for element in (
+            (_or_null(_float_bits(column), column),)
+            if portable and kind_of(column) is Kind.FLOAT
+            else _elements(column, column.name in convert, column.name in long)
+        )
+    ]
 
 
 def row_code(elements: Sequence[str]) -> str:
@@ -151,6 +162,14 @@ def plain(column: Column) -> str:
             return f"CAST({name} AS CHAR)"
         case _:
             return name
+
+
+def _float_bits(column: Column) -> str:
+    """The double's eight bytes as digits: inside of functions MySQL prints 9.9e-6 what MariaDB prints 0.0000099.
+
+    A point is the one value whose bytes hold doubles. Adding zero makes 0 of -0, which equals it; MariaDB stores no -0.
+    """
+    return f"HEX(SUBSTRING(ST_AsBinary(POINT({quote_name(column.name)} + 0e0, 0)), 6, 8))"
 
 
 def _or_null(expression: str, column: Column) -> str:

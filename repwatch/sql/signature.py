@@ -6,12 +6,14 @@ named by its hash; its content is how many there are. Statements are plain templ
 value `key_literal`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
+from repwatch.sql.documents import document_form, with_documents
 from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements, summed_hashes
 from repwatch.sql.keyrange import EVERYTHING, NULL_PART, Key, KeyColumn, KeyRange, among, in_range, key_expression
 from repwatch.sql.quoting import quote_name, quote_table, quote_text
@@ -59,6 +61,8 @@ class TableReading:
     long: frozenset[str] = frozenset()
     index: str = "PRIMARY"  # "": there is none that both sides have
     where: str = ""  # a vetted condition, as typed: rows that it does not choose are not looked at
+    portable: bool = False  # the servers may be of different flavours and versions
+    documents: frozenset[str] = frozenset()  # columns read whole: JSON that one side keeps as text
 
     @property
     def wanted(self) -> str:
@@ -73,7 +77,22 @@ class TableReading:
     @property
     def elements(self) -> list[str]:
         """The expressions that make up the code of a row."""
-        return row_elements(self.columns, self.convert, self.long)
+        apart = [column for column in self.columns if column.name not in self.documents]
+        return row_elements(apart, self.convert, self.long, portable=self.portable)
+
+    @property
+    def apart(self) -> tuple[Column, ...]:
+        """The columns whose values are sent beside the hash of the others."""
+        return tuple(column for column in self.columns if column.name in self.documents)
+
+    @property
+    def hash_columns(self) -> str:
+        """What is selected to make a row's hash of; see `hash_of`."""
+        return ", ".join([self.row_hash, *(_whole(column) for column in self.apart)])
+
+    def hash_of(self, row: Raw, position: int) -> str:
+        """A row's hash, out of the answer's columns from `position` on."""
+        return with_documents((row[position] or b"").decode(), row[position + 1 : position + 1 + len(self.documents)])
 
     @property
     def row_hash(self) -> str:
@@ -93,7 +112,13 @@ class TableReading:
     @property
     def named(self) -> str:
         """The select list of a row's name and content."""
-        return f"{self.row_hash}, COUNT(*)" if self.counted else f"{_keys(self.key)}, {self.row_hash}"
+        return f"{self.row_hash}, COUNT(*)" if self.counted else f"{_keys(self.key)}, {self.hash_columns}"
+
+    def content_of(self, row: Raw) -> str:
+        """The content of a row, out of an answer to `named`: its hash, or how many are alike; empty where that is unknown."""
+        if not self.counted:
+            return self.hash_of(row, self.name_size)
+        return "" if None in row[: self.name_size] else (row[self.name_size] or b"").decode()
 
     @property
     def grouping(self) -> str:
@@ -160,6 +185,19 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: 
     return Signature(rows=rows, digest=" ".join((part or b"").decode() for part in row[1:]))
 
 
+def row_by_row(reading: TableReading, piece: KeyRange) -> str:
+    """What the hash of each row of a range is made of, where the server cannot make it alone: there are documents."""
+    return f"SELECT {reading.hash_columns} FROM {reading.origin} WHERE {reading.chosen(piece)} {reading.order}"
+
+
+def parse_row_by_row(reading: TableReading, rows: Iterable[Raw]) -> Signature:
+    """The answer of `row_by_row`."""
+    hashes = [reading.hash_of(row, 0) for row in rows]
+    if "" in hashes:
+        return Signature(rows=len(hashes), digest="", void=True)
+    return Signature(rows=len(hashes), digest=sha256(",".join(hashes).encode()).hexdigest())
+
+
 def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
     """The key of the row `offset` rows into a range (the first is 0); no row if the range has fewer.
 
@@ -191,13 +229,9 @@ def rows_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYT
     return f"SELECT {reading.named}, {values} FROM {reading.origin} WHERE {reading.among(keys, piece)}{reading.grouping}"
 
 
-def parse_row_hashes(rows: Sequence[Raw], name_size: int) -> dict[Key, str]:
+def parse_row_hashes(rows: Sequence[Raw], reading: TableReading) -> dict[Key, str]:
     """Content by name. Where a hash is NULL (a code too long) it stays empty and equals nothing."""
-    return {parse_key(row, name_size): _content(row, name_size) for row in rows}
-
-
-def _content(row: Raw, name_size: int) -> str:
-    return "" if None in row[:name_size] else (row[name_size] or b"").decode()
+    return {parse_key(row, reading.name_size): reading.content_of(row) for row in rows}
 
 
 def parse_key(row: Raw, key_size: int) -> Key:
@@ -207,26 +241,40 @@ def parse_key(row: Raw, key_size: int) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class ShownValue:
-    """One value of a row. `length` and `digest` are there if `content` is only its beginning."""
+    """One value of a row. `length` and `digest` are there if `content` is only its beginning; `form` is that of a document."""
 
     content: bytes | None
     length: int = 0
     digest: str = ""
+    form: str = ""
+
+    def same_as(self, other: "ShownValue") -> bool:
+        """True if both are one value; documents may be spelled differently."""
+        return self.form == other.form if self.form or other.form else self == other
 
 
 def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     """The values of a row of `rows_of`, by column."""
     found = {}
     position = reading.name_size + 1
+    whole = zip(reading.apart, row[position:], strict=False)
+    forms = {column.name: document_form(value)[0] for column, value in whole if value is not None}
+    position += len(reading.apart)
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
-        found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())
+        size, form = int(length or b"0") if digest else 0, forms.get(column.name, "")
+        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form)
         position += 3
     return found
 
 
 def _keys(columns: Sequence[KeyColumn]) -> str:
     return ", ".join(key_expression(column) for column in columns)
+
+
+def _whole(column: Column) -> str:
+    name = quote_name(column.name)
+    return f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind_of(column) is Kind.JSON else name
 
 
 def _shown(column: Column) -> str:

@@ -33,6 +33,7 @@ def run_check(
     most: int = 1000,
     seconds: float = 60,
     progress: Callable[[Progress], None] = lambda _: None,
+    reference: SandboxServer | None = None,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -42,8 +43,22 @@ def run_check(
         where=where,
         max_differences=most,
         settle_seconds=seconds,
+        reference=ReplicaTarget(server=reference.spec()) if reference else None,
     )
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
+
+
+def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60) -> DriftReport:
+    """Compare two servers as they stand."""
+    request = CheckRequest(
+        source=one.spec(),
+        replicas=(ReplicaTarget(server=other.spec()),),
+        tables=tables,
+        max_differences=1000,
+        settle_seconds=seconds,
+        static=True,
+    )
+    return check(request, connect=Session.connect, clock=SystemClock())
 
 
 def drift_on(server: SandboxServer, *statements: str) -> None:

@@ -1,10 +1,19 @@
 """From the command line to servers: URLs instead of a configuration, names of servers, where a password comes from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from repwatch.app.targets import choose_cluster, choose_replica, load_settings, replica_targets, source_of
+from repwatch.app.targets import (
+    by_source,
+    choose_cluster,
+    choose_replica,
+    compared_with,
+    load_settings,
+    replica_targets,
+    source_of,
+)
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import EnvSecret, LiteralSecret
 from repwatch.model.settings import Settings
@@ -154,3 +163,18 @@ def test_state_lies_where_the_user_keeps_state(tmp_path: Path, monkeypatch: pyte
 def test_a_channel_does_not_go_with_a_source(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="channel"):
         load_settings(None, "mysql://u:p@a?channel=x", (), tmp_path)
+
+
+def test_a_trusted_replica_stands_for_its_own_source_alone(settings: Settings) -> None:
+    shop, crm = settings.clusters
+    wider = replace(shop, servers=(*shop.servers, replace(shop.server("db2"), name="db4")))
+    groups = by_source(wider, replica_targets(wider))
+    found = compared_with(wider, groups, "db4")
+    assert [
+        (each.source.name, each.reference and each.reference.server.name, [target.server.name for target in each.replicas])
+        for each in found
+    ] == [("db1", "db4", ["db2"]), ("db2", None, ["db3"])]
+    assert [each.reference for each in compared_with(wider, groups, None)] == [None, None]
+    for cluster, name in ((shop, "db1"), (shop, "db2"), (shop, "nobody"), (crm, "db2")):
+        with pytest.raises(UsageError):
+            compared_with(cluster, by_source(cluster, replica_targets(cluster)), name)

@@ -141,3 +141,19 @@ def test_patterns_choose_tables() -> None:
 def test_a_heartbeat_is_known_by_its_columns() -> None:
     beat = table(column("ts", "varchar(26)"), column("server_id", "int"), name="app.heartbeat")
     assert [str(name) for name in select([beat], (), ()).left_out] == ["app.heartbeat"]
+
+
+def test_between_flavours_documents_and_virtual_columns_are_compared() -> None:
+    ours = table(column("j", "json"), column("v", "int", generated="(`id` + 1)"), column("y", "year"))
+    theirs = table(
+        column("j", "longtext", charset="utf8mb4", collation="utf8mb4_bin"),
+        column("v", "int", generated="id+1"),
+        column("y", "year(4)"),
+    )
+    virtual = replace(ours, columns=tuple(replace(each, stored=not each.generated) for each in ours.columns))
+    found = compare_definitions(virtual, theirs, portable=True)
+    assert (found.columns, set(found.documents), set(found.convert)) == (("id", "j", "v", "y"), {"j"}, set())
+    assert [(each.what, each.effect) for each in found.differences] == [("type", Effect.NONE), ("generated", Effect.NONE)]
+    one_flavour = compare_definitions(virtual, theirs)
+    assert not one_flavour.documents
+    assert Effect.DATA in {each.effect for each in one_flavour.differences}

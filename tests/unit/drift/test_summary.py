@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from repwatch.drift.report import DriftReport, Proof, Reason, ReplicaReport, TableExtra, TableReport, Verdict
-from repwatch.drift.summary import exit_status, merged, overall
+from repwatch.drift.summary import exit_status, full_name, is_extra, judged, merged
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -24,13 +24,30 @@ def table(name: str, *, extra: bool) -> TableReport:
     )
 
 
-def report(channel: str, *tables: TableReport, server: str = "c:1") -> DriftReport:
-    verdict = overall(table.verdict for table in tables)
+def report(channel: str, *tables: TableReport, server: str = "c:1", channels: int = 2) -> DriftReport:
     replica = ReplicaReport(
-        server=server, name=None, channel=channel, server_uuid="", verdict=verdict, as_of="1", reason=None, tables=tables
+        server=server,
+        name=None,
+        channel=channel,
+        server_uuid="",
+        verdict=Verdict.UNDECIDED,
+        as_of="1",
+        reason=None,
+        tables=tuple(table for table in tables if not is_extra(table) or channels == 1),
+        not_replicated=tuple(full_name(table) for table in tables if is_extra(table) and channels > 1),
+        source=f"{channel}:1",
+        channels=channels,
+        unclaimed=tuple(table for table in tables if is_extra(table) and channels > 1),
     )
+    replica = judged(replica)
     return DriftReport(
-        verdict=verdict, started=NOW, finished=NOW, source=f"{channel}:1", source_name=None, replicas=(replica,), left_out=()
+        verdict=replica.verdict,
+        started=NOW,
+        finished=NOW,
+        source=f"{channel}:1",
+        source_name=None,
+        replicas=(replica,),
+        left_out=(),
     )
 
 
@@ -49,8 +66,14 @@ def test_a_table_that_no_source_has_is_extra() -> None:
 
 
 def test_another_replicas_table_explains_nothing() -> None:
-    found = merged([report("a", table("x", extra=True)), report("b", table("x", extra=False), server="d:1")])
+    alone = report("a", table("x", extra=True), channels=1)
+    found = merged([alone, report("b", table("x", extra=False), server="d:1", channels=1)])
     assert found.verdict is Verdict.DRIFTED
+
+
+def test_what_a_source_that_was_not_checked_may_have_is_not_extra() -> None:
+    found = merged([report("a", table("x", extra=True), table("y", extra=False))])
+    assert (found.verdict, found.replicas[0].not_replicated) == (Verdict.IDENTICAL, ("shop.x",))
 
 
 @pytest.mark.parametrize("names", [("x",), ("x", "y")])

@@ -104,6 +104,15 @@ def test_the_channels_of_a_replica_are_told_apart(rendering: Callable[[DriftRepo
     assert "billing" not in rendering(found)
 
 
+@pytest.mark.parametrize("rendering", [drift_text, drift_markdown, drift_html])
+def test_what_a_replica_was_compared_with_is_named(rendering: Callable[[DriftReport], str]) -> None:
+    found = report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL)
+    other = replace(found.replicas[0], source="10.9.9.9:3306", source_name="middle")
+    assert "middle" in rendering(replace(found, replicas=(found.replicas[0], other)))
+    assert "middle" not in rendering(found)
+    assert "production" in rendering(replace(found, stands_for="production"))
+
+
 @pytest.mark.parametrize("found", REPORTS)
 def test_the_json_keeps_its_schema(found: DriftReport) -> None:
     schema = json.loads((files("repwatch") / "schemas" / "drift.schema.json").read_text(encoding="utf-8"))
