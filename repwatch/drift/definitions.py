@@ -18,7 +18,7 @@ class Comparison:
 
     differences: tuple[SchemaDifference, ...]
     columns: tuple[str, ...]
-    convert: frozenset[str]  # text columns whose charsets differ
+    convert: frozenset[str]  # text columns whose charsets differ, and ENUM and SET columns with other members
     long: frozenset[str]  # columns of a long type on one side only
     ordered_key: tuple[str, ...]  # the leading key columns that both sides order alike
     refusal: Reason | None
@@ -39,7 +39,7 @@ def compare_definitions(source: Table, replica: Table) -> Comparison:
     return Comparison(
         differences=differences,
         columns=columns,
-        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])),
+        convert=frozenset(name for name in columns if _text_differs(source.column(name), theirs[name])),
         long=frozenset(name for name in columns if kind_of(source.column(name)) is not kind_of(theirs[name])),
         ordered_key=_ordered_key(source, theirs),
         refusal=_refusal(source, replica, columns),
@@ -57,6 +57,8 @@ def _refusal(source: Table, replica: Table, columns: tuple[str, ...]) -> Reason 
     if any(kind_of(column) is None for column in source.columns if is_compared(column)):
         return Reason.UNSUPPORTED_TYPE
     if source.primary_key != replica.primary_key or not set(source.primary_key) <= set(columns):
+        return Reason.SCHEMA_DIFFERS
+    if any(_ambiguous(source.column(name), replica.column(name)) for name in source.primary_key):
         return Reason.SCHEMA_DIFFERS
     return None
 
@@ -142,6 +144,20 @@ def _charset_differs(ours: Column, theirs: Column) -> bool:
     return mine != other and not (mine in _UTF8 and other in _UTF8)
 
 
+def _text_differs(ours: Column, theirs: Column) -> bool:
+    return _charset_differs(ours, theirs) or _members_differ(ours, theirs)
+
+
+def _members_differ(ours: Column, theirs: Column) -> bool:
+    """True if a number of an ENUM or SET may mean something else on the other side; its text does not."""
+    return kind_of(ours) is Kind.CHOICE and ours.column_type != theirs.column_type
+
+
+def _ambiguous(ours: Column, theirs: Column) -> bool:
+    """True for a key with other members, one of them '': as text, the invalid value 0 is the same."""
+    return _members_differ(ours, theirs) and "''" in f"{ours.column_type}{theirs.column_type}"
+
+
 def _ordered_key(source: Table, theirs: Mapping[str, Column]) -> tuple[str, ...]:
     """Ranges may be cut by these columns only: where collations differ, `k <= 'c'` means different rows on the two sides."""
     names: list[str] = []
@@ -149,7 +165,7 @@ def _ordered_key(source: Table, theirs: Mapping[str, Column]) -> tuple[str, ...]
         ours, other = source.column(name), theirs.get(name)
         if other is None or ours.collation != other.collation or ours.charset != other.charset:
             break
-        if kind_of(ours) is Kind.CHOICE and ours.column_type != other.column_type:
+        if _members_differ(ours, other):
             break
         names.append(name)
     return tuple(names)
