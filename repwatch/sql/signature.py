@@ -170,6 +170,7 @@ class ShownValue:
     content: bytes | None
     length: int = 0
     digest: str = ""
+    invalid: bool = False  # the value 0 of an ENUM, which reads like a member ''
 
 
 def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
@@ -178,7 +179,8 @@ def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     position = len(reading.key) + 1
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
-        found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode())
+        invalid = kind_of(column) is Kind.CHOICE and length == b"1"
+        found[column.name] = ShownValue(content, int(length or b"0") if digest else 0, (digest or b"").decode(), invalid)
         position += 3
     return found
 
@@ -195,5 +197,7 @@ def _shown(column: Column) -> str:
         value = f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind is Kind.JSON else value
         cut = f"LENGTH({value}) > {SHOWN_VALUE}"
         return f"LEFT({value}, IF({cut}, {LONG_VALUE}, {SHOWN_VALUE})), LENGTH({value}), IF({cut}, SHA2({value}, 256), NULL)"
-    shown = name if kind in (Kind.CHOICE, Kind.TEXT, Kind.BYTES) else plain(column)
+    if kind is Kind.CHOICE:
+        return f"{name}, {name} + 0 = 0, NULL"
+    shown = name if kind in (Kind.TEXT, Kind.BYTES) else plain(column)
     return f"{shown}, 0, NULL"

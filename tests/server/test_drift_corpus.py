@@ -27,7 +27,7 @@ _EVERYWHERE = "max_allowed_packet = 1048576"
 _SOURCE = ("time_zone = '-03:00'", _EVERYWHERE)
 _REPLICA = (
     "time_zone = '+05:30'",
-    "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE,NO_ZERO_IN_DATE,STRICT_ALL_TABLES'",
+    "sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE,STRICT_ALL_TABLES'",
     "div_precision_increment = 0",
     "group_concat_max_len = 8",
     _EVERYWHERE,
