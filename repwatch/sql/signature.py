@@ -247,6 +247,7 @@ class ShownValue:
     length: int = 0
     digest: str = ""
     form: str = ""
+    invalid: bool = False  # the value 0 of an ENUM, which reads like a member ''
 
     def same_as(self, other: "ShownValue") -> bool:
         """True if both are one value; documents may be spelled differently."""
@@ -263,7 +264,8 @@ def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
         size, form = int(length or b"0") if digest else 0, forms.get(column.name, "")
-        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form)
+        invalid = kind_of(column) is Kind.CHOICE and length == b"1"
+        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form, invalid)
         position += 3
     return found
 
@@ -285,5 +287,7 @@ def _shown(column: Column) -> str:
         value = f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind is Kind.JSON else value
         cut = f"LENGTH({value}) > {SHOWN_VALUE}"
         return f"LEFT({value}, IF({cut}, {LONG_VALUE}, {SHOWN_VALUE})), LENGTH({value}), IF({cut}, SHA2({value}, 256), NULL)"
-    shown = name if kind in (Kind.CHOICE, Kind.TEXT, Kind.BYTES) else plain(column)
+    if kind is Kind.CHOICE:
+        return f"{name}, {name} + 0 = 0, NULL"
+    shown = name if kind in (Kind.TEXT, Kind.BYTES) else plain(column)
     return f"{shown}, 0, NULL"
