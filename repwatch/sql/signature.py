@@ -21,8 +21,8 @@ from repwatch.sql.quoting import quote_name, quote_table, quote_text
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
 SHOWN_VALUE: Final = 16384
 CONCAT_LIMIT: Final = 64 * 1024 * 1024
-# A server keeps so many warnings of a statement; the one that counts may come after them.
-WARNINGS_KEPT: Final = 1024
+# A server keeps so many warnings of a statement at least (MariaDB's default); the one that counts may come after them.
+WARNINGS_KEPT: Final = 64
 # "… is deprecated": says nothing about the value. All other warnings make a signature void.
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
@@ -155,7 +155,6 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
     setup = (
         bounded,
         f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
-        f"SET SESSION max_error_count = {WARNINGS_KEPT}",
         f"SET SESSION lock_wait_timeout = {max(1, min(15, round(statement_seconds)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         f"SET SESSION {read_only} = ON",
