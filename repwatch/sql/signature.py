@@ -21,8 +21,6 @@ from repwatch.sql.quoting import quote_name, quote_table, quote_text
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
 SHOWN_VALUE: Final = 16384
 CONCAT_LIMIT: Final = 64 * 1024 * 1024
-# A server keeps so many warnings of a statement at least (MariaDB's default); the one that counts may come after them.
-WARNINGS_KEPT: Final = 64
 # "… is deprecated": says nothing about the value. All other warnings make a signature void.
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
@@ -178,8 +176,8 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: 
     """
     rows = int(row[0] or b"0")
     harmless = _HARMLESS_WARNINGS | {1292} if narrowed else _HARMLESS_WARNINGS
-    untold = len(warnings) >= WARNINGS_KEPT or any(number not in harmless for number, _ in warnings)
-    if untold or (rows and None in row):
+    # Warnings that the server did not keep stand there as one with the number 0: any of them may be the one that counts.
+    if any(number not in harmless for number, _ in warnings) or (rows and None in row):
         return Signature(rows=rows, digest="", void=True)
     return Signature(rows=rows, digest=" ".join((part or b"").decode() for part in row[1:]))
 
