@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from repwatch.drift.parts import attribute_differences, order_difference, part_differences
 from repwatch.drift.report import Effect, Reason, SchemaDifference
 from repwatch.model.schema import Column, Table
 from repwatch.sql.encoding import BINARY, TEXTUAL, Kind, is_compared, kind_of
+from repwatch.sql.expression import canonical
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
 _TRANSACTIONAL = frozenset({"innodb", "rocksdb", "tokudb"})
@@ -79,6 +81,8 @@ def _differences(source: Table, replica: Table) -> Iterator[SchemaDifference]:
     for column in replica.columns:
         if column.name not in ours:
             yield SchemaDifference("column", column.name, None, column.column_type, Effect.BEHAVIOUR)
+    yield from order_difference(source, replica)
+    yield from part_differences(source, replica)
 
 
 def _column_differences(ours: Column, theirs: Column) -> Iterator[SchemaDifference]:
@@ -94,6 +98,7 @@ def _column_differences(ours: Column, theirs: Column) -> Iterator[SchemaDifferen
     if (_expression(ours), ours.stored) != (_expression(theirs), theirs.stored):
         effect = Effect.DATA if _expression(ours) != _expression(theirs) else Effect.NONE
         yield SchemaDifference("generated", ours.name, ours.generated or None, theirs.generated or None, effect)
+    yield from attribute_differences(ours, theirs)
 
 
 def _null(column: Column) -> str:
@@ -101,7 +106,7 @@ def _null(column: Column) -> str:
 
 
 def _expression(column: Column) -> str:
-    return re.sub(r"[\s`()]+", "", column.generated).lower()
+    return canonical(column.generated)
 
 
 def _type_text(column: Column) -> str:

@@ -16,9 +16,11 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.IDENTICAL
 
 
-def table_verdict(*, difference_count: int, schema: Sequence[SchemaDifference], reason: Reason | None) -> Verdict:
-    """Of one table: what was found counts even where something else could not be read."""
-    if difference_count or any(difference.effect is Effect.DATA for difference in schema):
+def table_verdict(
+    *, difference_count: int, schema: Sequence[SchemaDifference], reason: Reason | None, strict: bool = False
+) -> Verdict:
+    """Of one table: what was found counts even where something else could not be read. `strict`: also what touches no data."""
+    if difference_count or any(strict or difference.effect is Effect.DATA for difference in schema):
         return Verdict.DRIFTED
     return Verdict.UNDECIDED if reason else Verdict.IDENTICAL
 

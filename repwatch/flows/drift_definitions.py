@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from repwatch.errors import ServerError
-from repwatch.flows.drift_meet import read_tables
+from repwatch.flows.drift_meet import read_tables, read_whole_tables
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import Table, TableName
@@ -22,18 +22,18 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     """
 
     def first(db: Database) -> tuple[Table | None, str]:
-        return read_tables(db, name).get(name), note_position(world, db)
+        return read_whole_tables(db, name).get(name), note_position(world, db)
 
     table, position = source_answer(world.source.lane.submit(first))
 
     def on_replica(db: Database, number: int) -> Table | None:
         await_position(world, db, world.replicas[number], position)
-        return read_tables(db, name).get(name)
+        return read_whole_tables(db, name).get(name)
 
     asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
     theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
-    again = source_answer(world.source.lane.submit(lambda db: read_tables(db, name).get(name)))
-    if not same_definition(table, again):
+    again = source_answer(world.source.lane.submit(lambda db: read_whole_tables(db, name).get(name)))
+    if not same_definition(table, again) or (table and again and table.parts != again.parts):
         return None
     return table, {number: future.result() for number, future in theirs.items()}
 
@@ -75,10 +75,14 @@ def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table])
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:
-    """True if both are the same table; the optimizer's estimates do not count."""
+    """True if rows of both mean the same; the optimizer's estimates do not count, nor do parts: an index may come and go."""
     if one is None or other is None:
         return one is other
-    return replace(one, estimated_rows=0, estimated_row_bytes=0) == replace(other, estimated_rows=0, estimated_row_bytes=0)
+    return _bare(one) == _bare(other)
+
+
+def _bare(table: Table) -> Table:
+    return replace(table, estimated_rows=0, estimated_row_bytes=0, parts=None)
 
 
 def _stands(world: CheckWorld, number: int, future: "Future[Table | None]") -> bool:

@@ -1,6 +1,7 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
@@ -9,11 +10,12 @@ from repwatch.errors import PrivilegeMissing, Refused, ServerError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import Part, Table, TableName
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database
 from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
+from repwatch.sql.table_parts import part_readers
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -31,7 +33,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_id=int(server_id or 0),
         server_uuid=uuid or "",
         events=Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS,
-        tables=read_tables(db),
+        tables=read_whole_tables(db),
         logged=_logged(db),
     )
 
@@ -46,19 +48,29 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
 
 
 def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
-    """The user's tables of a server, as the account may see them; or one of them."""
+    """The user's tables of a server, as the account may see them; or one of them. Without their parts."""
     return catalogue.parse_catalogue(
         db.texts(catalogue.tables_statement(only)),
         db.texts(catalogue.columns_statement(only)),
         db.texts(catalogue.primary_keys_statement(only)),
+        db.version,
     )
+
+
+def read_whole_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
+    """The same with all that can be compared of them: indexes, constraints, options."""
+    parts: dict[TableName, list[Part]] = {}
+    for reader in part_readers(db.version, only):
+        for name, found in reader.parse(db.texts(reader.statement)).items():
+            parts.setdefault(name, []).extend(found)
+    return {name: replace(table, parts=tuple(parts.get(name, ()))) for name, table in read_tables(db, only).items()}
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
     replica.version = db.version
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
-    replica.tables = read_tables(db)
+    replica.tables = read_whole_tables(db)
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
     channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)

@@ -1,15 +1,16 @@
 """Goes through the tables of a check: definitions first, then rows, then the definitions again; one table runs into the next."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
-from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.drift.report import Effect, Proof, Reason, SchemaDifference, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.drift.summary import table_verdict
-from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
+from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, Work
@@ -21,6 +22,8 @@ from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import Table, TableName
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
+
+_DEFINITION_READS: Final = 3  # of a table whose definition changes while it is read
 
 
 class TablesCheck:
@@ -36,6 +39,7 @@ class TablesCheck:
         self._started = world.clock.monotonic()
         self._rows = 0
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
+        self._schema: dict[tuple[int, TableName], tuple[SchemaDifference, ...]] = {}
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
@@ -77,7 +81,7 @@ class TablesCheck:
             except TableFailed as failure:
                 for number in self._world.standing():
                     if (number, name) not in self._found and self._world.reach(number, name) is not Reach.FILTERED:
-                        self._add(number, name, Tally(reason=failure.reason), None)
+                        self._add(number, name, Tally(reason=failure.reason))
                 continue
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
@@ -125,10 +129,7 @@ class TablesCheck:
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
         if any(_differ(source, table) for table in theirs.values()):
-            settled = read_in_order(self._world, name, list(theirs))
-            if settled is None:
-                raise TableFailed(Reason.SCHEMA_CHANGED)
-            source, theirs = settled
+            source, theirs = self._settled(name, list(theirs))
         comparable: list[tuple[Comparison, int]] = []
         for number, table in theirs.items():
             if source is None or table is None:
@@ -136,13 +137,22 @@ class TablesCheck:
                     self._one_sided(number, name, on_source=source is not None)
                 continue
             comparison = compare_definitions(source, table)
+            self._schema[number, name] = comparison.differences
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
             if refusal is not None:
-                self._add(number, name, Tally(reason=refusal), comparison)
+                self._add(number, name, Tally(reason=refusal))
             else:
-                comparable.append((comparison, number))
+                # An index more on one replica is no reason to read the source once more for it.
+                comparable.append((replace(comparison, differences=()), number))
         return source, comparable
+
+    def _settled(self, name: TableName, numbers: list[int]) -> Definitions:
+        """The definitions once no change of them is on its way. Raises SourceLost, TableFailed."""
+        for _ in range(_DEFINITION_READS):
+            if (settled := read_in_order(self._world, name, numbers)) is not None:
+                return settled
+        raise TableFailed(Reason.SCHEMA_CHANGED)
 
     def _unnarrowable(self, table: Table) -> Reason | None:
         """Why a replica's rows cannot be chosen: the table lacks a column of the condition there."""
@@ -158,7 +168,7 @@ class TablesCheck:
                 case Reach.REPLICATED:
                     concerned.append(number)
                 case Reach.UNCLEAR:
-                    self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR), None)
+                    self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR))
         return concerned
 
     def _opened(self, source: Table, comparison: Comparison, numbers: list[int]) -> Work:
@@ -172,7 +182,7 @@ class TablesCheck:
         )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
         check = TableCheck(pipeline, most=self._most, settling=partial(self._tell, source.name, Phase.SETTLING))
-        self._open[pipeline] = _Open(check=check, source=source, tables=tables, comparison=comparison)
+        self._open[pipeline] = _Open(check=check, source=source, tables=tables)
         return check.whole
 
     def _finish(self, closing: "_Closing") -> None:
@@ -183,9 +193,9 @@ class TablesCheck:
             whole = set()
         for number, tally in opened.check.result().items():
             if self._world.replicas[number].fallen is None and number not in whole:
-                self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED), opened.comparison)
+                self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally, opened.comparison)
+                self._add(number, name, tally)
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -194,7 +204,7 @@ class TablesCheck:
             for number, replica in enumerate(self._world.replicas):
                 there = source or replica.tables.get(name)
                 if (number, name) not in self._found and there and self._world.reach(number, name) is not Reach.FILTERED:
-                    self._add(number, name, Tally(reason=replica.fallen or reason), None)
+                    self._add(number, name, Tally(reason=replica.fallen or reason))
 
     def _one_sided(self, number: int, name: TableName, *, on_source: bool) -> None:
         self._found[number, name] = TableReport(
@@ -209,9 +219,11 @@ class TablesCheck:
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, comparison: Comparison | None) -> None:
-        schema = comparison.differences if comparison else ()
-        verdict = table_verdict(difference_count=tally.difference_count, schema=schema, reason=tally.reason)
+    def _add(self, number: int, name: TableName, tally: Tally) -> None:
+        schema = self._schema.get((number, name), ())
+        verdict = table_verdict(
+            difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
+        )
         incomparable = any(difference.effect is Effect.DATA for difference in schema)
         self._found[number, name] = TableReport(
             schema=name.schema,
@@ -233,7 +245,6 @@ class _Open:
     check: TableCheck
     source: Table
     tables: dict[int, Table]
-    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -256,7 +267,7 @@ def weakest(proofs: set[Proof]) -> Proof:
 
 
 def _grouped(comparable: Sequence[tuple[Comparison, int]]) -> Iterator[tuple[Comparison, list[int]]]:
-    """Replicas that can be compared with one reading of the source, with the schema differences left to each."""
+    """Replicas that can be compared with one reading of the source."""
     groups: list[tuple[Comparison, list[int]]] = []
     for comparison, number in comparable:
         for known, numbers in groups:

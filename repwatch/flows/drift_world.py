@@ -81,6 +81,7 @@ class CheckWorld:
     cancelled: Callable[[], bool]
     settle_seconds: float
     condition: Condition | None = None
+    strict: bool = False  # differences of definitions that touch no data count too
 
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from repwatch.model.schema import Column, Table, TableName
+from repwatch.model.server import ServerVersion
+from repwatch.sql.expression import default_text
 from repwatch.sql.quoting import quote_text
 
 SYSTEM_SCHEMAS: Final = ("information_schema", "mysql", "performance_schema", "sys")
@@ -17,25 +19,25 @@ def tables_statement(only: TableName | None = None) -> str:
     """Base tables with engine, estimated rows and their bytes. MariaDB gives system-versioned ones a type of their own."""
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, ENGINE AS engine, TABLE_ROWS AS estimate, AVG_ROW_LENGTH AS row_bytes
 FROM information_schema.TABLES
-WHERE {_scope(only)} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1, 2"""
+WHERE {in_scope(only)} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1, 2"""
 
 
 def columns_statement(only: TableName | None = None) -> str:
     """All columns, in order."""
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS data_type,
 COLUMN_TYPE AS column_type, IS_NULLABLE AS nullable, CHARACTER_SET_NAME AS charset_name, COLLATION_NAME AS collation_name,
-GENERATION_EXPRESSION AS generation_text, EXTRA AS extra, COLUMN_DEFAULT AS default_text
-FROM information_schema.COLUMNS WHERE {_scope(only)} ORDER BY 1, 2, ORDINAL_POSITION"""
+GENERATION_EXPRESSION AS generation_text, EXTRA AS extra, COLUMN_DEFAULT AS default_text, COLUMN_COMMENT AS comment_text
+FROM information_schema.COLUMNS WHERE {in_scope(only)} ORDER BY 1, 2, ORDINAL_POSITION"""
 
 
 def primary_keys_statement(only: TableName | None = None) -> str:
     """The columns of all primary keys, in order."""
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS name
-FROM information_schema.STATISTICS WHERE {_scope(only)} AND INDEX_NAME = 'PRIMARY'
+FROM information_schema.STATISTICS WHERE {in_scope(only)} AND INDEX_NAME = 'PRIMARY'
 ORDER BY 1, 2, SEQ_IN_INDEX"""
 
 
-def _scope(only: TableName | None) -> str:
+def in_scope(only: TableName | None) -> str:
     if only is None:
         return f"TABLE_SCHEMA {_IN_USER_SCHEMAS}"
     return f"TABLE_SCHEMA = {quote_text(only.schema)} AND TABLE_NAME = {quote_text(only.table)}"
@@ -44,11 +46,13 @@ def _scope(only: TableName | None) -> str:
 Record = Mapping[str, str | None]
 
 
-def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], keys: Sequence[Record]) -> dict[TableName, Table]:
+def parse_catalogue(
+    tables: Sequence[Record], columns: Sequence[Record], keys: Sequence[Record], version: ServerVersion
+) -> dict[TableName, Table]:
     """The tables, by name, out of the rows of the three statements."""
     columns_of: dict[TableName, list[Column]] = {}
     for record in columns:
-        columns_of.setdefault(_name(record), []).append(_column(record))
+        columns_of.setdefault(_name(record), []).append(_column(record, version))
     key_of: dict[TableName, list[str]] = {}
     for record in keys:
         key_of.setdefault(_name(record), []).append(record["name"] or "")
@@ -70,7 +74,7 @@ def _name(record: Record) -> TableName:
     return TableName(record["s"] or "", record["t"] or "")
 
 
-def _column(record: Record) -> Column:
+def _column(record: Record, version: ServerVersion) -> Column:
     extra = (record["extra"] or "").lower()
     return Column(
         name=record["name"] or "",
@@ -83,6 +87,7 @@ def _column(record: Record) -> Column:
         collation=record["collation_name"],
         generated=record["generation_text"] or "",
         stored="virtual" not in extra,
-        default=record["default_text"],
+        default=default_text(record["default_text"], version, is_expression="default_generated" in extra),
         extra=extra,
+        comment=record["comment_text"] or "",
     )
