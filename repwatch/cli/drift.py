@@ -39,6 +39,8 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @click.option("--tables", multiple=True, metavar="PATTERN", help="Check these alone: 'db.table', shell wildcards; repeatable.")
 @click.option("--exclude-tables", multiple=True, metavar="PATTERN", help="Leave these out; repeatable.")
 @click.option("--where", metavar="CONDITION", help="Compare only rows that meet it, on each table; times are UTC.")
+@click.option("--strict", is_flag=True, help="Let every difference of definitions count, also what touches no data.")
+@click.option("--users", is_flag=True, help="Compare accounts and grants too.")
 @click.option("--channel", metavar="NAME", help="Check this replication channel alone.")
 @click.option(
     "--max-differences",
@@ -59,6 +61,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     tables: tuple[str, ...],
     exclude_tables: tuple[str, ...],
     where: str | None,
+    strict: bool,
+    users: bool,
     channel: str | None,
     max_differences: int,
     output: Path | None,
@@ -68,6 +72,9 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    Definitions are compared as well: tables, views, triggers, routines, events, sequences. What differs there is listed; it
+    makes the verdict only where it touches data, or with --strict.
 
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
@@ -88,7 +95,14 @@ def drift(  # noqa: PLR0913 - an argument for each option
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
         for head, targets in by_source(spec, replica_targets(spec, channel)):
             request = CheckRequest(
-                source=head, replicas=targets, tables=tables, exclude=exclude_tables, where=where, max_differences=max_differences
+                source=head,
+                replicas=targets,
+                tables=tables,
+                exclude=exclude_tables,
+                where=where,
+                max_differences=max_differences,
+                strict=strict,
+                users=users,
             )
             start, stop = clock.now(), ended.is_set
             try:

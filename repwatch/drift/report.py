@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SCHEMA_CHANGED = "schema-changed"  # DDL in between
     UNSUPPORTED_TYPE = "unsupported-type"
     STOPPED = "stopped"  # the check was ended before it got there
+    HIDDEN = "hidden"  # the account may not see all definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,16 @@ class TableReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """Definitions of which nothing is known: neither equal nor different."""
+
+    what: str  # as of a difference: view, trigger, …
+    server: str  # where they could not be read
+    reason: Reason
+    grant: str | None = None  # what would show them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaReport:
     """One replica. `as_of` is the source's position (GTID text) up to which the verdict holds."""
 
@@ -146,6 +157,7 @@ class ReplicaReport:
     tables: tuple[TableReport, ...] = ()
     not_replicated: tuple[str, ...] = ()
     objects: tuple[SchemaDifference, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +172,4 @@ class DriftReport:
     replicas: tuple[ReplicaReport, ...]
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
     where: str | None = None  # only the rows that this condition chooses were compared
+    strict: bool = False  # differences of definitions that touch no data count too

@@ -25,6 +25,16 @@ def table_verdict(
     return Verdict.UNDECIDED if reason else Verdict.IDENTICAL
 
 
+def replica_verdict(
+    tables: Sequence[TableReport], objects: Sequence[SchemaDifference], reason: Reason | None, *, strict: bool
+) -> Verdict:
+    """Of one replica: what hinders a part of its check leaves it undecided at best."""
+    if strict and objects:
+        return Verdict.DRIFTED
+    verdict = overall(table.verdict for table in tables)
+    return Verdict.UNDECIDED if reason is not None and verdict is Verdict.IDENTICAL else verdict
+
+
 def exit_status(report: DriftReport) -> int:
     """Worst wins, in this order: 1 drift, 2 a replica could not be checked at all, 3 undecided, 0 identical."""
     if report.verdict is Verdict.DRIFTED:
@@ -65,7 +75,8 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
     Raises IndexError if there is none.
     """
     first = reports[0]
-    replicas = _across_channels([replica for report in reports for replica in report.replicas])
+    strict = any(report.strict for report in reports)
+    replicas = _across_channels([replica for report in reports for replica in report.replicas], strict=strict)
     return replace(
         first,
         verdict=overall(replica.verdict for replica in replicas),
@@ -73,15 +84,25 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
         finished=max(report.finished for report in reports),
         replicas=replicas,
         left_out=tuple(sorted({name for report in reports for name in report.left_out})),
+        strict=strict,
     )
 
 
-def _across_channels(replicas: Sequence[ReplicaReport]) -> tuple[ReplicaReport, ...]:
-    """A table that one source of a replica lacks is not extra there if it came by another channel."""
-    return tuple(
-        _without(replica, {name for other in replicas if other.server == replica.server for name in _sourced(other)})
-        for replica in replicas
-    )
+def _across_channels(replicas: Sequence[ReplicaReport], *, strict: bool) -> tuple[ReplicaReport, ...]:
+    """A table or object that one source of a replica lacks is not extra there if it came by another channel."""
+    found = []
+    for replica in replicas:
+        channels = [other for other in replicas if other.server == replica.server]
+        sourced = {name for other in channels for name in _sourced(other)}
+        found.append(_without(_without_objects(replica, channels, strict=strict), sourced, strict=strict))
+    return tuple(found)
+
+
+def _without_objects(replica: ReplicaReport, channels: Sequence[ReplicaReport], *, strict: bool) -> ReplicaReport:
+    """What is extra for one source and not for another belongs to the other."""
+    everywhere = set.intersection(*({(item.what, item.name) for item in other.objects} for other in channels))
+    objects = tuple(item for item in replica.objects if item.source is not None or (item.what, item.name) in everywhere)
+    return replace(replica, objects=objects, verdict=replica_verdict(replica.tables, objects, replica.reason, strict=strict))
 
 
 def _sourced(replica: ReplicaReport) -> set[tuple[str, str]]:
@@ -92,16 +113,15 @@ def _is_extra(table: TableReport) -> bool:
     return any(isinstance(difference, TableExtra) for difference in table.differences)
 
 
-def _without(replica: ReplicaReport, sourced: set[tuple[str, str]]) -> ReplicaReport:
+def _without(replica: ReplicaReport, sourced: set[tuple[str, str]], *, strict: bool) -> ReplicaReport:
     tables = tuple(table for table in replica.tables if not (_is_extra(table) and (table.schema, table.table) in sourced))
     if len(tables) == len(replica.tables):
         return replica
     other = {f"{table.schema}.{table.table}" for table in replica.tables} - {f"{table.schema}.{table.table}" for table in tables}
     reason = replica.reason if tables else replica.reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in tables)
     return replace(
         replica,
-        verdict=Verdict.UNDECIDED if reason and verdict is Verdict.IDENTICAL else verdict,
+        verdict=replica_verdict(tables, replica.objects, reason, strict=strict),
         reason=reason,
         tables=tables,
         not_replicated=tuple(sorted({*replica.not_replicated, *other})),

@@ -11,12 +11,13 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport
 from repwatch.drift.selection import select
-from repwatch.drift.summary import overall
+from repwatch.drift.summary import overall, replica_verdict
 from repwatch.errors import StatementRefused, UsageError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
+from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
@@ -40,6 +41,8 @@ class CheckRequest:
     where: str | None = None  # a condition on the columns of each table; rows that it does not choose are not compared
     max_differences: int = DEFAULT_MOST
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
+    users: bool = False  # compare accounts and their grants too
+    strict: bool = False  # differences of definitions that touch no data count too
 
 
 def _silent(_: Progress) -> None:
@@ -77,6 +80,7 @@ def check(
             cancelled=cancelled,
             settle_seconds=request.settle_seconds,
             condition=condition,
+            strict=request.strict,
         )
         return _check_tables(world, request, started, progress)
     finally:
@@ -109,10 +113,12 @@ def _check_tables(
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
+    objects = ObjectsCheck(world, _object_scope(request, selection.chosen)).run()
     work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
     work.run()
     replicas = tuple(
-        _replica_report(world, number, work.reports(number), selection.chosen) for number in range(len(world.replicas))
+        _replica_report(world, number, work.reports(number), selection.chosen, objects.get(number, ObjectsResult()))
+        for number in range(len(world.replicas))
     )
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
@@ -123,7 +129,14 @@ def _check_tables(
         replicas=replicas,
         left_out=tuple(str(name) for name in selection.left_out),
         where=world.condition.text if world.condition else None,
+        strict=world.strict,
     )
+
+
+def _object_scope(request: CheckRequest, chosen: Sequence[TableName]) -> ObjectScope:
+    """Views and the like are compared in the schemas of the chosen tables; in all where no table is named."""
+    schemas = frozenset(name.schema for name in chosen) if request.tables else None
+    return ObjectScope(schemas=schemas, exclude=request.exclude, users=request.users)
 
 
 def _run(statement: str, db: Database) -> None:
@@ -146,24 +159,25 @@ def _try_condition(world: CheckWorld, chosen: Sequence[TableName]) -> None:
 
 
 def _replica_report(
-    world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName]
+    world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName], objects: ObjectsResult
 ) -> ReplicaReport:
     replica = world.replicas[number]
     server, reason = replica.target.server, replica.fallen
     filtered = tuple(str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED)
     if filtered and not tables:
         reason = reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in tables)
-    if reason is not None and verdict is Verdict.IDENTICAL:
-        verdict = Verdict.UNDECIDED
+    if world.strict and objects.not_compared:
+        reason = reason or objects.not_compared[0].reason
     return ReplicaReport(
         server=str(server.endpoint.address),
         name=server.name,
         channel=replica.target.channel,
         server_uuid=replica.server_uuid,
-        verdict=verdict,
+        verdict=replica_verdict(tables, objects.differences, reason, strict=world.strict),
         as_of=replica.as_of,
         reason=reason,
         tables=tables,
         not_replicated=filtered,
+        objects=objects.differences,
+        not_compared=objects.not_compared,
     )

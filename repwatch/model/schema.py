@@ -111,9 +111,11 @@ class SchemaObject:
     name: ObjectName
     body: str | None  # None: this account may not see it
     clauses: tuple[tuple[str, str], ...] = ()
-    table: str = ""  # the table of a trigger, which lies in the same schema
+    owner: str = ""  # the table of a trigger, in the same schema; the account of a grant
 
     @property
     def reach_name(self) -> TableName:
         """The name that replication filters are asked about."""
-        return TableName(self.name.schema, self.table or self.name.name)
+        if not self.name.schema:
+            return TableName("mysql", "user")
+        return TableName(self.name.schema, self.owner or self.name.name)

@@ -3,7 +3,19 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, Hex, MissingRow, SchemaDifference, TableReport
-from repwatch.render.drift_words import by_verdict, cell_text, count_text, headline, kinds_text, label, replica_line, table_line
+from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
+    by_verdict,
+    cell_text,
+    count_text,
+    headline,
+    kinds_text,
+    label,
+    not_compared_line,
+    replica_line,
+    table_line,
+)
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("repwatch.render", "templates"),
@@ -19,7 +31,10 @@ _ENVIRONMENT.globals |= {
     "table_line": table_line,
     "kinds_text": kinds_text,
     "by_verdict": by_verdict,
+    "by_effect": by_effect,
     "count_text": count_text,
+    "effects": EFFECTS,
+    "not_compared_line": not_compared_line,
 }
 
 

@@ -2,14 +2,26 @@
 
 from collections.abc import Iterator
 
-from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, MissingRow, SchemaDifference, TableReport
+from repwatch.drift.report import (
+    ChangedRow,
+    Difference,
+    DriftReport,
+    ExtraRow,
+    MissingRow,
+    ReplicaReport,
+    SchemaDifference,
+    TableReport,
+)
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
     cell_text,
     headline,
     key_text,
     kind_of_difference,
     label,
+    not_compared_line,
     replica_line,
     table_line,
 )
@@ -29,6 +41,9 @@ def _lines(report: DriftReport) -> Iterator[str]:
     yield f"# Drift: {report.verdict}"
     yield ""
     yield f"{headline(report)} Source: {_safe(label(report.source, report.source_name))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    if report.strict:
+        yield ""
+        yield "Every difference of definitions counts (--strict)."
     if report.where is not None:
         yield ""
         yield f"Only rows where {_safe(report.where)}; others were not looked at."
@@ -48,12 +63,32 @@ def _lines(report: DriftReport) -> Iterator[str]:
         for table in by_verdict(replica.tables):
             if table.differences or table.reason:
                 yield from _table(table)
+        yield from _objects(replica)
         if replica.not_replicated:
             yield ""
             yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {_safe(', '.join(report.left_out))}"
+
+
+def _objects(replica: ReplicaReport) -> Iterator[str]:
+    if replica.objects:
+        yield ""
+        yield "### Beside tables"
+    for effect, found in by_effect(replica.objects):
+        yield ""
+        yield f"Effect: {effect} ({EFFECTS[effect]})."
+        yield ""
+        yield "| what | name | source | replica | effect |"
+        yield "|---|---|---|---|---|"
+        for difference in found:
+            sides = (difference.source or "none", difference.replica or "none")
+            yield _line(difference.what, difference.name, *sides, difference.effect.value)
+    if replica.not_compared:
+        yield ""
+    for unknown in replica.not_compared:
+        yield f"* Not compared: {_safe(not_compared_line(unknown))}"
 
 
 def _table(table: TableReport) -> Iterator[str]:

@@ -9,9 +9,11 @@ from repwatch.drift.report import (
     ChangedRow,
     Difference,
     DriftReport,
+    Effect,
     ExtraRow,
     Hex,
     MissingRow,
+    NotCompared,
     Reason,
     ReplicaReport,
     SchemaDifference,
@@ -37,6 +39,12 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.SCHEMA_CHANGED: "its definition changed during the check; run the check again",
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
     Reason.STOPPED: "the check was ended before",
+    Reason.HIDDEN: "the account may not see these definitions, so they count as neither equal nor different",
+}
+EFFECTS: Final[dict[Effect, str]] = {
+    Effect.DATA: "values differ or cannot be compared",
+    Effect.BEHAVIOUR: "values are equal; statements that change them may do something else here",
+    Effect.NONE: "no result depends on it",
 }
 _KINDS: Final[dict[type, str]] = {
     ChangedRow: "changed",
@@ -98,6 +106,18 @@ def table_line(table: TableReport) -> str:
     return f"undecided: {reason}{open_rows}"
 
 
+def by_effect(differences: Sequence[SchemaDifference]) -> list[tuple[Effect, list[SchemaDifference]]]:
+    """Differences of definitions in groups of one effect, the worst first."""
+    groups = ((effect, [found for found in differences if found.effect is effect]) for effect in Effect)
+    return [(effect, found) for effect, found in groups if found]
+
+
+def not_compared_line(found: NotCompared) -> str:
+    """Why nothing is known of some definitions, and what would help."""
+    help_text = f"; run there: {found.grant}" if found.grant else ""
+    return f"{found.what} on {found.server}: {REASONS[found.reason]}{help_text}"
+
+
 def replica_line(replica: ReplicaReport) -> str:
     """What came out for a replica, in one line without its name."""
     tables = count_text(len(replica.tables), "table")
@@ -107,7 +127,8 @@ def replica_line(replica: ReplicaReport) -> str:
         return f"{replica.verdict}: {REASONS[replica.reason]}{at}"
     if bad := sum(table.verdict is Verdict.DRIFTED for table in replica.tables):
         tables = f"{bad:,} of {tables} {'differs' if bad == 1 else 'differ'}"
-    return f"{replica.verdict}: {tables}, {proved} proved identical{at}"
+    objects = f", {count_text(len(replica.objects), 'difference')} beside tables" if replica.objects else ""
+    return f"{replica.verdict}: {tables}, {proved} proved identical{objects}{at}"
 
 
 def headline(report: DriftReport) -> str:

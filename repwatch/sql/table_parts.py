@@ -119,7 +119,8 @@ def _checks_statement(version: ServerVersion, only: TableName | None) -> str | N
     if not version.at_least(8, 0, 16):
         return None
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, CHECK_CLAUSE AS clause_text,
-ENFORCED AS enforced FROM information_schema.TABLE_CONSTRAINTS JOIN information_schema.CHECK_CONSTRAINTS USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME)
+ENFORCED AS enforced FROM information_schema.TABLE_CONSTRAINTS
+JOIN information_schema.CHECK_CONSTRAINTS USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME)
 WHERE {in_scope(only)} AND CONSTRAINT_TYPE = 'CHECK'"""
 
 

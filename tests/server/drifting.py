@@ -31,6 +31,8 @@ def run_check(
     most: int = 1000,
     seconds: float = 60,
     progress: Callable[[Progress], None] = lambda _: None,
+    users: bool = False,
+    strict: bool = False,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -40,6 +42,8 @@ def run_check(
         where=where,
         max_differences=most,
         settle_seconds=seconds,
+        users=users,
+        strict=strict,
     )
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
 
