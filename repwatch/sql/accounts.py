@@ -20,13 +20,16 @@ AUTHENTICATION = "AUTHENTICATION"  # the clause whose text is never shown
 SALTED = frozenset({"caching_sha2_password", "sha256_password", "parsec"})
 
 _MYSQL_ACCOUNTS = """SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) AS account, plugin AS PLUGIN,
-SHA2(authentication_string, 256) AS AUTHENTICATION, account_locked AS LOCKED, password_expired AS EXPIRED, ssl_type AS REQUIRE,
+SHA2(CONCAT_WS(',', authentication_string, JSON_EXTRACT(User_attributes, '$.additional_password'),
+JSON_EXTRACT(User_attributes, '$.multi_factor_authentication')), 256) AS AUTHENTICATION,
+account_locked AS LOCKED, password_expired AS EXPIRED, CONCAT_WS(' ', ssl_type, ssl_cipher, x509_issuer, x509_subject) AS TLS,
 CONCAT_WS('/', max_questions, max_updates, max_connections, max_user_connections) AS LIMITS, password_lifetime AS LIFETIME,
 JSON_EXTRACT(User_attributes, '$.Restrictions') AS RESTRICTIONS FROM mysql.user"""
 _MARIADB_ACCOUNTS = """SELECT CONCAT(QUOTE(User), '@', QUOTE(Host)) AS account, JSON_VALUE(Priv, '$.plugin') AS PLUGIN,
 SHA2(CONCAT_WS(',', JSON_VALUE(Priv, '$.authentication_string'), JSON_EXTRACT(Priv, '$.auth_or')), 256) AS AUTHENTICATION,
-JSON_VALUE(Priv, '$.account_locked') AS LOCKED, JSON_VALUE(Priv, '$.is_role') AS ROLE,
-JSON_VALUE(Priv, '$.ssl_type') AS REQUIRE, JSON_VALUE(Priv, '$.default_role') AS DEFAULT_ROLE,
+JSON_VALUE(Priv, '$.account_locked') AS LOCKED, JSON_VALUE(Priv, '$.is_role') AS IS_ROLE,
+CONCAT_WS(' ', JSON_VALUE(Priv, '$.ssl_type'), JSON_VALUE(Priv, '$.ssl_cipher'), JSON_VALUE(Priv, '$.x509_issuer'),
+JSON_VALUE(Priv, '$.x509_subject')) AS TLS, JSON_VALUE(Priv, '$.default_role') AS DEFAULT_ROLE,
 CONCAT_WS('/', JSON_VALUE(Priv, '$.max_questions'), JSON_VALUE(Priv, '$.max_updates'), JSON_VALUE(Priv, '$.max_connections'),
 JSON_VALUE(Priv, '$.max_user_connections'), JSON_VALUE(Priv, '$.max_statement_time')) AS LIMITS,
 JSON_VALUE(Priv, '$.password_lifetime') AS LIFETIME FROM mysql.global_priv"""
