@@ -15,6 +15,7 @@ from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableRepor
 from repwatch.drift.selection import select
 from repwatch.drift.summary import overall, replica_verdict
 from repwatch.errors import StatementRefused, UsageError
+from repwatch.flows.drift_definitions import read_all_parts
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
@@ -113,6 +114,7 @@ def _check_tables(
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
+    read_all_parts(world)
     objects = ObjectsCheck(world, _object_scope(request, selection.chosen)).run()
     work = TablesCheck(world, selection.chosen, most=request.max_differences, progress=progress)
     work.run()

@@ -1,5 +1,6 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -13,9 +14,8 @@ from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Part, Table, TableName
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database
-from repwatch.sql import catalogue, filters, replication
+from repwatch.sql import catalogue, filters, replication, table_parts
 from repwatch.sql import drift_position as positions
-from repwatch.sql.table_parts import part_readers
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -33,7 +33,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_id=int(server_id or 0),
         server_uuid=uuid or "",
         events=Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS,
-        tables=read_whole_tables(db),
+        tables=read_tables(db),
         logged=_logged(db),
     )
 
@@ -57,20 +57,41 @@ def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, 
     )
 
 
-def read_whole_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
-    """The same with all that can be compared of them: indexes, constraints, options."""
+def read_parts(db: Database, only: TableName | None = None) -> dict[TableName, list[Part]]:
+    """What the tables of a server, or one of them, have beside columns."""
+    options = table_parts.option_reader(only)
+    records = db.texts(options.statement)
+    found = [options.parse(records)]
+    readers = list(table_parts.part_readers(db.version, only))
+    if table_parts.is_any_partitioned(records):
+        readers.append(table_parts.partition_reader(only))
+    found += [reader.parse(db.texts(reader.statement)) for reader in readers]
+    if checks := table_parts.check_statements(db.version, only):
+        found.append(table_parts.parse_checks(*(db.texts(statement) for statement in checks)))
     parts: dict[TableName, list[Part]] = {}
-    for reader in part_readers(db.version, only):
-        for name, found in reader.parse(db.texts(reader.statement)).items():
-            parts.setdefault(name, []).extend(found)
-    return {name: replace(table, parts=tuple(parts.get(name, ()))) for name, table in read_tables(db, only).items()}
+    for some in found:
+        for name, of_table in some.items():
+            parts.setdefault(name, []).extend(of_table)
+    return parts
+
+
+def read_whole_table(db: Database, name: TableName) -> Table | None:
+    """One table with its parts."""
+    parts = read_parts(db, name)
+    table = read_tables(db, name).get(name)
+    return table and with_parts(table, parts)
+
+
+def with_parts(table: Table, parts: Mapping[TableName, Sequence[Part]]) -> Table:
+    """The table, with its parts among those of all tables."""
+    return replace(table, parts=tuple(parts.get(table.name, ())))
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
     replica.version = db.version
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
-    replica.tables = read_whole_tables(db)
+    replica.tables = read_tables(db)
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
     channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)

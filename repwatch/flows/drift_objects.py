@@ -170,7 +170,10 @@ class ObjectsCheck:
             if side is None:
                 continue
             yield from not_compared(side, schemas, users=self._scope.users)
-            if any(hides_parts(table) for name, table in tables.items() if name.schema in schemas):
+            ours = [table for name, table in tables.items() if name.schema in schemas]
+            if any(table.parts is None for table in ours):
+                yield NotCompared(what="constraints and indexes", server=side.server, reason=Reason.UNREADABLE)
+            if any(hides_parts(table) for table in ours):
                 what = PartKind.FOREIGN_KEY.value
                 yield NotCompared(
                     what=what, server=side.server, reason=Reason.HIDDEN, grant=side.sight.remedy(ObjectKind.TRIGGER)
