@@ -14,8 +14,9 @@ from repwatch.flows.drift_world import ReplicaSide, SourceSide
 from repwatch.model.schema import Part, Table, TableName
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database
-from repwatch.sql import catalogue, filters, replication, table_parts
+from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
+from repwatch.sql.table_parts import part_readers
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -59,19 +60,10 @@ def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, 
 
 def read_parts(db: Database, only: TableName | None = None) -> dict[TableName, list[Part]]:
     """What the tables of a server, or one of them, have beside columns."""
-    options = table_parts.option_reader(only)
-    records = db.texts(options.statement)
-    found = [options.parse(records)]
-    readers = list(table_parts.part_readers(db.version, only))
-    if table_parts.is_any_partitioned(records):
-        readers.append(table_parts.partition_reader(only))
-    found += [reader.parse(db.texts(reader.statement)) for reader in readers]
-    if checks := table_parts.check_statements(db.version, only):
-        found.append(table_parts.parse_checks(*(db.texts(statement) for statement in checks)))
     parts: dict[TableName, list[Part]] = {}
-    for some in found:
-        for name, of_table in some.items():
-            parts.setdefault(name, []).extend(of_table)
+    for reader in part_readers(db.version, only):
+        for name, found in reader.parse(*(db.texts(statement) for statement in reader.statements)).items():
+            parts.setdefault(name, []).extend(found)
     return parts
 
 

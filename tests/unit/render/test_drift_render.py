@@ -17,6 +17,7 @@ from repwatch.drift.report import (
     ExtraRow,
     Hex,
     MissingRow,
+    NotCompared,
     Pair,
     Proof,
     Reason,
@@ -86,8 +87,26 @@ def report(*tables: TableReport, verdict: Verdict, reason: Reason | None = None)
 
 
 DRIFTED = report(table(Verdict.DRIFTED, differences=True, proof=Proof.REREAD), verdict=Verdict.DRIFTED)
+OBJECTS = replace(
+    DRIFTED,
+    strict=True,
+    replicas=(
+        replace(
+            DRIFTED.replicas[0],
+            objects=(
+                SchemaDifference("view", "shop.v", NASTY, None, Effect.BEHAVIOUR),
+                SchemaDifference("sequence-value", "shop.s", "5", NASTY, Effect.NONE),
+            ),
+            not_compared=(
+                NotCompared(what="trigger", server="127.0.0.1:3307", reason=Reason.HIDDEN, grant=f"GRANT TRIGGER {NASTY}"),
+                NotCompared(what="objects", server="127.0.0.1:3307", reason=Reason.UNREADABLE),
+            ),
+        ),
+    ),
+)
 REPORTS = [
     DRIFTED,
+    OBJECTS,
     report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL),
     *(report(table(Verdict.UNDECIDED, reason=reason), verdict=Verdict.UNDECIDED, reason=reason) for reason in Reason),
     report(verdict=Verdict.IDENTICAL),
@@ -192,3 +211,10 @@ def test_a_narrowed_check_says_so(rendering: Callable[[DriftReport], str]) -> No
     assert "424242" in rendering(narrowed)
     assert "424242" not in rendering(DRIFTED)
     test_the_json_keeps_its_schema(narrowed)
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_what_stands_beside_tables_is_told(rendering: Callable[[DriftReport], str]) -> None:
+    told = rendering(OBJECTS)
+    assert all(word in told for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
+    assert not any(word in rendering(DRIFTED) for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
