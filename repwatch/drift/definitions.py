@@ -11,6 +11,7 @@ from repwatch.sql.encoding import BINARY, TEXTUAL, Kind, is_compared, kind_of
 from repwatch.sql.expression import canonical
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
+_WORST_FIRST = (Effect.DATA, Effect.BEHAVIOUR, Effect.NONE)
 _TRANSACTIONAL = frozenset({"innodb", "rocksdb", "tokudb"})
 
 
@@ -28,7 +29,7 @@ class Comparison:
 
 def compare_definitions(source: Table, replica: Table) -> Comparison:
     """Compare two definitions of one table."""
-    differences = tuple(_differences(source, replica))
+    differences = tuple(sorted(_differences(source, replica), key=lambda found: _WORST_FIRST.index(found.effect)))
     theirs = {column.name: column for column in replica.columns}
     columns = tuple(
         column.name

@@ -9,6 +9,7 @@ from repwatch.render.drift_words import (
     by_verdict,
     cell_text,
     count_text,
+    effects_legend,
     headline,
     kinds_text,
     label,
@@ -34,6 +35,7 @@ _ENVIRONMENT.globals |= {
     "by_effect": by_effect,
     "count_text": count_text,
     "effects": EFFECTS,
+    "effects_legend": effects_legend,
     "not_compared_line": not_compared_line,
 }
 

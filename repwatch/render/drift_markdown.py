@@ -17,6 +17,7 @@ from repwatch.render.drift_words import (
     by_effect,
     by_verdict,
     cell_text,
+    effects_legend,
     headline,
     key_text,
     kind_of_difference,
@@ -48,28 +49,35 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield ""
         yield f"Only rows where {_safe(report.where)}; others were not looked at."
     for replica in report.replicas:
+        yield from _replica(replica)
+    if legend := effects_legend(report):
         yield ""
-        channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"## {_safe(label(replica.server, replica.name) + channel)}"
-        yield ""
-        yield _safe(replica_line(replica))
-        yield ""
-        if replica.tables:
-            yield "| table | verdict | rows | proved | differences |"
-            yield "|---|---|--:|--:|--:|"
-        for table in by_verdict(replica.tables):
-            name = _safe(f"{table.schema}.{table.table}")
-            yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
-        for table in by_verdict(replica.tables):
-            if table.differences or table.reason:
-                yield from _table(table)
-        yield from _objects(replica)
-        if replica.not_replicated:
-            yield ""
-            yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
+        yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {_safe(', '.join(report.left_out))}"
+
+
+def _replica(replica: ReplicaReport) -> Iterator[str]:
+    yield ""
+    channel = f", channel {replica.channel}" if replica.channel else ""
+    yield f"## {_safe(label(replica.server, replica.name) + channel)}"
+    yield ""
+    yield _safe(replica_line(replica))
+    yield ""
+    if replica.tables:
+        yield "| table | verdict | rows | proved | differences |"
+        yield "|---|---|--:|--:|--:|"
+    for table in by_verdict(replica.tables):
+        name = _safe(f"{table.schema}.{table.table}")
+        yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
+    for table in by_verdict(replica.tables):
+        if table.differences or table.reason:
+            yield from _table(table)
+    yield from _objects(replica)
+    if replica.not_replicated:
+        yield ""
+        yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
 
 
 def _objects(replica: ReplicaReport) -> Iterator[str]:

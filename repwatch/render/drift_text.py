@@ -21,6 +21,7 @@ from repwatch.render.drift_words import (
     by_effect,
     by_verdict,
     cell_text,
+    effects_legend,
     headline,
     key_text,
     label,
@@ -57,6 +58,9 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield from _objects(replica)
         if replica.not_replicated:
             yield f"  not replicated: {', '.join(replica.not_replicated)}"
+    if legend := effects_legend(report):
+        yield ""
+        yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {', '.join(report.left_out)}"

@@ -112,6 +112,14 @@ def by_effect(differences: Sequence[SchemaDifference]) -> list[tuple[Effect, lis
     return [(effect, found) for effect, found in groups if found]
 
 
+def effects_legend(report: DriftReport) -> str | None:
+    """What the effects of differing table definitions mean, where there are any."""
+    tables = [table for replica in report.replicas for table in replica.tables]
+    found = {item.effect for table in tables for item in table.differences if isinstance(item, SchemaDifference)}
+    words = [f"{effect}: {text}" for effect, text in EFFECTS.items() if effect in found]
+    return f"Effects of definitions: {'; '.join(words)}." if words else None
+
+
 def not_compared_line(found: NotCompared) -> str:
     """Why nothing is known of some definitions, and what would help."""
     help_text = f"; run there: {found.grant}" if found.grant else ""
