@@ -94,6 +94,7 @@ def _schema(record: Record) -> SchemaObject:
             ("CHARACTER SET", "DEFAULT_CHARACTER_SET_NAME"),
             ("COLLATE", "DEFAULT_COLLATION_NAME"),
             ("ENCRYPTION", "DEFAULT_ENCRYPTION"),
+            ("COMMENT", "SCHEMA_COMMENT"),
         ),
     )
 
