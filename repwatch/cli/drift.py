@@ -47,6 +47,8 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @click.option("--tables", multiple=True, metavar="PATTERN", help="Check these alone: 'db.table', shell wildcards; repeatable.")
 @click.option("--exclude-tables", multiple=True, metavar="PATTERN", help="Leave these out; repeatable.")
 @click.option("--where", metavar="CONDITION", help="Compare only rows that meet it, on each table; times are UTC.")
+@click.option("--strict", is_flag=True, help="Let every difference of definitions count, also what touches no data.")
+@click.option("--users", is_flag=True, help="Compare accounts and grants too.")
 @click.option("--channel", metavar="NAME", help="Check this replication channel alone.")
 @click.option(
     "--from", "reference", metavar="SERVER", help="Compare with this trusted replica; the source's tables are not read."
@@ -86,6 +88,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     tables: tuple[str, ...],
     exclude_tables: tuple[str, ...],
     where: str | None,
+    strict: bool,
+    users: bool,
     channel: str | None,
     reference: str | None,
     static: bool,
@@ -106,6 +110,9 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     --from names one of the replicas by name or host:port: the others of its source are compared with it. --static takes --source
     and --replica as any two servers, also MySQL beside MariaDB.
+
+    Definitions are compared as well: tables, views, triggers, routines, events, sequences. What differs there is listed; it
+    makes the verdict only where it touches data, or with --strict.
 
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
@@ -146,6 +153,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 where=where,
                 max_differences=max_differences,
                 limits=Limits(threads_running=max_threads_running, load=load),
+                strict=strict,
+                users=users,
             )
             start, path = clock.now(), _journal_path(settings, spec, request)
             try:

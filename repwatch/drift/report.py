@@ -42,6 +42,8 @@ class Reason(StrEnum):
     UNSUPPORTED_TYPE = "unsupported-type"
     INEXACT_NUMBERS = "inexact-numbers"  # of JSON documents: one of the servers cannot keep all of their digits
     STOPPED = "stopped"  # the check was ended before it got there
+    OTHER_FLAVOUR = "other-flavour"  # of definitions that the two flavours spell differently
+    HIDDEN = "hidden"  # the account may not see all definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,16 @@ class TableReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """Definitions of which nothing is known: neither equal nor different."""
+
+    what: str  # as of a difference: view, trigger, …
+    server: str  # where they could not be read
+    reason: Reason
+    grant: str | None = None  # what would show them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaReport:
     """One replica. `as_of` is the source's position (GTID text) up to which the verdict holds."""
 
@@ -156,10 +168,12 @@ class ReplicaReport:
     tables: tuple[TableReport, ...] = ()
     not_replicated: tuple[str, ...] = ()
     objects: tuple[SchemaDifference, ...] = ()
+    not_compared: tuple[NotCompared, ...] = ()
     source: str = ""  # the server that it was compared with
     source_name: str | None = None
     channels: int = 1  # of it, from different sources; a table that came by another one is not extra
     unclaimed: tuple[TableReport, ...] = ()  # tables that its other sources may have, and this one has not
+    unclaimed_objects: tuple[SchemaDifference, ...] = ()  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,3 +189,4 @@ class DriftReport:
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
     stands_for: str | None = None  # the source's label where the replicas were compared with one of them instead
     where: str | None = None  # only the rows that this condition chooses were compared
+    strict: bool = False  # differences of definitions that touch no data count too

@@ -14,15 +14,19 @@ from repwatch.drift.report import (
     TableReport,
 )
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
     cell_text,
     copies_text,
     count_text,
+    effects_legend,
     from_line,
     headline,
     kind_of_difference,
     kinds_text,
     label,
+    not_compared_line,
     replica_line,
     source_line,
     table_line,
@@ -44,8 +48,12 @@ _ENVIRONMENT.globals |= {
     "table_line": table_line,
     "kinds_text": kinds_text,
     "by_verdict": by_verdict,
+    "by_effect": by_effect,
     "count_text": count_text,
     "kind_of": kind_of_difference,
+    "effects": EFFECTS,
+    "effects_legend": effects_legend,
+    "not_compared_line": not_compared_line,
 }
 
 

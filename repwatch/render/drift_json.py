@@ -41,7 +41,7 @@ def drift_json(report: DriftReport) -> str:
 
 
 def _replica(replica: ReplicaReport) -> Json:
-    return {
+    document: dict[str, Json] = {
         "server": replica.server,
         "name": replica.name,
         "channel": replica.channel,
@@ -54,6 +54,12 @@ def _replica(replica: ReplicaReport) -> Json:
         "objects": [_difference(found) for found in replica.objects],
         "tables": [_table(table) for table in replica.tables],
     }
+    if replica.not_compared:
+        document["not_compared"] = [
+            {"what": found.what, "server": found.server, "reason": found.reason.value, "grant": found.grant}
+            for found in replica.not_compared
+        ]
+    return document
 
 
 def _table(table: TableReport) -> Json:

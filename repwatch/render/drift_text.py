@@ -10,6 +10,7 @@ from repwatch.drift.report import (
     DriftReport,
     ExtraRow,
     MissingRow,
+    ReplicaReport,
     SchemaDifference,
     TableExtra,
     TableMissing,
@@ -17,14 +18,18 @@ from repwatch.drift.report import (
     Verdict,
 )
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
     cell_text,
     copies_text,
+    effects_legend,
     from_line,
     headline,
     key_text,
     kind_of_difference,
     label,
+    not_compared_line,
     replica_line,
     source_line,
     table_line,
@@ -42,6 +47,8 @@ def _lines(report: DriftReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{report.verdict.upper()}  {headline(report)}"
     yield f"{source_line(report)}, checked in {seconds:.1f} s."
+    if report.strict:
+        yield "Every difference of definitions counts (--strict)."
     if report.where is not None:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
@@ -53,11 +60,29 @@ def _lines(report: DriftReport) -> Iterator[str]:
                 continue
             yield f"  {table.schema}.{table.table}  {table_line(table)}"
             yield from _differences(table)
+        yield from _objects(replica)
         if replica.not_replicated:
             yield f"  not replicated: {', '.join(replica.not_replicated)}"
+    if legend := effects_legend(report):
+        yield ""
+        yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {', '.join(report.left_out)}"
+
+
+def _objects(replica: ReplicaReport) -> Iterator[str]:
+    for effect, found in by_effect(replica.objects):
+        yield f"  beside tables, effect {effect} ({EFFECTS[effect]}):"
+        for difference in found:
+            yield f"    {difference.what} {difference.name}: {_sides(difference)}"
+    for unknown in replica.not_compared:
+        yield f"  not compared: {not_compared_line(unknown)}"
+
+
+def _sides(difference: SchemaDifference) -> str:
+    source, replica = (" ".join(_cut(side or "none").split()) for side in (difference.source, difference.replica))
+    return f"{source} on the source, {replica} here"
 
 
 def _differences(table: TableReport) -> Iterator[str]:
@@ -81,9 +106,7 @@ def _difference(difference: Difference) -> str:
         case CountedRow():
             return f"{kind_of_difference(difference):7}  {_cut(key_text(difference.row))}: {copies_text(difference)}"
         case SchemaDifference():
-            source, replica = difference.source or "none", difference.replica or "none"
-            sides = f"{source} on the source, {replica} here"
-            return f"schema   {difference.what} {difference.name}: {sides} (effect: {difference.effect})"
+            return f"schema   {difference.what} {difference.name}: {_sides(difference)} (effect: {difference.effect})"
         case TableMissing():
             return "missing: the table is on the source only"
         case TableExtra():

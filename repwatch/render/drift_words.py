@@ -10,9 +10,11 @@ from repwatch.drift.report import (
     CountedRow,
     Difference,
     DriftReport,
+    Effect,
     ExtraRow,
     Hex,
     MissingRow,
+    NotCompared,
     Reason,
     ReplicaReport,
     SchemaDifference,
@@ -39,6 +41,13 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
     Reason.INEXACT_NUMBERS: "JSON numbers of more digits than a double has differ, and one of the servers cannot keep them",
     Reason.STOPPED: "the check was ended before",
+    Reason.OTHER_FLAVOUR: "the two flavours spell these definitions differently, so they count as neither equal nor different",
+    Reason.HIDDEN: "the account may not see these definitions, so they count as neither equal nor different",
+}
+EFFECTS: Final[dict[Effect, str]] = {
+    Effect.DATA: "values differ or cannot be compared",
+    Effect.BEHAVIOUR: "values are equal; statements that change them may do something else here",
+    Effect.NONE: "no result depends on it",
 }
 _KINDS: Final[dict[type, str]] = {
     ChangedRow: "changed",
@@ -120,6 +129,26 @@ def table_line(table: TableReport) -> str:
     return f"undecided: {reason}{open_rows}"
 
 
+def by_effect(differences: Sequence[SchemaDifference]) -> list[tuple[Effect, list[SchemaDifference]]]:
+    """Differences of definitions in groups of one effect, the worst first."""
+    groups = ((effect, [found for found in differences if found.effect is effect]) for effect in Effect)
+    return [(effect, found) for effect, found in groups if found]
+
+
+def effects_legend(report: DriftReport) -> str | None:
+    """What the effects of differing table definitions mean, where there are any."""
+    tables = [table for replica in report.replicas for table in replica.tables]
+    found = {item.effect for table in tables for item in table.differences if isinstance(item, SchemaDifference)}
+    words = [f"{effect}: {text}" for effect, text in EFFECTS.items() if effect in found]
+    return f"Effects of definitions: {'; '.join(words)}." if words else None
+
+
+def not_compared_line(found: NotCompared) -> str:
+    """Why nothing is known of some definitions, and what would help."""
+    help_text = f"; run there: {found.grant}" if found.grant else ""
+    return f"{found.what} on {found.server}: {REASONS[found.reason]}{help_text}"
+
+
 def replica_line(replica: ReplicaReport) -> str:
     """What came out for a replica, in one line without its name."""
     tables = count_text(len(replica.tables), "table")
@@ -129,7 +158,8 @@ def replica_line(replica: ReplicaReport) -> str:
         return f"{replica.verdict}: {REASONS[replica.reason]}{at}"
     if bad := sum(table.verdict is Verdict.DRIFTED for table in replica.tables):
         tables = f"{bad:,} of {tables} {'differs' if bad == 1 else 'differ'}"
-    return f"{replica.verdict}: {tables}, {proved} proved identical{at}"
+    objects = f", {count_text(len(replica.objects), 'difference')} beside tables" if replica.objects else ""
+    return f"{replica.verdict}: {tables}, {proved} proved identical{objects}{at}"
 
 
 def headline(report: DriftReport) -> str:

@@ -1,10 +1,21 @@
 """Several reports as one: what a replica of several sources has by another channel is no drift."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from repwatch.drift.report import DriftReport, Proof, Reason, ReplicaReport, TableExtra, TableReport, Verdict
+from repwatch.drift.report import (
+    DriftReport,
+    Effect,
+    Proof,
+    Reason,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableReport,
+    Verdict,
+)
 from repwatch.drift.summary import exit_status, full_name, is_extra, judged, merged
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,7 +50,7 @@ def report(channel: str, *tables: TableReport, server: str = "c:1", channels: in
         channels=channels,
         unclaimed=tuple(table for table in tables if is_extra(table) and channels > 1),
     )
-    replica = judged(replica)
+    replica = judged(replica, strict=False)
     return DriftReport(
         verdict=replica.verdict,
         started=NOW,
@@ -85,3 +96,17 @@ def test_a_channel_without_a_table_of_its_own_is_not_identical(names: tuple[str,
         (Verdict.IDENTICAL, None),
         (Verdict.UNDECIDED, Reason.NOTHING_REPLICATED),
     ]
+
+
+@pytest.mark.parametrize(("second_lacks_it", "verdict"), [(True, Verdict.DRIFTED), (False, Verdict.IDENTICAL)])
+def test_an_object_is_extra_if_no_source_has_it(second_lacks_it: bool, verdict: Verdict) -> None:
+    view = SchemaDifference("view", "shop.v", None, "select 1", Effect.BEHAVIOUR)
+
+    def with_objects(found: DriftReport, *objects: SchemaDifference) -> DriftReport:
+        return replace(found, replicas=(replace(found.replicas[0], unclaimed_objects=objects),), strict=True)
+
+    first = with_objects(report("a", table("x", extra=False)), view)
+    second = with_objects(report("b", table("x", extra=False)), *([view] if second_lacks_it else []))
+    found = merged([first, second])
+    assert (found.verdict, found.strict) == (verdict, True)
+    assert [bool(replica.objects) for replica in found.replicas] == [second_lacks_it] * 2

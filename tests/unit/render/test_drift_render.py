@@ -18,6 +18,7 @@ from repwatch.drift.report import (
     ExtraRow,
     Hex,
     MissingRow,
+    NotCompared,
     Pair,
     Proof,
     Reason,
@@ -88,8 +89,26 @@ def report(*tables: TableReport, verdict: Verdict, reason: Reason | None = None)
 
 
 DRIFTED = report(table(Verdict.DRIFTED, differences=True, proof=Proof.REREAD), verdict=Verdict.DRIFTED)
+OBJECTS = replace(
+    DRIFTED,
+    strict=True,
+    replicas=(
+        replace(
+            DRIFTED.replicas[0],
+            objects=(
+                SchemaDifference("view", "shop.v", NASTY, None, Effect.BEHAVIOUR),
+                SchemaDifference("sequence-value", "shop.s", "5", NASTY, Effect.NONE),
+            ),
+            not_compared=(
+                NotCompared(what="trigger", server="127.0.0.1:3307", reason=Reason.HIDDEN, grant=f"GRANT TRIGGER {NASTY}"),
+                NotCompared(what="objects", server="127.0.0.1:3307", reason=Reason.UNREADABLE),
+            ),
+        ),
+    ),
+)
 REPORTS = [
     DRIFTED,
+    OBJECTS,
     report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL),
     *(report(table(Verdict.UNDECIDED, reason=reason), verdict=Verdict.UNDECIDED, reason=reason) for reason in Reason),
     report(verdict=Verdict.IDENTICAL),
@@ -169,7 +188,7 @@ def test_markdown_keeps_its_tables(found: DriftReport) -> None:
 def test_text_is_a_line_for_each_thing(found: DriftReport) -> None:
     text = drift_text(found)
     assert str(found.verdict).upper() in text
-    assert len(text.splitlines()) < 30
+    assert len(text.splitlines()) < 40
 
 
 def test_every_reason_has_words() -> None:
@@ -211,3 +230,10 @@ def test_a_row_without_a_key_comes_with_its_counts() -> None:
     found = document["replicas"][0]["tables"][0]["differences"][3]
     row = {"id": None, "note": "twice"}
     assert found == {"kind": "extra", "key": None, "row": row, "source_count": 2, "replica_count": 1234}
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_what_stands_beside_tables_is_told(rendering: Callable[[DriftReport], str]) -> None:
+    told = rendering(OBJECTS)
+    assert all(word in told for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
+    assert not any(word in rendering(DRIFTED) for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
