@@ -7,8 +7,9 @@ from functools import partial
 from repwatch.drift.definitions import Comparison, compare_definitions, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Phase, Progress
-from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.drift.report import Effect, Guess, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
 from repwatch.drift.summary import table_verdict
+from repwatch.flows.drift_causes import causes_of
 from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
@@ -172,7 +173,7 @@ class TablesCheck:
         )
         pipeline = Pipeline(self._world, Reader(self._world, _reading(source, comparison, where), readings, exact=exact))
         check = TableCheck(pipeline, most=self._most, settling=partial(self._tell, source.name, Phase.SETTLING))
-        self._open[pipeline] = _Open(check=check, source=source, tables=tables, comparison=comparison)
+        self._open[pipeline] = _Open(check=check, pipeline=pipeline, source=source, tables=tables, comparison=comparison)
         return check.whole
 
     def _finish(self, closing: "_Closing") -> None:
@@ -185,7 +186,8 @@ class TablesCheck:
             if self._world.replicas[number].fallen is None and number not in whole:
                 self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED), opened.comparison)
             else:
-                self._add(number, name, tally, opened.comparison)
+                causes = causes_of(self._world, number, opened.pipeline, tally)
+                self._add(number, name, tally, opened.comparison, causes)
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -209,7 +211,9 @@ class TablesCheck:
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, comparison: Comparison | None) -> None:
+    def _add(
+        self, number: int, name: TableName, tally: Tally, comparison: Comparison | None, causes: tuple[Guess, ...] = ()
+    ) -> None:
         schema = comparison.differences if comparison else ()
         verdict = table_verdict(difference_count=tally.difference_count, schema=schema, reason=tally.reason)
         incomparable = any(difference.effect is Effect.DATA for difference in schema)
@@ -223,6 +227,7 @@ class TablesCheck:
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
             differences=(*schema, *tally.differences)[: self._most],
+            causes=causes,
         )
 
 
@@ -231,6 +236,7 @@ class _Open:
     """A table that was scanned; rows of it may be in doubt."""
 
     check: TableCheck
+    pipeline: Pipeline
     source: Table
     tables: dict[int, Table]
     comparison: Comparison
