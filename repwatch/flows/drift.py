@@ -15,6 +15,7 @@ from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableRepor
 from repwatch.drift.selection import select
 from repwatch.drift.summary import overall
 from repwatch.errors import StatementRefused, UsageError
+from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import meet_replica, meet_source
 from repwatch.flows.drift_settle import SETTLE_SECONDS
@@ -166,4 +167,6 @@ def _replica_report(
         reason=reason,
         tables=tables,
         not_replicated=filtered,
+        # A table that is unreachable though its replica is not: the source is lost, and not to be asked again.
+        errant=None if any(table.reason is Reason.UNREACHABLE for table in tables) else find_errant(world, number),
     )

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from repwatch.drift.report import ChangedRow, Difference, DriftReport, ExtraRow, MissingRow, SchemaDifference, TableReport
 from repwatch.render.drift_words import (
     by_verdict,
+    cause_text,
     cell_text,
+    errant_command,
+    errant_text,
     headline,
     key_text,
     kind_of_difference,
@@ -39,6 +42,11 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield ""
         yield _safe(replica_line(replica))
         yield ""
+        if replica.errant:
+            yield f"**Errant transactions**: {_safe(errant_text(replica.errant))}"
+            yield ""
+            yield f"    {errant_command(replica.errant)}"
+            yield ""
         if replica.tables:
             yield "| table | verdict | rows | proved | differences |"
             yield "|---|---|--:|--:|--:|"
@@ -61,6 +69,9 @@ def _table(table: TableReport) -> Iterator[str]:
     yield f"### {_safe(f'{table.schema}.{table.table}')}"
     yield ""
     yield _safe(table_line(table))
+    for guess in table.causes:
+        yield ""
+        yield f"It {_safe(cause_text(guess))}."
     if not table.differences:
         return
     yield ""

@@ -15,7 +15,18 @@ from repwatch.drift.report import (
     TableReport,
     Verdict,
 )
-from repwatch.render.drift_words import by_verdict, cell_text, headline, key_text, label, replica_line, table_line
+from repwatch.render.drift_words import (
+    by_verdict,
+    cause_text,
+    cell_text,
+    errant_command,
+    errant_text,
+    headline,
+    key_text,
+    label,
+    replica_line,
+    table_line,
+)
 
 _LONGEST_ROW = 160
 
@@ -35,6 +46,9 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
         yield f"{label(replica.server, replica.name)}{channel}  {replica_line(replica)}"
+        if replica.errant:
+            yield f"  {errant_text(replica.errant)}"
+            yield f"    {errant_command(replica.errant)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue
@@ -48,6 +62,8 @@ def _lines(report: DriftReport) -> Iterator[str]:
 
 
 def _differences(table: TableReport) -> Iterator[str]:
+    for guess in table.causes:
+        yield f"    {cause_text(guess)}"
     for difference in table.differences:
         yield f"    {_difference(difference)}"
     more = table.difference_count - len(table.differences)

@@ -5,16 +5,20 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from repwatch.drift.report import (
+    Cause,
     Cell,
     ChangedRow,
     Difference,
     DriftReport,
+    Errant,
     ExtraRow,
+    Guess,
     Hex,
     MissingRow,
     Reason,
     ReplicaReport,
     SchemaDifference,
+    Side,
     TableExtra,
     TableMissing,
     TableReport,
@@ -38,6 +42,21 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
     Reason.STOPPED: "the check was ended before",
 }
+CAUSES: Final[dict[Cause, str]] = {
+    Cause.TIME_ZONE: "another time zone: {columns} {is} {value} on the replica",
+    Cause.LETTER_CASE: "a change of letter case: {columns} {differs} in nothing else",
+    Cause.TRAILING_BLANKS: "lost or added trailing blanks: {columns} {differs} in nothing else",
+    Cause.CHARSET: "text that passed through a wrong character set: {columns}",
+    Cause.NULL_OR_DEFAULT: "NULL in place of a default or empty value: {columns} {is} NULL {side}",
+    Cause.ONE_VALUE: "one statement that ran on one side only: {columns} {is} {value} {side}",
+    Cause.ROUNDING: "rounding: {columns} {agrees} in fewer digits",
+    Cause.CONSTANT_OFFSET: "a lost or repeated count: {columns} {is} off by {value} on the replica",
+    Cause.SWAPPED_COLUMNS: "swapped columns: {columns} have each other's values",
+    Cause.SWAPPED_ROWS: "rows that changed places: they have each other's {columns}",
+    Cause.MISSING_TAIL: "a missing tail: the replica has no row at or behind {columns} = {value}",
+    Cause.EVERY_ROW: "a change of the whole table: {columns} {differs} in every row",
+}
+_SIDES: Final = {Side.SOURCE: "on the source", Side.REPLICA: "on the replica", None: ""}
 _KINDS: Final[dict[type, str]] = {
     ChangedRow: "changed",
     MissingRow: "missing",
@@ -70,6 +89,42 @@ def cell_text(cell: Cell) -> str:
 def key_text(key: Mapping[str, Cell]) -> str:
     """`id='7'`, several columns by commas."""
     return ", ".join(f"{name}={cell_text(value)}" for name, value in key.items())
+
+
+def cause_text(guess: Guess) -> str:
+    """A guess in words that do not pretend to know: `looks like …, in 98 of 100 listed rows`."""
+    single = len(guess.columns) == 1
+    shift = guess.cause in {Cause.TIME_ZONE, Cause.CONSTANT_OFFSET}
+    words = CAUSES[guess.cause].format(
+        columns=" and ".join(filter(None, (", ".join(guess.columns[:-1]), guess.columns[-1]))),
+        value=guess.value if shift else cell_text(guess.value),
+        side=_SIDES[guess.side],
+        **{
+            "is": "is" if single else "are",
+            "differs": "differs" if single else "differ",
+            "agrees": "agrees" if single else "agree",
+        },
+    )
+    share = f"all {guess.listed:,}" if guess.rows == guess.listed else f"{guess.rows:,} of {guess.listed:,}"
+    return f"looks like {words} ({share} listed {'missing' if guess.cause is Cause.MISSING_TAIL else 'changed'} rows)"
+
+
+def errant_text(errant: Errant) -> str:
+    """That a replica has transactions of its own, and what that means."""
+    tables = f"; they touched {', '.join(errant.tables)}" if errant.tables else ""
+    return (
+        f"its binary log has transactions of its own, which the source does not have: {errant.gtids}{tables}. "
+        "A write on the replica itself may have made it differ; to see what they did:"
+    )
+
+
+def errant_command(errant: Errant) -> str:
+    """What shows the errant transactions, to be run on the replica."""
+    log = errant.log or "LOG"
+    if ":" in errant.gtids:
+        return f"mysqlbinlog --include-gtids='{errant.gtids}' --base64-output=decode-rows --verbose {log}"
+    server = errant.gtids.split("-")[1]
+    return f"mariadb-binlog --server-id={server} --base64-output=decode-rows --verbose {log}"
 
 
 def count_text(count: int, word: str) -> str:
