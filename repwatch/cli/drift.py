@@ -15,7 +15,7 @@ from repwatch.app.targets import by_source, choose_cluster, load_settings, repli
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.summary import exit_status, merged, unchecked
+from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
 from repwatch.errors import Interrupted, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
@@ -31,6 +31,7 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     "html": drift_html,
     "markdown": drift_markdown,
 }
+STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "pt": pt_exit_status}
 
 
 @click.command()
@@ -47,6 +48,14 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     show_default=True,
     help="List so many differences of a table; all are counted.",
 )
+@click.option(
+    "--exit-status",
+    "statuses",
+    type=click.Choice(list(STATUSES)),
+    default="repwatch",
+    show_default=True,
+    help="pt: the bits of pt-table-checksum.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @format_option(*RENDERINGS)
 def drift(  # noqa: PLR0913 - an argument for each option
@@ -61,6 +70,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     where: str | None,
     channel: str | None,
     max_differences: int,
+    statuses: str,
     output: Path | None,
     output_format: str,
 ) -> int:
@@ -73,6 +83,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     \b
     Exit status: 0 identical, 1 drift, 2 a replica could not be checked at all (or wrong usage), 3 undecided.
+    With --exit-status pt the sum of: 16 a difference, 64 a table not checked to its end, 8 no replica checked; 0 is clean.
 
     \b
     Examples:
@@ -104,9 +115,11 @@ def drift(  # noqa: PLR0913 - an argument for each option
     _write(RENDERINGS[output_format](report), output)
     if ended.is_set():
         raise Interrupted(ended.number)
+    status = STATUSES[statuses](report)
     if failure is not None and report.verdict is not Verdict.DRIFTED:
+        failure.exit_status = status
         raise failure
-    return exit_status(report)
+    return status
 
 
 class _Ended(Event):

@@ -1,11 +1,12 @@
 """Several reports as one: what a replica of several sources has by another channel is no drift."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from repwatch.drift.report import DriftReport, Proof, Reason, ReplicaReport, TableExtra, TableReport, Verdict
-from repwatch.drift.summary import exit_status, merged, overall
+from repwatch.drift.summary import exit_status, merged, overall, pt_exit_status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -62,3 +63,33 @@ def test_a_channel_without_a_table_of_its_own_is_not_identical(names: tuple[str,
         (Verdict.IDENTICAL, None),
         (Verdict.UNDECIDED, Reason.NOTHING_REPLICATED),
     ]
+
+
+CLEAN, DIFFERENT = table("x", extra=False), table("x", extra=True)
+OPEN = replace(table("y", extra=False), verdict=Verdict.UNDECIDED, reason=Reason.HOT_ROWS, proof=None)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "status", "bits"),
+    [
+        ([(CLEAN,)], 0, 0),
+        ([(DIFFERENT,), (CLEAN,)], 1, 16),
+        ([(CLEAN, OPEN)], 3, 64),
+        ([(DIFFERENT, OPEN)], 1, 16 | 64),
+        ([(CLEAN,), None], 2, 64),
+        ([(DIFFERENT,), None], 1, 16 | 64),
+        ([None, None], 2, 8 | 64),
+    ],
+)
+def test_exit_status(replicas: list[tuple[TableReport, ...] | None], status: int, bits: int) -> None:
+    """None is a replica that could not be checked at all."""
+    parts = [report("a", *(tables or ()), server=f"{number}:1") for number, tables in enumerate(replicas)]
+    found = merged(
+        [
+            part
+            if tables
+            else replace(part, replicas=(replace(part.replicas[0], verdict=Verdict.UNDECIDED, reason=Reason.UNREACHABLE),))
+            for part, tables in zip(parts, replicas, strict=True)
+        ]
+    )
+    assert (exit_status(found), pt_exit_status(found)) == (status, bits)
