@@ -1,6 +1,7 @@
 """A drift report for a terminal."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import assert_never
 
 from repwatch.drift.report import (
@@ -47,7 +48,7 @@ def _lines(report: DriftReport) -> Iterator[str]:
         channel = f", channel {replica.channel}" if replica.channel else ""
         yield f"{label(replica.server, replica.name)}{channel}  {replica_line(replica)}"
         if replica.errant:
-            yield f"  {errant_text(replica.errant)}"
+            yield from wrap(errant_text(replica.errant), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
             yield f"    {errant_command(replica.errant)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
@@ -63,9 +64,10 @@ def _lines(report: DriftReport) -> Iterator[str]:
 
 def _differences(table: TableReport) -> Iterator[str]:
     for guess in table.causes:
-        yield f"    {cause_text(guess)}"
+        yield from wrap(cause_text(guess), 100, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
     for difference in table.differences:
-        yield f"    {_difference(difference)}"
+        if not isinstance(difference, TableMissing | TableExtra):  # the line of the table has said it
+            yield f"    {_difference(difference)}"
     more = table.difference_count - len(table.differences)
     if more:
         yield f"    … and {more:,} more (--max-differences shows more)"

@@ -43,7 +43,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.STOPPED: "the check was ended before",
 }
 CAUSES: Final[dict[Cause, str]] = {
-    Cause.TIME_ZONE: "another time zone: {columns} {is} {value} on the replica",
+    Cause.TIME_ZONE: "another time zone: {columns} {is} shifted by {value} hours on the replica",
     Cause.LETTER_CASE: "a change of letter case: {columns} {differs} in nothing else",
     Cause.TRAILING_BLANKS: "lost or added trailing blanks: {columns} {differs} in nothing else",
     Cause.CHARSET: "text that passed through a wrong character set: {columns}",
@@ -53,7 +53,7 @@ CAUSES: Final[dict[Cause, str]] = {
     Cause.CONSTANT_OFFSET: "a lost or repeated count: {columns} {is} off by {value} on the replica",
     Cause.SWAPPED_COLUMNS: "swapped columns: {columns} have each other's values",
     Cause.SWAPPED_ROWS: "rows that changed places: they have each other's {columns}",
-    Cause.MISSING_TAIL: "a missing tail: the replica has no row at or behind {columns} = {value}",
+    Cause.MISSING_TAIL: "a missing tail: the last rows, from {columns} = {value} on, are not on the replica",
     Cause.EVERY_ROW: "a change of the whole table: {columns} {differs} in every row",
 }
 _SIDES: Final = {Side.SOURCE: "on the source", Side.REPLICA: "on the replica", None: ""}
@@ -146,6 +146,9 @@ def table_line(table: TableReport) -> str:
         notes = f", {count_text(table.difference_count, 'difference')} of no effect on data" if table.difference_count else ""
         return f"identical: {rows}{notes}"
     if table.verdict is Verdict.DRIFTED:
+        for one_sided, side in ((TableMissing, "the source"), (TableExtra, "this replica")):
+            if any(isinstance(difference, one_sided) for difference in table.differences):
+                return f"drifted: the table is on {side} only"
         also = f"; not all settled: {table.reason}" if table.reason else ""
         return f"drifted: {count_text(table.difference_count, 'difference')} ({kinds_text(table)}), source has {rows}{also}"
     reason = REASONS[table.reason] if table.reason else "no reason is known"
