@@ -1,6 +1,10 @@
 """What a report says of the why: causes that the data shows, and a replica's own transactions, on real servers."""
 
 import json
+import subprocess
+import sys
+
+import pytest
 
 from repwatch.drift.report import Cause, Errant, Guess, Side
 from repwatch.render.drift_json import drift_json
@@ -76,3 +80,26 @@ def test_a_write_on_a_replica_is_named_with_its_tables(fresh_star: Sandbox) -> N
     assert cause == Guess(cause=Cause.ONE_VALUE, columns=("v",), rows=3, listed=3, side=Side.REPLICA, value="5")
     wrong.sql("FLUSH BINARY LOGS")  # the newest log has nothing of it
     assert of_replica(run_check(box), wrong).errant == Errant(gtids=gtids, tables=tables, log=log)
+
+
+@pytest.mark.long
+def test_a_table_that_differs_in_each_row_is_counted_in_little_memory(star: Sandbox, schema: str) -> None:
+    """200,000 differences: the list is cut, the count is exact, and nothing grows with it."""
+    table, count = f"{schema}.big", 200_000
+    star.source.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, v INT, pad CHAR(100))")
+    fill(star.source, table, [f"({number}, 0, 'x')" for number in range(count)], 20_000)
+    star.wait_caught_up(120)
+    drift_on(star.replicas[0], f"UPDATE {table} SET v = 1")
+    password = star.credentials.secret(Account.WATCH).text
+    source, replica = (f"mysql://{Account.WATCH}:{password}@{server.address}" for server in star.servers[:2])
+    program = (
+        "import sys\nfrom repwatch.cli.main import main\ntry:\n    main()\nfinally:\n"
+        "    print(*[line for line in open('/proc/self/status') if line.startswith('VmHWM')], file=sys.stderr)"
+    )
+    words = ["drift", "--source", source, "--replica", replica, "--tables", table, "--format", "json"]
+    ended = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    (found,) = json.loads(ended.stdout)["replicas"][0]["tables"]
+    kilobytes = ended.stderr.split()[-2]
+    assert (ended.returncode, found["difference_count"], len(found["differences"])) == (1, count, 100)
+    assert found["causes"] == [{"cause": "one-value", "columns": ["v"], "rows": 100}]
+    assert int(kilobytes) < 100_000
