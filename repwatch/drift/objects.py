@@ -81,8 +81,8 @@ def _changes(
     mine, other = dict(ours.clauses), dict(theirs.clauses)
     for clause in [clause for clause in mine if clause in other]:  # a clause that one flavour lacks says nothing
         before, after = mine[clause], other[clause]
-        if clause == "STATUS" and not static:  # an event is disabled where its effects come by replication
-            differ = after == _ENABLED
+        if clause == "STATUS":  # an event is disabled where its effects come by replication
+            differ = after == _ENABLED if not static else (before == _ENABLED) != (after == _ENABLED)
         elif clause == "ORDER":
             differ = before != after and source.group(ours) == replica.group(theirs)
         else:

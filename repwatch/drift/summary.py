@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from repwatch.drift.report import DriftReport, Effect, Reason, ReplicaReport, SchemaDifference, TableExtra, TableReport, Verdict
 from repwatch.model.topology import ReplicaTarget, ServerSpec
+
+# The manual of pt-table-checksum, "EXIT STATUS".
+PT_NO_REPLICA: Final = 8
+PT_DIFFERENCE: Final = 16
+PT_SKIPPED_TABLE: Final = 64
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -39,9 +45,21 @@ def exit_status(report: DriftReport) -> int:
     """Worst wins, in this order: 1 drift, 2 a replica could not be checked at all, 3 undecided, 0 identical."""
     if report.verdict is Verdict.DRIFTED:
         return 1
-    if any(replica.reason and not any(table.proof for table in replica.tables) for replica in report.replicas):
+    if any(_is_unchecked(replica) for replica in report.replicas):
         return 2
     return 3 if report.verdict is Verdict.UNDECIDED else 0
+
+
+def pt_exit_status(report: DriftReport) -> int:
+    """The bits of pt-table-checksum: 16 a difference, 64 a table that was not checked to its end, 8 no replica was checked."""
+    differs = report.verdict is Verdict.DRIFTED
+    unchecked_replicas = [_is_unchecked(replica) for replica in report.replicas]
+    skipped = any(replica.reason or any(table.reason for table in replica.tables) for replica in report.replicas)
+    return PT_DIFFERENCE * differs | PT_SKIPPED_TABLE * skipped | PT_NO_REPLICA * all(unchecked_replicas)
+
+
+def _is_unchecked(replica: ReplicaReport) -> bool:
+    return replica.reason is not None and not any(table.proof for table in replica.tables)
 
 
 def unchecked(

@@ -12,12 +12,13 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
 from repwatch.flows.drift_definitions import read_all_parts
+from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
@@ -224,6 +225,8 @@ def _replica_report(
             not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
             objects=tuple(item for item in objects.differences if item not in unclaimed_objects),
             not_compared=objects.not_compared,
+            # A table that is unreachable though its replica is not: the source is lost, and not to be asked again.
+            errant=None if any(table.reason is Reason.UNREACHABLE for table in tables) else find_errant(world, number),
             source=str(source.endpoint.address),
             source_name=source.name,
             channels=replica.channels,

@@ -9,10 +9,21 @@ from repwatch.drift.definitions import Comparison, compare_definitions, index_of
 from repwatch.drift.filters import Reach
 from repwatch.drift.parts import portable_parts
 from repwatch.drift.progress import Phase, Progress
-from repwatch.drift.report import Effect, Proof, Reason, SchemaDifference, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.drift.report import (
+    Effect,
+    Guess,
+    Proof,
+    Reason,
+    SchemaDifference,
+    TableExtra,
+    TableMissing,
+    TableReport,
+    Verdict,
+)
 from repwatch.drift.resume import shape_of, unbroken
 from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
+from repwatch.flows.drift_causes import causes_of
 from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
@@ -219,7 +230,7 @@ class TablesCheck:
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
-        return _Open(check=check, source=source, tables=tables, shape=shape)
+        return _Open(check=check, pipeline=pipeline, source=source, tables=tables, shape=shape)
 
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.source.name
@@ -231,7 +242,7 @@ class TablesCheck:
             if self._world.replicas[number].fallen is None and number not in whole:
                 self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally)
+                self._add(number, name, tally, causes_of(self._world, number, opened.pipeline, tally))
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -255,7 +266,7 @@ class TablesCheck:
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally) -> None:
+    def _add(self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = ()) -> None:
         schema = self._schema.get((number, name), ())
         verdict = table_verdict(
             difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
@@ -271,6 +282,7 @@ class TablesCheck:
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
             differences=(*schema, *tally.differences)[: self._most],
+            causes=causes,
         )
 
     def _proof(self, proofs: set[Proof]) -> Proof:
@@ -282,6 +294,7 @@ class _Open:
     """A table that was scanned; rows of it may be in doubt."""
 
     check: TableCheck
+    pipeline: Pipeline
     source: Table
     tables: dict[int, Table]
     shape: str

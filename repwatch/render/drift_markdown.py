@@ -17,8 +17,11 @@ from repwatch.render.drift_words import (
     EFFECTS,
     by_effect,
     by_verdict,
+    cause_text,
     cell_text,
     effects_legend,
+    errant_command,
+    errant_text,
     from_line,
     headline,
     key_text,
@@ -68,6 +71,11 @@ def _replica(report: DriftReport, replica: ReplicaReport) -> Iterator[str]:
     yield ""
     yield _safe(replica_line(replica))
     yield ""
+    if replica.errant:
+        yield f"**Errant transactions**: {_safe(errant_text(replica.errant))}"
+        yield ""
+        yield f"    {errant_command(replica.errant)}"
+        yield ""
     if replica.tables:
         yield "| table | verdict | rows | proved | differences |"
         yield "|---|---|--:|--:|--:|"
@@ -107,6 +115,9 @@ def _table(table: TableReport) -> Iterator[str]:
     yield f"### {_safe(f'{table.schema}.{table.table}')}"
     yield ""
     yield _safe(table_line(table))
+    for guess in table.causes:
+        yield ""
+        yield f"It {_safe(cause_text(guess))}."
     if not table.differences:
         return
     yield ""

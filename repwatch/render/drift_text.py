@@ -1,6 +1,7 @@
 """A drift report for a terminal."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import assert_never
 
 from repwatch.drift.report import (
@@ -21,9 +22,12 @@ from repwatch.render.drift_words import (
     EFFECTS,
     by_effect,
     by_verdict,
+    cause_text,
     cell_text,
     copies_text,
     effects_legend,
+    errant_command,
+    errant_text,
     from_line,
     headline,
     key_text,
@@ -55,6 +59,9 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
         yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
+        if replica.errant:
+            yield from wrap(errant_text(replica.errant), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+            yield f"    {errant_command(replica.errant)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue
@@ -86,8 +93,11 @@ def _sides(difference: SchemaDifference) -> str:
 
 
 def _differences(table: TableReport) -> Iterator[str]:
+    for guess in table.causes:
+        yield from wrap(cause_text(guess), 100, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
     for difference in table.differences:
-        yield f"    {_difference(difference)}"
+        if not isinstance(difference, TableMissing | TableExtra):  # the line of the table has said it
+            yield f"    {_difference(difference)}"
     more = table.difference_count - len(table.differences)
     if more:
         yield f"    … and {more:,} more (--max-differences shows more)"

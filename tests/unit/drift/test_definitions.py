@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from repwatch.drift.definitions import compare_definitions, index_of
+from repwatch.drift.parts import portable_parts
 from repwatch.drift.report import Effect, Reason
 from repwatch.drift.selection import select
 from repwatch.errors import UsageError
@@ -147,6 +148,12 @@ def test_parts(ours: tuple[Part, ...], theirs: tuple[Part, ...] | None, expected
     found = compare_definitions(replace(table(), parts=ours), replace(table(), parts=theirs))
     assert [difference.effect for difference in found.differences] == expected
     assert found.refusal is None
+
+
+def test_between_flavours_only_parts_that_both_spell_alike_count() -> None:
+    check = Part(PartKind.CHECK, "j", "json_valid(`j`)")
+    assert portable_parts(replace(table(), parts=(PLAIN, check, FOREIGN))).parts == (PLAIN, FOREIGN)
+    assert portable_parts(table()).parts is None
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def side(*items: SchemaObject, grants: str = ALL, server: str = "h:1") -> Object
     return Objects(server=server, found={found.name: found for found in items}, sight=sight([grants], "u@%", MARIADB))
 
 
-def effects(source: Objects, replica: Objects) -> list[Effect]:
-    found = object_differences(source, replica, lambda _: True)
+def effects(source: Objects, replica: Objects, *, static: bool = False) -> list[Effect]:
+    found = object_differences(source, replica, lambda _: True, static=static)
     return [difference.effect for differences in found.values() for difference in differences]
 
 
@@ -110,3 +110,11 @@ def test_strictly_an_object_makes_the_verdict() -> None:
     tables: list[TableReport] = []
     assert replica_verdict(tables, [found], None, strict=False) is Verdict.IDENTICAL
     assert replica_verdict(tables, [found], None, strict=True) is Verdict.DRIFTED
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [("ENABLED", "ENABLED", []), ("DISABLED", "SLAVESIDE_DISABLED", []), ("ENABLED", "SLAVESIDE_DISABLED", [Effect.BEHAVIOUR])],
+)
+def test_without_replication_events_run_on_both_sides_or_on_none(ours: str, theirs: str, expected: list[Effect]) -> None:
+    assert effects(side(item(EVENT, STATUS=ours)), side(item(EVENT, STATUS=theirs)), static=True) == expected
