@@ -63,6 +63,14 @@ need_docker() {
   install_packages "${missing[@]}"
 }
 
+# For the test of a drift check under load, and the one beside the tool that most people use.
+need_peers() {
+  local missing=()
+  has sysbench || missing+=(sysbench)
+  has pt-table-checksum || missing+=(percona-toolkit)
+  install_packages "${missing[@]}"
+}
+
 need_mysql() { "$ROOT/scripts/fetch-mysql"; }
 
 # The first Python that is new enough, on standard output.

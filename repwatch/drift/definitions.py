@@ -1,7 +1,7 @@
 """Compares the definitions of a table on source and replica, and says what that means for comparing its rows."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repwatch.drift.parts import attribute_differences, order_difference, part_differences
@@ -21,7 +21,7 @@ class Comparison:
 
     differences: tuple[SchemaDifference, ...]
     columns: tuple[str, ...]
-    convert: frozenset[str]  # text columns whose charsets differ
+    convert: frozenset[str]  # text columns whose charsets differ, and ENUM and SET columns with other members
     long: frozenset[str]  # columns of a long type on one side only
     documents: frozenset[str]  # JSON on one side, text on the other
     key: tuple[str, ...]  # the columns that name a row; empty where only alike rows can be counted
@@ -49,14 +49,13 @@ def compare_definitions(source: Table, replica: Table, *, portable: bool = False
     return Comparison(
         differences=differences,
         columns=columns,
-        convert=frozenset(name for name in columns if _charset_differs(source.column(name), theirs[name])) - documents,
+        convert=frozenset(name for name in columns if _text_differs(source.column(name), theirs[name])) - documents,
         long=frozenset(name for name in columns if kind_of(source.column(name)) is not kind_of(theirs[name])),
         documents=documents,
         key=key,
         index=index,
         ordered_key=_ordered(index, source, theirs),
-        # What a document says is found out here, one by one; alike rows are counted by their server.
-        refusal=_refusal(source) or (Reason.UNSUPPORTED_TYPE if documents and not key else None),
+        refusal=_refusal(source, replica, key, documents),
     )
 
 
@@ -72,8 +71,13 @@ def index_of(table: Table, columns: tuple[str, ...]) -> str:
     return next((index.name for index in table.indexes if _readable(index) and _of_now(table, index.columns) == columns), "")
 
 
-def _refusal(source: Table) -> Reason | None:
+def _refusal(source: Table, replica: Table, key: Sequence[str], documents: Collection[str]) -> Reason | None:
     if any(kind_of(column) is None for column in source.columns if is_compared(column)):
+        return Reason.UNSUPPORTED_TYPE
+    if any(_ambiguous(source.column(name), replica.column(name)) for name in key):
+        return Reason.SCHEMA_DIFFERS
+    # What a document says is found out here, one by one; alike rows are counted by their server.
+    if documents and not key:
         return Reason.UNSUPPORTED_TYPE
     return None
 
@@ -231,6 +235,20 @@ def _charset_differs(ours: Column, theirs: Column) -> bool:
     return mine != other and not (mine in _UTF8 and other in _UTF8)
 
 
+def _text_differs(ours: Column, theirs: Column) -> bool:
+    return _charset_differs(ours, theirs) or _members_differ(ours, theirs)
+
+
+def _members_differ(ours: Column, theirs: Column) -> bool:
+    """True if a number of an ENUM or SET may mean something else on the other side; its text does not."""
+    return kind_of(ours) is Kind.CHOICE and ours.column_type != theirs.column_type
+
+
+def _ambiguous(ours: Column, theirs: Column) -> bool:
+    """True for a key with other members, one of them '': as text, the invalid value 0 is the same."""
+    return _members_differ(ours, theirs) and "''" in f"{ours.column_type}{theirs.column_type}"
+
+
 def _ordered(index: Sequence[str], source: Table, theirs: Mapping[str, Column]) -> tuple[str, ...]:
     """Ranges may be cut by these columns only: where collations differ, `k <= 'c'` means different rows on the two sides."""
     names: list[str] = []
@@ -238,7 +256,7 @@ def _ordered(index: Sequence[str], source: Table, theirs: Mapping[str, Column]) 
         ours, other = source.column(name), theirs.get(name)
         if other is None or ours.collation != other.collation or ours.charset != other.charset:
             break
-        if kind_of(ours) is Kind.CHOICE and ours.column_type != other.column_type:
+        if _members_differ(ours, other):
             break
         names.append(name)
     return tuple(names)

@@ -34,7 +34,7 @@ EVERYTHING = KeyRange()
 
 @dataclass(frozen=True, slots=True)
 class KeyColumn:
-    """A column of the key. `convert`: its charsets differ between the servers, so its text travels as utf8mb4."""
+    """A column of the key. `convert`: charset or members differ between the servers, so its text travels, as utf8mb4."""
 
     column: Column
     convert: bool = False
@@ -48,7 +48,7 @@ class KeyColumn:
 def key_expression(key: KeyColumn) -> str:
     """What is selected as a key's value: exact, and the same on every server for the same value."""
     kind = kind_of(key.column)
-    if kind in TEXTUAL and key.convert:
+    if kind in (*TEXTUAL, Kind.CHOICE) and key.convert:
         return f"HEX(CONVERT({key.name} USING utf8mb4))"
     if kind in (*TEXTUAL, Kind.BYTES, Kind.LONG_BYTES):
         return f"HEX({key.name})"
@@ -60,7 +60,7 @@ def key_literal(key: KeyColumn, value: str) -> str:
     kind = kind_of(key.column)
     if kind in (Kind.BYTES, Kind.LONG_BYTES):
         return f"x'{value}'"
-    if kind in TEXTUAL:
+    if kind in TEXTUAL or (kind is Kind.CHOICE and key.convert):
         # The bytes in the column's own charset; a literal's collation yields to the column's.
         return f"_{'utf8mb4' if key.convert else key.column.charset} x'{value}'"
     if kind is Kind.FLOAT:

@@ -21,8 +21,6 @@ from repwatch.sql.quoting import quote_name, quote_table, quote_text
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
 SHOWN_VALUE: Final = 16384
 CONCAT_LIMIT: Final = 64 * 1024 * 1024
-# A server keeps so many warnings of a statement; the one that counts may come after them.
-WARNINGS_KEPT: Final = 1024
 # "… is deprecated": says nothing about the value. All other warnings make a signature void.
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
@@ -155,7 +153,6 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
     setup = (
         bounded,
         f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
-        f"SET SESSION max_error_count = {WARNINGS_KEPT}",
         f"SET SESSION lock_wait_timeout = {max(1, min(15, round(statement_seconds)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         f"SET SESSION {read_only} = ON",
@@ -179,8 +176,8 @@ def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: 
     """
     rows = int(row[0] or b"0")
     harmless = _HARMLESS_WARNINGS | {1292} if narrowed else _HARMLESS_WARNINGS
-    untold = len(warnings) >= WARNINGS_KEPT or any(number not in harmless for number, _ in warnings)
-    if untold or (rows and None in row):
+    # Warnings that the server did not keep stand there as one with the number 0: any of them may be the one that counts.
+    if any(number not in harmless for number, _ in warnings) or (rows and None in row):
         return Signature(rows=rows, digest="", void=True)
     return Signature(rows=rows, digest=" ".join((part or b"").decode() for part in row[1:]))
 
@@ -247,6 +244,7 @@ class ShownValue:
     length: int = 0
     digest: str = ""
     form: str = ""
+    invalid: bool = False  # the value 0 of an ENUM, which reads like a member ''
 
     def same_as(self, other: "ShownValue") -> bool:
         """True if both are one value; documents may be spelled differently."""
@@ -263,7 +261,8 @@ def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
         size, form = int(length or b"0") if digest else 0, forms.get(column.name, "")
-        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form)
+        invalid = kind_of(column) is Kind.CHOICE and length == b"1"
+        found[column.name] = ShownValue(content, size, (digest or b"").decode(), form, invalid)
         position += 3
     return found
 
@@ -285,5 +284,7 @@ def _shown(column: Column) -> str:
         value = f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind is Kind.JSON else value
         cut = f"LENGTH({value}) > {SHOWN_VALUE}"
         return f"LEFT({value}, IF({cut}, {LONG_VALUE}, {SHOWN_VALUE})), LENGTH({value}), IF({cut}, SHA2({value}, 256), NULL)"
-    shown = name if kind in (Kind.CHOICE, Kind.TEXT, Kind.BYTES) else plain(column)
+    if kind is Kind.CHOICE:
+        return f"{name}, {name} + 0 = 0, NULL"
+    shown = name if kind in (Kind.TEXT, Kind.BYTES) else plain(column)
     return f"{shown}, 0, NULL"

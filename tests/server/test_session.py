@@ -161,7 +161,17 @@ def test_affected_rows_and_warnings(session: Session, schema: str) -> None:
     session.execute(f"CREATE TABLE {schema}.w (id INT PRIMARY KEY, v TINYINT)")
     assert session.execute(f"INSERT INTO {schema}.w VALUES (1, 1), (2, 999)") == 2
     assert [number for number, _ in session.warnings()] == [1264]
-    assert session.execute(f"SELECT * FROM {schema}.w") == 2
+    session.execute("SET SESSION max_error_count = 2")
+    session.execute(f"UPDATE IGNORE {schema}.w SET v = 1000")
+    assert [number for number, _ in session.warnings()] == [1264, 1264]
+    session.execute(f"INSERT INTO {schema}.w VALUES (3, 999), (4, 999), (5, 999)")
+    assert [number for number, _ in session.warnings()] == [1264, 1264, 0], "what was not kept is told"
+    session.execute("SET SESSION max_error_count = 0")
+    session.execute(f"DELETE FROM {schema}.w WHERE id > 2")
+    assert session.warnings() == []
+    session.execute(f"INSERT INTO {schema}.w VALUES (3, 999)")
+    assert [number for number, _ in session.warnings()] == [0]
+    assert session.execute(f"SELECT * FROM {schema}.w") == 3
     assert session.query(f"DELETE FROM {schema}.w").rows == []
 
 

@@ -164,10 +164,15 @@ class Session:
         return [dict(zip(result.columns, map(as_text, row), strict=True)) for row in result.rows]
 
     def warnings(self) -> list[tuple[int, str]]:
-        """The warnings of the last statement, as (number, text). Their number came with its answer: none costs nothing."""
-        if not self._warned:
+        """The warnings of the last statement, as (number, text). Their number came with its answer: none costs nothing.
+
+        A server keeps `max_error_count` of them; what is missing stands at the end as one warning with the number 0.
+        """
+        count = self._warned
+        if not count:
             return []
-        return [(int(as_text(code) or 0), as_text(text) or "") for _, code, text in self.query("SHOW WARNINGS").rows]
+        kept = [(int(as_text(code) or 0), as_text(text) or "") for _, code, text in self.query("SHOW WARNINGS").rows]
+        return kept if len(kept) >= count else [*kept, (0, f"{count - len(kept)} more were not kept")]
 
     @property
     def connection_id(self) -> int:

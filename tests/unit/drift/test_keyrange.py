@@ -115,6 +115,8 @@ def test_literals() -> None:
     """A literal compares in the column's own order: bytes in its charset, doubles as doubles, members by number."""
     assert key_literal(column("k", "varchar", "latin1"), "C4") == "_latin1 x'C4'"
     assert key_literal(KeyColumn(column("k", "varchar", "latin1").column, convert=True), "C384") == "_utf8mb4 x'C384'"
+    assert key_literal(KeyColumn(column("k", "enum", "latin1").column, convert=True), "61") == "_utf8mb4 x'61'"
+    assert key_literal(column("k", "enum", "latin1"), "2") == "2"
     assert key_literal(column("k", "varbinary"), "00FF") == "x'00FF'"
     assert key_literal(column("k", "double"), "0.1") == "0.1e0"
     assert key_literal(column("k", "double"), "5e-324") == "5e-324"

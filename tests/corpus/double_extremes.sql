@@ -1,0 +1,12 @@
+-- The largest, the smallest, and neighbours.
+-- source
+CREATE TABLE t (id INT PRIMARY KEY, d DOUBLE);
+INSERT INTO t VALUES (1, 1.7976931348623157e308), (2, 2.2250738585072014e-308), (3, 9007199254740992), (4, -1e-300), (5, 0.1e0 + 0.2e0);
+-- replica
+UPDATE t SET d = 1.7976931348623155e308 WHERE id = 1;
+UPDATE t SET d = 2.225073858507202e-308 WHERE id = 2;
+UPDATE t SET d = 9007199254740994 WHERE id = 3;
+UPDATE t SET d = 1e-300 WHERE id = 4;
+UPDATE t SET d = 0.3e0 WHERE id = 5;
+-- expect
+-- changed 1..5: d

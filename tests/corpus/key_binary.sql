@@ -1,0 +1,8 @@
+-- Sixteen bytes, as UUIDs are often kept.
+-- source
+CREATE TABLE t (id BINARY(16) PRIMARY KEY, v INT);
+INSERT INTO t SELECT UNHEX(CONCAT(LPAD(i, 30, '0'), 'FF')), 1 FROM numbers.n WHERE i <= 2500;
+-- replica
+UPDATE t SET v = 2 WHERE id = UNHEX('000000000000000000000000001234FF');
+-- expect
+-- changed "0x000000000000000000000000001234FF": v

@@ -1,0 +1,10 @@
+-- The smallest and the largest BIGINT.
+-- source
+CREATE TABLE t (id BIGINT PRIMARY KEY, v INT);
+INSERT INTO t VALUES (-9223372036854775808, 1), (-9007199254740993, 1), (0, 1), (9223372036854775807, 1);
+-- replica
+UPDATE t SET v = 2 WHERE id <> 0;
+-- expect
+-- changed -9223372036854775808: v
+-- changed -9007199254740993: v
+-- changed 9223372036854775807: v
