@@ -20,7 +20,7 @@ from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.summary import exit_status, merged, unchecked
+from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import Interrupted, ServerError, UsageError
 from repwatch.flows.discover import settle_source
@@ -39,6 +39,7 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     "html": drift_html,
     "markdown": drift_markdown,
 }
+STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "pt": pt_exit_status}
 
 
 @click.command()
@@ -47,6 +48,8 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
 @click.option("--tables", multiple=True, metavar="PATTERN", help="Check these alone: 'db.table', shell wildcards; repeatable.")
 @click.option("--exclude-tables", multiple=True, metavar="PATTERN", help="Leave these out; repeatable.")
 @click.option("--where", metavar="CONDITION", help="Compare only rows that meet it, on each table; times are UTC.")
+@click.option("--strict", is_flag=True, help="Let every difference of definitions count, also what touches no data.")
+@click.option("--users", is_flag=True, help="Compare accounts and grants too.")
 @click.option("--channel", metavar="NAME", help="Check this replication channel alone.")
 @click.option(
     "--from", "reference", metavar="SERVER", help="Compare with this trusted replica; the source's tables are not read."
@@ -74,6 +77,14 @@ RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
     help="Read the source for at most this share of the time, in percent.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
+@click.option(
+    "--exit-status",
+    "statuses",
+    type=click.Choice(list(STATUSES)),
+    default="repwatch",
+    show_default=True,
+    help="pt: the bits of pt-table-checksum.",
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @format_option(*RENDERINGS)
 def drift(  # noqa: PLR0913 - an argument for each option
@@ -86,6 +97,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     tables: tuple[str, ...],
     exclude_tables: tuple[str, ...],
     where: str | None,
+    strict: bool,
+    users: bool,
     channel: str | None,
     reference: str | None,
     static: bool,
@@ -93,6 +106,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     max_threads_running: int,
     load: int,
     resume: bool,
+    statuses: str,
     output: Path | None,
     output_format: str,
 ) -> int:
@@ -107,10 +121,14 @@ def drift(  # noqa: PLR0913 - an argument for each option
     --from names one of the replicas by name or host:port: the others of its source are compared with it. --static takes --source
     and --replica as any two servers, also MySQL beside MariaDB.
 
+    Definitions are compared as well: tables, views, triggers, routines, events, sequences. What differs there is listed; it
+    makes the verdict only where it touches data, or with --strict.
+
     --where takes comparisons of columns with values, as in id > 1000 AND status = 'N', and no functions of the moment.
 
     \b
     Exit status: 0 identical, 1 drift, 2 a replica could not be checked at all (or wrong usage), 3 undecided.
+    With --exit-status pt the sum of: 16 a difference, 64 a table not checked to its end, 8 no replica checked; 0 is clean.
 
     \b
     Examples:
@@ -146,6 +164,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 where=where,
                 max_differences=max_differences,
                 limits=Limits(threads_running=max_threads_running, load=load),
+                strict=strict,
+                users=users,
             )
             start, path = clock.now(), _journal_path(settings, spec, request)
             try:
@@ -165,9 +185,11 @@ def drift(  # noqa: PLR0913 - an argument for each option
     _write(RENDERINGS[output_format](report), output)
     if ended.is_set():
         raise Interrupted(ended.number)
+    status = STATUSES[statuses](report)
     if failure is not None and report.verdict is not Verdict.DRIFTED:
+        failure.exit_status = status
         raise failure
-    return exit_status(report)
+    return status
 
 
 def _journaled(

@@ -4,11 +4,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from repwatch.drift.parts import attribute_differences, order_difference, part_differences
 from repwatch.drift.report import Effect, Reason, SchemaDifference
 from repwatch.model.schema import Column, Index, Table
 from repwatch.sql.encoding import BINARY, TEXTUAL, Kind, is_compared, kind_of
+from repwatch.sql.expression import canonical
 
 _UTF8 = frozenset({"utf8", "utf8mb3", "utf8mb4"})
+_WORST_FIRST = (Effect.DATA, Effect.BEHAVIOUR, Effect.NONE)
 _TRANSACTIONAL = frozenset({"innodb", "rocksdb", "tokudb"})
 
 
@@ -29,7 +32,8 @@ class Comparison:
 
 def compare_definitions(source: Table, replica: Table, *, portable: bool = False) -> Comparison:
     """Compare two definitions of one table. `portable`: of servers that may be of different flavours and versions."""
-    differences = tuple(_differences(source, replica, portable))
+    found = _differences(source, replica, portable)
+    differences = tuple(sorted(found, key=lambda difference: _WORST_FIRST.index(difference.effect)))
     theirs = {column.name: column for column in replica.columns}
     columns = tuple(
         column.name
@@ -148,6 +152,8 @@ def _differences(source: Table, replica: Table, portable: bool) -> Iterator[Sche
     for column in replica.columns:
         if column.name not in ours:
             yield SchemaDifference("column", column.name, None, column.column_type, Effect.BEHAVIOUR)
+    yield from order_difference(source, replica)
+    yield from part_differences(source, replica)
 
 
 def _is_read(column: Column, portable: bool) -> bool:
@@ -172,6 +178,7 @@ def _column_differences(ours: Column, theirs: Column, portable: bool) -> Iterato
         if portable:  # the values were compared
             effect = Effect.NONE if ours.generated and theirs.generated else Effect.BEHAVIOUR
         yield SchemaDifference("generated", ours.name, ours.generated or None, theirs.generated or None, effect)
+    yield from attribute_differences(ours, theirs)
 
 
 def _null(column: Column) -> str:
@@ -179,7 +186,7 @@ def _null(column: Column) -> str:
 
 
 def _expression(column: Column) -> str:
-    return re.sub(r"[\s`()]+", "", column.generated).lower()
+    return canonical(column.generated)
 
 
 def _type_text(column: Column) -> str:

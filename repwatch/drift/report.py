@@ -42,6 +42,8 @@ class Reason(StrEnum):
     UNSUPPORTED_TYPE = "unsupported-type"
     INEXACT_NUMBERS = "inexact-numbers"  # of JSON documents: one of the servers cannot keep all of their digits
     STOPPED = "stopped"  # the check was ended before it got there
+    OTHER_FLAVOUR = "other-flavour"  # of definitions that the two flavours spell differently
+    HIDDEN = "hidden"  # the account may not see all definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,45 @@ class TableExtra:
 Difference = MissingRow | ExtraRow | ChangedRow | CountedRow | SchemaDifference | TableMissing | TableExtra
 
 
+class Cause(StrEnum):
+    """What the listed differences of a table look like. A guess, never a fact."""
+
+    TIME_ZONE = "time-zone"  # times are apart by the same whole (or half) hours
+    LETTER_CASE = "letter-case"
+    TRAILING_BLANKS = "trailing-blanks"
+    CHARSET = "charset"  # text went through a charset that it was not in: '?' or UTF-8 read as latin1
+    NULL_OR_DEFAULT = "null-or-default"  # NULL on one side, the default or an empty value on the other
+    ONE_VALUE = "one-value"  # one and the same value in all changed rows of one side: one statement
+    ROUNDING = "rounding"
+    CONSTANT_OFFSET = "constant-offset"
+    SWAPPED_COLUMNS = "swapped-columns"
+    SWAPPED_ROWS = "swapped-rows"
+    MISSING_TAIL = "missing-tail"  # the replica has nothing at or behind the first missing row
+    EVERY_ROW = "every-row"  # a column differs in each row of the table
+
+
+class Side(StrEnum):
+    """One of the two servers that are compared."""
+
+    SOURCE = "source"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A cause that `rows` of the `listed` rows of its kind (missing, or changed) agree with.
+
+    `value` is the one value, the shift (replica less source) or where the tail begins; `side` where the value or NULL is.
+    """
+
+    cause: Cause
+    columns: tuple[str, ...]
+    rows: int
+    listed: int
+    side: Side | None = None
+    value: Cell = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableReport:
     """One table on one replica. `differences` may be cut; `difference_count` never is."""
@@ -140,6 +181,29 @@ class TableReport:
     rows_proved: int
     difference_count: int
     differences: tuple[Difference, ...] = ()
+    causes: tuple[Guess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errant:
+    """Transactions in a replica's binary log that the source does not have: somebody wrote to the replica itself.
+
+    `tables`: what some of them touched, as far as the log was read. A write with sql_log_bin = 0 leaves no trace here.
+    """
+
+    gtids: str  # MySQL: the set; MariaDB: the last one of each domain
+    tables: tuple[str, ...] = ()
+    log: str = ""  # the binary log that has the last of them, if it was found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCompared:
+    """Definitions of which nothing is known: neither equal nor different."""
+
+    what: str  # as of a difference: view, trigger, …
+    server: str  # where they could not be read
+    reason: Reason
+    grant: str | None = None  # what would show them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,10 +220,13 @@ class ReplicaReport:
     tables: tuple[TableReport, ...] = ()
     not_replicated: tuple[str, ...] = ()
     objects: tuple[SchemaDifference, ...] = ()
+    errant: Errant | None = None
+    not_compared: tuple[NotCompared, ...] = ()
     source: str = ""  # the server that it was compared with
     source_name: str | None = None
     channels: int = 1  # of it, from different sources; a table that came by another one is not extra
     unclaimed: tuple[TableReport, ...] = ()  # tables that its other sources may have, and this one has not
+    unclaimed_objects: tuple[SchemaDifference, ...] = ()  # likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,3 +242,4 @@ class DriftReport:
     left_out: tuple[str, ...] = ()  # tables of known tools, left out by name
     stands_for: str | None = None  # the source's label where the replicas were compared with one of them instead
     where: str | None = None  # only the rows that this condition chooses were compared
+    strict: bool = False  # differences of definitions that touch no data count too

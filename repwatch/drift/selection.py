@@ -62,6 +62,11 @@ def matches_any(name: TableName, patterns: Collection[str]) -> bool:
     return any(matches(name, pattern) for pattern in patterns)
 
 
+def is_tool_schema(schema: str) -> bool:
+    """True for a schema that belongs to a known tool as a whole."""
+    return f"{schema}.*" in {pattern for pattern, _ in _TOOL_TABLES}
+
+
 def _is_tool_table(table: Table) -> bool:
     columns = {column.name.lower() for column in table.columns}
     return any(matches(table.name, pattern) and needed <= columns for pattern, needed in _TOOL_TABLES)

@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from repwatch.drift.report import DriftReport, Effect, Reason, ReplicaReport, SchemaDifference, TableExtra, TableReport, Verdict
 from repwatch.model.topology import ReplicaTarget, ServerSpec
+
+# The manual of pt-table-checksum, "EXIT STATUS".
+PT_NO_REPLICA: Final = 8
+PT_DIFFERENCE: Final = 16
+PT_SKIPPED_TABLE: Final = 64
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -16,20 +22,44 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.IDENTICAL
 
 
-def table_verdict(*, difference_count: int, schema: Sequence[SchemaDifference], reason: Reason | None) -> Verdict:
-    """Of one table: what was found counts even where something else could not be read."""
-    if difference_count or any(difference.effect is Effect.DATA for difference in schema):
+def table_verdict(
+    *, difference_count: int, schema: Sequence[SchemaDifference], reason: Reason | None, strict: bool = False
+) -> Verdict:
+    """Of one table: what was found counts even where something else could not be read. `strict`: also what touches no data."""
+    if difference_count or any(strict or difference.effect is Effect.DATA for difference in schema):
         return Verdict.DRIFTED
     return Verdict.UNDECIDED if reason else Verdict.IDENTICAL
+
+
+def replica_verdict(
+    tables: Sequence[TableReport], objects: Sequence[SchemaDifference], reason: Reason | None, *, strict: bool
+) -> Verdict:
+    """Of one replica: what hinders a part of its check leaves it undecided at best."""
+    if strict and objects:
+        return Verdict.DRIFTED
+    verdict = overall(table.verdict for table in tables)
+    return Verdict.UNDECIDED if reason is not None and verdict is Verdict.IDENTICAL else verdict
 
 
 def exit_status(report: DriftReport) -> int:
     """Worst wins, in this order: 1 drift, 2 a replica could not be checked at all, 3 undecided, 0 identical."""
     if report.verdict is Verdict.DRIFTED:
         return 1
-    if any(replica.reason and not any(table.proof for table in replica.tables) for replica in report.replicas):
+    if any(_is_unchecked(replica) for replica in report.replicas):
         return 2
     return 3 if report.verdict is Verdict.UNDECIDED else 0
+
+
+def pt_exit_status(report: DriftReport) -> int:
+    """The bits of pt-table-checksum: 16 a difference, 64 a table that was not checked to its end, 8 no replica was checked."""
+    differs = report.verdict is Verdict.DRIFTED
+    unchecked_replicas = [_is_unchecked(replica) for replica in report.replicas]
+    skipped = any(replica.reason or any(table.reason for table in replica.tables) for replica in report.replicas)
+    return PT_DIFFERENCE * differs | PT_SKIPPED_TABLE * skipped | PT_NO_REPLICA * all(unchecked_replicas)
+
+
+def _is_unchecked(replica: ReplicaReport) -> bool:
+    return replica.reason is not None and not any(table.proof for table in replica.tables)
 
 
 def unchecked(
@@ -65,7 +95,8 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
     Raises IndexError if there is none.
     """
     first = reports[0]
-    replicas = _across_channels([replica for report in reports for replica in report.replicas])
+    strict = any(report.strict for report in reports)
+    replicas = _across_channels([replica for report in reports for replica in report.replicas], strict=strict)
     return replace(
         first,
         verdict=overall(replica.verdict for replica in replicas),
@@ -73,18 +104,18 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
         finished=max(report.finished for report in reports),
         replicas=replicas,
         left_out=tuple(sorted({name for report in reports for name in report.left_out})),
+        strict=strict,
     )
 
 
-def judged(replica: ReplicaReport) -> ReplicaReport:
-    """The replica with the verdict and the reason that follow from its tables."""
+def judged(replica: ReplicaReport, *, strict: bool) -> ReplicaReport:
+    """The replica with the verdict and the reason that follow from its tables and objects."""
     reason = replica.reason
     if replica.not_replicated and not replica.tables:
         reason = reason or Reason.NOTHING_REPLICATED
-    verdict = overall(table.verdict for table in replica.tables)
-    if reason is not None and verdict is Verdict.IDENTICAL:
-        verdict = Verdict.UNDECIDED
-    return replace(replica, verdict=verdict, reason=reason)
+    if strict and replica.not_compared:
+        reason = reason or replica.not_compared[0].reason
+    return replace(replica, verdict=replica_verdict(replica.tables, replica.objects, reason, strict=strict), reason=reason)
 
 
 def full_name(table: TableReport) -> str:
@@ -97,17 +128,22 @@ def is_extra(table: TableReport) -> bool:
     return any(isinstance(difference, TableExtra) for difference in table.differences)
 
 
-def _across_channels(replicas: Sequence[ReplicaReport]) -> tuple[ReplicaReport, ...]:
-    """A table that none of all the sources of a replica has is extra there."""
-    return tuple(_with_extra(replica, [other for other in replicas if other.server == replica.server]) for replica in replicas)
+def _across_channels(replicas: Sequence[ReplicaReport], *, strict: bool) -> tuple[ReplicaReport, ...]:
+    """A table or object that none of all the sources of a replica has is extra there."""
+    return tuple(
+        _with_extra(replica, [other for other in replicas if other.server == replica.server], strict=strict)
+        for replica in replicas
+    )
 
 
-def _with_extra(replica: ReplicaReport, by_source: Sequence[ReplicaReport]) -> ReplicaReport:
+def _with_extra(replica: ReplicaReport, by_source: Sequence[ReplicaReport], *, strict: bool) -> ReplicaReport:
     if len({other.source for other in by_source}) < replica.channels:
         return replica
     names = set.intersection(*({full_name(table) for table in other.unclaimed} for other in by_source))
     extra = tuple(table for table in replica.unclaimed if full_name(table) in names)
-    if not extra:
+    beside = set.intersection(*({(item.what, item.name) for item in other.unclaimed_objects} for other in by_source))
+    objects = tuple(item for item in replica.unclaimed_objects if (item.what, item.name) in beside)
+    if not extra and not objects:
         return replica
     return judged(
         replace(
@@ -115,5 +151,7 @@ def _with_extra(replica: ReplicaReport, by_source: Sequence[ReplicaReport]) -> R
             reason=None if replica.reason is Reason.NOTHING_REPLICATED else replica.reason,
             tables=(*replica.tables, *extra),
             not_replicated=tuple(name for name in replica.not_replicated if name not in names),
-        )
+            objects=(*replica.objects, *objects),
+        ),
+        strict=strict,
     )

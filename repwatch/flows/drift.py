@@ -12,14 +12,17 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
+from repwatch.flows.drift_definitions import read_all_parts
+from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
+from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
@@ -47,6 +50,8 @@ class CheckRequest:
     reference: ReplicaTarget | None = None  # a trusted replica that is read instead of the source
     static: bool = False  # no replication between the servers: they are compared as they stand
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
+    users: bool = False  # compare accounts and their grants too
+    strict: bool = False  # differences of definitions that touch no data count too
 
 
 NO_JOURNAL: Final = NoJournal()
@@ -102,6 +107,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits, paused),
             condition=condition,
             static=request.static,
+            strict=request.strict,
         )
         return _check_tables(world, request, started, Telling(progress, journal))
     finally:
@@ -142,16 +148,20 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         every |= tables
     selection = select(every.values(), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
+    read_all_parts(world)
+    scope = _object_scope(request, selection.chosen)
     found: dict[int, ReplicaReport] = {}  # by the identity of the replica's side
     # One that is meant to be behind holds up no other: those are checked first, in a pass of their own.
     for delay in sorted({replica.delay for replica in world.replicas}):
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
+        objects = ObjectsCheck(part, scope).run()
         work = TablesCheck(
             part, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal
         )
         work.run()
         for number, replica in enumerate(part.replicas):
-            found[id(replica)] = _replica_report(part, number, work.reports(number), selection.chosen)
+            beside = objects.get(number, ObjectsResult())
+            found[id(replica)] = _replica_report(part, number, work.reports(number), beside, selection.chosen)
     replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
@@ -163,7 +173,14 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         left_out=tuple(str(name) for name in selection.left_out),
         stands_for=request.source.label if request.reference else None,
         where=world.condition.text if world.condition else None,
+        strict=world.strict,
     )
+
+
+def _object_scope(request: CheckRequest, chosen: Sequence[TableName]) -> ObjectScope:
+    """Views and the like are compared in the schemas of the chosen tables; in all where no table is named."""
+    schemas = frozenset(name.schema for name in chosen) if request.tables else None
+    return ObjectScope(schemas=schemas, exclude=request.exclude, users=request.users)
 
 
 def _run(statement: str, db: Database) -> None:
@@ -186,12 +203,14 @@ def _try_condition(world: CheckWorld, chosen: Sequence[TableName]) -> None:
 
 
 def _replica_report(
-    world: CheckWorld, number: int, tables: tuple[TableReport, ...], chosen: Sequence[TableName]
+    world: CheckWorld, number: int, tables: tuple[TableReport, ...], objects: ObjectsResult, chosen: Sequence[TableName]
 ) -> ReplicaReport:
     replica = world.replicas[number]
     server, source = replica.target.server, world.source.spec
     # With several sources, what this one lacks may be another's: only the checks of all of them tell (`merged`).
-    unclaimed = tuple(table for table in tables if is_extra(table)) if replica.channels > 1 else ()
+    several = replica.channels > 1
+    unclaimed = tuple(table for table in tables if several and is_extra(table))
+    unclaimed_objects = tuple(item for item in objects.differences if several and item.source is None)
     filtered = {str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED}
     return judged(
         ReplicaReport(
@@ -204,9 +223,15 @@ def _replica_report(
             reason=replica.fallen,
             tables=tuple(table for table in tables if table not in unclaimed),
             not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
+            objects=tuple(item for item in objects.differences if item not in unclaimed_objects),
+            not_compared=objects.not_compared,
+            # A table that is unreachable though its replica is not: the source is lost, and not to be asked again.
+            errant=None if any(table.reason is Reason.UNREACHABLE for table in tables) else find_errant(world, number),
             source=str(source.endpoint.address),
             source_name=source.name,
             channels=replica.channels,
             unclaimed=unclaimed,
-        )
+            unclaimed_objects=unclaimed_objects,
+        ),
+        strict=world.strict,
     )

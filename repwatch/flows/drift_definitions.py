@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from repwatch.errors import ServerError
-from repwatch.flows.drift_meet import read_columns, read_tables
+from repwatch.errors import ServerError, StatementRefused
+from repwatch.flows.drift_meet import read_columns, read_parts, read_whole_table, with_parts
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import Column, Table, TableName
@@ -17,6 +18,27 @@ T = TypeVar("T")
 Definitions = tuple[Table | None, dict[int, Table | None]]
 
 
+def read_all_parts(world: CheckWorld) -> None:
+    """Read the parts of all tables, on all servers at once; they stay unread on a server that refuses.
+
+    A replica that does not answer falls; a source that does not is told of by its tables.
+    """
+    asked = {number: world.replicas[number].lane.submit(read_parts) for number in world.standing()}
+    with suppress(ServerError):
+        parts = world.source.lane.submit(read_parts).result()
+        world.source.tables = {name: with_parts(table, parts) for name, table in world.source.tables.items()}
+    for number, future in asked.items():
+        replica = world.replicas[number]
+        try:
+            parts = future.result()
+        except StatementRefused:
+            continue
+        except ServerError as error:
+            replica.fallen = fall_reason(error)
+            continue
+        replica.tables = {name: with_parts(table, parts) for name, table in replica.tables.items()}
+
+
 def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Definitions | None:
     """One table's definition on the source, then on the replicas that have reached its position, then on the source again.
 
@@ -24,18 +46,18 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     """
 
     def first(db: Database) -> tuple[Table | None, str]:
-        return read_tables(db, name).get(name), note_position(world, db)
+        return read_whole_table(db, name), note_position(world, db)
 
     table, position = source_answer(world.source.lane.submit(first))
 
     def on_replica(db: Database, number: int) -> Table | None:
         await_position(world, db, world.replicas[number], position)
-        return read_tables(db, name).get(name)
+        return read_whole_table(db, name)
 
     asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
     theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
-    again = source_answer(world.source.lane.submit(lambda db: read_tables(db, name).get(name)))
-    if not same_definition(table, again):
+    again = source_answer(world.source.lane.submit(lambda db: read_whole_table(db, name)))
+    if not same_definition(table, again) or (table and again and table.parts != again.parts):
         return None
     return table, {number: future.result() for number, future in theirs.items()}
 
@@ -77,10 +99,14 @@ def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table])
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:
-    """True if both are the same table; the optimizer's estimates do not count."""
+    """True if rows of both mean the same; the optimizer's estimates do not count, nor do parts: an index may come and go."""
     if one is None or other is None:
         return one is other
-    return replace(one, estimated_rows=0, estimated_row_bytes=0) == replace(other, estimated_rows=0, estimated_row_bytes=0)
+    return _bare(one) == _bare(other)
+
+
+def _bare(table: Table) -> Table:
+    return replace(table, estimated_rows=0, estimated_row_bytes=0, indexes=(), parts=None)
 
 
 def _stands(world: CheckWorld, number: int, future: "Future[T]") -> bool:

@@ -1,7 +1,8 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
@@ -10,11 +11,12 @@ from repwatch.errors import PrivilegeMissing, Refused, ServerError
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
-from repwatch.model.schema import Column, Table, TableName
+from repwatch.model.schema import Column, Part, Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Database
 from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
+from repwatch.sql.table_parts import part_readers
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -122,17 +124,18 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
 
 
 def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
-    """The user's tables of a server, as the account may see them; or one of them."""
+    """The user's tables of a server, as the account may see them; or one of them. Without their parts."""
     return catalogue.parse_catalogue(
         db.texts(catalogue.tables_statement(only)),
         db.texts(catalogue.columns_statement(only)),
         db.texts(catalogue.indexes_statement(db.version, only)),
+        db.version,
     )
 
 
 def read_columns(db: Database, name: TableName) -> tuple[Column, ...]:
     """The columns of one table; none if it is gone. One statement, where `read_tables` needs three."""
-    return tuple(catalogue.parse_columns(db.texts(catalogue.columns_statement(name))).get(name, ()))
+    return tuple(catalogue.parse_columns(db.texts(catalogue.columns_statement(name)), db.version).get(name, ()))
 
 
 def _look_at_static(db: Database, replica: ReplicaSide) -> None:
@@ -141,6 +144,27 @@ def _look_at_static(db: Database, replica: ReplicaSide) -> None:
     replica.server_uuid = uuid or ""
     replica.tables = read_tables(db)
     replica.tells_writes = _tells_writes(has_log, gtid_mode)
+
+
+def read_parts(db: Database, only: TableName | None = None) -> dict[TableName, list[Part]]:
+    """What the tables of a server, or one of them, have beside columns."""
+    parts: dict[TableName, list[Part]] = {}
+    for reader in part_readers(db.version, only):
+        for name, found in reader.parse(*(db.texts(statement) for statement in reader.statements)).items():
+            parts.setdefault(name, []).extend(found)
+    return parts
+
+
+def read_whole_table(db: Database, name: TableName) -> Table | None:
+    """One table with its parts."""
+    parts = read_parts(db, name)
+    table = read_tables(db, name).get(name)
+    return table and with_parts(table, parts)
+
+
+def with_parts(table: Table, parts: Mapping[TableName, Sequence[Part]]) -> Table:
+    """The table, with its parts among those of all tables."""
+    return replace(table, parts=tuple(parts.get(table.name, ())))
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:

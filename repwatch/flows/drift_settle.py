@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Final, Protocol
@@ -124,7 +125,7 @@ class Settlement:
                     elif not rounds or not _alike(rounds[-1], round_):
                         self._pending[number, key] = [round_]
                     elif not quick or round_.one_position:
-                        self._pending[number, key] = [*rounds, round_]
+                        self._pending[number, key] = [*rounds, _sharing(round_, rounds[-1])]
 
     def judge(self) -> None:
         """Take out the rows that are proved, and show the first of those that are different."""
@@ -278,6 +279,12 @@ def natural(key: Key) -> tuple[tuple[bool, int, str], ...]:
 
 def _alike(one: Round, other: Round) -> bool:
     return one.first.same_as(other.first) and one.replica.same_as(other.replica)
+
+
+def _sharing(round_: Round, before: Round) -> Round:
+    """The same round with the contents of the one before, which are alike: many thousand rows wait with five rounds each."""
+    second = before.first if round_.second is not None and round_.second.same_as(before.first) else round_.second
+    return replace(round_, first=before.first, replica=before.replica, second=second)
 
 
 def _fetch(db: Database, reading: TableReading, keys: Sequence[Key], piece: KeyRange) -> dict[Key, _Fetched]:

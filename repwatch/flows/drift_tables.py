@@ -1,17 +1,30 @@
 """Goes through the tables of a check: definitions first, then rows, then the definitions again; one table runs into the next."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from repwatch.drift.definitions import Comparison, compare_definitions, index_of, is_transactional
 from repwatch.drift.filters import Reach
+from repwatch.drift.parts import portable_parts
 from repwatch.drift.progress import Phase, Progress
-from repwatch.drift.report import Effect, Proof, Reason, TableExtra, TableMissing, TableReport, Verdict
+from repwatch.drift.report import (
+    Effect,
+    Guess,
+    Proof,
+    Reason,
+    SchemaDifference,
+    TableExtra,
+    TableMissing,
+    TableReport,
+    Verdict,
+)
 from repwatch.drift.resume import shape_of, unbroken
 from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
-from repwatch.flows.drift_definitions import Again, ask_unchanged, read_in_order
+from repwatch.flows.drift_causes import causes_of
+from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
@@ -24,6 +37,8 @@ from repwatch.model.schema import Table, TableName
 from repwatch.ports.check_journal import CheckJournal
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
+
+_DEFINITION_READS: Final = 3  # of a table whose definition changes while it is read
 
 
 class TablesCheck:
@@ -47,6 +62,7 @@ class TablesCheck:
         self._rows = 0
         self._begun = 0  # tables whose scan was begun, but for the last one
         self._expected = sum(table.estimated_rows for name in tables if (table := world.source.tables.get(name)))
+        self._schema: dict[tuple[int, TableName], tuple[SchemaDifference, ...]] = {}
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
@@ -91,7 +107,7 @@ class TablesCheck:
             except TableFailed as failure:
                 for number in self._world.standing():
                     if (number, name) not in self._found and self._world.reach(number, name) is not Reach.FILTERED:
-                        self._add(number, name, Tally(reason=failure.reason), None)
+                        self._add(number, name, Tally(reason=failure.reason))
                 continue
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
@@ -148,24 +164,35 @@ class TablesCheck:
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
         if any(_differ(source, table) for table in theirs.values()) and not self._world.static:
-            settled = read_in_order(self._world, name, list(theirs))
-            if settled is None:
-                raise TableFailed(Reason.SCHEMA_CHANGED)
-            source, theirs = settled
+            source, theirs = self._settled(name, list(theirs))
         comparable: list[tuple[Comparison, int]] = []
         for number, table in theirs.items():
             if source is None or table is None:
                 if source is not table:
                     self._one_sided(number, name, on_source=source is not None)
                 continue
-            comparison = compare_definitions(source, table, portable=self._world.static)
+            comparison = self._compared(number, source, table)
+            self._schema[number, name] = comparison.differences
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
             if refusal is not None:
-                self._add(number, name, Tally(reason=refusal), comparison)
+                self._add(number, name, Tally(reason=refusal))
             else:
-                comparable.append((comparison, number))
+                # An index more on one replica is no reason to read the source once more for it.
+                comparable.append((replace(comparison, differences=()), number))
         return source, comparable
+
+    def _settled(self, name: TableName, numbers: list[int]) -> Definitions:
+        """The definitions once no change of them is on its way. Raises SourceLost, TableFailed."""
+        for _ in range(_DEFINITION_READS):
+            if (settled := read_in_order(self._world, name, numbers)) is not None:
+                return settled
+        raise TableFailed(Reason.SCHEMA_CHANGED)
+
+    def _compared(self, number: int, source: Table, replica: Table) -> Comparison:
+        if self._world.is_foreign(number):
+            source, replica = portable_parts(source), portable_parts(replica)
+        return compare_definitions(source, replica, portable=self._world.static)
 
     def _unnarrowable(self, table: Table) -> Reason | None:
         """Why a replica's rows cannot be chosen: the table lacks a column of the condition there."""
@@ -181,7 +208,7 @@ class TablesCheck:
                 case Reach.REPLICATED:
                     concerned.append(number)
                 case Reach.UNCLEAR:
-                    self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR), None)
+                    self._add(number, name, Tally(reason=Reason.FILTERS_UNCLEAR))
         return concerned
 
     def _opened(self, source: Table, comparison: Comparison, numbers: list[int]) -> "_Open":
@@ -203,7 +230,7 @@ class TablesCheck:
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
-        return _Open(check=check, source=source, tables=tables, comparison=comparison, shape=shape)
+        return _Open(check=check, pipeline=pipeline, source=source, tables=tables, shape=shape)
 
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.source.name
@@ -213,9 +240,9 @@ class TablesCheck:
             whole = set()
         for number, tally in opened.check.result().items():
             if self._world.replicas[number].fallen is None and number not in whole:
-                self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED), opened.comparison)
+                self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally, opened.comparison)
+                self._add(number, name, tally, causes_of(self._world, number, opened.pipeline, tally))
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -224,7 +251,7 @@ class TablesCheck:
             for number, replica in enumerate(self._world.replicas):
                 there = source or replica.tables.get(name)
                 if (number, name) not in self._found and there and self._world.reach(number, name) is not Reach.FILTERED:
-                    self._add(number, name, Tally(reason=replica.fallen or reason), None)
+                    self._add(number, name, Tally(reason=replica.fallen or reason))
 
     def _one_sided(self, number: int, name: TableName, *, on_source: bool) -> None:
         self._found[number, name] = TableReport(
@@ -239,9 +266,11 @@ class TablesCheck:
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, comparison: Comparison | None) -> None:
-        schema = comparison.differences if comparison else ()
-        verdict = table_verdict(difference_count=tally.difference_count, schema=schema, reason=tally.reason)
+    def _add(self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = ()) -> None:
+        schema = self._schema.get((number, name), ())
+        verdict = table_verdict(
+            difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
+        )
         incomparable = any(difference.effect is Effect.DATA for difference in schema)
         self._found[number, name] = TableReport(
             schema=name.schema,
@@ -253,6 +282,7 @@ class TablesCheck:
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
             differences=(*schema, *tally.differences)[: self._most],
+            causes=causes,
         )
 
     def _proof(self, proofs: set[Proof]) -> Proof:
@@ -264,9 +294,9 @@ class _Open:
     """A table that was scanned; rows of it may be in doubt."""
 
     check: TableCheck
+    pipeline: Pipeline
     source: Table
     tables: dict[int, Table]
-    comparison: Comparison
     shape: str
 
 
@@ -290,7 +320,7 @@ def weakest(proofs: set[Proof]) -> Proof:
 
 
 def _grouped(comparable: Sequence[tuple[Comparison, int]]) -> Iterator[tuple[Comparison, list[int]]]:
-    """Replicas that can be compared with one reading of the source, with the schema differences left to each."""
+    """Replicas that can be compared with one reading of the source."""
     groups: list[tuple[Comparison, list[int]]] = []
     for comparison, number in comparable:
         for known, numbers in groups:

@@ -92,8 +92,14 @@ class CheckWorld:
     settle_seconds: float
     gauge: Gauge
     condition: Condition | None = None
+    strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
     static: bool = False  # there is no replication between the servers: no positions, no filters
+
+    def is_foreign(self, number: int) -> bool:
+        """True if the replica is of the other flavour, which spells some definitions differently."""
+        version = self.replicas[number].version
+        return version is not None and version.flavour is not self.source.version.flavour
 
     @property
     def by_both(self) -> bool:

@@ -1,5 +1,7 @@
 """A drift report as one self-contained page: it may be mailed, attached to a ticket, opened from a disk."""
 
+from typing import Final
+
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from repwatch.drift.report import (
@@ -10,23 +12,33 @@ from repwatch.drift.report import (
     ExtraRow,
     Hex,
     MissingRow,
+    ReplicaReport,
     SchemaDifference,
     TableReport,
+    Verdict,
 )
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
+    cause_text,
     cell_text,
     copies_text,
     count_text,
+    effects_legend,
+    errant_command,
+    errant_text,
     from_line,
     headline,
     kind_of_difference,
-    kinds_text,
     label,
+    not_compared_line,
     replica_line,
     source_line,
     table_line,
 )
+
+_UNFOLDED_ROWS: Final = 8  # so many rows of a table are seen at once; more are one click away
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("repwatch.render", "templates"),
@@ -40,12 +52,17 @@ _ENVIRONMENT.globals |= {
     "headline": headline,
     "source_line": source_line,
     "from_line": from_line,
-    "replica_line": replica_line,
-    "table_line": table_line,
-    "kinds_text": kinds_text,
     "by_verdict": by_verdict,
+    "by_effect": by_effect,
     "count_text": count_text,
     "kind_of": kind_of_difference,
+    "effects": EFFECTS,
+    "effects_legend": effects_legend,
+    "not_compared_line": not_compared_line,
+    "cause_text": cause_text,
+    "errant_text": errant_text,
+    "errant_command": errant_command,
+    "unfolded": _UNFOLDED_ROWS,
 }
 
 
@@ -56,8 +73,48 @@ def drift_html(report: DriftReport) -> str:
     """The report as an HTML document without scripts and without anything to load."""
     template = _ENVIRONMENT.get_template("drift.html")
     return template.render(
-        report=report, rows_of=_rows_of, columns_of=_columns_of, schema_of=_schema_of, is_bytes=_is_bytes, copies_of=_copies_of
+        report=report,
+        facts=_facts(report),
+        tally=_tally,
+        line_of=_line_of,
+        rows_of=_rows_of,
+        columns_of=_columns_of,
+        keys_of=_keys_of,
+        schema_of=_schema_of,
+        is_bytes=_is_bytes,
+        copies_of=_copies_of,
     )
+
+
+def _facts(report: DriftReport) -> list[tuple[str, str]]:
+    """What stands at the top: a number and what it counts."""
+    tables = [table for replica in report.replicas for table in replica.tables]
+    names = {(table.schema, table.table) for table in tables}
+    beside = sum(len(replica.objects) for replica in report.replicas)
+    seconds = (report.finished - report.started).total_seconds()
+    return [
+        (f"{len(report.replicas):,}", "replica" if len(report.replicas) == 1 else "replicas"),
+        (f"{len(names):,}", "table" if len(names) == 1 else "tables"),
+        (f"{sum(table.rows_proved for table in tables):,}", "rows proved identical"),
+        (f"{sum(table.difference_count for table in tables) + beside:,}", "differences"),
+        (f"{seconds:,.1f} s", "duration"),
+    ]
+
+
+def _tally(replica: ReplicaReport) -> dict[str, int]:
+    """Tables by verdict."""
+    return {verdict.value: sum(table.verdict is verdict for table in replica.tables) for verdict in Verdict}
+
+
+def _line_of(part: ReplicaReport | TableReport) -> str:
+    """What came out, without the verdict, which stands beside it as a badge."""
+    line = replica_line(part) if isinstance(part, ReplicaReport) else table_line(part)
+    return line.partition(": ")[2]
+
+
+def _keys_of(table: TableReport) -> set[str]:
+    found = [row.key for row in table.differences if isinstance(row, ChangedRow | MissingRow | ExtraRow)]
+    return set(found[0]) if found else set()
 
 
 def _columns_of(table: TableReport) -> list[str]:

@@ -41,7 +41,7 @@ def drift_json(report: DriftReport) -> str:
 
 
 def _replica(replica: ReplicaReport) -> Json:
-    return {
+    document: dict[str, Json] = {
         "server": replica.server,
         "name": replica.name,
         "channel": replica.channel,
@@ -52,8 +52,16 @@ def _replica(replica: ReplicaReport) -> Json:
         "not_replicated": list(replica.not_replicated),
         "source": {"server": replica.source, "name": replica.source_name},
         "objects": [_difference(found) for found in replica.objects],
+        "errant": replica.errant.gtids if replica.errant else None,
+        "errant_tables": list(replica.errant.tables) if replica.errant else [],
         "tables": [_table(table) for table in replica.tables],
     }
+    if replica.not_compared:
+        document["not_compared"] = [
+            {"what": found.what, "server": found.server, "reason": found.reason.value, "grant": found.grant}
+            for found in replica.not_compared
+        ]
+    return document
 
 
 def _table(table: TableReport) -> Json:
@@ -66,6 +74,7 @@ def _table(table: TableReport) -> Json:
         "rows": table.rows,
         "rows_proved": table.rows_proved,
         "difference_count": table.difference_count,
+        "causes": [{"cause": guess.cause.value, "columns": list(guess.columns), "rows": guess.rows} for guess in table.causes],
         "differences": [_difference(difference) for difference in table.differences],
     }
 

@@ -9,17 +9,25 @@ from repwatch.drift.report import (
     DriftReport,
     ExtraRow,
     MissingRow,
+    ReplicaReport,
     SchemaDifference,
     TableReport,
 )
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
+    cause_text,
     cell_text,
+    effects_legend,
+    errant_command,
+    errant_text,
     from_line,
     headline,
     key_text,
     kind_of_difference,
     label,
+    not_compared_line,
     replica_line,
     source_line,
     table_line,
@@ -40,31 +48,66 @@ def _lines(report: DriftReport) -> Iterator[str]:
     yield f"# Drift: {report.verdict}"
     yield ""
     yield f"{headline(report)} {_safe(source_line(report))}, {report.started:%Y-%m-%d %H:%M:%S} UTC."
+    if report.strict:
+        yield ""
+        yield "Every difference of definitions counts (--strict)."
     if report.where is not None:
         yield ""
         yield f"Only rows where {_safe(report.where)}; others were not looked at."
     for replica in report.replicas:
+        yield from _replica(report, replica)
+    if legend := effects_legend(report):
         yield ""
-        channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"## {_safe(label(replica.server, replica.name) + channel + from_line(report, replica))}"
-        yield ""
-        yield _safe(replica_line(replica))
-        yield ""
-        if replica.tables:
-            yield "| table | verdict | rows | proved | differences |"
-            yield "|---|---|--:|--:|--:|"
-        for table in by_verdict(replica.tables):
-            name = _safe(f"{table.schema}.{table.table}")
-            yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
-        for table in by_verdict(replica.tables):
-            if table.differences or table.reason:
-                yield from _table(table)
-        if replica.not_replicated:
-            yield ""
-            yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
+        yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {_safe(', '.join(report.left_out))}"
+
+
+def _replica(report: DriftReport, replica: ReplicaReport) -> Iterator[str]:
+    yield ""
+    channel = f", channel {replica.channel}" if replica.channel else ""
+    yield f"## {_safe(label(replica.server, replica.name) + channel + from_line(report, replica))}"
+    yield ""
+    yield _safe(replica_line(replica))
+    yield ""
+    if replica.errant:
+        yield f"**Errant transactions**: {_safe(errant_text(replica.errant))}"
+        yield ""
+        yield f"    {errant_command(replica.errant)}"
+        yield ""
+    if replica.tables:
+        yield "| table | verdict | rows | proved | differences |"
+        yield "|---|---|--:|--:|--:|"
+    for table in by_verdict(replica.tables):
+        name = _safe(f"{table.schema}.{table.table}")
+        yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
+    for table in by_verdict(replica.tables):
+        if table.differences or table.reason:
+            yield from _table(table)
+    yield from _objects(replica)
+    if replica.not_replicated:
+        yield ""
+        yield f"Not replicated: {_safe(', '.join(replica.not_replicated))}"
+
+
+def _objects(replica: ReplicaReport) -> Iterator[str]:
+    if replica.objects:
+        yield ""
+        yield "### Beside tables"
+    for effect, found in by_effect(replica.objects):
+        yield ""
+        yield f"Effect: {effect} ({EFFECTS[effect]})."
+        yield ""
+        yield "| what | name | source | replica | effect |"
+        yield "|---|---|---|---|---|"
+        for difference in found:
+            sides = (difference.source or "none", difference.replica or "none")
+            yield _line(difference.what, difference.name, *sides, difference.effect.value)
+    if replica.not_compared:
+        yield ""
+    for unknown in replica.not_compared:
+        yield f"* Not compared: {_safe(not_compared_line(unknown))}"
 
 
 def _table(table: TableReport) -> Iterator[str]:
@@ -72,6 +115,9 @@ def _table(table: TableReport) -> Iterator[str]:
     yield f"### {_safe(f'{table.schema}.{table.table}')}"
     yield ""
     yield _safe(table_line(table))
+    for guess in table.causes:
+        yield ""
+        yield f"It {_safe(cause_text(guess))}."
     if not table.differences:
         return
     yield ""

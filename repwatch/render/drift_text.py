@@ -1,6 +1,7 @@
 """A drift report for a terminal."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import assert_never
 
 from repwatch.drift.report import (
@@ -10,6 +11,7 @@ from repwatch.drift.report import (
     DriftReport,
     ExtraRow,
     MissingRow,
+    ReplicaReport,
     SchemaDifference,
     TableExtra,
     TableMissing,
@@ -17,14 +19,21 @@ from repwatch.drift.report import (
     Verdict,
 )
 from repwatch.render.drift_words import (
+    EFFECTS,
+    by_effect,
     by_verdict,
+    cause_text,
     cell_text,
     copies_text,
+    effects_legend,
+    errant_command,
+    errant_text,
     from_line,
     headline,
     key_text,
     kind_of_difference,
     label,
+    not_compared_line,
     replica_line,
     source_line,
     table_line,
@@ -42,27 +51,53 @@ def _lines(report: DriftReport) -> Iterator[str]:
     seconds = (report.finished - report.started).total_seconds()
     yield f"{report.verdict.upper()}  {headline(report)}"
     yield f"{source_line(report)}, checked in {seconds:.1f} s."
+    if report.strict:
+        yield "Every difference of definitions counts (--strict)."
     if report.where is not None:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
         yield ""
         channel = f", channel {replica.channel}" if replica.channel else ""
         yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
+        if replica.errant:
+            yield from wrap(errant_text(replica.errant), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+            yield f"    {errant_command(replica.errant)}"
         for table in by_verdict(replica.tables):
             if table.verdict is Verdict.IDENTICAL and not table.difference_count:
                 continue
             yield f"  {table.schema}.{table.table}  {table_line(table)}"
             yield from _differences(table)
+        yield from _objects(replica)
         if replica.not_replicated:
             yield f"  not replicated: {', '.join(replica.not_replicated)}"
+    if legend := effects_legend(report):
+        yield ""
+        yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {', '.join(report.left_out)}"
 
 
+def _objects(replica: ReplicaReport) -> Iterator[str]:
+    for effect, found in by_effect(replica.objects):
+        yield f"  beside tables, effect {effect} ({EFFECTS[effect]}):"
+        for difference in found:
+            yield f"    {difference.what} {difference.name}: {_sides(difference)}"
+    for unknown in replica.not_compared:
+        yield f"  not compared: {not_compared_line(unknown)}"
+
+
+def _sides(difference: SchemaDifference) -> str:
+    source, replica = (" ".join(_cut(side or "none").split()) for side in (difference.source, difference.replica))
+    return f"{source} on the source, {replica} here"
+
+
 def _differences(table: TableReport) -> Iterator[str]:
+    for guess in table.causes:
+        yield from wrap(cause_text(guess), 100, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False)
     for difference in table.differences:
-        yield f"    {_difference(difference)}"
+        if not isinstance(difference, TableMissing | TableExtra):  # the line of the table has said it
+            yield f"    {_difference(difference)}"
     more = table.difference_count - len(table.differences)
     if more:
         yield f"    … and {more:,} more (--max-differences shows more)"
@@ -81,9 +116,7 @@ def _difference(difference: Difference) -> str:
         case CountedRow():
             return f"{kind_of_difference(difference):7}  {_cut(key_text(difference.row))}: {copies_text(difference)}"
         case SchemaDifference():
-            source, replica = difference.source or "none", difference.replica or "none"
-            sides = f"{source} on the source, {replica} here"
-            return f"schema   {difference.what} {difference.name}: {sides} (effect: {difference.effect})"
+            return f"schema   {difference.what} {difference.name}: {_sides(difference)} (effect: {difference.effect})"
         case TableMissing():
             return "missing: the table is on the source only"
         case TableExtra():

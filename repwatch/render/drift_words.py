@@ -5,17 +5,23 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from repwatch.drift.report import (
+    Cause,
     Cell,
     ChangedRow,
     CountedRow,
     Difference,
     DriftReport,
+    Effect,
+    Errant,
     ExtraRow,
+    Guess,
     Hex,
     MissingRow,
+    NotCompared,
     Reason,
     ReplicaReport,
     SchemaDifference,
+    Side,
     TableExtra,
     TableMissing,
     TableReport,
@@ -39,7 +45,29 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNSUPPORTED_TYPE: "it has a column of a type that repwatch does not know",
     Reason.INEXACT_NUMBERS: "JSON numbers of more digits than a double has differ, and one of the servers cannot keep them",
     Reason.STOPPED: "the check was ended before",
+    Reason.OTHER_FLAVOUR: "the two flavours spell these definitions differently, so they count as neither equal nor different",
+    Reason.HIDDEN: "the account may not see these definitions, so they count as neither equal nor different",
 }
+EFFECTS: Final[dict[Effect, str]] = {
+    Effect.DATA: "values differ or cannot be compared",
+    Effect.BEHAVIOUR: "values are equal; statements that change them may do something else here",
+    Effect.NONE: "no result depends on it",
+}
+CAUSES: Final[dict[Cause, str]] = {
+    Cause.TIME_ZONE: "another time zone: {columns} {is} shifted by {value} hours on the replica",
+    Cause.LETTER_CASE: "a change of letter case: {columns} {differs} in nothing else",
+    Cause.TRAILING_BLANKS: "lost or added trailing blanks: {columns} {differs} in nothing else",
+    Cause.CHARSET: "text that passed through a wrong character set: {columns}",
+    Cause.NULL_OR_DEFAULT: "NULL in place of a default or empty value: {columns} {is} NULL {side}",
+    Cause.ONE_VALUE: "one statement that ran on one side only: {columns} {is} {value} {side}",
+    Cause.ROUNDING: "rounding: {columns} {agrees} in fewer digits",
+    Cause.CONSTANT_OFFSET: "a lost or repeated count: {columns} {is} off by {value} on the replica",
+    Cause.SWAPPED_COLUMNS: "swapped columns: {columns} have each other's values",
+    Cause.SWAPPED_ROWS: "rows that changed places: they have each other's {columns}",
+    Cause.MISSING_TAIL: "a missing tail: the last rows, from {columns} = {value} on, are not on the replica",
+    Cause.EVERY_ROW: "a change of the whole table: {columns} {differs} in every row",
+}
+_SIDES: Final = {Side.SOURCE: "on the source", Side.REPLICA: "on the replica", None: ""}
 _KINDS: Final[dict[type, str]] = {
     ChangedRow: "changed",
     MissingRow: "missing",
@@ -94,6 +122,42 @@ def key_text(key: Mapping[str, Cell]) -> str:
     return ", ".join(f"{name}={cell_text(value)}" for name, value in key.items())
 
 
+def cause_text(guess: Guess) -> str:
+    """A guess in words that do not pretend to know: `looks like …, in 98 of 100 listed rows`."""
+    single = len(guess.columns) == 1
+    shift = guess.cause in {Cause.TIME_ZONE, Cause.CONSTANT_OFFSET}
+    words = CAUSES[guess.cause].format(
+        columns=" and ".join(filter(None, (", ".join(guess.columns[:-1]), guess.columns[-1]))),
+        value=guess.value if shift else cell_text(guess.value),
+        side=_SIDES[guess.side],
+        **{
+            "is": "is" if single else "are",
+            "differs": "differs" if single else "differ",
+            "agrees": "agrees" if single else "agree",
+        },
+    )
+    share = f"all {guess.listed:,}" if guess.rows == guess.listed else f"{guess.rows:,} of {guess.listed:,}"
+    return f"looks like {words} ({share} listed {'missing' if guess.cause is Cause.MISSING_TAIL else 'changed'} rows)"
+
+
+def errant_text(errant: Errant) -> str:
+    """That a replica has transactions of its own, and what that means."""
+    tables = f"; they touched {', '.join(errant.tables)}" if errant.tables else ""
+    return (
+        f"its binary log has transactions of its own, which the source does not have: {errant.gtids}{tables}. "
+        "A write on the replica itself may have made it differ; to see what they did:"
+    )
+
+
+def errant_command(errant: Errant) -> str:
+    """What shows the errant transactions, to be run on the replica."""
+    log = errant.log or "LOG"
+    if ":" in errant.gtids:
+        return f"mysqlbinlog --include-gtids='{errant.gtids}' --base64-output=decode-rows --verbose {log}"
+    server = errant.gtids.split("-")[1]
+    return f"mariadb-binlog --server-id={server} --base64-output=decode-rows --verbose {log}"
+
+
 def count_text(count: int, word: str) -> str:
     """`1 row`, `2,000 rows`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
@@ -113,11 +177,34 @@ def table_line(table: TableReport) -> str:
         notes = f", {count_text(table.difference_count, 'difference')} of no effect on data" if table.difference_count else ""
         return f"identical: {rows}{notes}"
     if table.verdict is Verdict.DRIFTED:
+        for one_sided, side in ((TableMissing, "the source"), (TableExtra, "this replica")):
+            if any(isinstance(difference, one_sided) for difference in table.differences):
+                return f"drifted: the table is on {side} only"
         also = f"; not all settled: {table.reason}" if table.reason else ""
         return f"drifted: {count_text(table.difference_count, 'difference')} ({kinds_text(table)}), source has {rows}{also}"
     reason = REASONS[table.reason] if table.reason else "no reason is known"
     open_rows = f"; {table.rows - table.rows_proved:,} of {rows} not proved" if table.rows > table.rows_proved else ""
     return f"undecided: {reason}{open_rows}"
+
+
+def by_effect(differences: Sequence[SchemaDifference]) -> list[tuple[Effect, list[SchemaDifference]]]:
+    """Differences of definitions in groups of one effect, the worst first."""
+    groups = ((effect, [found for found in differences if found.effect is effect]) for effect in Effect)
+    return [(effect, found) for effect, found in groups if found]
+
+
+def effects_legend(report: DriftReport) -> str | None:
+    """What the effects of differing table definitions mean, where there are any."""
+    tables = [table for replica in report.replicas for table in replica.tables]
+    found = {item.effect for table in tables for item in table.differences if isinstance(item, SchemaDifference)}
+    words = [f"{effect}: {text}" for effect, text in EFFECTS.items() if effect in found]
+    return f"Effects of definitions: {'; '.join(words)}." if words else None
+
+
+def not_compared_line(found: NotCompared) -> str:
+    """Why nothing is known of some definitions, and what would help."""
+    help_text = f"; run there: {found.grant}" if found.grant else ""
+    return f"{found.what} on {found.server}: {REASONS[found.reason]}{help_text}"
 
 
 def replica_line(replica: ReplicaReport) -> str:
@@ -129,7 +216,8 @@ def replica_line(replica: ReplicaReport) -> str:
         return f"{replica.verdict}: {REASONS[replica.reason]}{at}"
     if bad := sum(table.verdict is Verdict.DRIFTED for table in replica.tables):
         tables = f"{bad:,} of {tables} {'differs' if bad == 1 else 'differ'}"
-    return f"{replica.verdict}: {tables}, {proved} proved identical{at}"
+    objects = f", {count_text(len(replica.objects), 'difference')} beside tables" if replica.objects else ""
+    return f"{replica.verdict}: {tables}, {proved} proved identical{objects}{at}"
 
 
 def headline(report: DriftReport) -> str:

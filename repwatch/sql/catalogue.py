@@ -8,6 +8,7 @@ from typing import Final
 
 from repwatch.model.schema import Column, Index, Table, TableName
 from repwatch.model.server import ServerVersion
+from repwatch.sql.expression import default_text
 from repwatch.sql.quoting import quote_text
 
 SYSTEM_SCHEMAS: Final = ("information_schema", "mysql", "performance_schema", "sys")
@@ -19,15 +20,15 @@ def tables_statement(only: TableName | None = None) -> str:
     """Base tables with engine, estimated rows and their bytes. MariaDB gives system-versioned ones a type of their own."""
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, ENGINE AS engine, TABLE_ROWS AS estimate, AVG_ROW_LENGTH AS row_bytes
 FROM information_schema.TABLES
-WHERE {_scope(only)} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1, 2"""
+WHERE {in_scope(only)} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1, 2"""
 
 
 def columns_statement(only: TableName | None = None) -> str:
     """All columns, in order."""
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, COLUMN_NAME AS name, DATA_TYPE AS data_type,
 COLUMN_TYPE AS column_type, IS_NULLABLE AS nullable, CHARACTER_SET_NAME AS charset_name, COLLATION_NAME AS collation_name,
-GENERATION_EXPRESSION AS generation_text, EXTRA AS extra, COLUMN_DEFAULT AS default_text
-FROM information_schema.COLUMNS WHERE {_scope(only)} ORDER BY 1, 2, ORDINAL_POSITION"""
+GENERATION_EXPRESSION AS generation_text, EXTRA AS extra, COLUMN_DEFAULT AS default_text, COLUMN_COMMENT AS comment_text
+FROM information_schema.COLUMNS WHERE {in_scope(only)} ORDER BY 1, 2, ORDINAL_POSITION"""
 
 
 def indexes_statement(version: ServerVersion, only: TableName | None = None) -> str:
@@ -38,10 +39,10 @@ def indexes_statement(version: ServerVersion, only: TableName | None = None) -> 
         hidden = "IS_VISIBLE = 'NO'" if version.at_least(8) else "FALSE"
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, INDEX_NAME AS index_name, COLUMN_NAME AS name, NON_UNIQUE AS non_unique,
 SUB_PART AS sub_part, INDEX_TYPE AS index_type, {hidden} AS hidden
-FROM information_schema.STATISTICS WHERE {_scope(only)} ORDER BY 1, 2, 3, SEQ_IN_INDEX"""
+FROM information_schema.STATISTICS WHERE {in_scope(only)} ORDER BY 1, 2, 3, SEQ_IN_INDEX"""
 
 
-def _scope(only: TableName | None) -> str:
+def in_scope(only: TableName | None) -> str:
     if only is None:
         return f"TABLE_SCHEMA {_IN_USER_SCHEMAS}"
     return f"TABLE_SCHEMA = {quote_text(only.schema)} AND TABLE_NAME = {quote_text(only.table)}"
@@ -50,9 +51,11 @@ def _scope(only: TableName | None) -> str:
 Record = Mapping[str, str | None]
 
 
-def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], indexes: Sequence[Record]) -> dict[TableName, Table]:
+def parse_catalogue(
+    tables: Sequence[Record], columns: Sequence[Record], indexes: Sequence[Record], version: ServerVersion
+) -> dict[TableName, Table]:
     """The tables, by name, out of the rows of the three statements."""
-    columns_of = parse_columns(columns)
+    columns_of = parse_columns(columns, version)
     parts_of: dict[TableName, dict[str, list[Record]]] = {}
     for record in indexes:
         parts_of.setdefault(_name(record), {}).setdefault(record["index_name"] or "", []).append(record)
@@ -71,11 +74,11 @@ def parse_catalogue(tables: Sequence[Record], columns: Sequence[Record], indexes
     }
 
 
-def parse_columns(records: Sequence[Record]) -> dict[TableName, list[Column]]:
+def parse_columns(records: Sequence[Record], version: ServerVersion) -> dict[TableName, list[Column]]:
     """The columns of each table, in order, out of the rows of `columns_statement`."""
     columns_of: dict[TableName, list[Column]] = {}
     for record in records:
-        columns_of.setdefault(_name(record), []).append(_column(record))
+        columns_of.setdefault(_name(record), []).append(_column(record, version))
     return columns_of
 
 
@@ -94,7 +97,7 @@ def _index(parts: Sequence[Record]) -> Index:
     )
 
 
-def _column(record: Record) -> Column:
+def _column(record: Record, version: ServerVersion) -> Column:
     extra = (record["extra"] or "").lower()
     return Column(
         name=record["name"] or "",
@@ -107,6 +110,7 @@ def _column(record: Record) -> Column:
         collation=record["collation_name"],
         generated=record["generation_text"] or "",
         stored="virtual" not in extra,
-        default=record["default_text"],
+        default=default_text(record["default_text"], version, is_expression="default_generated" in extra),
         extra=extra,
+        comment=record["comment_text"] or "",
     )

@@ -58,9 +58,15 @@ def failed_table(text: str) -> str:
         if found := pattern.search(text):
             return f"{found['schema']}.{found['table']}"
     query, database = _QUERY.search(text), _DATABASE.search(text)
-    if not query or not (found := _STATEMENT.match(query["query"])):
+    return statement_table(query["query"], database["database"] if database else "") if query else ""
+
+
+def statement_table(statement: str, database: str) -> str:
+    """`schema.table` that a statement writes to, "" if its beginning does not tell; `database` is the default one."""
+    found = _STATEMENT.match(statement)
+    if not found:
         return ""
-    schema = _bare(found["schema"] or "") or (database["database"] if database else "")
+    schema = _bare(found["schema"] or "") or database
     return f"{schema}.{_bare(found['table'])}" if schema else ""
 
 

@@ -34,6 +34,8 @@ def run_check(
     seconds: float = 60,
     progress: Callable[[Progress], None] = lambda _: None,
     reference: SandboxServer | None = None,
+    users: bool = False,
+    strict: bool = False,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -44,6 +46,8 @@ def run_check(
         max_differences=most,
         settle_seconds=seconds,
         reference=ReplicaTarget(server=reference.spec()) if reference else None,
+        users=users,
+        strict=strict,
     )
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
 

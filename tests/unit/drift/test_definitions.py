@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from repwatch.drift.definitions import compare_definitions, index_of
+from repwatch.drift.parts import portable_parts
 from repwatch.drift.report import Effect, Reason
 from repwatch.drift.selection import select
 from repwatch.errors import UsageError
-from repwatch.model.schema import Column, Index, Table, TableName
+from repwatch.model.schema import Column, Index, Part, PartKind, Table, TableName
 
 
 def column(
@@ -138,6 +139,63 @@ def test_charsets_of_equal_text() -> None:
     latin, wide, short = (column("v", "varchar(9)", charset=name) for name in ("latin1", "utf8mb4", "utf8mb3"))
     assert compare_definitions(table(latin), table(wide)).convert == {"v"}
     assert compare_definitions(table(short), table(wide)).convert == frozenset()
+
+
+PLAIN, UNIQUE = Part(PartKind.INDEX, "i", "(`v`)"), Part(PartKind.INDEX, "i", "UNIQUE (`v`)")
+FOREIGN, UNSEEN = Part(PartKind.FOREIGN_KEY, "f", "(`v`) REFERENCES `p` (`id`)"), Part(PartKind.FOREIGN_KEY, "f", None)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ((PLAIN,), (PLAIN,), []),
+        ((PLAIN,), (), [Effect.NONE]),
+        ((), (UNIQUE,), [Effect.BEHAVIOUR]),
+        ((PLAIN,), (UNIQUE,), [Effect.BEHAVIOUR]),
+        ((FOREIGN,), (), [Effect.BEHAVIOUR]),
+        ((FOREIGN,), (UNSEEN,), []),  # the account may not see it
+        ((UNSEEN,), (), []),
+        ((FOREIGN,), None, []),  # not read
+    ],
+)
+def test_parts(ours: tuple[Part, ...], theirs: tuple[Part, ...] | None, expected: list[Effect]) -> None:
+    found = compare_definitions(replace(table(), parts=ours), replace(table(), parts=theirs))
+    assert [difference.effect for difference in found.differences] == expected
+    assert found.refusal is None
+
+
+def test_between_flavours_only_parts_that_both_spell_alike_count() -> None:
+    check = Part(PartKind.CHECK, "j", "json_valid(`j`)")
+    assert portable_parts(replace(table(), parts=(PLAIN, check, FOREIGN))).parts == (PLAIN, FOREIGN)
+    assert portable_parts(table()).parts is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "what"),
+    [
+        ({"default": "'5'"}, {"default": "'6'"}, ["default"]),
+        ({"default": "(1 + 1)"}, {"default": "1+1"}, []),
+        ({"default": "'A'"}, {"default": "'a'"}, ["default"]),
+        ({"extra": "auto_increment"}, {}, ["auto-increment"]),
+        ({"extra": "default_generated on update current_timestamp"}, {"extra": "on update current_timestamp()"}, []),
+        ({"extra": "on update current_timestamp(6)"}, {"extra": "on update current_timestamp"}, ["on-update"]),
+        ({"extra": "invisible"}, {}, ["invisible"]),
+        ({"comment": "x"}, {}, ["comment"]),
+    ],
+)
+def test_attributes_of_columns(ours: dict[str, str], theirs: dict[str, str], what: list[str]) -> None:
+    bare = column("v", "int")
+    one, other = (
+        replace(bare, default=some.get("default"), extra=some.get("extra", ""), comment=some.get("comment", ""))
+        for some in (ours, theirs)
+    )
+    assert [found.what for found in compare_definitions(table(one), table(other)).differences] == what
+
+
+def test_the_order_of_columns() -> None:
+    one, other = column("a", "int"), column("b", "int")
+    assert [found.what for found in compare_definitions(table(one, other), table(other, one)).differences] == ["column-order"]
+    assert [found.what for found in compare_definitions(table(one, other), table(other)).differences] == ["column"]
 
 
 def test_patterns_choose_tables() -> None:

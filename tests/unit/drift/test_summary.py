@@ -1,11 +1,23 @@
 """Several reports as one: what a replica of several sources has by another channel is no drift."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from repwatch.drift.report import DriftReport, Proof, Reason, ReplicaReport, TableExtra, TableReport, Verdict
-from repwatch.drift.summary import exit_status, full_name, is_extra, judged, merged
+from repwatch.drift.report import (
+    DriftReport,
+    Effect,
+    NotCompared,
+    Proof,
+    Reason,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableReport,
+    Verdict,
+)
+from repwatch.drift.summary import exit_status, full_name, is_extra, judged, merged, pt_exit_status
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -39,7 +51,7 @@ def report(channel: str, *tables: TableReport, server: str = "c:1", channels: in
         channels=channels,
         unclaimed=tuple(table for table in tables if is_extra(table) and channels > 1),
     )
-    replica = judged(replica)
+    replica = judged(replica, strict=False)
     return DriftReport(
         verdict=replica.verdict,
         started=NOW,
@@ -85,3 +97,59 @@ def test_a_channel_without_a_table_of_its_own_is_not_identical(names: tuple[str,
         (Verdict.IDENTICAL, None),
         (Verdict.UNDECIDED, Reason.NOTHING_REPLICATED),
     ]
+
+
+@pytest.mark.parametrize(("second_lacks_it", "verdict"), [(True, Verdict.DRIFTED), (False, Verdict.IDENTICAL)])
+def test_an_object_is_extra_if_no_source_has_it(second_lacks_it: bool, verdict: Verdict) -> None:
+    view = SchemaDifference("view", "shop.v", None, "select 1", Effect.BEHAVIOUR)
+
+    def with_objects(found: DriftReport, *objects: SchemaDifference) -> DriftReport:
+        return replace(found, replicas=(replace(found.replicas[0], unclaimed_objects=objects),), strict=True)
+
+    first = with_objects(report("a", table("x", extra=False)), view)
+    second = with_objects(report("b", table("x", extra=False)), *([view] if second_lacks_it else []))
+    found = merged([first, second])
+    assert (found.verdict, found.strict) == (verdict, True)
+    assert [bool(replica.objects) for replica in found.replicas] == [second_lacks_it] * 2
+    assert not merged([first]).replicas[0].objects  # the other source may have it
+
+
+def test_strict_leaves_open_what_may_not_be_seen() -> None:
+    whole = report("a", table("x", extra=False), channels=1).replicas[0]
+    part = replace(whole, not_compared=(NotCompared(what="trigger", server="c:1", reason=Reason.HIDDEN),))
+    loose, strict = judged(part, strict=False), judged(part, strict=True)
+    assert (loose.verdict, strict.verdict, strict.reason) == (Verdict.IDENTICAL, Verdict.UNDECIDED, Reason.HIDDEN)
+    whole_report = DriftReport(
+        verdict=strict.verdict, started=NOW, finished=NOW, source="a:1", source_name=None, replicas=(strict,), strict=True
+    )
+    assert (exit_status(whole_report), pt_exit_status(whole_report)) == (3, 64)
+
+
+CLEAN, DIFFERENT = table("x", extra=False), table("x", extra=True)
+OPEN = replace(table("y", extra=False), verdict=Verdict.UNDECIDED, reason=Reason.HOT_ROWS, proof=None)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "status", "bits"),
+    [
+        ([(CLEAN,)], 0, 0),
+        ([(DIFFERENT,), (CLEAN,)], 1, 16),
+        ([(CLEAN, OPEN)], 3, 64),
+        ([(DIFFERENT, OPEN)], 1, 16 | 64),
+        ([(CLEAN,), None], 2, 64),
+        ([(DIFFERENT,), None], 1, 16 | 64),
+        ([None, None], 2, 8 | 64),
+    ],
+)
+def test_exit_status(replicas: list[tuple[TableReport, ...] | None], status: int, bits: int) -> None:
+    """None is a replica that could not be checked at all."""
+    parts = [report("a", *(tables or ()), server=f"{number}:1", channels=1) for number, tables in enumerate(replicas)]
+    found = merged(
+        [
+            part
+            if tables
+            else replace(part, replicas=(replace(part.replicas[0], verdict=Verdict.UNDECIDED, reason=Reason.UNREACHABLE),))
+            for part, tables in zip(parts, replicas, strict=True)
+        ]
+    )
+    assert (exit_status(found), pt_exit_status(found)) == (status, bits)

@@ -11,18 +11,23 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from repwatch.drift.report import (
+    Cause,
     ChangedRow,
     CountedRow,
     DriftReport,
     Effect,
+    Errant,
     ExtraRow,
+    Guess,
     Hex,
     MissingRow,
+    NotCompared,
     Pair,
     Proof,
     Reason,
     ReplicaReport,
     SchemaDifference,
+    Side,
     TableExtra,
     TableMissing,
     TableReport,
@@ -33,7 +38,7 @@ from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
 from repwatch.render.drift_text import drift_text
-from repwatch.render.drift_words import REASONS
+from repwatch.render.drift_words import CAUSES, REASONS, errant_command
 
 NASTY = "<script>alert('x')</script> | `\n*"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -88,8 +93,40 @@ def report(*tables: TableReport, verdict: Verdict, reason: Reason | None = None)
 
 
 DRIFTED = report(table(Verdict.DRIFTED, differences=True, proof=Proof.REREAD), verdict=Verdict.DRIFTED)
+OBJECTS = replace(
+    DRIFTED,
+    strict=True,
+    replicas=(
+        replace(
+            DRIFTED.replicas[0],
+            objects=(
+                SchemaDifference("view", "shop.v", NASTY, None, Effect.BEHAVIOUR),
+                SchemaDifference("sequence-value", "shop.s", "5", NASTY, Effect.NONE),
+            ),
+            not_compared=(
+                NotCompared(what="trigger", server="127.0.0.1:3307", reason=Reason.HIDDEN, grant=f"GRANT TRIGGER {NASTY}"),
+                NotCompared(what="objects", server="127.0.0.1:3307", reason=Reason.UNREADABLE),
+            ),
+        ),
+    ),
+)
+GUESSES = tuple(
+    Guess(cause=cause, columns=("a", NASTY)[: 1 + n % 2], rows=3, listed=4, side=Side.REPLICA, value=NASTY)
+    for n, cause in enumerate(Cause)
+)
+EXPLAINED = replace(
+    DRIFTED,
+    replicas=(
+        replace(
+            DRIFTED.replicas[0],
+            tables=(replace(DRIFTED.replicas[0].tables[0], causes=GUESSES),),
+            errant=Errant(gtids="0-2-17", tables=(NASTY,), log="binlog.000009"),
+        ),
+    ),
+)
 REPORTS = [
     DRIFTED,
+    OBJECTS,
     report(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT), verdict=Verdict.IDENTICAL),
     *(report(table(Verdict.UNDECIDED, reason=reason), verdict=Verdict.UNDECIDED, reason=reason) for reason in Reason),
     report(verdict=Verdict.IDENTICAL),
@@ -169,11 +206,38 @@ def test_markdown_keeps_its_tables(found: DriftReport) -> None:
 def test_text_is_a_line_for_each_thing(found: DriftReport) -> None:
     text = drift_text(found)
     assert str(found.verdict).upper() in text
-    assert len(text.splitlines()) < 30
+    assert len(text.splitlines()) < 40
 
 
-def test_every_reason_has_words() -> None:
+def test_every_reason_and_cause_has_words() -> None:
     assert set(REASONS) == set(Reason)
+    assert set(CAUSES) == set(Cause)
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_causes_and_errant_transactions_are_in_each_form(rendering: Callable[[DriftReport], str]) -> None:
+    shown = rendering(EXPLAINED)
+    assert "0-2-17" in shown
+    assert "0-2-17" not in rendering(DRIFTED)
+    assert len(shown) > len(rendering(DRIFTED)) + len(GUESSES) * 20
+    test_the_json_keeps_its_schema(EXPLAINED)
+    test_the_page_stands_alone_and_runs_nothing(EXPLAINED)
+    test_markdown_keeps_its_tables(EXPLAINED)
+
+
+def test_the_command_that_shows_errant_transactions_fits_the_flavour() -> None:
+    uuid = "9c820bb3-e926-11f1-b0a9-02fc00000001"
+    assert f"--include-gtids='{uuid}:1-2'" in errant_command(Errant(gtids=f"{uuid}:1-2"))
+    assert "--server-id=2 " in errant_command(Errant(gtids="0-2-17,7-2-1", log="binlog.000009"))
+    assert errant_command(Errant(gtids="0-2-17", log="binlog.000009")).endswith(" binlog.000009")
+
+
+def test_a_long_list_is_folded_and_whole() -> None:
+    rows = tuple(ChangedRow({"id": f"row{number}"}, {"v": Pair("a", "b")}) for number in range(50))
+    found = report(replace(table(Verdict.DRIFTED), differences=rows, difference_count=50), verdict=Verdict.DRIFTED)
+    page = drift_html(found)
+    assert all(page.count(f">row{number}<") == 1 for number in range(50))
+    assert page.index(">row49<") > page.rindex("<details>") > page.index(">row0<")
 
 
 @pytest.mark.parametrize(
@@ -211,3 +275,10 @@ def test_a_row_without_a_key_comes_with_its_counts() -> None:
     found = document["replicas"][0]["tables"][0]["differences"][3]
     row = {"id": None, "note": "twice"}
     assert found == {"kind": "extra", "key": None, "row": row, "source_count": 2, "replica_count": 1234}
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_what_stands_beside_tables_is_told(rendering: Callable[[DriftReport], str]) -> None:
+    told = rendering(OBJECTS)
+    assert all(word in told for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
+    assert not any(word in rendering(DRIFTED) for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
