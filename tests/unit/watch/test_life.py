@@ -114,8 +114,8 @@ class Life(RuleBasedStateMachine):
 
     @rule()
     def kill(self) -> None:
-        """What is in memory is gone; what could not be written on a full disk, too."""
-        unwritten = self.store.full
+        """What is in memory is gone; with it what could not be written on a full disk, also if that was cleaned since."""
+        unwritten = self.store.full or bool(self.book._unwritten.changes)
         self.store.close()
         self.start()
         if unwritten:
