@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repwatch.drift.report import Proof, Reason, TableReport, Verdict
+from repwatch.drift.report import Effect, Proof, Reason, SchemaDifference, TableReport, Verdict
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.conftest import start
@@ -124,6 +124,26 @@ def test_what_differs_is_found_across_flavours(pair: Pair) -> None:
     }
 
 
+def test_definitions_of_two_flavours_are_compared_as_far_as_they_are_spelled_alike(pair: Pair) -> None:
+    both(
+        pair,
+        "CREATE TABLE d.p (id INT PRIMARY KEY)",
+        "CREATE TABLE d.t (id INT PRIMARY KEY AUTO_INCREMENT, a INT NOT NULL DEFAULT 7, b VARCHAR(9) DEFAULT 'x', "
+        "c DATETIME(3) DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), e INT DEFAULT (1 + 2), j JSON, "
+        "CHECK (a > 0), UNIQUE KEY u (a, b), KEY k (c DESC), CONSTRAINT f FOREIGN KEY (e) REFERENCES d.p (id)) "
+        "ROW_FORMAT = DYNAMIC",
+        "CREATE VIEW d.v AS SELECT 1",
+    )
+    pair[1].sql("ALTER TABLE d.t ADD UNIQUE KEY other (b, a)")
+    report = run_static(*pair, "d.*")
+    found = of_table(report, pair[1], "t")
+    schema = [each for each in found.differences if isinstance(each, SchemaDifference)]
+    told = {(each.what, each.name) for each in schema if each.effect is Effect.BEHAVIOUR}
+    assert (found.verdict, told) == (Verdict.IDENTICAL, {("index", "other")}), schema
+    replica = report.replicas[0]
+    assert (replica.objects, {each.reason for each in replica.not_compared}) == ((), {Reason.OTHER_FLAVOUR})
+
+
 def test_a_number_that_json_cannot_keep_is_undecided(pair: Pair) -> None:
     both(
         pair,
@@ -179,12 +199,18 @@ def test_two_servers_of_one_flavour(star: Sandbox, schema: str) -> None:
     star.wait_caught_up(60)
     one, other = star.replicas
     clean = of_table(run_static(one, other, f"{schema}.*"), other, "t")
-    drift_on(other, f"UPDATE {schema}.t SET j = '[2]'", f"CREATE TABLE {schema}.u (id INT PRIMARY KEY)")
+    drift_on(
+        other,
+        f"UPDATE {schema}.t SET j = '[2]'",
+        f"CREATE TABLE {schema}.u (id INT PRIMARY KEY)",
+        f"CREATE VIEW {schema}.v AS SELECT 1",
+    )
     report = run_static(one, other, f"{schema}.*")
     assert (clean.verdict, clean.proof) == (Verdict.IDENTICAL, Proof.STATIC)
     assert found_in(of_table(report, other, "t")) == {Found("changed", ("1",), frozenset({"j"}))}
     assert (of_table(report, other, "u").verdict, of_table(report, other, "u").proof) == (Verdict.DRIFTED, Proof.STATIC)
-    drift_on(other, f"DROP TABLE {schema}.u")
+    assert [(each.what, each.name) for each in report.replicas[0].objects] == [("view", f"{schema}.v")]
+    drift_on(other, f"DROP TABLE {schema}.u", f"DROP VIEW {schema}.v")
 
 
 @pytest.mark.parametrize(
