@@ -410,19 +410,15 @@ def cases_of(flavour: Flavour) -> list[Case]:
 
 
 def test_every_difference_is_found_and_nothing_else(checked: tuple[Sandbox, DriftReport]) -> None:
+    """Also on the replica that nobody touched: one test, for what it needs takes longer than the test."""
     star, report = checked
     for expected in cases_of(star.source.flavour):
         table = of_table(report, star.replicas[1], expected.name)
         assert (expected.name, frozenset(found_in(table))) == (expected.name, expected.expected)
         verdict = Verdict.DRIFTED if expected.expected else Verdict.IDENTICAL
         assert (expected.name, table.verdict, table.reason) == (expected.name, verdict, None)
-
-
-def test_an_untouched_replica_is_identical(checked: tuple[Sandbox, DriftReport]) -> None:
-    star, report = checked
-    for expected in cases_of(star.source.flavour):
-        table = of_table(report, star.replicas[0], expected.name)
-        found = (expected.name, table.verdict, table.reason, table.rows_proved, table.difference_count)
+        clean = of_table(report, star.replicas[0], expected.name)
+        found = (expected.name, clean.verdict, clean.reason, clean.rows_proved, clean.difference_count)
         assert found == (expected.name, Verdict.IDENTICAL, None, len(expected.rows), 0)
 
 
