@@ -53,6 +53,7 @@ class Round:
     second: Content | None  # S2; None if it was not read
     one_position: bool = False  # S1 and R were read at one exact position
     ahead: bool = False  # the replica had applied what the source did not yet show at S2
+    behind: bool = False  # the replica may not have applied all that S1 showed: G was read too soon where positions trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,8 @@ def _proves_equal(rounds: Sequence[Round], events: Events, still: Stillness | No
         return True
     if events is Events.COUNTED:
         return len(_alike_at_the_end(rounds)) >= EQUAL_ROUNDS
-    return round_.second is not None and round_.first.same_as(round_.second) and not round_.ahead
+    held = round_.second is not None and round_.first.same_as(round_.second)
+    return held and not round_.ahead and not round_.behind
 
 
 def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:

@@ -52,6 +52,7 @@ class Pipeline:
             second=None if second is None else _content(second, key),
             one_position=one_position,
             ahead=ahead,
+            behind=not first.named,
         )
 
     def _facts(self, compared: Compared, number: int) -> tuple[bool, bool]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from repwatch.drift.verdict import Events
+from repwatch.drift.definitions import is_transactional
+from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
 from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
@@ -46,6 +47,7 @@ class Sight:
     started: float
     ended: float
     position: str = ""  # of the source after the reading
+    named: bool = True  # the position surely names all that was read
     exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
@@ -71,6 +73,9 @@ class Reader:
         self.replicas = replicas
         self.events = Events.COUNTED if source.counted else world.source.events
         self.patient = not source.bounds  # it cannot be read in pieces
+        # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
+        leads = world.source.version.is_mariadb and is_transactional(source.table) and not world.source.applies
+        self._trails = self.events is Events.STATEMENTS and not world.static and not leads
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
 
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
@@ -82,6 +87,8 @@ class Reader:
         piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
         settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
         sight = self._look(db, self.source, settled, started)
+        if self._trails:
+            sight = self._named_later(db, sight)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
         keys = span(self.source.bounds, piece)
         return SourceSight(
@@ -91,6 +98,13 @@ class Reader:
             read=rows if rest and self.source.where else chosen,
             dense=keys is not None and keys <= 2 * chosen and not self.source.counted,  # without a key, one value has many rows
         )
+
+    def _named_later(self, db: Database, sight: Sight) -> Sight:
+        """The sight with a position that surely names what was read; where the source stands still, that will say enough."""
+        if self._world.source.watermark.quiet_since(sight.started - _QUIET):
+            return replace(sight, named=False)
+        self._world.clock.sleep(STILL_MARGIN_EQUAL)
+        return replace(sight, position=note_position(self._world, db))
 
     def _cut(self, db: Database, unit: Unit, rows: int) -> tuple[KeyRange, KeyRange | None]:
         """The first rows of a range, and what is left of it."""
