@@ -21,7 +21,7 @@ class TableProof:
     table: str
     since: datetime  # when it was first seen by a check
     checked: datetime  # when its last check began
-    verdict: Verdict  # of that check
+    verdict: Verdict  # of the last check that decided; undecided where none did
     proved: datetime | None = None
 
     @property
@@ -43,6 +43,7 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
             name = f"{table.schema}.{table.table}"
             old = before.get((replica.server, replica.channel, name))
             identical = table.verdict is Verdict.IDENTICAL
+            undecided = table.verdict is Verdict.UNDECIDED
             found.append(
                 TableProof(
                     server=replica.server,
@@ -50,7 +51,7 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
                     table=name,
                     since=old.since if old else report.started,
                     checked=report.started,
-                    verdict=table.verdict,
+                    verdict=old.verdict if old and undecided else table.verdict,
                     proved=report.started if identical else (old.proved if old else None),
                 )
             )

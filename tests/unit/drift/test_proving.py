@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.drift.proving import TableProof, due_tables, in_window, overdue
-from repwatch.drift.report import Verdict
+from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, overdue
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -35,6 +35,26 @@ def test_never_proved_first_then_the_oldest_and_the_fresh_not_at_all() -> None:
     ]
     tables = ["d.fresh", "d.old", "d.older", "d.tried", "d.tried_before", "d.new"]
     assert due_tables(tables, proofs, NOW, WEEK) == ("d.new", "d.tried_before", "d.tried", "d.older", "d.old")
+
+
+def report(verdict: Verdict) -> DriftReport:
+    table = TableReport(
+        schema="d", table="t", verdict=verdict, reason=None, proof=None, rows=1, rows_proved=0, difference_count=0, differences=()
+    )
+    replica = ReplicaReport(
+        server="a", name=None, channel="", server_uuid="", verdict=verdict, as_of="", reason=None, tables=(table,)
+    )
+    return DriftReport(verdict=verdict, started=NOW, finished=NOW, source="s", source_name=None, replicas=(replica,))
+
+
+def test_a_check_that_could_not_decide_forgets_no_drift() -> None:
+    """Invariant: drift is known until the table was proved identical."""
+    drifted = after_check((), report(Verdict.DRIFTED))
+    undecided = after_check(drifted, report(Verdict.UNDECIDED))
+    assert [proof.verdict for proof in undecided] == [Verdict.DRIFTED]
+    (identical,) = after_check(undecided, report(Verdict.IDENTICAL))
+    assert (identical.verdict, identical.proved) == (Verdict.IDENTICAL, NOW)
+    assert [proof.verdict for proof in after_check((), report(Verdict.UNDECIDED))] == [Verdict.UNDECIDED]
 
 
 def test_a_table_is_as_old_as_on_the_replica_where_it_is_oldest() -> None:
