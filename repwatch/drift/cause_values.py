@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from typing import Final
@@ -143,8 +143,3 @@ def offset_of(column: Column, pair: Pair) -> Decimal | None:
     with localcontext() as context:
         context.prec = _DIGITS
         return other - one
-
-
-def all_alike(cells: Sequence[Cell]) -> bool:
-    """True if there is one value only."""
-    return len(set(cells)) == 1

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
-from repwatch.drift.resume import PieceRecord
+from repwatch.drift.resume import PieceRecord, unbroken
 from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
@@ -31,7 +31,7 @@ class TableCheck:
         self._everyone = frozenset(pipeline.reader.replicas)
         self._settling = settling
         self._shape = shape
-        self._rows = 0
+        self.rows = 0  # of the source, as scanned
         self._suspects: list[Unit] = []
         # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
@@ -50,7 +50,7 @@ class TableCheck:
         """Count a piece of the scan; what did not prove equal is kept."""
         signature = compared.first.signature
         assert signature is not None
-        self._rows += signature.rows
+        self.rows += signature.rows
         proved = self._proved(compared)
         suspects = self._doubtful(compared, proved)
         self._suspects += suspects
@@ -64,10 +64,11 @@ class TableCheck:
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
-    def go_on_from(self, records: Sequence[PieceRecord]) -> Work | None:
-        """Count what an earlier run had judged; what is left of the scan, None if nothing is."""
+    def go_on_from(self, kept: Sequence[PieceRecord]) -> Work | None:
+        """Count what of an earlier run holds on; what is left of the scan, None if nothing is."""
+        records = unbroken(kept, self._shape, self._everyone)
         for record in records:
-            self._rows += record.rows
+            self.rows += record.rows
             for number, proof in record.proved.items():
                 self._count(number, record.rows, proof)
             if record.doubtful:
@@ -115,7 +116,7 @@ class TableCheck:
     def result(self) -> dict[int, Tally]:
         """What came out for each replica, once the settlement is over."""
         for number, tally in self.tallies.items():
-            tally.rows = self._rows
+            tally.rows = self.rows
             fallen = self._world.replicas[number].fallen or self._pipeline.refused.get(number)
             tally.reason = tally.reason or self._pipeline.failed or fallen
         return self.tallies

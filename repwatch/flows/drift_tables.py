@@ -20,7 +20,7 @@ from repwatch.drift.report import (
     TableReport,
     Verdict,
 )
-from repwatch.drift.resume import shape_of, unbroken
+from repwatch.drift.resume import shape_of
 from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
 from repwatch.flows.drift_causes import causes_of
@@ -112,9 +112,8 @@ class TablesCheck:
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
                 opened = self._opened(source, comparison, numbers)
-                records = unbroken(self._journal.of_table(str(name)), opened.shape, numbers)
-                work = opened.check.go_on_from(records)
-                self._rows += sum(record.rows for record in records)
+                work = opened.check.go_on_from(self._journal.of_table(str(name)))
+                self._rows += opened.check.rows
                 if work is None:
                     self._resolve(opened)
                     continue
@@ -163,7 +162,7 @@ class TablesCheck:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
-        if any(_differ(source, table) for table in theirs.values()) and not self._world.static:
+        if not self._world.static and any(_differ(source, table) for table in theirs.values()):
             source, theirs = self._settled(name, list(theirs))
         comparable: list[tuple[Comparison, int]] = []
         for number, table in theirs.items():
@@ -230,7 +229,7 @@ class TablesCheck:
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
-        return _Open(check=check, pipeline=pipeline, source=source, tables=tables, shape=shape)
+        return _Open(check=check, pipeline=pipeline, source=source, tables=tables)
 
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.source.name
@@ -297,7 +296,6 @@ class _Open:
     pipeline: Pipeline
     source: Table
     tables: dict[int, Table]
-    shape: str
 
 
 @dataclass(frozen=True)

@@ -121,18 +121,15 @@ class DriftRunner:
         known = {proof.table for proof in (*before, *found)}
         gone = set() if tables else {proof.table for proof in before} - {proof.table for proof in found}
         self.ledger.record_proofs(self.cluster.name, found, known - gone)
+        proofs = self.ledger.proofs(self.cluster.name)
         for replica in report.replicas:
-            self._judge(replica, report.finished)
+            mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
+            self._judge(replica, mine, report.finished)
         return True
 
-    def _judge(self, replica: ReplicaReport, at: datetime) -> None:
+    def _judge(self, replica: ReplicaReport, proofs: Sequence[TableProof], at: datetime) -> None:
         """Drift stands until every table that showed it was proved identical."""
         subject = Subject(self.cluster.name, replica.server, replica.channel, FindingCode.DRIFTED)
-        proofs = [
-            proof
-            for proof in self.ledger.proofs(self.cluster.name)
-            if (proof.server, proof.channel) == (replica.server, replica.channel)
-        ]
         if replica.verdict is Verdict.DRIFTED:
             self.ledger.set_standing(_drifted(subject, replica, at))
         elif replica.verdict is Verdict.IDENTICAL and not any(proof.verdict is Verdict.DRIFTED for proof in proofs):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Result, Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import fill
+from tests.server.watching import until
 
 THREADS = 8
 
@@ -129,7 +130,7 @@ def test_a_running_check_is_paused_let_go_and_stopped(star: Sandbox, schema: str
     assert tell("pause") == 2, "no check runs"
     words = ("shop", "--tables", f"{schema}.*", "--load", "1", "--format", "json")
     process = subprocess.Popen(drift(*words), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    until(lambda: judged() > 0)
+    until(lambda: judged() > 0, "a piece is judged")
     assert tell("pause") == 0
     before = -1
     while before != judged():  # what was in flight comes to its end
@@ -137,17 +138,10 @@ def test_a_running_check_is_paused_let_go_and_stopped(star: Sandbox, schema: str
         time.sleep(1)
     assert process.poll() is None
     assert tell("resume") == 0
-    until(lambda: judged() > before)
+    until(lambda: judged() > before, "it goes on")
     assert tell("stop") == 0
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 3
     tables = [table for replica in json.loads(out)["replicas"] for table in replica["tables"]]
     assert {table["reason"] for table in tables if table["verdict"] == "undecided"} == {"stopped"}
     assert not list((tmp_path / "drift").glob("*.control"))
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come about"
-        time.sleep(0.05)
