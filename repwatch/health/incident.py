@@ -153,9 +153,12 @@ def _advance(incident: Incident, sight: _Sight) -> Incident | None:
 def _seen(incident: Incident, finding: Finding, look: Look) -> Incident:
     if incident.phase is not Phase.PENDING:
         return replace(incident, finding=finding, good_polls=0)
-    looks = incident.looks + 1
-    polls = incident.polls + (look.kind is LookKind.POLL)
+    # What was waited for with patience and is another thing now begins to be confirmed with this look.
+    anew = finding.patience < incident.finding.patience
+    looks = 1 if anew else incident.looks + 1
+    polls = (0 if anew else incident.polls) + (look.kind is LookKind.POLL)
     confirmed = looks >= LOOKS_TO_CONFIRM if finding.settled else polls >= POLLS_TO_CONFIRM
+    confirmed = confirmed and look.at - incident.since >= finding.patience
     return replace(incident, finding=finding, looks=looks, polls=polls, phase=Phase.OPEN if confirmed else Phase.PENDING)
 
 

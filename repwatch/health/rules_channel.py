@@ -18,6 +18,9 @@ from repwatch.sql.replication import HOLD_DELAY
 MANY_LIMITS = 10
 """So many times its limit, lag is critical."""
 
+HOLD_PATIENCE = timedelta(minutes=10)
+"""A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
+
 
 def receiver_stopped(world: World) -> Iterator[Finding]:
     """Not running, and no error: a person stopped it, or nobody started it."""
@@ -87,22 +90,45 @@ def receiver_error(world: World) -> Iterator[Finding]:
 
 
 def applier_stopped(world: World) -> Iterator[Finding]:
-    """Not running, and no error: a person stopped it, or nobody started it."""
+    """Not running, and no error: a person stopped it, nobody started it, or repwatch holds it."""
     for server, channel in channels(world):
         if channel.applier is ThreadState.STOPPED and channel.applier_error is None:
-            both = channel.receiver is ThreadState.STOPPED and channel.receiver_error is None
-            start = "{start}" if both else "{start_applier}"
-            yield Finding(
-                subject=subject(world, server, FindingCode.APPLIER_STOPPED, channel.name),
-                severity=Severity.WARNING,
-                summary=f"{label(server)}{of_channel(channel)}: the applier {'and the receiver are' if both else 'is'} stopped, "
-                "without an error",
-                meaning="Somebody stopped it, it reached the end that START … UNTIL gave it, or the server started without "
-                "starting it. What is read from this replica gets older by the second.",
-                remedy=_fill(f"Ask who stopped it and why. When the reason is gone: {start}", world, server, channel),
-                avoid="Do not send readers here meanwhile.",
-                evidence=_evidence(channel),
-            )
+            yield _held(world, server, channel) if _is_held(channel) else _stopped(world, server, channel)
+
+
+def _stopped(world: World, server: ServerNow, channel: ChannelObservation) -> Finding:
+    both = channel.receiver is ThreadState.STOPPED and channel.receiver_error is None
+    start = "{start}" if both else "{start_applier}"
+    return Finding(
+        subject=subject(world, server, FindingCode.APPLIER_STOPPED, channel.name),
+        severity=Severity.WARNING,
+        summary=f"{label(server)}{of_channel(channel)}: the applier {'and the receiver are' if both else 'is'} stopped, "
+        "without an error",
+        meaning="Somebody stopped it, it reached the end that START … UNTIL gave it, or the server started without "
+        "starting it. What is read from this replica gets older by the second.",
+        remedy=_fill(f"Ask who stopped it and why. When the reason is gone: {start}", world, server, channel),
+        avoid="Do not send readers here meanwhile.",
+        evidence=_evidence(channel),
+    )
+
+
+def _held(world: World, server: ServerNow, channel: ChannelObservation) -> Finding:
+    replica = f"{world.cluster.name}/{server.spec.label}"
+    return Finding(
+        subject=subject(world, server, FindingCode.APPLIER_STOPPED, channel.name),
+        severity=Severity.WARNING,
+        summary=f"{label(server)}{of_channel(channel)}: the applier is held by a repair or a reseed",
+        meaning="repwatch stopped it and gave the channel a delay of 68 years, so that nothing is applied before the rows are "
+        "right. It lets go by itself, unless it was killed. What is read from this replica gets older by the second.",
+        remedy=f"See whether a repair or a reseed of it runs. If it was interrupted, finish it: `repwatch repair {replica}`.",
+        avoid="Do not start the applier by hand: the delay would hold it all the same.",
+        evidence=_evidence(channel),
+        patience=HOLD_PATIENCE,
+    )
+
+
+def _is_held(channel: ChannelObservation) -> bool:
+    return channel.delay >= timedelta(seconds=HOLD_DELAY)
 
 
 def applier_error(world: World) -> Iterator[Finding]:
@@ -171,7 +197,7 @@ def _intended_delay(server: ServerNow, channel: ChannelObservation) -> timedelta
     """What the inventory wants, else what the server is set to; but the delay of a hold is nobody's wish for good."""
     if server.spec.delay:
         return server.spec.delay
-    return timedelta(0) if channel.delay >= timedelta(seconds=HOLD_DELAY) else channel.delay
+    return timedelta(0) if _is_held(channel) else channel.delay
 
 
 def _lag_evidence(server: ServerNow, channel: ChannelObservation, limit: timedelta, delay: timedelta) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -62,3 +63,4 @@ class Finding:
     avoid: str = ""  # what not to do
     evidence: Mapping[str, str] = field(default_factory=dict)
     settled: bool = True  # False: a person or a second look may still show it to be nothing; confirmation takes longer
+    patience: timedelta = timedelta(0)  # nobody is told before it was seen for so long: what repwatch itself does is no news

@@ -80,6 +80,27 @@ def test_confirmation(settled: bool, kinds: list[LookKind], phase: Phase) -> Non
     assert story.only().since == START
 
 
+def test_what_is_borne_with_patience_opens_when_that_is_over() -> None:
+    story = Story()
+    held = replace(finding(), patience=timedelta(seconds=4))
+    phases = []
+    for _ in range(5):
+        story.look(held)
+        phases.append(story.only().phase)
+    assert phases == [Phase.PENDING] * 4 + [Phase.OPEN]
+
+
+def test_the_end_of_patience_is_a_new_sight_to_be_confirmed() -> None:
+    """A repair lets go of the applier and starts it a moment later: to see it in between is no news."""
+    story = Story()
+    for _ in range(3):
+        story.look(replace(finding(), patience=timedelta(minutes=10)))
+    story.look(finding())
+    assert story.only().phase is Phase.PENDING
+    story.look(finding())
+    assert story.only().phase is Phase.OPEN
+
+
 def test_a_passing_sight_leaves_nothing() -> None:
     story = Story()
     story.look(finding())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from repwatch.health.inventory import agreed_source
 from repwatch.health.rules import RULES, diagnose
+from repwatch.health.rules_channel import HOLD_PATIENCE
 from repwatch.health.world import World
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.finding import FindingCode, Severity
@@ -93,6 +94,16 @@ def test_each_state_of_a_channel_has_its_code(  # noqa: PLR0917
     }
     made = db2(flavour, **states, lag=Lag(seconds=0.0 if receiver is applier is RUN else None, basis=LagBasis.STATUS))
     assert codes(made) == [("db2", "", code) for code in found]
+
+
+@FLAVOURS
+def test_a_held_applier_is_no_news_for_a_while(flavour: Flavour) -> None:
+    lag = Lag(seconds=None, basis=LagBasis.STATUS)
+    made = db2(flavour, applier=STOP, lag=lag, delay=timedelta(seconds=HOLD_DELAY))
+    (held,) = diagnose(made)
+    assert (held.subject.code, held.patience) == (FindingCode.APPLIER_STOPPED, HOLD_PATIENCE)
+    (stopped,) = diagnose(db2(flavour, applier=STOP, lag=lag))
+    assert stopped.patience == timedelta(0)
 
 
 def test_the_class_of_an_error_is_evidence() -> None:
