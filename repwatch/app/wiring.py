@@ -7,9 +7,11 @@ from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
+from repwatch.app.suspect_job import suspect_checker
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
 from repwatch.flows.probing import Probing
+from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
@@ -27,6 +29,8 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         _forget_what_is_not_configured(store, settings, clock)
         refusing = {finding.subject for finding in store.standing("")}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
+        suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
+        drift = {cluster.name: drift_runner(cluster, store, clock) for cluster in settings.clusters}
         probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
         return Service(
             settings=settings,
@@ -35,11 +39,13 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
             watchers=[
-                _watcher(cluster, settings.receivers, store, probers[cluster.name], clock) for cluster in settings.clusters
+                _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock))
+                for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=[drift_runner(c, store, clock) for c in settings.clusters if c.drift.schedule or c.drift.prove_within],
+            drift=tuple(drift.values()),
+            suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in drift.items()},
             start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
         )
     except BaseException:
@@ -47,15 +53,19 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         raise
 
 
-def _watcher(cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, prober: Prober, clock: Clock) -> Watcher:
+def _watcher(
+    cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, suspects: Suspects, probing: Probing
+) -> Watcher:
+    clock = probing.clock
     names = {str(server.endpoint.address): server.name for server in cluster.servers if server.name}
     return Watcher(
         cluster=cluster,
         diagnose=diagnose,
-        probing=Probing(prober, clock),
+        probing=probing,
         book=Book(store, clock, cluster.name),
         audience=Audience(receivers=receivers, names=names),
         clock=clock,
+        suspects=suspects,
     )
 
 
@@ -65,3 +75,4 @@ def _forget_what_is_not_configured(store: SqlStore, settings: Settings, clock: C
         for finding in store.standing(name):
             store.clear_standing(finding.subject)
         store.forget_view(name)
+        store.record_suspicions(name, ())

@@ -55,6 +55,7 @@ class DriftRunner:
     clock: Clock
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
+    _recording: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def running(self) -> bool:
@@ -116,16 +117,21 @@ class DriftRunner:
             return False
         log.info("drift.finished cluster=%s verdict=%s", self.cluster.name, report.verdict)
         self.ledger.record_drift_run(self.cluster.name, started, self.clock.now(), report.verdict, self.render(report))
-        before = self.ledger.proofs(self.cluster.name)
-        found = after_check(before, report)
-        known = {proof.table for proof in (*before, *found)}
-        gone = set() if tables else {proof.table for proof in before} - {proof.table for proof in found}
-        self.ledger.record_proofs(self.cluster.name, found, known - gone)
-        proofs = self.ledger.proofs(self.cluster.name)
-        for replica in report.replicas:
-            mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
-            self._judge(replica, mine, report.finished)
+        self.record(report, whole=not tables)
         return True
+
+    def record(self, report: DriftReport, *, whole: bool) -> None:
+        """Keep what a check proved, and what it found. `whole`: of all tables of all replicas. Raises StoreError."""
+        with self._recording:
+            before = self.ledger.proofs(self.cluster.name)
+            found = after_check(before, report)
+            known = {proof.table for proof in (*before, *found)}
+            gone = {proof.table for proof in before} - {proof.table for proof in found} if whole else set()
+            self.ledger.record_proofs(self.cluster.name, found, known - gone)
+            proofs = self.ledger.proofs(self.cluster.name)
+            for replica in report.replicas:
+                mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
+                self._judge(replica, mine, report.finished)
 
     def _judge(self, replica: ReplicaReport, proofs: Sequence[TableProof], at: datetime) -> None:
         """Drift stands until every table that showed it was proved identical."""

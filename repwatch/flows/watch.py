@@ -10,14 +10,17 @@ from datetime import datetime, timedelta
 
 from repwatch.flows.book import Book, living
 from repwatch.flows.probing import BUDGET, Probing
+from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import GOOD_POLLS_TO_CLOSE, Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
 from repwatch.health.notice import Audience, post
+from repwatch.health.skips import remember
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.past import Past
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.store import Entry
@@ -40,10 +43,13 @@ class Watcher:
     book: Book
     audience: Audience
     clock: Clock
+    suspects: Suspects
     view: DatedView | None = None
+    world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
+    _past: Mapping[str, Past] = field(default_factory=dict)
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -57,6 +63,9 @@ class Watcher:
         results = self._ask(servers)
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         self.source = world.source
+        self._past = remember(self._past, world)
+        world = replace(world, past=self._past)
+        self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))

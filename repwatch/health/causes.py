@@ -26,6 +26,8 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
         subject = finding.subject
         if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in reseeded:
             found[subject] = replace(subject, code=FindingCode.APPLIER_STOPPED)
+        elif subject.code is FindingCode.SUSPECT_DATA:
+            found[subject] = replace(subject, code=FindingCode.APPLIER_ERROR)
         elif subject.code in OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK:

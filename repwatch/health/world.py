@@ -1,9 +1,12 @@
 """The world as rules see it: the inventory and the latest look at each server. One value, rebuilt at each tick."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from repwatch.model.observation import Observation, ProbeResult
+from repwatch.model.past import Past
+from repwatch.model.risks import Suspicion
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
 
@@ -39,3 +42,5 @@ class World:
     source: str | None
     servers: tuple[ServerNow, ...]
     now: datetime
+    past: Mapping[str, Past] = field(default_factory=dict)  # by label
+    suspicions: tuple[Suspicion, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from repwatch.model.risks import Risks
 from repwatch.model.server import Address, ServerVersion
 
 
@@ -68,6 +69,9 @@ class ChannelObservation:
     relay_log: str = ""  # file:position of the relay log, where the applier stands
     failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
     failed_table: str = ""  # `schema.table` out of the error text, "" if not known
+    filters: str = ""  # what the channel leaves out, in one canonical text; "": nothing
+    skip_pending: int = 0  # events or event groups that the applier is about to skip
+    groups: int | None = None  # transactions that the applier has begun since it was set up (MariaDB); skipped ones do not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +87,10 @@ class Observation:
     log_bin: bool
     half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
+    gtid_logged: str = ""  # MariaDB: the last one of each server and domain in its binary logs, those that are gone included
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
+    risks: Risks | None = None  # None if they could not be seen
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 

@@ -94,6 +94,16 @@ proofs = Table(
     Column("proved", Text),
 )
 
+suspicions = Table(
+    "suspicions",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("server", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
 
 class RowState:
     """States of an outbox row."""
