@@ -17,7 +17,7 @@ from repwatch.health.inventory import agreed_source
 from repwatch.health.notice import Audience, post
 from repwatch.health.skips import remember
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
-from repwatch.health.world import ServerNow, World
+from repwatch.health.world import ServerNow, SourceChange, World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.past import Past
@@ -50,6 +50,7 @@ class Watcher:
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
     _past: Mapping[str, Past] = field(default_factory=dict)
+    _source_change: SourceChange | None = None
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -62,9 +63,11 @@ class Watcher:
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers)
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
+        if self.source and world.source and world.source != self.source:
+            self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
         self.source = world.source
         self._past = remember(self._past, world)
-        world = replace(world, past=self._past)
+        world = replace(world, past=self._past, source_change=self._source_change)
         self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}

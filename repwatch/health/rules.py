@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_channel, rules_semisync, rules_server, rules_settings, rules_suspect, rules_topology
+from repwatch.health import (
+    rules_channel,
+    rules_semisync,
+    rules_server,
+    rules_settings,
+    rules_source,
+    rules_suspect,
+    rules_topology,
+)
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -28,6 +36,7 @@ RULES = (
     Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),
     Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
+    Rule(FindingCode.SOURCE_CHANGED, rules_source.source_changed),
     Rule(FindingCode.SOURCE_READ_ONLY, rules_settings.source_read_only),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
     Rule(FindingCode.RECEIVER_ERROR, rules_channel.receiver_error),

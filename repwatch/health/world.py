@@ -35,6 +35,15 @@ class ServerNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange:
+    """The source that AUTO settled on has become another one. Labels."""
+
+    before: str
+    after: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
 
@@ -44,3 +53,4 @@ class World:
     now: datetime
     past: Mapping[str, Past] = field(default_factory=dict)  # by label
     suspicions: tuple[Suspicion, ...] = ()
+    source_change: SourceChange | None = None  # the latest

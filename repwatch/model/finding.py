@@ -29,6 +29,7 @@ class FindingCode(StrEnum):
     WRONG_SOURCE = "wrong-source"
     REPLICA_WRITABLE = "replica-writable"
     DUPLICATE_SERVER_ID = "duplicate-server-id"
+    SOURCE_CHANGED = "source-changed"
     SOURCE_READ_ONLY = "source-read-only"
     ERRANT_TRANSACTIONS = "errant-transactions"
     SKIPPED_TRANSACTIONS = "skipped-transactions"

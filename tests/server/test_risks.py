@@ -8,7 +8,8 @@ import pytest
 
 from repwatch.health.suspicion import cleared
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import statements as sandbox_statements
 from tests.server.diagnosing import Watcher, locally, watching, with_server, words
 
 SKIPPED = (("replica1", "skipped-transactions"), ("replica1", "suspect-data"))
@@ -167,3 +168,37 @@ def test_a_source_that_takes_no_writes(box: Sandbox, watcher: Watcher) -> None:
         watcher.expect(("source", "source-read-only"))
     finally:
         box.source.sql("SET GLOBAL read_only = OFF")
+
+
+def test_a_fallback_of_semisync_and_one_of_a_moment(box: Sandbox, watcher: Watcher) -> None:
+    source, replica = box.source, box.replicas[0]
+    names = ("source", "replica") if box.flavour is Flavour.MYSQL else ("master", "slave")
+    if box.flavour is Flavour.MYSQL:
+        source.sql("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+        locally(replica, "INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")
+    replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 1")
+    replication(replica, "STOP", "IO_THREAD")
+    source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_timeout = 50", f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 1")
+    watcher.expect(("source", "semisync-degraded"), ("replica1", "receiver-stopped"))
+    replication(replica, "START")
+    watcher.expect()
+    replication(replica, "STOP", "IO_THREAD")
+    source.sql(f"INSERT INTO r.t VALUES ({key()})")
+    replication(replica, "START")
+    box.wait_caught_up(60)
+    found = watcher.expect(("source", "semisync-degraded"))
+    source.sql(f"INSERT INTO r.t VALUES ({key()})")
+    evidence = watcher.expect(("source", "semisync-degraded"))["source", "semisync-degraded"].evidence
+    assert (evidence["active"], evidence["replicas"]) == ("yes", "1")
+    assert "fell_back" in found["source", "semisync-degraded"].evidence
+    source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 0")
+
+
+def test_a_source_that_replicates_from_its_replica(box: Sandbox, watcher: Watcher) -> None:
+    source, replica = box.source, box.replicas[0]
+    login = (Account.REPLICATION.value, box.credentials.secret(Account.REPLICATION))
+    source.sql(*sandbox_statements.attach(box.flavour, "", replica.address, *login))
+    found = watcher.expect(("source", "wrong-source"))
+    assert found["source", "wrong-source"].evidence["loop"] == str(replica.address)
+    replication(source, "STOP")
+    replication(source, "RESET", "ALL")
