@@ -1,5 +1,6 @@
 """What the readings of one table come to: pieces as both sides show them, and the rounds that they make."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +11,7 @@ from repwatch.flows.drift_sight import Reader, Sight, Unit, at_one_position, is_
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.sql.keyrange import Key
 
+MOST_OVERSTAYS: Final = 3
 _ABSENT: Final = Content("")
 
 
@@ -38,6 +40,17 @@ class Pipeline:
         self.pace = Pace.of(reader.source.table)
         self.refused: dict[int, Reason] = {}
         self.failed: Reason | None = None
+        self._overstays: Counter[int] = Counter()  # of statements on each replica, one after another
+
+    def overstayed(self, number: int) -> None:
+        """A replica ended a statement that took too long. One whose statements all do (a lock on the table) refuses it so."""
+        self._overstays[number] += 1
+        if self.reader.patient or self._overstays[number] >= MOST_OVERSTAYS:
+            self.refused[number] = Reason.UNREADABLE
+
+    def answered(self, number: int) -> None:
+        """A replica was read."""
+        del self._overstays[number]
 
     def round_of(self, compared: Compared, number: int, key: Key | None = None) -> Round:
         """The round of a whole piece, or of one row of it, on one replica."""
@@ -86,10 +99,12 @@ class Pipeline:
 
 
 def _content(sight: Sight, key: Key | None) -> Content:
+    signature = sight.signature
+    if signature is not None and signature.void:
+        return Content(None)  # also of each row: one that was not read is not absent
     if key is not None:
         digest = sight.rows.get(key)
         return _ABSENT if digest is None else Content(digest or None)
-    signature = sight.signature
-    if signature is None or signature.void:
+    if signature is None:
         return Content(None)
     return Content(f"{signature.rows}:{signature.digest}")

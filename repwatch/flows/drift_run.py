@@ -218,7 +218,9 @@ class Run:
             answer = future.result()
             assert isinstance(answer, Sight)
             compared.replicas[number] = answer
+            compared.pipeline.answered(number)
         except StatementTimedOut:
+            compared.pipeline.overstayed(number)
             compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
         except StatementRefused:
             compared.pipeline.refused[number] = Reason.UNREADABLE

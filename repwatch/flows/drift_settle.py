@@ -129,7 +129,8 @@ class Settlement:
 
     def judge(self) -> None:
         """Take out the rows that are proved, and show the first of those that are different."""
-        for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
+        refused = self._pipeline.refused
+        for number in {n for n, _ in self._pending if self._world.replicas[n].fallen is not None or n in refused}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
         events = self._pipeline.reader.events
