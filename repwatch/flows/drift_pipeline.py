@@ -1,11 +1,13 @@
 """What the readings of one table come to: pieces as both sides show them, and the rounds that they make."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from repwatch.drift.pace import Pace
 from repwatch.drift.report import Reason
+from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Content, Round, needs_second
 from repwatch.flows.drift_sight import Reader, Sight, Unit, at_one_position, is_ahead
 from repwatch.flows.drift_world import CheckWorld
@@ -32,15 +34,23 @@ class Compared:
 
 
 class Pipeline:
-    """One table's readings. `refused`: by these replicas, a statement about it; `failed`: by the source, or the check ended."""
+    """One table's readings. `refused`: by these replicas, a statement about it; `failed`: by the source, or the check ended.
 
-    def __init__(self, world: CheckWorld, reader: Reader) -> None:
+    `settling` is called now and then while rows that differ are looked at, with what holds it up.
+    """
+
+    def __init__(self, world: CheckWorld, reader: Reader, settling: Callable[[Hold | None], None]) -> None:
         self.world = world
         self.reader = reader
+        self.settling = settling
         self.pace = Pace.of(reader.source.table)
         self.refused: dict[int, Reason] = {}
         self.failed: Reason | None = None
         self._overstays: Counter[int] = Counter()  # of statements on each replica, one after another
+
+    def audience(self, unit: Unit) -> set[int]:
+        """The replicas that a unit is read for and that still take part."""
+        return set(self.world.standing()) & unit.replicas - self.refused.keys()
 
     def overstayed(self, number: int) -> None:
         """A replica ended a statement that took too long. One whose statements all do (a lock on the table) refuses it so."""
