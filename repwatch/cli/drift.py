@@ -4,6 +4,8 @@ import hashlib
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -17,7 +19,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
-from repwatch.cli.options import format_option, target_options
+from repwatch.cli.options import DURATION, format_option, target_options
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
@@ -27,7 +29,7 @@ from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec
+from repwatch.model.topology import ClusterSpec, ReplicaTarget
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -70,6 +72,11 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
     help="Wait while more threads than this run on one of the servers.",
 )
 @click.option(
+    "--max-lag",
+    type=DURATION,
+    help="Wait while a replica is behind by more than this, beside its intended delay; default: its `max_lag`, or 30s.",
+)
+@click.option(
     "--load",
     type=click.IntRange(1, 100),
     default=DEFAULT_LIMITS.load,
@@ -104,6 +111,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     static: bool,
     max_differences: int,
     max_threads_running: int,
+    max_lag: timedelta | None,
     load: int,
     resume: bool,
     statuses: str,
@@ -153,7 +161,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     failure: ServerError | None = None
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
-            head, targets = group.source, group.replicas
+            head, targets = group.source, group.replicas if max_lag is None else _without_own_limits(group.replicas)
             request = CheckRequest(
                 source=head,
                 reference=group.reference,
@@ -163,7 +171,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 exclude=exclude_tables,
                 where=where,
                 max_differences=max_differences,
-                limits=Limits(threads_running=max_threads_running, load=load),
+                limits=Limits(threads_running=max_threads_running, lag=(max_lag or spec.max_lag).total_seconds(), load=load),
                 strict=strict,
                 users=users,
             )
@@ -225,6 +233,11 @@ def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckReques
     read = request.reference.server if request.reference else request.source
     told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static))
     return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
+
+
+def _without_own_limits(targets: tuple[ReplicaTarget, ...]) -> tuple[ReplicaTarget, ...]:
+    """The command line goes before the configuration."""
+    return tuple(replace(target, server=replace(target.server, max_lag=None)) for target in targets)
 
 
 def _only_urls(

@@ -19,10 +19,11 @@ from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
 from repwatch.flows.drift_definitions import read_all_parts
 from repwatch.flows.drift_errant import find_errant
-from repwatch.flows.drift_gauge import Gauge
+from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
+from repwatch.flows.drift_reach import REACH_SECONDS
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
@@ -50,6 +51,7 @@ class CheckRequest:
     reference: ReplicaTarget | None = None  # a trusted replica that is read instead of the source
     static: bool = False  # no replication between the servers: they are compared as they stand
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
+    reach_seconds: float = REACH_SECONDS  # how long a replica may take to catch up, beside its intended delay
     users: bool = False  # compare accounts and their grants too
     strict: bool = False  # differences of definitions that touch no data count too
 
@@ -104,7 +106,8 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             clock=clock,
             cancelled=cancelled,
             settle_seconds=request.settle_seconds,
-            gauge=Gauge({str(lane.endpoint.address): lane for lane in lanes}, clock, request.limits, paused),
+            reach_seconds=request.reach_seconds,
+            gauge=Gauge(_watched(request, source, replicas), clock, request.limits, paused),
             condition=condition,
             static=request.static,
             strict=request.strict,
@@ -113,6 +116,27 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     finally:
         for lane in lanes:
             lane.close()
+
+
+def _watched(request: CheckRequest, source: SourceSide, replicas: Sequence[ReplicaSide]) -> dict[str, Watched]:
+    """The servers by address, each with its limits: a server's own `max_lag` goes before the one of the request."""
+    head = Watched(
+        lane=source.lane,
+        limits=request.limits,
+        source_id=source.server_id if source.applies else 0,
+        patience=request.reach_seconds,
+    )
+    watched = {str(source.spec.endpoint.address): head}
+    for replica in replicas:
+        own = replica.target.server.max_lag
+        lag = (request.limits.lag if own is None else own.total_seconds()) + replica.delay
+        watched[replica.address] = Watched(
+            lane=replica.lane,
+            limits=replace(request.limits, lag=lag),
+            source_id=source.server_id,
+            patience=request.reach_seconds + replica.delay,
+        )
+    return watched
 
 
 def _meeting(request: CheckRequest, lane: Lane, connect: Connect) -> Callable[[Database], SourceSide]:

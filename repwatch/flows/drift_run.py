@@ -53,8 +53,18 @@ def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = Non
     for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows, gently=gently).events():
         if isinstance(event, Compared):
             yield event
+        elif isinstance(event, Waiting):
+            pipeline.settling(event.hold)
     if pipeline.failed is not None:
         raise TableFailed(pipeline.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """So many rows of a piece were read on the source; the replicas follow."""
+
+    pipeline: Pipeline
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Waiting:
     hold: Hold | None
 
 
-Event = Compared | Exhausted | Waiting
+Event = Compared | SourceRead | Exhausted | Waiting
 
 
 class Run:
@@ -127,7 +137,7 @@ class Run:
         """True if the source should be left alone."""
         if not self._gently:
             return False
-        self._waits = self._world.gauge.hold()
+        self._waits = self._world.hold()
         return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
@@ -142,7 +152,7 @@ class Run:
                 self._ready.append(found)
                 self._left[found.pipeline] += 1
             work = self._ready.popleft()
-            if work.pipeline.failed is None:
+            if work.pipeline.failed is None and work.pipeline.audience(work.unit):
                 return work
             self._came(work.pipeline)
         return None
@@ -199,12 +209,13 @@ class Run:
             seconds = answer.sight.ended - answer.sight.started
             pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void)
             self._world.gauge.rest_after(seconds)
+            self._out.append(SourceRead(pipeline, signature.rows))
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
 
     def _send_behind(self, compared: Compared) -> None:
         """Let the replicas read what the source has read."""
         pipeline, unit = compared.pipeline, compared.unit
-        standing = set(self._world.standing()) & unit.replicas - pipeline.refused.keys()
+        standing = pipeline.audience(unit)
         self._waits_for[id(compared)] = standing
         for number in standing:
             task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
@@ -218,7 +229,9 @@ class Run:
             answer = future.result()
             assert isinstance(answer, Sight)
             compared.replicas[number] = answer
+            compared.pipeline.answered(number)
         except StatementTimedOut:
+            compared.pipeline.overstayed(number)
             compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
         except StatementRefused:
             compared.pipeline.refused[number] = Reason.UNREADABLE

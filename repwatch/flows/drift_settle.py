@@ -29,6 +29,7 @@ BATCH_KEYS: Final = 200
 BATCH_HASHES: Final = 2_000  # of a table that is read whole for each batch
 HOT_ROWS: Final = 50  # so few rows are also tried in quick succession, to meet them between two of their changes
 HOT_TRIES: Final = 30
+HOT_SECONDS: Final = 5.0  # where a replica has to catch up first there is no quick succession
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.3, 4.0
 
 _TICK: Final = 0.5
@@ -79,8 +80,9 @@ class Settlement:
         try:
             self._read_again(quick=False)
             self.judge()
+            until = self._world.clock.monotonic() + HOT_SECONDS
             for _ in range(HOT_TRIES if self._quick_helps() else 0):
-                if self._pending:
+                if self._pending and self._world.clock.monotonic() < until:
                     self._read_again(quick=True)
         except TableFailed as failure:
             self.give_up(failure.reason)
@@ -129,7 +131,8 @@ class Settlement:
 
     def judge(self) -> None:
         """Take out the rows that are proved, and show the first of those that are different."""
-        for number in {number for number, _ in self._pending if self._world.replicas[number].fallen is not None}:
+        refused = self._pipeline.refused
+        for number in {n for n, _ in self._pending if self._world.replicas[n].fallen is not None or n in refused}:
             for doubt in [doubt for doubt in self._pending if doubt[0] == number]:
                 del self._pending[doubt]
         events = self._pipeline.reader.events
@@ -232,20 +235,29 @@ class Unsettled(Protocol):
 
 def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
-    # A round lasts as long as the replica is meant to be behind, and that many of them are needed.
-    give_up = world.clock.monotonic() + world.settle_seconds + (DRIFT_ROUNDS + 1) * world.delay
+    # A round lasts as long as the replica is behind, intended or not, and that many of them are needed to know.
+    enough = world.clock.monotonic() + world.settle_seconds
+    most = enough + (DRIFT_ROUNDS + 1) * (world.delay + world.reach_seconds)
+    rounds = 0
+
+    def over() -> bool:
+        now = world.clock.monotonic()
+        ends = now >= most or (now >= enough and rounds > DRIFT_ROUNDS)
+        return world.cancelled() or (ends and not any(settlement.confirming for settlement in settlements))
+
     for settlement in settlements:
         settlement.judge()
-    while any(settlements) and not world.cancelled():
-        if world.clock.monotonic() >= give_up and not any(settlement.confirming for settlement in settlements):
-            break
+    while any(settlements) and not over():
         world.clock.sleep(_pause(world))
         _note(world)
         for settlement in filter(len, settlements):
             settlement.judge()
         for settlement in filter(len, settlements):
+            if over():
+                break
             settlement.read_again()
             settlement.judge()
+        rounds += 1
     for settlement in settlements:
         settlement.give_up(Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS)
 
