@@ -55,6 +55,7 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
     "--from", "reference", metavar="SERVER", help="Compare with this trusted replica; the source's tables are not read."
 )
 @click.option("--static", is_flag=True, help="Compare two servers without replication between them, as they stand.")
+@click.option("--lock-hot", is_flag=True, help="Lock rows on the source that change all the time, each for a second at most.")
 @click.option(
     "--max-differences",
     type=click.IntRange(min=0),
@@ -102,6 +103,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     channel: str | None,
     reference: str | None,
     static: bool,
+    lock_hot: bool,
     max_differences: int,
     max_threads_running: int,
     load: int,
@@ -114,6 +116,9 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    With --lock-hot rows that change faster than they can be compared are read under a shared lock, a few at a time: who
+    writes to them waits for a second at most.
 
     What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
     In another terminal `pause`, `resume` and `stop` tell it to a check that runs.
@@ -141,6 +146,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     """
     clock = SystemClock()
     word, cluster = parse_words(words)
+    _only_sources(lock_hot=lock_hot, elsewhere=static or reference is not None)
     if static:
         _only_urls(cluster, source, replicas, channel=channel, reference=reference)
     settings = load_settings(config, source, replicas, state)
@@ -166,6 +172,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 limits=Limits(threads_running=max_threads_running, load=load),
                 strict=strict,
                 users=users,
+                lock_hot=lock_hot,
             )
             start, path = clock.now(), _journal_path(settings, spec, request)
             try:
@@ -239,6 +246,12 @@ def _only_urls(
         raise UsageError(
             "--static knows no replication, so --channel and --from mean nothing with it", hint="leave out one or the other"
         )
+
+
+def _only_sources(*, lock_hot: bool, elsewhere: bool) -> None:
+    """Raises UsageError where what goes with a source alone is asked of two other servers."""
+    if lock_hot and elsewhere:
+        raise UsageError("--lock-hot locks rows of a source, and needs its position", hint="leave out --static and --from")
 
 
 class _Ended(Event):

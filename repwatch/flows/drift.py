@@ -52,6 +52,7 @@ class CheckRequest:
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
     users: bool = False  # compare accounts and their grants too
     strict: bool = False  # differences of definitions that touch no data count too
+    lock_hot: bool = False  # rows that stay hot are locked on the source for moments
 
 
 NO_JOURNAL: Final = NoJournal()
@@ -108,6 +109,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             condition=condition,
             static=request.static,
             strict=request.strict,
+            locks=connect if request.lock_hot else None,
         )
         return _check_tables(world, request, started, Telling(progress, journal))
     finally:

@@ -313,7 +313,12 @@ def _differ(source: Table | None, replica: Table | None) -> bool:
 
 
 def weakest(proofs: set[Proof]) -> Proof:
-    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading."""
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
     return Proof.SNAPSHOT if proofs == {Proof.SNAPSHOT} else Proof.REREAD
 
 

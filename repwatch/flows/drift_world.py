@@ -13,6 +13,7 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
@@ -94,6 +95,7 @@ class CheckWorld:
     condition: Condition | None = None
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
+    locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def is_foreign(self, number: int) -> bool:

@@ -9,7 +9,7 @@ from repwatch.health.upstream import agreed_source, leads_to, wanted_source
 from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.sql.grants import covered_by_schemas, held, missing, statement
-from repwatch.sql.privileges import Grant, operator_needs, replication_needs, watch_needs
+from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, watch_needs
 from repwatch.sql.replication import follow_by_gtid
 
 
@@ -89,6 +89,15 @@ def privileges(context: _Context) -> Iterator[Remark]:
     """Whether the account may see all that watching and drift checks look at."""
     look = context.look
     yield from _privileges(Topic.PRIVILEGES, "watching and drift checks", look.login, watch_needs(look.version), look)
+
+
+def locking(context: _Context) -> Iterator[Remark]:
+    """Whether `drift --lock-hot` may lock rows of a source; only old servers want more for it than SELECT."""
+    look = context.look
+    lacking = missing(lock_hot_needs(look.version), held(look.login.grants, look.version)) if context.is_source else ()
+    for grant in lacking:
+        told = f"{look.login.user} may not lock rows, which `drift --lock-hot` would"
+        yield _note(Topic.PRIVILEGES, told, statement(grant, look.login.user))
 
 
 def operator(context: _Context) -> Iterator[Remark]:
@@ -291,6 +300,7 @@ RULES = (
     connection,
     tls,
     privileges,
+    locking,
     operator,
     replication_account,
     same_server,

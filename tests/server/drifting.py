@@ -36,6 +36,7 @@ def run_check(
     reference: SandboxServer | None = None,
     users: bool = False,
     strict: bool = False,
+    lock_hot: bool = False,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -48,6 +49,7 @@ def run_check(
         reference=ReplicaTarget(server=reference.spec()) if reference else None,
         users=users,
         strict=strict,
+        lock_hot=lock_hot,
     )
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
 
