@@ -30,6 +30,7 @@ from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
+from repwatch.flows.drift_stand import StandReader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -224,7 +225,9 @@ class TablesCheck:
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)
-        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact))
+        stand = self._world.stand if all(is_transactional(table) for table in every) else None
+        reader = StandReader(self._world, stand, ours, readings) if stand else Reader(self._world, ours, readings, exact=exact)
+        pipeline = Pipeline(self._world, reader)
         settling = partial(self._tell, source.name, Phase.SETTLING)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)

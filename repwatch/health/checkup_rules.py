@@ -101,17 +101,19 @@ def locking(context: _Context) -> Iterator[Remark]:
 
 
 def operator(context: _Context) -> Iterator[Remark]:
-    """Whether the account of repair and reseed may do its work."""
+    """Whether the account of repair, reseed and `drift --proof exact` may do its work."""
     look = context.look
     match look.operator:
         case None:
             if context.spec.name is not None:  # a URL has no place for a second account
-                told = "no operator account: repair and reseed use the watching account"
+                told = "no operator account: repair, reseed and exact checks use the watching account"
                 yield _note(Topic.OPERATOR, told, "set operator = { user = …, password = … }")
         case Failed():
             yield _problem(Topic.OPERATOR, f"the operator account: {look.operator.text}", look.operator.hint)
         case Login():
-            yield from _privileges(Topic.OPERATOR, "repair and reseed", look.operator, operator_needs(look.version), look)
+            yield from _privileges(
+                Topic.OPERATOR, "repair, reseed and exact checks", look.operator, operator_needs(look.version), look
+            )
 
 
 def replication_account(context: _Context) -> Iterator[Remark]:

@@ -49,7 +49,7 @@ def lock_hot_needs(version: ServerVersion) -> tuple[Grant, ...]:
 
 
 def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
-    """What repair and reseed need beside watching, on the replica as on the source (a snapshot at an exact position)."""
+    """What repair, reseed and exact checks need beside watching, on the replica as on the source (a snapshot at its position)."""
     if version.is_mariadb:
         return (Grant((*_mariadb_monitor(version), "PROCESS", *_READ, *_CHANGE, *_mariadb_admin(version))),)
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))

@@ -1,48 +1,18 @@
 """`drift --lock-hot` on live servers: rows that are never met otherwise are decided, and who writes to them hardly waits."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import ChangedRow, Proof, Reason, Verdict
-from repwatch.errors import StatementRefused
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
+from tests.server.hot_writing import HotWriter
 
 LONGEST_WAIT = 10.0  # seconds; a lock that is not bounded costs its writers 50, and this machine may be busy
-
-
-class HotWriter:
-    """A session that does the same in a tight loop, and remembers how long it had to wait at most."""
-
-    def __init__(self, server: SandboxServer, statements: Callable[[int], str]) -> None:
-        self.longest = 0.0
-        self.done = 0
-        self._server, self._statements = server, statements
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        with self._server.connect() as db:
-            while not self._over.is_set():
-                started = time.monotonic()
-                with suppress(StatementRefused):
-                    db.execute(self._statements(self.done))
-                    self.done += 1
-                self.longest = max(self.longest, time.monotonic() - started)
-
-    def __enter__(self) -> "HotWriter":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._over.set()
-        self._thread.join(60)
 
 
 @pytest.fixture
@@ -74,11 +44,11 @@ def test_a_hot_row_is_decided_under_a_lock(star: Sandbox, schema: str) -> None:
     wrong, right = star.replicas
     with hot_table(star, schema) as writers:
         drift_on(wrong, f"UPDATE {schema}.t SET n = n + 1000000 WHERE id = 1")
-        without = run_check(star, f"{schema}.t", seconds=3)
+        without = run_check(star, f"{schema}.t", seconds=1)
         assert of_replica(without, right).verdict is not Verdict.DRIFTED
         assert found_in(of_table(without, wrong, "t")) <= {Found("changed", ("1",), frozenset({"n"}))}
         begun = [writer.done for writer in writers]
-        report = run_check(star, f"{schema}.t", lock_hot=True)
+        report = run_check(star, f"{schema}.t", seconds=12, lock_hot=True)
         assert all(writer.done > before for writer, before in zip(writers, begun, strict=True))
     assert max(writer.longest for writer in writers) < LONGEST_WAIT
     found = of_table(report, wrong, "t")
@@ -100,7 +70,7 @@ def test_a_row_that_somebody_holds_is_given_up_soon(star: Sandbox, schema: str) 
     drift_on(star.replicas[0], f"UPDATE {schema}.t SET n = 7 WHERE id = 2")
     moving = HotWriter(star.source, lambda _: f"UPDATE {schema}.t SET n = n + 1 WHERE id = 1")
     with holding(star.source, f"UPDATE {schema}.t SET n = 1 WHERE id = 2") as transaction, moving:
-        report = run_check(star, f"{schema}.t", seconds=6, lock_hot=True)
+        report = run_check(star, f"{schema}.t", seconds=3, lock_hot=True)
         transaction.execute("COMMIT")
     star.wait_caught_up(60)
     assert star.source.sql(f"SELECT n FROM {schema}.t WHERE id = 2") == [("1",)]
