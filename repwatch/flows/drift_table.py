@@ -14,6 +14,7 @@ from repwatch.flows.drift_run import Work, read_units
 from repwatch.flows.drift_settle import Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 
 NARROW: Final = 16  # a differing piece is cut into about that many
@@ -100,6 +101,10 @@ class TableCheck:
         except TableFailed as failure:
             self._fail(failure.reason)
         self.settlement.read_again()
+
+    def read_locked(self, connect: Connect) -> None:
+        """One more round of the rows in doubt, under locks."""
+        self.settlement.read_locked(connect)
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""

@@ -30,6 +30,7 @@ from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
+from repwatch.flows.drift_stand import StandReader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -229,8 +230,10 @@ class TablesCheck:
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)
+        stand = self._world.stand if all(is_transactional(table) for table in every) else None
+        reader = StandReader(self._world, stand, ours, readings) if stand else Reader(self._world, ours, readings, exact=exact)
         settling = partial(self._waits, source.name, Phase.SETTLING)
-        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact), settling)
+        pipeline = Pipeline(self._world, reader, settling)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most)
@@ -318,7 +321,12 @@ def _differ(source: Table | None, replica: Table | None) -> bool:
 
 
 def weakest(proofs: set[Proof]) -> Proof:
-    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading."""
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
     return Proof.SNAPSHOT if proofs == {Proof.SNAPSHOT} else Proof.REREAD
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.progress import Behind
@@ -15,6 +16,7 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
@@ -89,6 +91,28 @@ class ReplicaSide:
         return str(self.target.server.endpoint.address)
 
 
+class OnePosition(Protocol):
+    """What brings all servers of a check to one exact position (`flows/drift_stand.py`)."""
+
+    @property
+    def position(self) -> str | None:
+        """What all lanes show; None if they show the present."""
+        ...
+
+    @property
+    def tired(self) -> bool:
+        """True once it should be given up."""
+        ...
+
+    def take(self) -> None:
+        """Bring them there. Raises SourceLost."""
+        ...
+
+    def drop(self) -> None:
+        """Let them show the present again."""
+        ...
+
+
 @dataclass(kw_only=True)
 class CheckWorld:
     """Everything that the parts of a check share."""
@@ -103,6 +127,8 @@ class CheckWorld:
     condition: Condition | None = None
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
+    locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
+    stand: OnePosition | None = None  # an exact check
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def is_foreign(self, number: int) -> bool:
