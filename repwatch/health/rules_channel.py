@@ -7,12 +7,13 @@ from repwatch.health import commands
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
-from repwatch.health.inventory import label, source_of, wanted_source
+from repwatch.health.inventory import label
+from repwatch.health.progress import lost_source
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
-from repwatch.model.observation import ChannelObservation, ProbeFailure, ThreadError, ThreadState, Unobserved
+from repwatch.model.observation import ChannelObservation, ThreadError, ThreadState
 from repwatch.sql.replication import HOLD_DELAY
 
 MANY_LIMITS = 10
@@ -46,7 +47,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
         if channel.receiver is ThreadState.CONNECTING:
             error = channel.receiver_error
             advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
-            cause = _unreachable_source(world, server, channel)
+            cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
@@ -56,17 +57,9 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice)
-                | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause} if cause else {}),
+                | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause.address} if cause else {}),
                 settled=False,
             )
-
-
-def _unreachable_source(world: World, server: ServerNow, channel: ChannelObservation) -> str:
-    """The address of the channel's source if repwatch cannot reach it either, else ""."""
-    source = source_of(world, channel) or wanted_source(world, server, channel.name)
-    if source is None or not isinstance(source.result, Unobserved):
-        return ""
-    return source.address if source.result.failure in (ProbeFailure.UNREACHABLE, ProbeFailure.TIMED_OUT) else ""
 
 
 def receiver_error(world: World) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ class FindingCode(StrEnum):
     RECEIVER_STOPPED = "receiver-stopped"
     RECEIVER_RETRYING = "receiver-retrying"
     RECEIVER_ERROR = "receiver-error"
+    RECEIVER_STALLED = "receiver-stalled"
     APPLIER_STOPPED = "applier-stopped"
     APPLIER_ERROR = "applier-error"
     LAGGING = "lagging"

@@ -45,6 +45,21 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """A receiver's signs of life beside what it receives: an idle source sends a heartbeat each `period`."""
+
+    heartbeats: int | None = None  # since the receiver started; None: not known
+    period: timedelta = timedelta(0)  # 0: none are sent, or not known
+
+
+class ReceiverWait(StrEnum):
+    """What a receiver waits for that is no silence of its source."""
+
+    RELAY_SPACE = "relay-space"  # relay_log_space_limit: the applier has to make room
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelObservation:
     """One replication channel of a replica (MySQL channel, MariaDB connection); the default one is named ""."""
 
@@ -56,6 +71,8 @@ class ChannelObservation:
     applier: ThreadState
     receiver_text: str  # the server's own description of what the thread does
     applier_text: str
+    receiver_wait: ReceiverWait | None = None
+    pulse: Pulse = Pulse()
     receiver_error: ThreadError | None = None
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
     gtid_received: str = ""

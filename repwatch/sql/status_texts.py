@@ -2,6 +2,14 @@
 
 import re
 
+from repwatch.model.observation import ReceiverWait
+
+# The servers' stages: relay_log_space_limit; a full disk on MariaDB; one on MySQL.
+_WAITS = (
+    ("free enough relay log space", ReceiverWait.RELAY_SPACE),
+    ("waiting for someone to free space", ReceiverWait.DISK),
+    ("waiting for disk space", ReceiverWait.DISK),
+)
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
@@ -44,6 +52,11 @@ def relay_event_gtid(info: str) -> str:
     """The GTID out of the Info of a MariaDB Gtid event ("BEGIN GTID 0-1-8"), "" for other events."""
     found = _RELAY_GTID.search(info)
     return found[1] if found else ""
+
+
+def receiver_wait(stage: str) -> ReceiverWait | None:
+    """What a thread that writes a relay log waits for beside its source, by the stage that the server shows of it."""
+    return next((wait for text, wait in _WAITS if text in stage.lower()), None)
 
 
 def failed_worker(text: str) -> int | None:

@@ -12,7 +12,7 @@ from repwatch.ports.database import Database
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_workers
+from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_pulses, read_workers
 from repwatch.sql.status_texts import relay_event_gtid
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
@@ -56,8 +56,9 @@ class _Look:
         rows = self._ask(Part.CHANNELS)
         channels = read_channels(rows, identity)
         workers = self._workers(identity, channels)
-        if workers:
-            channels = read_channels(rows, identity, workers)
+        pulses = read_pulses(self._ask(Part.PULSES)) if channels and identity.performance_schema else {}
+        if workers or pulses:
+            channels = read_channels(rows, identity, workers, pulses)
         return tuple(self._with_failed_gtid(channel) for channel in channels)
 
     def _workers(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> tuple[Worker, ...]:
