@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress, Progress, follow
 from repwatch.health.world import ServerNow, World
+from repwatch.model.backlog import has_work
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
-from repwatch.model.server import Flavour
 
 UNKNOWN_PERIOD = timedelta(seconds=30)
 """The period of heartbeats where a server does not tell it: half of slave_net_timeout, by default, on both flavours."""
@@ -67,18 +67,6 @@ def _lacks(seen: Observation, channel: ChannelObservation, written: str) -> bool
         return missing_count(seen.version.flavour, here, written) > 0
     except ValueError:
         return False
-
-
-def has_work(flavour: Flavour, channel: ChannelObservation) -> bool:
-    """True if something is received and not applied."""
-    if channel.gtid_received == channel.gtid_executed != "":
-        return False
-    if channel.uses_gtid and channel.gtid_received:
-        try:
-            return missing_count(flavour, channel.gtid_executed, channel.gtid_received) > 0
-        except ValueError:
-            return False
-    return bool(channel.applied_log) and channel.applied_log != channel.source_log
 
 
 def period(channel: ChannelObservation) -> timedelta:

@@ -8,16 +8,13 @@ from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
+from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
 from repwatch.health.progress import lost_source
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, ThreadError, ThreadState
-from repwatch.sql.replication import HOLD_DELAY
-
-MANY_LIMITS = 10
-"""So many times its limit, lag is critical."""
 
 HOLD_PATIENCE = timedelta(minutes=10)
 """A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
@@ -86,7 +83,7 @@ def applier_stopped(world: World) -> Iterator[Finding]:
     """Not running, and no error: a person stopped it, nobody started it, or repwatch holds it."""
     for server, channel in channels(world):
         if channel.applier is ThreadState.STOPPED and channel.applier_error is None:
-            yield _held(world, server, channel) if _is_held(channel) else _stopped(world, server, channel)
+            yield _held(world, server, channel) if is_held(channel) else _stopped(world, server, channel)
 
 
 def _stopped(world: World, server: ServerNow, channel: ChannelObservation) -> Finding:
@@ -118,10 +115,6 @@ def _held(world: World, server: ServerNow, channel: ChannelObservation) -> Findi
         evidence=_evidence(channel),
         patience=HOLD_PATIENCE,
     )
-
-
-def _is_held(channel: ChannelObservation) -> bool:
-    return channel.delay >= timedelta(seconds=HOLD_DELAY)
 
 
 def applier_error(world: World) -> Iterator[Finding]:
@@ -163,8 +156,8 @@ def lagging(world: World) -> Iterator[Finding]:
         if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
             continue
         seconds = channel.lag.seconds
-        limit = server.spec.max_lag or world.cluster.max_lag
-        delay = _intended_delay(server, channel)
+        limit = lag_limit(world, server)
+        delay = intended_delay(server, channel)
         behind = None if seconds is None else seconds - delay.total_seconds()
         if behind is None:
             summary = "how far it is behind is not known, though both threads run"
@@ -184,13 +177,6 @@ def lagging(world: World) -> Iterator[Finding]:
             evidence=_lag_evidence(server, channel, limit, delay),
             settled=False,
         )
-
-
-def _intended_delay(server: ServerNow, channel: ChannelObservation) -> timedelta:
-    """What the inventory wants, else what the server is set to; but the delay of a hold is nobody's wish for good."""
-    if server.spec.delay:
-        return server.spec.delay
-    return timedelta(0) if _is_held(channel) else channel.delay
 
 
 def _lag_evidence(server: ServerNow, channel: ChannelObservation, limit: timedelta, delay: timedelta) -> dict[str, str]:

@@ -25,6 +25,8 @@ class FindingCode(StrEnum):
     RECEIVER_STALLED = "receiver-stalled"
     APPLIER_STOPPED = "applier-stopped"
     APPLIER_ERROR = "applier-error"
+    APPLIER_BLOCKED = "applier-blocked"
+    APPLIER_STALLED = "applier-stalled"
     LAGGING = "lagging"
     REPLICATION_MISSING = "replication-missing"
     WRONG_SOURCE = "wrong-source"

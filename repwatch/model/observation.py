@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from repwatch.model.applier import ApplierWork
 from repwatch.model.server import Address, ServerVersion
 
 
@@ -83,6 +84,7 @@ class ChannelObservation:
     source_log: str = ""  # file:position read from the source
     applied_log: str = ""  # file:position applied
     relay_log: str = ""  # file:position of the relay log, where the applier stands
+    work: ApplierWork | None = None  # of an applier that did not get on since the look before
     failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
     failed_table: str = ""  # `schema.table` out of the error text, "" if not known
 

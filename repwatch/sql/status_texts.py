@@ -40,6 +40,8 @@ _STATEMENT = re.compile(
 )
 # A statement that was replicated as text may carry a password. The text may be cut anywhere, so all after the word goes.
 _SENSITIVE = re.compile(r"\bQuery: '.*?(?:\bidentified\b|password)", re.IGNORECASE | re.DOTALL)
+_SECRET_WORD = re.compile(r"\bidentified\b|password", re.IGNORECASE)
+_BRIEF = 200  # characters
 
 
 def failed_gtid(text: str) -> str:
@@ -91,3 +93,11 @@ def hide_secrets(text: str) -> str:
     """The text without what follows the word "password" or "identified" in a statement that it quotes."""
     found = _SENSITIVE.search(text)
     return f"{text[: found.end()]} …" if found else text
+
+
+def brief_statement(text: str) -> str:
+    """A statement that somebody runs, on one line, cut, without what follows the words "password" and "identified"."""
+    words = " ".join(text.split())
+    if found := _SECRET_WORD.search(words):
+        words = f"{words[: found.end()]} …"
+    return words if len(words) <= _BRIEF else f"{words[:_BRIEF]}…"

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -102,6 +103,94 @@ def test_a_connection_that_swallows_packets_stalls_one_receiver(box: Sandbox, fl
     replica.sql(f"STOP {words(flavour)}", *sandbox_statements.attach(flavour, "", box.source.address, *login))
     change(replica, "HEARTBEAT_PERIOD", HEARTBEAT)
     box.wait_connected(60)
+
+
+PATIENCE = timedelta(minutes=10)  # lag is another test's matter
+
+
+def blocked(box: Sandbox, holder: int, wait: str, table: str) -> None:
+    """Wait for the finding; its evidence names the lock and, as a fact or as a suspicion, the connection that holds it."""
+    patient = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=PATIENCE)
+    with watching(box, patient) as watcher:
+        evidence = watcher.expect(("replica1", "applier-blocked"))["replica1", "applier-blocked"].evidence
+    certain = wait == "row-lock" or box.flavour is Flavour.MYSQL
+    named = evidence["blocker" if certain else "blocker_candidates"]
+    assert evidence["wait"] == wait
+    assert f"connection {holder} of root@" in named
+    if certain:
+        assert named.count("connection ") == 1
+    if table:
+        assert evidence["table"] == table
+
+
+def test_an_applier_behind_a_locked_table_names_who_holds_it(box: Sandbox, table: str) -> None:
+    with box.replicas[0].connect() as holder:
+        holder.execute(f"LOCK TABLES {table} WRITE")
+        box.source.sql(f"UPDATE {table} SET status = 'P'")
+        blocked(box, holder.connection_id, "metadata-lock", table)
+        holder.execute("UNLOCK TABLES")
+    box.wait_caught_up(60)
+
+
+def test_a_change_of_a_table_behind_a_reader(box: Sandbox, table: str) -> None:
+    with box.replicas[0].connect() as holder:
+        holder.execute("START TRANSACTION")
+        holder.query(f"SELECT * FROM {table}")
+        box.source.sql(f"ALTER TABLE {table} ADD note INT")
+        blocked(box, holder.connection_id, "metadata-lock", table)
+        holder.execute("COMMIT")
+    box.wait_caught_up(60)
+
+
+def test_an_applier_behind_a_lock_on_everything(box: Sandbox, table: str) -> None:
+    with box.replicas[0].connect() as holder:
+        holder.execute("FLUSH TABLES WITH READ LOCK")
+        box.source.sql(f"UPDATE {table} SET status = 'P'")
+        blocked(box, holder.connection_id, "global-lock", "")
+        holder.execute("UNLOCK TABLES")
+    box.wait_caught_up(60)
+
+
+def test_an_applier_behind_a_locked_row(box: Sandbox, table: str) -> None:
+    with box.replicas[0].connect() as holder:
+        holder.execute("START TRANSACTION")
+        holder.query(f"SELECT * FROM {table} FOR UPDATE")
+        box.source.sql(f"UPDATE {table} SET status = 'P'")
+        blocked(box, holder.connection_id, "row-lock", table)
+        holder.execute("COMMIT")
+    box.wait_caught_up(60)
+
+
+def test_one_long_transaction_stalls_an_applier(box: Sandbox, table: str) -> None:
+    """Changes of rows without a key, as many as keep an applier busy for some seconds: MariaDB searches for each row anew."""
+    keyless = f"{table.partition('.')[0]}.log"
+    doubled = 12 if box.flavour is Flavour.MARIADB else 16
+    grow = [f"INSERT INTO {keyless} SELECT * FROM {keyless}"] * doubled
+    box.source.sql(f"CREATE TABLE {keyless} (a INT, b INT)", f"INSERT INTO {keyless} VALUES (1, 1)", *grow)
+    box.wait_caught_up(120)
+    impatient = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=timedelta(seconds=0.3))
+    with watching(box, impatient) as watcher:
+        watcher.expect()
+        box.source.sql("SET SESSION binlog_format = ROW", f"UPDATE {keyless} SET b = 2")
+        until = time.monotonic() + 60
+        while len(found := stalled(watcher)) < 2:
+            assert time.monotonic() < until, found
+        assert (found[0].evidence["table"], found[0].evidence["primary_key"]) == (keyless, "none")
+        assert causes(watcher.look(), found)[found[1].subject] == found[0].subject
+    box.wait_caught_up(180)
+
+
+def stalled(watcher: Watcher) -> list[Finding]:
+    """What is found of replica1: its applier first, then its lag."""
+    address = str(watcher.box.replicas[0].address)
+    found = [finding for finding in diagnose(watcher.look()) if finding.subject.server == address]
+    assert [finding.subject.code.value for finding in found] in (
+        [],
+        ["applier-stalled"],
+        ["lagging"],
+        ["applier-stalled", "lagging"],
+    )
+    return found
 
 
 def out_of_reach(cluster: ClusterSpec, server: SandboxServer, port: int) -> ClusterSpec:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from repwatch.health.causes import causes
 from repwatch.health.movement import Movement, Progress, follow
-from repwatch.health.progress import GRACE, has_work, remember
+from repwatch.health.progress import GRACE, remember
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_progress import OWED
 from repwatch.health.world import World
+from repwatch.model.backlog import has_work
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import (
     ChannelObservation,
