@@ -304,6 +304,7 @@ class _Run:
         if self._executed() != self._marker.before:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
+        self._record("written", rows=str(loaded.rows), position=loaded.position)
         self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
     def _position(self) -> None:

@@ -78,7 +78,7 @@ def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Def
     Schemas are kept and given the source's options. The result: the tables that are the same, which keep their rows.
     """
     wanted = {(item.kind, item.schema, item.name): item for item in ours}
-    schemas = {item.schema for item in ours if item.kind is Kind.SCHEMA}
+    schemas = {item.schema for item in ours}
     same: set[TableName] = set()
     for kind in _OTHERS:
         for item in theirs:
