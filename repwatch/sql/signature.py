@@ -154,13 +154,18 @@ def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str
     read_only = "tx_read_only" if version.is_mariadb else "transaction_read_only"
     setup = (
         statement_limit(version, statement_seconds),
-        f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
+        no_cut(),
         f"SET SESSION lock_wait_timeout = {max(1, min(15, round(statement_seconds)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         f"SET SESSION {read_only} = ON",
     )
     # With the default expiry MySQL writes the statistics that it reads into a table of its own.
     return setup if version.is_mariadb else (*setup, "SET SESSION information_schema_stats_expiry = 0")
+
+
+def no_cut() -> str:
+    """The setting without which a signature is cut short, and therefore void."""
+    return f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}"
 
 
 def signature(reading: TableReading, piece: KeyRange, version: ServerVersion) -> str:
