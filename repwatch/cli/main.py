@@ -13,6 +13,7 @@ VERBS = {
     "demo": "repwatch.cli.demo",
     "doctor": "repwatch.cli.doctor",
     "drift": "repwatch.cli.drift",
+    "explain": "repwatch.cli.explain",
     "init": "repwatch.cli.init",
     "repair": "repwatch.cli.repair",
     "reseed": "repwatch.cli.reseed",
