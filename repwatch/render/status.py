@@ -94,8 +94,10 @@ def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
 
 def _finding_lines(title: str, finding: FindingView, now: datetime) -> Iterator[str]:
     channel = f" channel {finding.channel!r}" if finding.channel else ""
-    acknowledged = ", acknowledged" if finding.acknowledged else ""
-    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}{acknowledged}"
+    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}"
+    yield from paragraph("ack", f"by {finding.acknowledged_by or 'somebody'}" if finding.acknowledged else "")
+    silence = finding.silenced_until and f"until {rfc3339(finding.silenced_until)} by {finding.silenced_by}"
+    yield from paragraph("silent", silence or "")
     yield from paragraph("what", finding.summary)
     yield from paragraph("since", f"{rfc3339(finding.since)} ({duration(now - finding.since)})")
     yield from paragraph("means", finding.meaning)
@@ -159,4 +161,14 @@ def _finding_json(finding: FindingView) -> dict[str, object]:
         "summary": finding.summary,
         "remedy": finding.remedy,
         "evidence": dict(finding.evidence),
-    }
+    } | _handled_json(finding)
+
+
+def _handled_json(finding: FindingView) -> dict[str, object]:
+    """What people have said of it; nothing where nobody has."""
+    said: dict[str, object] = {}
+    if finding.acknowledged:
+        said["acknowledged_by"] = finding.acknowledged_by
+    if finding.silenced_until:
+        said["silenced_until"] = rfc3339(finding.silenced_until)
+    return said
