@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from repwatch.errors import StoreError
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.model.finding import Finding
+from repwatch.model.silence import Silence
 from repwatch.ports.clock import Clock
 from repwatch.ports.store import Entry, Ledger, StoreConflict
 
@@ -24,6 +25,7 @@ class Book:
     clock: Clock
     cluster: str
     problem: str = ""
+    silences: tuple[Silence, ...] = ()
     _unwritten: Entry = field(default_factory=Entry)
     _memory: tuple[Incident, ...] = ()
     _standing: tuple[Finding, ...] = ()
@@ -34,6 +36,7 @@ class Book:
             if not self._unwritten.changes:
                 self._memory = self.ledger.open_incidents(self.cluster)
             self._standing = self.ledger.standing(self.cluster)
+            self.silences = self.ledger.silences(self.clock.now())
         except StoreError as error:
             self._failed(error)
         return self._memory, self._standing

@@ -14,7 +14,7 @@ from repwatch.health.causes import causes
 from repwatch.health.incident import GOOD_POLLS_TO_CLOSE, Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
 from repwatch.health.movement import Progress
-from repwatch.health.notice import Audience, post
+from repwatch.health.notice import Audience, hush, post
 from repwatch.health.progress import remember
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, World
@@ -66,7 +66,7 @@ class Watcher:
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        entry = advance(incidents, findings, look, self.audience, causes(world, findings))
+        entry = advance(incidents, findings, look, replace(self.audience, silences=self.book.silences), causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
         report(entry)
@@ -160,8 +160,9 @@ def advance(
     present = [change.after for change in stepped if change.after is not None]
     changes: list[Change] = []
     entry = Entry()
-    for before, after in ((change.before, change.after) for change in stepped):
-        told = after
+    for change in stepped:
+        before = change.before
+        after = told = change.after and hush(change.after, audience, look.at)
         if after is not None:
             symptoms = [incident for incident in present if incident.cause == after.subject.key]
             told, postings = post(after, audience, symptoms, look.at)

@@ -75,6 +75,10 @@ class Incident:
     told_to: tuple[str, ...] = ()  # ids of the receivers that know of it
     notices: int = 0  # how many were made; numbers the next one
     acknowledged: bool = False
+    acknowledged_by: str = ""
+    acknowledgement_told: bool = False
+    silenced_until: datetime | None = None  # by the silence that covers it now
+    silenced_by: str = ""  # who and why
     resolved: datetime | None = None
     revision: int = 0  # raised by each recorded change: the store compares and sets
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
 from repwatch.health.incident import Incident, Phase
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver
+from repwatch.model.silence import Silence, matches
 
 _RANK = {Severity.WARNING: 0, Severity.CRITICAL: 1}
 
@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     FIRST = "first"
     CHANGED = "changed"
+    ACKNOWLEDGED = "acknowledged"
     OVER = "over"
 
     @property
@@ -31,14 +32,20 @@ class Reason(StrEnum):
         return _EVENTS[self]
 
 
-_EVENTS = {Reason.FIRST: NoticeEvent.OPENED, Reason.CHANGED: NoticeEvent.UPDATED, Reason.OVER: NoticeEvent.RESOLVED}
+_EVENTS = {
+    Reason.FIRST: NoticeEvent.OPENED,
+    Reason.CHANGED: NoticeEvent.UPDATED,
+    Reason.ACKNOWLEDGED: NoticeEvent.ACKNOWLEDGED,
+    Reason.OVER: NoticeEvent.RESOLVED,
+}
 
 
-class Silence(StrEnum):
+class Withheld(StrEnum):
     """Why no notice is sent."""
 
     UNCONFIRMED = "unconfirmed"
     EXPLAINED = "explained"  # another incident is its cause, and lists it
+    SILENCED = "silenced"  # a person wants it so
     UNCHANGED = "unchanged"
     UNWANTED = "unwanted"  # no receiver wants it
     UNTOLD = "untold"  # it ended before anyone had been told
@@ -62,23 +69,27 @@ class Posting:
     reason: Reason
 
 
-def decide(incident: Incident, receivers: Sequence[Receiver], server_name: str | None) -> tuple[Message, ...] | Silence:
+def decide(incident: Incident, receivers: Sequence[Receiver], server_name: str | None) -> tuple[Message, ...] | Withheld:
     """What to say about an incident now, or why nothing."""
     present = {receiver.id for receiver in receivers}
     knowing = tuple(receiver for receiver in incident.told_to if receiver in present)
     if incident.phase is Phase.PENDING:
-        return Silence.UNCONFIRMED
+        return Withheld.UNCONFIRMED
     if incident.phase is Phase.RESOLVED:
-        return (Message(Reason.OVER, knowing),) if knowing else Silence.UNTOLD
+        return (Message(Reason.OVER, knowing),) if knowing else Withheld.UNTOLD
     if incident.cause:
-        return Silence.EXPLAINED
+        return Withheld.EXPLAINED
+    if incident.silenced_until is not None:
+        return Withheld.SILENCED
     untold = tuple(r.id for r in receivers if r.id not in incident.told_to and wants(r, incident, server_name))
     messages = [Message(Reason.FIRST, untold)] if untold else []
     if knowing and incident.fingerprint not in incident.told:
         messages.append(Message(Reason.CHANGED, knowing))
+    if knowing and incident.acknowledged and not incident.acknowledgement_told:
+        messages.append(Message(Reason.ACKNOWLEDGED, knowing))
     if messages:
         return tuple(messages)
-    return Silence.UNCHANGED if incident.told_to else Silence.UNWANTED
+    return Withheld.UNCHANGED if incident.told_to else Withheld.UNWANTED
 
 
 def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bool:
@@ -90,10 +101,7 @@ def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bo
         return False  # it would refuse this one, too
     if not receiver.match:
         return True
-    servers = [name for name in (server_name, subject.server) if name]
-    texts = [subject.cluster, *(f"{subject.cluster}/{server}" for server in servers)]
-    texts += [f"{subject.cluster}/{server}/{subject.code}" for server in servers or [""]]
-    return any(fnmatchcase(text, pattern) for text in texts for pattern in receiver.match)
+    return matches(receiver.match, subject, server_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,17 @@ class Audience:
 
     receivers: tuple[Receiver, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
+
+
+def hush(incident: Incident, audience: Audience, now: datetime) -> Incident:
+    """The incident with the silence that covers it now, if there is one; of several the one that lasts longest."""
+    name = audience.names.get(incident.subject.server)
+    covering = [silence for silence in audience.silences if silence.covers(incident.subject, name, now)]
+    if not covering:
+        return replace(incident, silenced_until=None, silenced_by="") if incident.silenced_until else incident
+    longest = max(covering, key=lambda silence: silence.until)
+    return replace(incident, silenced_until=longest.until, silenced_by=f"{longest.author}: {longest.reason}")
 
 
 def post(
@@ -110,9 +129,11 @@ def post(
     """The notices due now, and the incident that remembers them. `symptoms` are the incidents that this one explains."""
     name = audience.names.get(incident.subject.server)
     messages = decide(incident, audience.receivers, name)
-    if isinstance(messages, Silence):
+    if isinstance(messages, Withheld):
         return incident, ()
     evidence = {**incident.finding.evidence, **_symptom_evidence(symptoms, audience.names)}
+    if incident.acknowledged_by:
+        evidence["acknowledged_by"] = incident.acknowledged_by
     postings = []
     for message in messages:
         incident = replace(
@@ -120,6 +141,7 @@ def post(
             notices=incident.notices + 1,
             told=tuple(dict.fromkeys((*incident.told, incident.fingerprint))),
             told_to=tuple(dict.fromkeys((*incident.told_to, *message.receivers))),
+            acknowledgement_told=incident.acknowledged,
         )
         notice = _notice(incident, message.reason, name, evidence, now)
         postings.append(Posting(incident_id=incident.id, notice=notice, receivers=message.receivers, reason=message.reason))

@@ -14,6 +14,7 @@ from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Notice
+from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 
 
@@ -52,6 +53,10 @@ class Ledger(Protocol):
 
     def standing(self, cluster: str) -> tuple[Finding, ...]:
         """Findings that no look at a server can show or clear: drift, a receiver that refuses."""
+        ...
+
+    def silences(self, now: datetime) -> tuple[Silence, ...]:
+        """What people want nobody to be told of, as far as it is not over."""
         ...
 
     def record(self, entry: Entry, now: datetime) -> None:
