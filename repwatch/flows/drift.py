@@ -23,7 +23,7 @@ from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
-from repwatch.flows.drift_reach import REACH_SECONDS
+from repwatch.flows.drift_reach import REACH_SECONDS, note_position
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
@@ -112,6 +112,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             static=request.static,
             strict=request.strict,
         )
+        source_lane.submit(partial(note_position, world))  # the sooner it was seen, the sooner a standstill proves something
         return _check_tables(world, request, started, Telling(progress, journal))
     finally:
         for lane in lanes:
