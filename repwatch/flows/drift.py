@@ -190,7 +190,8 @@ def _check_tables(
     every: dict[TableName, Table] = {}
     for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
         every |= tables
-    selection = select(every.values(), request.tables, request.exclude)
+    # On a replica a table may have another name; it is chosen by that of the source.
+    selection = select((replace(table, name=name) for name, table in every.items()), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
     read_all_parts(world)
     scope = _object_scope(request, selection.chosen)

@@ -288,6 +288,7 @@ class TablesCheck:
             rows=0,
             rows_proved=0,
             difference_count=1,
+            there=self._there(number, name),
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
@@ -306,9 +307,14 @@ class TablesCheck:
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
+            there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,
         )
+
+    def _there(self, number: int, name: TableName) -> str | None:
+        place = self._world.replicas[number].places.of(name)
+        return None if place == name else str(place)
 
     def _proof(self, proofs: set[Proof]) -> Proof:
         return Proof.STATIC if self._world.static else weakest(proofs)

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
+from repwatch.drift.rewrites import Places, touched
 from repwatch.drift.selection import matches_any
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
@@ -96,8 +97,9 @@ class ReplicaSide:
     version: ServerVersion | None = None
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
-    tables: dict[TableName, Table] = field(default_factory=dict)
+    tables: dict[TableName, Table] = field(default_factory=dict)  # by their names on the source
     filtering: Filtering = field(default_factory=Filtering)
+    places: Places = field(default_factory=Places)  # of tables that lie under another name there
     channels: int = 1  # from different sources
     delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
@@ -184,11 +186,13 @@ class CheckWorld:
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
         replica, source = self.replicas[number], self.source
-        if matches_any(name, replica.target.server.local_tables):
+        if matches_any(replica.places.of(name), replica.target.server.local_tables):
             return Reach.FILTERED
-        there = reach(name, replica.filtering, source.events)
+        there = Reach.UNCLEAR if name in replica.places.unclear else reach(name, replica.filtering, source.events)
         if there is not Reach.REPLICATED or not source.applies:
             return there
+        if any(touched(name.schema, way.channels, fold=way.fold) for way in (replica.filtering, source.filtering)):
+            return Reach.UNCLEAR
         # What a trusted replica does not get itself cannot be compared with it.
         own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
         return Reach.UNCLEAR if own else Reach.REPLICATED
