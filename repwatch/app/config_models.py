@@ -56,7 +56,7 @@ class Table(BaseModel):
 
 
 class Operator(Table):
-    """The account that repair and reseed use on a server; without it they use the watching account."""
+    """The account that repair, reseed and `drift --proof exact` use on a server; without it they use the watching account."""
 
     user: Text = Field(description="Its name; host, port and TLS are the server's.")
     password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")

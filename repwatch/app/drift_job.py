@@ -7,6 +7,7 @@ from repwatch.app.targets import by_source, replica_targets
 from repwatch.drift.report import DriftReport
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import merged
+from repwatch.drift.throttle import Limits
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_meet import read_tables
@@ -25,7 +26,8 @@ def drift_runner(cluster: ClusterSpec, ledger: DriftLedger, clock: Clock) -> Dri
     def run(tables: Sequence[str], cancelled: Callable[[], bool]) -> DriftReport:
         spec, patterns = settled(), tuple(map(exactly, tables))
         groups = by_source(spec, replica_targets(spec))
-        requests = [CheckRequest(source=source, replicas=targets, tables=patterns) for source, targets in groups]
+        limits = Limits(lag=spec.max_lag.total_seconds())
+        requests = [CheckRequest(source=source, replicas=targets, tables=patterns, limits=limits) for source, targets in groups]
         return merged([check(request, connect=Session.connect, clock=clock, cancelled=cancelled) for request in requests])
 
     def list_tables() -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from repwatch.web.server import WebServer
 log = logging.getLogger("repwatch.service")
 
 SELF_INTERVAL = timedelta(seconds=1)
+LET_GO_INTERVAL = timedelta(minutes=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
@@ -43,6 +44,7 @@ class Service:
     couriers: Sequence[Courier]
     drift: Sequence[DriftRunner]
     start_web: StartWeb
+    let_go: Callable[[], None]  # of replicas that a killed check left held
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -58,6 +60,7 @@ class Service:
         for watcher in self.watchers:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
+        self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
         for runner in self.drift:
             if runner.cluster.drift.schedule:
                 self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)

@@ -2,8 +2,11 @@
 
 import hashlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -14,20 +17,22 @@ from repwatch.adapters.check_control import CheckControl
 from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
-from repwatch.cli.options import format_option, target_options
-from repwatch.drift.progress import Progress
+from repwatch.cli.options import DURATION, format_option, target_options
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
-from repwatch.errors import Interrupted, ServerError, UsageError
+from repwatch.errors import Interrupted, Refused, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
+from repwatch.flows.drift_holds import HOLDS, LET_GO_SECONDS, let_all_go
 from repwatch.flows.drift_reach import fall_reason
+from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec
+from repwatch.model.topology import ClusterSpec, ReplicaTarget
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -56,6 +61,14 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 )
 @click.option("--static", is_flag=True, help="Compare two servers without replication between them, as they stand.")
 @click.option(
+    "--proof",
+    type=click.Choice(["reread", "exact"]),
+    default="reread",
+    show_default=True,
+    help="exact: hold each replica for moments, and compare at one position.",
+)
+@click.option("--lock-hot", is_flag=True, help="Lock rows on the source that change all the time, each for a second at most.")
+@click.option(
     "--max-differences",
     type=click.IntRange(min=0),
     default=DEFAULT_MOST,
@@ -68,6 +81,11 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
     default=DEFAULT_LIMITS.threads_running,
     show_default=True,
     help="Wait while more threads than this run on one of the servers.",
+)
+@click.option(
+    "--max-lag",
+    type=DURATION,
+    help="Wait while a replica is behind by more than this, beside its intended delay; default: its `max_lag`, or 30s.",
 )
 @click.option(
     "--load",
@@ -102,8 +120,11 @@ def drift(  # noqa: PLR0913 - an argument for each option
     channel: str | None,
     reference: str | None,
     static: bool,
+    proof: str,
+    lock_hot: bool,
     max_differences: int,
     max_threads_running: int,
+    max_lag: timedelta | None,
     load: int,
     resume: bool,
     statuses: str,
@@ -114,6 +135,13 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    With --lock-hot rows that change faster than they can be compared are read under a shared lock, a few at a time: who
+    writes to them waits for a second at most.
+
+    With --proof exact each replica is brought to the position of a snapshot of the source, and read as it was there: its
+    applier is held for moments, which wants the operator account. A check that was killed just then is put right by the next
+    one, or by the service.
 
     What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
     In another terminal `pause`, `resume` and `stop` tell it to a check that runs.
@@ -141,6 +169,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     """
     clock = SystemClock()
     word, cluster = parse_words(words)
+    _only_sources({"--lock-hot": lock_hot, "--proof exact": proof == "exact"}, elsewhere=static or reference is not None)
     if static:
         _only_urls(cluster, source, replicas, channel=channel, reference=reference)
     settings = load_settings(config, source, replicas, state)
@@ -149,11 +178,14 @@ def drift(  # noqa: PLR0913 - an argument for each option
     spec = choose_cluster(settings, cluster)
     if not static:
         spec = settle_source(spec, connect=Session.connect, clock=clock)
+    holds = FileRecords(settings.state_dir / HOLDS)
+    exact = ExactMeans(records=holds, others=spec.servers) if proof == "exact" else None
+    _let_go(spec, holds)
     reports: list[DriftReport] = []
     failure: ServerError | None = None
     with _ended_by_signal() as ended, progress_on_stderr() as progress:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
-            head, targets = group.source, group.replicas
+            head, targets = group.source, group.replicas if max_lag is None else _without_own_limits(group.replicas)
             request = CheckRequest(
                 source=head,
                 reference=group.reference,
@@ -163,16 +195,18 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 exclude=exclude_tables,
                 where=where,
                 max_differences=max_differences,
-                limits=Limits(threads_running=max_threads_running, load=load),
+                limits=Limits(threads_running=max_threads_running, lag=(max_lag or spec.max_lag).total_seconds(), load=load),
                 strict=strict,
                 users=users,
+                lock_hot=lock_hot,
             )
-            start, path = clock.now(), _journal_path(settings, spec, request)
+            start, path = clock.now(), _journal_path(settings, spec, request, proof)
             try:
                 with FileCheckJournal(path, resume=resume) as journal:
                     if resume and not journal.resumes:
                         click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
-                    reports.append(_journaled(request, journal, CheckControl(path), ended.is_set, progress))
+                    run = partial(check, request, connect=Session.connect, clock=clock, progress=progress, exact=exact)
+                    reports.append(_journaled(run, journal, CheckControl(path), ended.is_set))
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
                 read = group.reference.server if group.reference else head
@@ -193,38 +227,39 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
 
 def _journaled(
-    request: CheckRequest,
-    journal: FileCheckJournal,
-    control: CheckControl,
-    ended: Callable[[], bool],
-    progress: Callable[[Progress], None],
+    run: Callable[..., DriftReport], journal: FileCheckJournal, control: CheckControl, ended: Callable[[], bool]
 ) -> DriftReport:
     """Check; the journal is gone afterwards unless the check was ended, and then there is something to go on from."""
 
     def stop() -> bool:
         return ended() or control.stopped()
 
-    report = check(
-        request,
-        connect=Session.connect,
-        clock=SystemClock(),
-        progress=progress,
-        cancelled=stop,
-        paused=control.paused,
-        journal=journal,
-    )
+    report = run(cancelled=stop, paused=control.paused, journal=journal)
     if not stop():
         journal.remove()
     control.forget()
     return report
 
 
-def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:
+def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
+    """Put right what a check left that was killed while it held a replica; where that fails, this one finds it behind."""
+    try:
+        let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=LET_GO_SECONDS)
+    except Refused as error:
+        click.echo(f"{error}\n  hint: {error.hint}", err=True)
+
+
+def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest, proof: str) -> Path:
     """One file for each kind of check: another selection of tables, replicas or rows is another check."""
     replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
     read = request.reference.server if request.reference else request.source
-    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static))
+    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static, proof))
     return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
+
+
+def _without_own_limits(targets: tuple[ReplicaTarget, ...]) -> tuple[ReplicaTarget, ...]:
+    """The command line goes before the configuration."""
+    return tuple(replace(target, server=replace(target.server, max_lag=None)) for target in targets)
 
 
 def _only_urls(
@@ -239,6 +274,12 @@ def _only_urls(
         raise UsageError(
             "--static knows no replication, so --channel and --from mean nothing with it", hint="leave out one or the other"
         )
+
+
+def _only_sources(asked: Mapping[str, bool], *, elsewhere: bool) -> None:
+    """Raises UsageError where what goes with a source alone is asked of two other servers."""
+    for option in (option for option, is_asked in asked.items() if is_asked and elsewhere):
+        raise UsageError(f"{option} needs a source and its position", hint="leave out --static and --from")
 
 
 class _Ended(Event):

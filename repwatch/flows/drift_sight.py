@@ -64,6 +64,9 @@ class SourceSight:
     dense: bool  # at least half of the range's possible keys are in use
 
 
+_Reading = tuple[Signature | None, Mapping[Key, str], Key | None]  # as in a Sight: signature, rows, overflow
+
+
 class Reader:
     """Reads one table on all servers. Its methods run in lanes."""
 
@@ -138,6 +141,7 @@ class Reader:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
         on_source, source = like is None, self._world.source
         exact = coordinates = None
+        read = self._read_or_void if on_source else self._read
         # Of a signature the position matters only where an event may carry a difference on: see `verdict`.
         positioned = not self._world.static and (unit.by_row or self.events is not Events.ROW_IMAGES)
         if self._in_snapshot(unit, started, like):
@@ -146,13 +150,13 @@ class Reader:
                 by_log = on_source and not source.applies
                 coordinates = self._log_coordinates(db) if by_log else None
                 exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
-                signature, rows, overflow = self._read(db, reading, unit)
+                signature, rows, overflow = read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
             if coordinates:
                 exact = source.snapshots.get(coordinates)
         else:
-            signature, rows, overflow = self._read(db, reading, unit)
+            signature, rows, overflow = read(db, reading, unit)
         position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
@@ -173,7 +177,16 @@ class Reader:
         moves = source.applies or not source.watermark.quiet_since(started - _QUIET)
         return unit.by_row or (moves and self.events is not Events.ROW_IMAGES)
 
-    def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
+    def _read_or_void(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
+        """On the source a signature that takes too long is void, and shorter ones follow. A replica's timeouts are counted."""
+        try:
+            return self._read(db, reading, unit)
+        except StatementTimedOut:
+            if unit.by_row:
+                raise
+            return sql.VOID, {}, None
+
+    def _read(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
         if not unit.by_row:
             return self._signature(db, reading, unit.piece), {}, None
         if unit.keys:
@@ -191,13 +204,10 @@ class Reader:
         return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
-        try:
-            if reading.documents:
-                return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
-            row = db.query(sql.signature(reading, piece, db.version)).rows[0]
-            return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
-        except StatementTimedOut:
-            return sql.VOID
+        if reading.documents:
+            return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
+        row = db.query(sql.signature(reading, piece, db.version)).rows[0]
+        return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
 
     def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
         found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}
@@ -222,7 +232,7 @@ def at_one_position(source: Sight, replica: Sight) -> bool:
     """True if both snapshots lie at the very same exact position."""
     if not source.exact or not replica.exact:
         return False
-    return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
+    return source.exact == replica.exact or MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
 
 
 def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) -> bool:

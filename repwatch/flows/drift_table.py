@@ -1,6 +1,6 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -14,6 +14,7 @@ from repwatch.flows.drift_run import Work, read_units
 from repwatch.flows.drift_settle import Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 
 NARROW: Final = 16  # a differing piece is cut into about that many
@@ -22,14 +23,13 @@ MOST_PENDING: Final = 20_000
 
 
 class TableCheck:
-    """One pass over one table. `settling` is called while rows that differ are looked at."""
+    """One pass over one table."""
 
-    def __init__(self, pipeline: Pipeline, *, shape: str, most: int, settling: Callable[[], None]) -> None:
+    def __init__(self, pipeline: Pipeline, *, shape: str, most: int) -> None:
         self._world = pipeline.world
         self._source = pipeline.reader.source
         self._pipeline = pipeline
         self._everyone = frozenset(pipeline.reader.replicas)
-        self._settling = settling
         self._shape = shape
         self.rows = 0  # of the source, as scanned
         self._suspects: list[Unit] = []
@@ -102,6 +102,10 @@ class TableCheck:
             self._fail(failure.reason)
         self.settlement.read_again()
 
+    def read_locked(self, connect: Connect) -> None:
+        """One more round of the rows in doubt, under locks."""
+        self.settlement.read_locked(connect)
+
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
         if self._equal:
@@ -155,7 +159,7 @@ class TableCheck:
         """Narrow the doubtful pieces to rows."""
         waiting = iter(suspects)
         while group := list(islice(waiting, 50)):
-            self._settling()
+            self._pipeline.settling(None)
             for leaf in self._narrowed(group):
                 self._compare_rows(leaf)
                 if len(self.settlement) >= MOST_PENDING:

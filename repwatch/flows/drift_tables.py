@@ -8,7 +8,7 @@ from typing import Final
 from repwatch.drift.definitions import Comparison, compare_definitions, index_of, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.parts import portable_parts
-from repwatch.drift.progress import Phase, Progress
+from repwatch.drift.progress import Behind, Phase, Progress
 from repwatch.drift.report import (
     Effect,
     Guess,
@@ -27,9 +27,10 @@ from repwatch.flows.drift_causes import causes_of
 from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
-from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
+from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
+from repwatch.flows.drift_stand import StandReader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -87,10 +88,12 @@ class TablesCheck:
             match event:
                 case Compared():
                     self._journal.append(self._open[event.pipeline].check.take(event))
-                    self._rows += event.first.signature.rows if event.first.signature else 0
+                    self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
+                case SourceRead():
+                    self._rows += event.rows
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case Waiting():
-                    self._tell(self._tables[self._begun], Phase.SCANNING, event.hold)
+                    self._waits(self._tables[self._begun], Phase.SCANNING, event.hold)
                 case Exhausted():
                     self._resolve(self._open.pop(event.pipeline))
             self._report_closed(wait=False)
@@ -143,7 +146,10 @@ class TablesCheck:
         while self._closing and (wait or self._closing[0].again.done()):
             self._finish(self._closing.pop(0))
 
-    def _tell(self, name: TableName, phase: Phase, waits: Hold | None = None) -> None:
+    def _waits(self, name: TableName, phase: Phase, hold: Hold | None) -> None:
+        self._tell(name, phase, hold or self._world.behind())
+
+    def _tell(self, name: TableName, phase: Phase, waits: Hold | Behind | None = None) -> None:
         self._progress(
             Progress(
                 phase=phase,
@@ -224,11 +230,13 @@ class TablesCheck:
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)
-        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact))
-        settling = partial(self._tell, source.name, Phase.SETTLING)
+        stand = self._world.stand if all(is_transactional(table) for table in every) else None
+        reader = StandReader(self._world, stand, ours, readings) if stand else Reader(self._world, ours, readings, exact=exact)
+        settling = partial(self._waits, source.name, Phase.SETTLING)
+        pipeline = Pipeline(self._world, reader, settling)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
-        check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
+        check = TableCheck(pipeline, shape=shape, most=self._most)
         return _Open(check=check, pipeline=pipeline, source=source, tables=tables)
 
     def _finish(self, closing: "_Closing") -> None:
@@ -313,7 +321,12 @@ def _differ(source: Table | None, replica: Table | None) -> bool:
 
 
 def weakest(proofs: set[Proof]) -> Proof:
-    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading."""
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
     return Proof.SNAPSHOT if proofs == {Proof.SNAPSHOT} else Proof.REREAD
 
 

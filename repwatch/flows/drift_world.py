@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
+from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
 from repwatch.drift.selection import matches_any
+from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
@@ -13,6 +16,7 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
@@ -79,6 +83,34 @@ class ReplicaSide:
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
     tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
     watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
+    behind: Behind | None = None  # while it is waited for; written by its lane
+
+    @property
+    def address(self) -> str:
+        """`host:port`, or the path of its socket."""
+        return str(self.target.server.endpoint.address)
+
+
+class OnePosition(Protocol):
+    """What brings all servers of a check to one exact position (`flows/drift_stand.py`)."""
+
+    @property
+    def position(self) -> str | None:
+        """What all lanes show; None if they show the present."""
+        ...
+
+    @property
+    def tired(self) -> bool:
+        """True once it should be given up."""
+        ...
+
+    def take(self) -> None:
+        """Bring them there. Raises SourceLost."""
+        ...
+
+    def drop(self) -> None:
+        """Let them show the present again."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -90,10 +122,13 @@ class CheckWorld:
     clock: Clock
     cancelled: Callable[[], bool]
     settle_seconds: float
+    reach_seconds: float  # how long a replica may take to reach a position, beside its intended delay
     gauge: Gauge
     condition: Condition | None = None
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
+    locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
+    stand: OnePosition | None = None  # an exact check
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def is_foreign(self, number: int) -> bool:
@@ -139,12 +174,22 @@ class CheckWorld:
     def identities(self, numbers: Iterable[int]) -> list[str]:
         """Which servers these are: numbers alone mean others in another pass over the same tables."""
         chosen = [(number, self.replicas[number]) for number in sorted(numbers)]
-        replicas = [
-            f"{number} {replica.target.server.endpoint.address} {replica.target.channel} {replica.server_uuid}"
-            for number, replica in chosen
-        ]
+        replicas = [f"{number} {replica.address} {replica.target.channel} {replica.server_uuid}" for number, replica in chosen]
         return [f"{self.source.spec.endpoint.address} {self.source.server_id} {self.source.server_uuid}", *replicas]
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""
         return [number for number, replica in enumerate(self.replicas) if replica.fallen is None]
+
+    def hold(self) -> Hold | None:
+        """Why nothing should be read for the moment. A replica whose lag cannot be waited for any more falls."""
+        for number in self.standing():
+            if self.replicas[number].address in self.gauge.lost:
+                self.replicas[number].fallen = Reason.REPLICA_BEHIND
+        taking_part = (self.replicas[number].address for number in self.standing())
+        return self.gauge.hold({str(self.source.spec.endpoint.address), *taking_part})
+
+    def behind(self) -> Behind | None:
+        """The replica that has been waited for the longest, if any is."""
+        found = [behind for number in self.standing() if (behind := self.replicas[number].behind) is not None]
+        return max(found, key=lambda behind: behind.seconds, default=None)

@@ -13,7 +13,9 @@ from repwatch.flows.probing import BUDGET, Probing
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
+from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
+from repwatch.health.progress import remember
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, Subject
@@ -44,6 +46,7 @@ class Watcher:
     source: str | None = None  # label of the source in force, None while `auto` is not settled
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
+    _progress: Progress = field(default_factory=Progress)
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -57,6 +60,8 @@ class Watcher:
         results = self._ask(servers)
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         self.source = world.source
+        self._progress = remember(replace(world, progress=self._progress))
+        world = replace(world, progress=self._progress)
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_channel, rules_server, rules_topology
+from repwatch.health import rules_applier, rules_channel, rules_progress, rules_server, rules_topology
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -31,8 +31,11 @@ RULES = (
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
     Rule(FindingCode.RECEIVER_ERROR, rules_channel.receiver_error),
     Rule(FindingCode.RECEIVER_RETRYING, rules_channel.receiver_retrying),
+    Rule(FindingCode.RECEIVER_STALLED, rules_progress.receiver_stalled),
     Rule(FindingCode.APPLIER_STOPPED, rules_channel.applier_stopped),
     Rule(FindingCode.RECEIVER_STOPPED, rules_channel.receiver_stopped),
+    Rule(FindingCode.APPLIER_BLOCKED, rules_applier.applier_blocked),
+    Rule(FindingCode.APPLIER_STALLED, rules_applier.applier_stalled),
     Rule(FindingCode.LAGGING, rules_channel.lagging),
     Rule(FindingCode.REPLICA_WRITABLE, rules_server.replica_writable),
 )

@@ -68,7 +68,7 @@ class Settings:
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     path: Path | None = None
-    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks
+    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 
     def cluster(self, name: str) -> ClusterSpec:
         """The cluster of that name. Raises KeyError."""

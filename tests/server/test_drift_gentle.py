@@ -68,7 +68,7 @@ def test_it_waits_while_threads_run(star: Sandbox, request_: CheckRequest) -> No
         with crowd(server) as over:
 
             def told(progress: Progress, over: threading.Event = over) -> None:
-                if progress.waits is not None:
+                if isinstance(progress.waits, Hold):
                     held.append(progress.waits)
                     over.set()
 

@@ -24,7 +24,7 @@ from repwatch.errors import (
     UsageError,
 )
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -51,6 +51,7 @@ class _Lane:
 
     endpoint: Endpoint
     database: Database | None = None
+    latest: Observation | None = None
     hung: tuple[int, float] | None = None  # the connection whose statement did not come back, and when that was sent
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -116,7 +117,7 @@ class Prober:
                 return self._late(started, "the statement of an earlier look still hangs in the server", _HUNG_HINT)
             asked = self._clock.monotonic()
             try:
-                return look(database, self._clock, started, self._deadline)
+                seen = look(database, self._clock, started, self._deadline, lane.latest)
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:
@@ -125,6 +126,9 @@ class Prober:
                 if not kept:
                     raise
                 kept = False  # a kept connection may have been closed meanwhile (a restart, wait_timeout): once more, afresh
+            else:
+                lane.latest = seen
+                return seen
 
     def _open(self, lane: _Lane) -> Database:
         lane.database = self._connect(lane.endpoint, Timeouts(connect=self._patience, read=self._patience))
