@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from repwatch.flows.book import Book, living
-from repwatch.flows.probing import BUDGET, Probing
+from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
@@ -38,7 +38,7 @@ class Watcher:
 
     cluster: ClusterSpec
     diagnose: Diagnose
-    probing: Probing
+    probing: Rounds
     book: Book
     audience: Audience
     clock: Clock
@@ -140,7 +140,7 @@ def retire(book: Book, audience: Audience, clock: Clock) -> None:
     report(entry)
 
 
-def look_once(cluster: ClusterSpec, diagnose: Diagnose, probing: Probing, clock: Clock) -> tuple[World, tuple[Finding, ...]]:
+def look_once(cluster: ClusterSpec, diagnose: Diagnose, probing: Rounds, clock: Clock) -> tuple[World, tuple[Finding, ...]]:
     """One look at a cluster without a store: what was seen, and what is wrong with it."""
     labels = {server.label for server in cluster.servers}
     results = probing.round(cluster.servers, wait_for=labels, seconds=BUDGET)
