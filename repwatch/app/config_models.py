@@ -212,6 +212,14 @@ class Receiver(Table):
     min_severity: Annotated[Severity, Kind('"warning", "critical"')] = Field(
         default=Severity.WARNING, description="Only incidents at least this severe."
     )
+    escalate_after: Duration = Field(
+        default=timedelta(0),
+        description="Only critical incidents that nobody has acknowledged for so long; 0s: everything, at once.",
+    )
+    remind_every: Duration = Field(
+        default=timedelta(hours=4),
+        description="Time between reminders of a critical incident that nobody has acknowledged; 0s: none.",
+    )
 
     @model_validator(mode="after")
     def _some_way(self) -> Self:

@@ -37,17 +37,15 @@ def _known(what: str, part: list[str], names: list[str]) -> None:
         )
 
 
-def silence_length(text: str) -> timedelta:
+def length(text: str) -> timedelta:
     """How long, as `2h`. Raises UsageError."""
     try:
-        length = config_values.positive_duration(text)
+        span = config_values.positive_duration(text)
     except ValueError as error:
         raise UsageError(f"--for {error}") from None
-    if length > LONGEST:
-        raise UsageError(
-            f"--for is longer than {LONGEST.days} days", hint="what nobody wants to hear for good: `match` of receivers"
-        )
-    return length
+    if span > LONGEST:
+        raise UsageError(f"--for is longer than {LONGEST.days} days", hint="what nobody wants to hear of for good: `match`")
+    return span
 
 
 def said(text: str, option: str) -> str:

@@ -8,7 +8,8 @@ import click
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.store.people import People
 from repwatch.app.people import author as who
-from repwatch.app.people import said, silence_length, silence_target
+from repwatch.app.people import length as checked_length
+from repwatch.app.people import said, silence_target
 from repwatch.app.targets import load_settings
 from repwatch.cli.options import config_option, format_option
 from repwatch.errors import UsageError
@@ -58,7 +59,7 @@ def silence(  # noqa: PLR0913 - click hands each option over as an argument
         author=who(author, (os.environ.get("SUDO_USER"), os.environ.get("USER"))),
         reason=said(reason, "--reason"),
         since=now,
-        until=now + silence_length(length),
+        until=now + checked_length(length),
     )
     number = people.silence(wanted)
     click.echo(f"silence {number} holds until {rfc3339(wanted.until)}; `repwatch silence --remove {number}` ends it", err=True)

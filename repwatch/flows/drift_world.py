@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.progress import Behind
@@ -21,6 +21,10 @@ from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
+_LOOK_SECONDS: Final = 0.1
+_WRITTEN_MOVES: Final = 2
+_REST_SECONDS: Final = 1.0
+
 
 class Watermark:
     """The source's position as last seen, and for how long it has not moved. Written by the source's lane alone."""
@@ -28,6 +32,13 @@ class Watermark:
     def __init__(self) -> None:
         self.position = ""
         self.still: Stillness | None = None
+        self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
+        self._moves = 0
+
+    @property
+    def written_to(self) -> bool:
+        """True if it goes on moving: one look after another saw it moved, and none since saw it rest. A heartbeat is not that."""
+        return self._moves >= _WRITTEN_MOVES
 
     def seen_since(self, moment: float) -> bool:
         """True if the position was looked at after this monotonic second."""
@@ -43,6 +54,17 @@ class Watermark:
             self.still = Stillness(self.still.since, asked)
         else:
             self.position, self.still = position, Stillness(answered, answered)
+        self._count_move(answered)
+
+    def _count_move(self, now: float) -> None:
+        before = self._compared
+        if before is not None and now < before[1] + _LOOK_SECONDS:
+            return  # between two such looks even a busy source may stand
+        self._compared = (self.position, now)
+        if before is not None and before[0] != self.position:
+            self._moves += 1
+        elif not self.written_to or self.quiet_since(now - _REST_SECONDS):
+            self._moves = 0
 
 
 @dataclass(kw_only=True)
@@ -184,6 +206,11 @@ class CheckWorld:
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""
         return [number for number, replica in enumerate(self.replicas) if replica.fallen is None]
+
+    @property
+    def gentle(self) -> bool:
+        """True while others write to the source, unless somebody said how much of its time the check may take."""
+        return self.gauge.adapts and self.source.watermark.written_to
 
     def hold(self) -> Hold | None:
         """Why nothing should be read for the moment. A replica whose lag cannot be waited for any more falls."""

@@ -1,6 +1,7 @@
 """A validated configuration as plain values. `app/config.py` makes it from TOML, `app/targets.py` from URLs."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from repwatch.model.endpoint import SecretSource
@@ -47,6 +48,8 @@ class Receiver:
     channel: SlackReceiver | EmailReceiver | WebhookReceiver
     match: tuple[str, ...] = ()
     min_severity: Severity = Severity.WARNING
+    escalate_after: timedelta = timedelta(0)  # told only of what is critical and nobody has acknowledged for so long; 0: at once
+    remind_every: timedelta = timedelta(hours=4)  # of what is critical and nobody has acknowledged; 0: never
 
     @property
     def id(self) -> str:

@@ -18,6 +18,7 @@ from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outb
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
+from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
@@ -90,6 +91,14 @@ class SqlStore:
             columns = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by)
             rows = connection.execute(columns.where(wanted)).all()
         return tuple(codec.incident(body, acknowledged=acknowledged is not None, by=by) for body, acknowledged, by in rows)
+
+    def ended(self, cluster: str, since: datetime) -> dict[Subject, Ended]:
+        """The last end of each subject's incidents since that time."""
+        lately = and_(incidents.c.cluster == cluster, incidents.c.resolved >= stamp(since))
+        with self._read() as connection:
+            bodies = connection.execute(select(incidents.c.body).where(lately).order_by(incidents.c.resolved)).scalars().all()
+        over = [codec.INCIDENT.validate_json(body) for body in bodies]
+        return {incident.subject: Ended(incident.resolved, incident.flaps) for incident in over if incident.resolved}
 
     def silences(self, now: datetime) -> tuple[Silence, ...]:
         """Those that are not over."""

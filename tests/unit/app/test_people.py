@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from repwatch.app.people import author, said, silence_length, silence_target
+from repwatch.app.people import author, length, said, silence_target
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Address
@@ -33,11 +33,11 @@ def test_what_names_nothing_is_refused(target: str) -> None:
 @pytest.mark.parametrize("text", ["", "0s", "2", "forever", "91d", "-1h", "9999999999999w"])
 def test_a_silence_ends(text: str) -> None:
     with pytest.raises(UsageError):
-        silence_length(text)
+        length(text)
 
 
 def test_lengths() -> None:
-    assert silence_length("1h30m") == timedelta(minutes=90)
+    assert length("1h30m") == timedelta(minutes=90)
 
 
 def test_what_is_said_is_one_line() -> None:

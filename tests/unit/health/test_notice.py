@@ -43,11 +43,11 @@ TOLD: dict[str, Any] = {"told_to": (ALL.id,), "told": ("warning//",)}
     ],
 )
 def test_decision(given: Incident, expected: tuple[Message, ...] | Withheld) -> None:
-    assert decide(given, (ALL, PAGER), "db2") == expected
+    assert decide(given, (ALL, PAGER), "db2", NOW) == expected
 
 
 def test_nobody_wants_it() -> None:
-    assert decide(incident(), (PAGER,), None) is Withheld.UNWANTED
+    assert decide(incident(), (PAGER,), None, NOW) is Withheld.UNWANTED
 
 
 @pytest.mark.parametrize("severity", Severity)
@@ -114,4 +114,4 @@ def test_a_receiver_is_not_told_through_itself_that_it_refuses() -> None:
     subject = Subject("", "", ALL.id, FindingCode.RECEIVER_UNDELIVERABLE)
     refused = incident(Severity.CRITICAL)
     refused = replace(refused, finding=replace(refused.finding, subject=subject))
-    assert decide(refused, (ALL, PAGER), None) == (Message(Reason.FIRST, (PAGER.id,)),)
+    assert decide(refused, (ALL, PAGER), None, NOW) == (Message(Reason.FIRST, (PAGER.id,)),)
