@@ -127,6 +127,12 @@ class Drift(Table):
     window: Annotated[tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC')] = Field(
         default=(), description="The spans of the day in which checks may run; none: always. One that is running then ends."
     )
+    max_threads_running: Annotated[int, Field(ge=1, strict=True), Kind("number")] | None = Field(
+        default=None, description="Checks wait while more threads than this run on one of the servers; default: 25."
+    )
+    load: Annotated[int, Field(ge=1, le=100, strict=True), Kind("percent, 1 to 100")] | None = Field(
+        default=None, description="Checks read the source for at most this share of the time; default: 100."
+    )
 
 
 class Cluster(Table):

@@ -5,6 +5,7 @@ from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
 from repwatch.flows.book import Book
@@ -28,6 +29,11 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         refusing = {finding.subject for finding in store.standing("")}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
         probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
+        drift = [
+            drift_runner(cluster, store, settings.state_dir, clock)
+            for cluster in settings.clusters
+            if cluster.drift.schedule or cluster.drift.prove_within
+        ]
         return Service(
             settings=settings,
             clock=clock,
@@ -39,8 +45,11 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=[drift_runner(c, store, clock) for c in settings.clusters if c.drift.schedule or c.drift.prove_within],
-            start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
+            drift=drift,
+            checks=DriftDesk(runners=drift, ledger=store, state_dir=settings.state_dir, clock=clock),
+            start_web=lambda view, health, checks: web.start(
+                settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
+            ),
         )
     except BaseException:
         store.close()

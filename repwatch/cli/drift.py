@@ -1,33 +1,27 @@
 """`repwatch drift`: are the replicas identical to their source?"""
 
-import hashlib
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 import click
 
-from repwatch.adapters.check_control import CheckControl
-from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.app.checking import CheckParts, journal_path, limits_of
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
-from repwatch.drift.progress import Progress
+from repwatch.drift.proving import kept_for
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
-from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
-from repwatch.errors import Interrupted, ServerError, UsageError
+from repwatch.drift.summary import exit_status, pt_exit_status
+from repwatch.errors import Interrupted, UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
-from repwatch.flows.drift_reach import fall_reason
-from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec
+from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -65,16 +59,12 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--max-threads-running",
     type=click.IntRange(min=1),
-    default=DEFAULT_LIMITS.threads_running,
-    show_default=True,
-    help="Wait while more threads than this run on one of the servers.",
+    help="Wait while more threads than this run on one of the servers; default: the configuration's, else 25.",
 )
 @click.option(
     "--load",
     type=click.IntRange(1, 100),
-    default=DEFAULT_LIMITS.load,
-    show_default=True,
-    help="Read the source for at most this share of the time, in percent.",
+    help="Read the source for at most this share of the time, in percent; default: the configuration's, else 100.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option(
@@ -103,8 +93,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     reference: str | None,
     static: bool,
     max_differences: int,
-    max_threads_running: int,
-    load: int,
+    max_threads_running: int | None,
+    load: int | None,
     resume: bool,
     statuses: str,
     output: Path | None,
@@ -149,9 +139,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     spec = choose_cluster(settings, cluster)
     if not static:
         spec = settle_source(spec, connect=Session.connect, clock=clock)
-    reports: list[DriftReport] = []
-    failure: ServerError | None = None
-    with _ended_by_signal() as ended, progress_on_stderr() as progress:
+    parts: list[tuple[CheckRequest, Path]] = []
+    with _ended_by_signal() as ended, progress_on_stderr() as progress, ExitStack() as stack:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
             head, targets = group.source, group.replicas
             request = CheckRequest(
@@ -163,21 +152,16 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 exclude=exclude_tables,
                 where=where,
                 max_differences=max_differences,
-                limits=Limits(threads_running=max_threads_running, load=load),
+                limits=limits_of(spec.drift, threads_running=max_threads_running, load=load),
                 strict=strict,
                 users=users,
+                kept_for=kept_for(spec.drift.prove_within),
             )
-            start, path = clock.now(), _journal_path(settings, spec, request)
-            try:
-                with FileCheckJournal(path, resume=resume) as journal:
-                    if resume and not journal.resumes:
-                        click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
-                    reports.append(_journaled(request, journal, CheckControl(path), ended.is_set, progress))
-            except ServerError as error:  # of the source; the report says so, as it says everything else
-                failure = error
-                read = group.reference.server if group.reference else head
-                reports.append(unchecked(read, targets, fall_reason(error), start, clock.now()))
-    report = merged(reports)
+            parts.append((request, journal_path(settings.state_dir / "drift", spec.name, request)))
+        check = CheckParts(stack, parts, resume=resume)
+        if resume and not check.resumes:
+            click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
+        report, _, failure = check.run(clock, ended.is_set, progress)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
             "there is no table to check", hint="does the account see the tables? `repwatch doctor` says what it lacks"
@@ -190,41 +174,6 @@ def drift(  # noqa: PLR0913 - an argument for each option
         failure.exit_status = status
         raise failure
     return status
-
-
-def _journaled(
-    request: CheckRequest,
-    journal: FileCheckJournal,
-    control: CheckControl,
-    ended: Callable[[], bool],
-    progress: Callable[[Progress], None],
-) -> DriftReport:
-    """Check; the journal is gone afterwards unless the check was ended, and then there is something to go on from."""
-
-    def stop() -> bool:
-        return ended() or control.stopped()
-
-    report = check(
-        request,
-        connect=Session.connect,
-        clock=SystemClock(),
-        progress=progress,
-        cancelled=stop,
-        paused=control.paused,
-        journal=journal,
-    )
-    if not stop():
-        journal.remove()
-    control.forget()
-    return report
-
-
-def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:
-    """One file for each kind of check: another selection of tables, replicas or rows is another check."""
-    replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
-    read = request.reference.server if request.reference else request.source
-    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static))
-    return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
 
 
 def _only_urls(

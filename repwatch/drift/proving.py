@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
+from repwatch.drift.resume import KEPT_FOR
 
 EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
 _UNKNOWN_SECONDS: Final = 1.0
@@ -14,7 +15,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableProof:
-    """What is known of one table on one replica. `proved`: when the last check that left nothing to prove of it began."""
+    """What is known of one table on one replica.
+
+    `proved`: when the last check that left nothing to prove of it began, or the earlier one from which that went on.
+    """
 
     server: str
     channel: str
@@ -52,11 +56,20 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
                     since=old.since if old else report.started,
                     checked=report.started,
                     verdict=old.verdict if old and undecided else table.verdict,
-                    proved=report.started if identical else (old.proved if old else None),
+                    proved=(table.since or report.started) if identical else (old.proved if old else None),
                 )
             )
         found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
     return tuple(found)
+
+
+def kept_for(within: timedelta | None) -> timedelta:
+    """How old what was read before an interruption may be to count in the check that goes on.
+
+    A table's proof is as old as its oldest piece, and is due again after `EAGER` of the time: what is older helps nobody. So a
+    table that takes longer than one window is proved over several.
+    """
+    return KEPT_FOR if within is None else within * EAGER
 
 
 def _nothing_to_prove(replica: ReplicaReport, table: str, started: datetime) -> TableProof:

@@ -6,13 +6,14 @@ Read-only on every server, without locks, with one connection to each; all repli
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.resume import KEPT_FOR
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
@@ -52,6 +53,7 @@ class CheckRequest:
     settle_seconds: float = SETTLE_SECONDS  # how long rows that change all the time are tried
     users: bool = False  # compare accounts and their grants too
     strict: bool = False  # differences of definitions that touch no data count too
+    kept_for: timedelta = KEPT_FOR  # for how long what an interrupted run has read may count in the next one
 
 
 NO_JOURNAL: Final = NoJournal()
@@ -156,7 +158,12 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
         objects = ObjectsCheck(part, scope).run()
         work = TablesCheck(
-            part, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal
+            part,
+            selection.chosen,
+            most=request.max_differences,
+            progress=telling.progress,
+            journal=telling.journal,
+            kept_since=started - request.kept_for,
         )
         work.run()
         for number, replica in enumerate(part.replicas):
