@@ -16,12 +16,14 @@ from repwatch.app.targets import by_source, choose_cluster, compared_with, load_
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import format_option, target_options
-from repwatch.drift.proving import kept_for
+from repwatch.drift.proving import kept_for, with_last_proved
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, pt_exit_status
-from repwatch.errors import Interrupted, UsageError
+from repwatch.errors import Interrupted, StoreError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
+from repwatch.model.settings import Settings
+from repwatch.model.topology import ClusterSpec
 from repwatch.render.drift_html import drift_html
 from repwatch.render.drift_json import drift_json
 from repwatch.render.drift_markdown import drift_markdown
@@ -166,7 +168,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
         raise UsageError(
             "there is no table to check", hint="does the account see the tables? `repwatch doctor` says what it lacks"
         )
-    _write(RENDERINGS[output_format](report), output)
+    _write(RENDERINGS[output_format](_with_last_proved(report, settings, spec)), output)
     if ended.is_set():
         raise Interrupted(ended.number)
     status = STATUSES[statuses](report)
@@ -174,6 +176,19 @@ def drift(  # noqa: PLR0913 - an argument for each option
         failure.exit_status = status
         raise failure
     return status
+
+
+def _with_last_proved(report: DriftReport, settings: Settings, cluster: ClusterSpec) -> DriftReport:
+    """The report with what the service knows of earlier proofs; a store that cannot be read takes nothing from a report."""
+    if settings.path is None:
+        return report
+    from repwatch.adapters.store.reader import read_known_proofs  # noqa: PLC0415 - slow to import, and not needed without one
+
+    try:
+        return with_last_proved(report, read_known_proofs(settings.store_url, cluster.name))
+    except StoreError as error:
+        click.echo(f"When tables were last proved is not known: {error}", err=True)
+        return report
 
 
 def _only_urls(

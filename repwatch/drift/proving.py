@@ -1,12 +1,13 @@
 """What was proved when, and what is to be proved next so that every table is proved within a time."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR
+from repwatch.drift.summary import full_name
 
 EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
 _UNKNOWN_SECONDS: Final = 1.0
@@ -44,7 +45,7 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
     found = []
     for replica in report.replicas:
         for table in replica.tables:
-            name = f"{table.schema}.{table.table}"
+            name = full_name(table)
             old = before.get((replica.server, replica.channel, name))
             identical = table.verdict is Verdict.IDENTICAL
             undecided = table.verdict is Verdict.UNDECIDED
@@ -61,6 +62,18 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
             )
         found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
     return tuple(found)
+
+
+def with_last_proved(report: DriftReport, proofs: Iterable[TableProof]) -> DriftReport:
+    """The report with the time at which each table that is not identical was last proved so; `proofs` of before."""
+    proved = {(proof.server, proof.channel, proof.table): proof.proved for proof in proofs}
+
+    def told(replica: ReplicaReport, table: TableReport) -> TableReport:
+        known = proved.get((replica.server, replica.channel, full_name(table)))
+        return table if known is None or table.verdict is Verdict.IDENTICAL else replace(table, last_proved=known)
+
+    replicas = (replace(replica, tables=tuple(told(replica, table) for table in replica.tables)) for replica in report.replicas)
+    return replace(report, replicas=tuple(replicas))
 
 
 def kept_for(within: timedelta | None) -> timedelta:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from repwatch.drift.overview import DriftRun, RunningCheck, RunOutcome, RunSummary
 from repwatch.drift.progress import Progress
-from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, kept_for, overdue
+from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, kept_for, overdue, with_last_proved
 from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
 from repwatch.errors import RepwatchError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -156,38 +156,45 @@ class DriftRunner:
 
     def _run(self, tables: Sequence[str]) -> bool:
         """True if the check came to a report."""
-        started, planned = self.clock.now(), RunSummary(whole=not tables, tables=len(tables))
-        number = self.ledger.begin_drift_run(self.cluster.name, started, planned)
-        self.now = RunningCheck(started=started, tables=len(tables))
-        log.info("drift.started cluster=%s number=%d tables=%s", self.cluster.name, number, len(tables) or "all")
+        planned = RunSummary(whole=not tables, tables=len(tables))
+        self.now = RunningCheck(started=self.clock.now(), tables=len(tables))
         try:
-            report, by_person = self.check(tables, cancelled=self._ends, progress=self._note)
-        except RepwatchError as error:
-            log.warning("drift.failed cluster=%s number=%d: %s", self.cluster.name, number, error)
-            self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.FAILED, planned)
-            return False
+            number = self.ledger.begin_drift_run(self.cluster.name, self.now.started, planned)
+            log.info("drift.started cluster=%s number=%d tables=%s", self.cluster.name, number, len(tables) or "all")
+            try:
+                ended = self.check(tables, cancelled=self._ends, progress=self._note)
+            except RepwatchError as error:
+                log.warning("drift.failed cluster=%s number=%d: %s", self.cluster.name, number, error)
+                self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.FAILED, planned)
+                return False
+            log.info("drift.finished cluster=%s number=%d verdict=%s", self.cluster.name, number, ended.report.verdict)
+            self._record(number, ended, whole=not tables)
+            return True
         finally:
-            self.now = None
-        if by_person:
-            self._rests_until = self.clock.monotonic() + STOPPED_SECONDS
-        log.info("drift.finished cluster=%s number=%d verdict=%s", self.cluster.name, number, report.verdict)
-        self._record(report, whole=not tables)
-        if not self._cancelled.is_set():  # else it stays open, for the next start of the service to go on with
-            summary = RunSummary.of(report, whole=not tables)
-            self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.of(report.verdict), summary)
-            self.keep(number, report)
-        return True
+            self.now = None  # not before all is recorded: who looks then finds it
 
     def _note(self, progress: Progress) -> None:
         if self.now is not None:
             self.now = replace(self.now, progress=progress)
 
-    def _record(self, report: DriftReport, *, whole: bool) -> None:
+    def _record(self, number: int, ended: Ended, *, whole: bool) -> None:
         before = self.ledger.proofs(self.cluster.name)
+        report = with_last_proved(ended.report, before)
         found = after_check(before, report)
         known = {proof.table for proof in (*before, *found)}
-        gone = {proof.table for proof in before} - {proof.table for proof in found} if whole else set()
+        # Where a replica could not be asked for its tables at all, nobody knows which are no more.
+        told = all(replica.tables or replica.not_replicated for replica in report.replicas)
+        gone = {proof.table for proof in before} - {proof.table for proof in found} if whole and told else set()
         self.ledger.record_proofs(self.cluster.name, found, known - gone)
+        self._judge_all(report)
+        if ended.by_person:
+            self._rests_until = self.clock.monotonic() + STOPPED_SECONDS
+        if not self._cancelled.is_set():  # else it stays open, for the next start of the service to go on with
+            summary = RunSummary.of(report, whole=whole)
+            self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.of(report.verdict), summary)
+            self.keep(number, report)
+
+    def _judge_all(self, report: DriftReport) -> None:
         proofs = self.proofs()
         for replica in report.replicas:
             mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
