@@ -239,7 +239,8 @@ class Web(Table):
     """The status page."""
 
     listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
-        default=values.HostPort("127.0.0.1", 8080), description="Where it listens; there is no login, so keep it from strangers."
+        default=values.HostPort("127.0.0.1", 8080),
+        description="Where it listens; there is no login, and drift reports show rows: keep it from strangers.",
     )
 
 
