@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,15 +17,19 @@ from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_reach import fall_reason
-from repwatch.model.topology import DriftSpec
+from repwatch.flows.drift_stand import ExactMeans
+from repwatch.model.topology import ClusterSpec
 from repwatch.ports.clock import Clock
 
 
-def limits_of(drift: DriftSpec, *, threads_running: int | None = None, load: int | None = None) -> Limits:
+def limits_of(
+    cluster: ClusterSpec, *, threads_running: int | None = None, lag: timedelta | None = None, load: int | None = None
+) -> Limits:
     """When a check of a cluster holds back: as said now, else as configured, else as usual."""
     return Limits(
-        threads_running=threads_running or drift.max_threads_running or DEFAULT_LIMITS.threads_running,
-        load=load or drift.load or DEFAULT_LIMITS.load,
+        threads_running=threads_running or cluster.drift.max_threads_running or DEFAULT_LIMITS.threads_running,
+        lag=(lag or cluster.max_lag).total_seconds(),
+        load=load or cluster.drift.load,
     )
 
 
@@ -62,8 +67,17 @@ class CheckParts:
         """True if an earlier run left something to go on from."""
         return any(part.journal.resumes for part in self._parts)
 
-    def run(self, clock: Clock, cancelled: Callable[[], bool], progress: Callable[[Progress], None]) -> Checked:
-        """Check part after part. Unless the check was ended before its end, nothing is left to go on from."""
+    def run(
+        self,
+        clock: Clock,
+        cancelled: Callable[[], bool],
+        progress: Callable[[Progress], None],
+        exact: ExactMeans | None = None,
+    ) -> Checked:
+        """Check part after part. Unless the check was ended before its end, nothing is left to go on from.
+
+        Raises UsageError and Refused as `flows.drift.check` does.
+        """
 
         def stopped() -> bool:
             return any(part.control.stopped() for part in self._parts)
@@ -84,6 +98,7 @@ class CheckParts:
                     cancelled=ends,
                     paused=control.paused,
                     journal=journal,
+                    exact=exact,
                 )
             except ServerError as error:  # of the source; the report says so, as it says everything else
                 failure = error
@@ -98,9 +113,9 @@ class CheckParts:
         return Checked(merged(reports), by_person, failure)
 
 
-def journal_path(folder: Path, cluster: str, request: CheckRequest) -> Path:
+def journal_path(folder: Path, cluster: str, request: CheckRequest, proof: str) -> Path:
     """One file for each kind of check: another selection of tables, replicas or rows is another check."""
-    selection = (request.tables, request.exclude, request.where, request.static)
+    selection = (request.tables, request.exclude, request.where, request.static, proof)
     return _path(folder, cluster, repr((*_between(request), *selection)))
 
 

@@ -56,7 +56,7 @@ class Table(BaseModel):
 
 
 class Operator(Table):
-    """The account that repair and reseed use on a server; without it they use the watching account."""
+    """The account that repair, reseed and `drift --proof exact` use on a server; without it they use the watching account."""
 
     user: Text = Field(description="Its name; host, port and TLS are the server's.")
     password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")
@@ -131,7 +131,8 @@ class Drift(Table):
         default=None, description="Checks wait while more threads than this run on one of the servers; default: 25."
     )
     load: Annotated[int, Field(ge=1, le=100, strict=True), Kind("percent, 1 to 100")] | None = Field(
-        default=None, description="Checks read the source for at most this share of the time; default: 100."
+        default=None,
+        description="Checks read the source for at most this share of the time; default: 50 while others write, and 100.",
     )
 
 
@@ -217,6 +218,14 @@ class Receiver(Table):
     ] = Field(default=(), description="Only incidents that one of these names; none: all.")
     min_severity: Annotated[Severity, Kind('"warning", "critical"')] = Field(
         default=Severity.WARNING, description="Only incidents at least this severe."
+    )
+    escalate_after: Duration = Field(
+        default=timedelta(0),
+        description="Only critical incidents that nobody has acknowledged for so long; 0s: everything, at once.",
+    )
+    remind_every: Duration = Field(
+        default=timedelta(hours=4),
+        description="Time between reminders of a critical incident that nobody has acknowledged; 0s: none.",
     )
 
     @model_validator(mode="after")

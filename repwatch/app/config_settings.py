@@ -135,4 +135,11 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
     if table.webhook:
         channels.append(WebhookReceiver(url=table.webhook.url, secret=_secret(table.webhook.secret, folder)))
     for channel in channels:
-        yield Receiver(name=name, channel=channel, match=table.match, min_severity=table.min_severity)
+        yield Receiver(
+            name=name,
+            channel=channel,
+            match=table.match,
+            min_severity=table.min_severity,
+            escalate_after=table.escalate_after,
+            remind_every=table.remind_every,
+        )

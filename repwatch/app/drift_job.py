@@ -41,7 +41,7 @@ def drift_runner(cluster: ClusterSpec, ledger: DriftLedger, state_dir: Path, clo
                 source=source,
                 replicas=targets,
                 tables=patterns,
-                limits=limits_of(spec.drift),
+                limits=limits_of(spec),
                 kept_for=kept_for(spec.drift.prove_within),
             )
             for source, targets in by_source(spec, replica_targets(spec))

@@ -24,6 +24,7 @@ from repwatch.web.server import WebServer
 log = logging.getLogger("repwatch.service")
 
 SELF_INTERVAL = timedelta(seconds=1)
+LET_GO_INTERVAL = timedelta(minutes=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
@@ -45,6 +46,7 @@ class Service:
     drift: Sequence[DriftRunner]
     checks: Checks
     start_web: StartWeb
+    let_go: Callable[[], None]  # of replicas that a killed check left held
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -60,6 +62,7 @@ class Service:
         for watcher in self.watchers:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
+        self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
         for runner in self.drift:
             self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
             if runner.cluster.drift.schedule:

@@ -3,13 +3,16 @@
 from repwatch.adapters import notifiers
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
+from repwatch.app.targets import replica_targets
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.probing import Probing
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
@@ -34,6 +37,8 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             for cluster in settings.clusters
             if cluster.drift.schedule or cluster.drift.prove_within
         ]
+        targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
+        holds = FileRecords(settings.state_dir / HOLDS)
         return Service(
             settings=settings,
             clock=clock,
@@ -47,6 +52,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
             drift=drift,
             checks=DriftDesk(runners=drift, ledger=store, state_dir=settings.state_dir, clock=clock),
+            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
             start_web=lambda view, health, checks: web.start(
                 settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
             ),

@@ -8,7 +8,7 @@ from enum import StrEnum
 from repwatch.drift.progress import Progress
 from repwatch.drift.proving import TableProof
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.throttle import Strain
+from repwatch.drift.throttle import Hold, Strain
 
 
 class RunOutcome(StrEnum):
@@ -72,7 +72,7 @@ class RunningCheck:
     def is_paused(self) -> bool:
         """True if somebody has said so."""
         waits = self.progress.waits if self.progress else None
-        return waits is not None and waits.strain is Strain.PAUSED
+        return isinstance(waits, Hold) and waits.strain is Strain.PAUSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

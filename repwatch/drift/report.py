@@ -187,6 +187,7 @@ class TableReport:
     causes: tuple[Guess, ...] = ()
     since: datetime | None = None
     last_proved: datetime | None = None  # by an earlier check, where one is known
+    there: str | None = None  # `schema.table` on the replica, where a rewritten database gives it another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

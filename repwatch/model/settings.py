@@ -1,6 +1,7 @@
 """A validated configuration as plain values. `app/config.py` makes it from TOML, `app/targets.py` from URLs."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from repwatch.model.endpoint import SecretSource
@@ -47,6 +48,8 @@ class Receiver:
     channel: SlackReceiver | EmailReceiver | WebhookReceiver
     match: tuple[str, ...] = ()
     min_severity: Severity = Severity.WARNING
+    escalate_after: timedelta = timedelta(0)  # told only of what is critical and nobody has acknowledged for so long; 0: at once
+    remind_every: timedelta = timedelta(hours=4)  # of what is critical and nobody has acknowledged; 0: never
 
     @property
     def id(self) -> str:
@@ -65,7 +68,7 @@ class Settings:
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     path: Path | None = None
-    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks
+    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 
     def cluster(self, name: str) -> ClusterSpec:
         """The cluster of that name. Raises KeyError."""

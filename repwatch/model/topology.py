@@ -14,7 +14,7 @@ class ServerSpec:
 
     endpoint: Endpoint
     name: str | None = None
-    operator: Endpoint | None = None  # used by repair and reseed alone; None: the watching account is used
+    operator: Endpoint | None = None  # used by repair, reseed and exact checks alone; None: the watching account is used
     replicates_from: str | None = None  # a server's name; None: the cluster's source
     channels: dict[str, str] = field(default_factory=dict)  # channel name -> server name, for multi-source
     max_lag: timedelta | None = None  # None: the cluster's

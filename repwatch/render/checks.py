@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 
 from repwatch.drift.overview import DriftOverview, DriftRun, ProofSummary, RunningCheck
+from repwatch.drift.progress import Behind
+from repwatch.drift.throttle import Hold
 from repwatch.render.drift_json import Json
 from repwatch.render.drift_progress import progress_line
 from repwatch.render.times import rfc3339
@@ -54,10 +56,14 @@ def _running(check: RunningCheck) -> Json:
             "rows_expected": progress.rows_expected,
             "rows_per_second": round(progress.rate),
             "eta_seconds": None if eta is None else round(eta),
-            "waits": progress.waits.strain.value if progress.waits else None,
+            "waits": _waits(progress.waits),
             "summary": progress_line(progress),
         }
     return document
+
+
+def _waits(waits: Hold | Behind | None) -> str | None:
+    return waits.strain.value if isinstance(waits, Hold) else "replica-behind" if waits else None
 
 
 def _run(run: DriftRun, *, kept: bool) -> Json:

@@ -81,6 +81,8 @@ def _table(table: TableReport) -> Json:
         document["read_since"] = rfc3339(table.since)
     if table.last_proved is not None:
         document["last_proved"] = rfc3339(table.last_proved)
+    if table.there is not None:
+        document["replica_table"] = table.there
     return document
 
 

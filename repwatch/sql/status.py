@@ -20,6 +20,7 @@ class Part(StrEnum):
     IDENTITY = "identity"
     CHANNELS = "channels"
     WORKERS = "workers"
+    PULSES = "pulses"
     CLIENTS = "clients"
 
 
@@ -64,6 +65,12 @@ _MARIADB_IDENTITY = (
 )
 # The session's time zone is UTC, so these times are UTC, too; the server's own clock is what they compare with.
 _WORKERS = "SELECT UTC_TIMESTAMP(6) AS now_utc, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"
+# The status row has no heartbeats. A join by name alone: a channel has one row in each of the two.
+_PULSES = (
+    "SELECT connection.CHANNEL_NAME, connection.COUNT_RECEIVED_HEARTBEATS, settings.HEARTBEAT_INTERVAL"
+    " FROM performance_schema.replication_connection_status AS connection"
+    " JOIN performance_schema.replication_connection_configuration AS settings ON settings.CHANNEL_NAME = connection.CHANNEL_NAME"
+)
 _MYSQL_CLIENTS = (
     "SELECT COUNT(*) AS clients FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"
 )
@@ -82,6 +89,7 @@ STATEMENTS = (
     StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 5, 9), "SHOW ALL SLAVES STATUS", "SLAVE MONITOR"),
     StatusStatement(Part.WORKERS, Flavour.MYSQL, (5, 7), _WORKERS, "SELECT", _P_S),
     StatusStatement(Part.WORKERS, Flavour.MARIADB, (10, 6), _WORKERS, "SELECT", _P_S),
+    StatusStatement(Part.PULSES, Flavour.MYSQL, (5, 7), _PULSES, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
 )
@@ -101,4 +109,9 @@ def show_relay_event(channel: str, file: str, position: int) -> str:
 
 # An account always sees its own connections. After a restart the same number is another connection, which has not run that long.
 STILL_RUNS = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query' AND TIME >= %s"
+# The stages of a thread that waits for space: MariaDB's, MySQL's. Others' threads show with the privilege PROCESS alone.
+WAIT_FOR_SPACE = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE STATE LIKE 'Waiting for someone to free space%' OR STATE LIKE 'Waiting for disk space%'"
+)
 CURRENT_ACCOUNT = "SELECT CURRENT_USER()"

@@ -27,7 +27,7 @@ from repwatch.drift.overview import RunningCheck
 from repwatch.errors import UsageError
 from repwatch.model.view import Health, View
 from repwatch.ports.checks import NO_CHECKS, Checks
-from repwatch.render.drift_progress import waiting_text, work_text
+from repwatch.render.drift_progress import done_text, progress_line, waiting_text
 from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.render.times import duration
@@ -63,16 +63,17 @@ class Page:
         self._templates.globals.update(
             age=age,
             amount=amount,
+            done_text=done_text,
             duration=duration,
             lag_text=lag_text,
             passages=passages,
             product=product,
+            progress_line=progress_line,
             proof_tone=proof_tone,
             run_tone=run_tone,
             tree=tree,
             version=__version__,
             waiting_text=waiting_text,
-            work_text=work_text,
         )
 
     def render(self, template: str) -> str:

@@ -29,9 +29,9 @@ def dump(adapter: TypeAdapter[T], value: T) -> str:
     return adapter.dump_json(value).decode()
 
 
-def incident(body: str, *, acknowledged: bool) -> Incident:
-    """An incident; whether it is acknowledged is kept beside its body."""
-    return replace(INCIDENT.validate_json(body), acknowledged=acknowledged)
+def incident(body: str, *, acknowledged: bool, by: str | None) -> Incident:
+    """An incident; whether it is acknowledged, and by whom, is kept beside its body."""
+    return replace(INCIDENT.validate_json(body), acknowledged=acknowledged, acknowledged_by=by or "")
 
 
 def dated_view(as_of: str, poll_seconds: float, body: str) -> DatedView:
