@@ -127,6 +127,13 @@ class Drift(Table):
     window: Annotated[tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC')] = Field(
         default=(), description="The spans of the day in which checks may run; none: always. One that is running then ends."
     )
+    max_threads_running: Annotated[int, Field(ge=1, strict=True), Kind("number")] | None = Field(
+        default=None, description="Checks wait while more threads than this run on one of the servers; default: 25."
+    )
+    load: Annotated[int, Field(ge=1, le=100, strict=True), Kind("percent, 1 to 100")] | None = Field(
+        default=None,
+        description="Checks read the source for at most this share of the time; default: 50 while others write, and 100.",
+    )
 
 
 class Cluster(Table):
@@ -241,7 +248,8 @@ class Web(Table):
     """The status page."""
 
     listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
-        default=values.HostPort("127.0.0.1", 8080), description="Where it listens; there is no login, so keep it from strangers."
+        default=values.HostPort("127.0.0.1", 8080),
+        description="Where it listens; there is no login, and drift reports show rows: keep it from strangers.",
     )
 
 

@@ -64,7 +64,13 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
-        drift=DriftSpec(schedule=table.drift.schedule, prove_within=table.drift.prove_within, window=table.drift.window),
+        drift=DriftSpec(
+            schedule=table.drift.schedule,
+            prove_within=table.drift.prove_within,
+            window=table.drift.window,
+            max_threads_running=table.drift.max_threads_running,
+            load=table.drift.load,
+        ),
     )
 
 
