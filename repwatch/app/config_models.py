@@ -245,9 +245,19 @@ class Web(Table):
     )
 
 
+class DeadMan(Table):
+    """A sign of life: an address that is called while repwatch is well, at a service that tells people when the calls stop."""
+
+    url: Annotated[
+        SkipValidation[SecretSource], BeforeValidator(values.secret_or_text), Kind(f"URL, or secret: {values.SECRET_FORMS}")
+    ] = Field(description="Gets a POST; as healthchecks.io, Dead Man's Snitch and the like give it.")
+    every: PositiveDuration = Field(default=timedelta(minutes=1), description="Time between two calls.")
+
+
 class Configuration(Table):
     """The whole file."""
 
+    deadman: DeadMan | None = None
     store: Store = Store()
     web: Web = Web()
     clusters: dict[Name, Cluster] = Field(min_length=1)

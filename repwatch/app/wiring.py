@@ -1,6 +1,7 @@
 """Puts the service together: the only place that knows every class."""
 
 from repwatch.adapters import notifiers
+from repwatch.adapters.deadman import DeadMan
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
@@ -47,6 +48,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             drift=[drift_runner(c, store, clock) for c in settings.clusters if c.drift.schedule or c.drift.prove_within],
             let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
             start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
+            alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:
         store.close()

@@ -33,7 +33,7 @@ def record(  # noqa: PLR0913 - click hands each option over as an argument
 ) -> int:
     """Look at the servers of one cluster as the service does, and write what is seen to a file that `repwatch replay` reads.
 
-    The file holds no password; addresses, names of accounts, GTIDs and the servers' error texts, which may quote a row, are in it.
+    The file holds no password; addresses, names of accounts, GTIDs and error texts, which may quote a row, are in it.
     """
     settings = load_settings(config, source, replicas, state)
     spec = choose_cluster(settings, cluster)

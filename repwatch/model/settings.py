@@ -59,11 +59,20 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadManSpec:
+    """An address that is called at that interval while repwatch is well."""
+
+    url: SecretSource
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a run needs. `path` is the configuration file, None where URLs were given instead."""
 
     clusters: tuple[ClusterSpec, ...]
     receivers: tuple[Receiver, ...] = ()  # one entry for each delivery channel of a configured receiver
+    deadman: DeadManSpec | None = None
     store_url: str = ""
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
