@@ -21,6 +21,7 @@ from repwatch.app import config_values as values
 from repwatch.app.urls import ServerUrl, config_url
 from repwatch.model.endpoint import SecretSource, TlsMode
 from repwatch.model.finding import Severity
+from repwatch.model.settings import WebhookForm
 from repwatch.model.topology import AUTO
 
 
@@ -196,7 +197,19 @@ class Webhook(Table):
     """A POST of the notice as JSON."""
 
     url: Annotated[str, BeforeValidator(values.http_url), Kind("URL")] = Field(description="Where to; any 2xx is success.")
-    secret: Secret | None = Field(default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC.")
+    secret: Secret | None = Field(
+        default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC. For `pagerduty` the integration key."
+    )
+    form: Annotated[WebhookForm, Kind(", ".join(f'"{form.value}"' for form in WebhookForm))] = Field(
+        default=WebhookForm.REPWATCH,
+        description="The body: repwatch's own, an event of PagerDuty's Events API v2, or alerts of Alertmanager's API v2.",
+    )
+
+    @model_validator(mode="after")
+    def _key_for_pagerduty(self) -> Self:
+        if self.form is WebhookForm.PAGERDUTY and self.secret is None:
+            raise ValueError("secret is missing: PagerDuty's integration key")
+        return self
 
 
 class Receiver(Table):

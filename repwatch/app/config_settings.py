@@ -134,7 +134,8 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
             )
         )
     if table.webhook:
-        channels.append(WebhookReceiver(url=table.webhook.url, secret=_secret(table.webhook.secret, folder)))
+        hook = table.webhook
+        channels.append(WebhookReceiver(url=hook.url, secret=_secret(hook.secret, folder), form=hook.form))
     for channel in channels:
         yield Receiver(
             name=name,

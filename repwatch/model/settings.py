@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from repwatch.model.endpoint import SecretSource
@@ -32,12 +33,21 @@ class EmailReceiver:
     password: SecretSource | None = None
 
 
+class WebhookForm(StrEnum):
+    """What the body looks like."""
+
+    REPWATCH = "repwatch"  # the contract's
+    PAGERDUTY = "pagerduty"
+    ALERTMANAGER = "alertmanager"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookReceiver:
-    """A URL that takes the contract's JSON body; with a secret, signed."""
+    """A URL that takes a JSON body. The secret signs the contract's; PagerDuty's form carries it as its routing key."""
 
     url: str
     secret: SecretSource | None = None
+    form: WebhookForm = WebhookForm.REPWATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
