@@ -24,7 +24,7 @@ from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import DURATION, format_option, target_options
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
-from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
+from repwatch.drift.throttle import DEFAULT_LIMITS, WRITTEN_LOAD, Limits
 from repwatch.errors import Interrupted, Refused, ServerError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
@@ -90,9 +90,7 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--load",
     type=click.IntRange(1, 100),
-    default=DEFAULT_LIMITS.load,
-    show_default=True,
-    help="Read the source for at most this share of the time, in percent.",
+    help=f"Read the source for at most this share of the time, in percent; default: {WRITTEN_LOAD} while others write, else 100.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option(
@@ -125,7 +123,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     max_differences: int,
     max_threads_running: int,
     max_lag: timedelta | None,
-    load: int,
+    load: int | None,
     resume: bool,
     statuses: str,
     output: Path | None,

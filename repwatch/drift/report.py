@@ -182,6 +182,7 @@ class TableReport:
     difference_count: int
     differences: tuple[Difference, ...] = ()
     causes: tuple[Guess, ...] = ()
+    there: str | None = None  # `schema.table` on the replica, where a rewritten database gives it another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+WRITTEN_LOAD: Final = 50  # percent; as long as a piece is read, the source's writers have it to themselves
+
 
 class Strain(StrEnum):
     """What is too much."""
@@ -17,16 +19,20 @@ class Strain(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Beyond these a check waits. `load` is the share of the time, in percent, in which the source may be read."""
+    """Beyond these a check waits. `load` is the share of the time, in percent, in which the source may be read.
+
+    Without it, that is all of the time, and WRITTEN_LOAD while the source is written to.
+    """
 
     threads_running: int = 25
     history_length: int = 1_000_000
     lag: float = 30.0  # seconds
-    load: int = 100
+    load: int | None = None
 
-    def pause_after(self, seconds: float) -> float:
+    def pause_after(self, seconds: float, *, written_to: bool) -> float:
         """Seconds to leave the source alone after a reading of that many."""
-        return seconds * (100 / self.load - 1)
+        load = self.load or (WRITTEN_LOAD if written_to else 100)
+        return seconds * (100 / load - 1)
 
 
 DEFAULT_LIMITS: Final = Limits()

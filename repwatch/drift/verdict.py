@@ -130,6 +130,14 @@ def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:
     return len(alike) >= DRIFT_ROUNDS and alike[-1].ended - alike[0].started >= DRIFT_SECONDS
 
 
+def standstill_proves_at(rounds: Sequence[Round], still: Stillness | None) -> float | None:
+    """When it will be proved that these rounds show drift if the source goes on standing still; None: not by these rounds."""
+    if still is None:
+        return None
+    covered = (round_ for round_ in _alike_at_the_end(rounds) if still.since <= round_.started - STILL_MARGIN_DRIFT)
+    return min((round_.ended + STILL_MARGIN_DRIFT for round_ in covered), default=None)
+
+
 def holds_alike(rounds: Sequence[Round]) -> bool:
     """True if all rounds show one content on both sides, held over each."""
     return rounds[-1].first.same_as(rounds[-1].replica) and len(_alike_at_the_end(rounds)) == len(rounds)

@@ -3,11 +3,13 @@
 Read-only on every server, without locks, with one connection to each; all replicas are compared with one reading of the source.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from threading import Lock
 from typing import Final
 
 from repwatch.drift.definitions import is_transactional
@@ -24,11 +26,12 @@ from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
-from repwatch.flows.drift_reach import REACH_SECONDS
+from repwatch.flows.drift_reach import REACH_SECONDS, note_position
 from repwatch.flows.drift_settle import SETTLE_SECONDS
 from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
+from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.check_journal import CheckJournal, NoJournal
@@ -98,8 +101,13 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
     head = request.reference.server if request.reference else request.source
-    source_lane = Lane(head.endpoint, connect, clock)
-    replicas = tuple(ReplicaSide(target=target, lane=Lane(target.server.endpoint, connect, clock)) for target in request.replicas)
+    turns: defaultdict[str, Lock] = defaultdict(Lock)  # by machine
+
+    def lane_to(endpoint: Endpoint) -> Lane:
+        return Lane(endpoint, connect, clock, turns[endpoint.address.host])
+
+    source_lane = lane_to(head.endpoint)
+    replicas = tuple(ReplicaSide(target=target, lane=lane_to(target.server.endpoint)) for target in request.replicas)
     lanes = [source_lane, *(replica.lane for replica in replicas)]
     try:
         opened = [replica.lane.open() for replica in replicas]
@@ -120,6 +128,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             strict=request.strict,
             locks=connect if request.lock_hot else None,
         )
+        source_lane.submit(partial(note_position, world))  # the sooner it was seen, the sooner a standstill proves something
         standing = (lambda part, tables: Stand(part, connect, exact, tables)) if exact else None
         return _check_tables(world, request, started, Telling(progress, journal), standing)
     finally:
@@ -181,7 +190,8 @@ def _check_tables(
     every: dict[TableName, Table] = {}
     for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
         every |= tables
-    selection = select(every.values(), request.tables, request.exclude)
+    # On a replica a table may have another name; it is chosen by that of the source.
+    selection = select((replace(table, name=name) for name, table in every.items()), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
     read_all_parts(world)
     scope = _object_scope(request, selection.chosen)

@@ -81,9 +81,14 @@ class Gauge:
         self._patience[server] = left
         return seen
 
-    def rest_after(self, seconds: float) -> None:
+    @property
+    def adapts(self) -> bool:
+        """True if nobody said how much of the source's time may be taken."""
+        return self._limits.load is None
+
+    def rest_after(self, seconds: float, *, written_to: bool) -> None:
         """The source was read for so long; `rests` is true for as long as the load budget asks."""
-        self._rests_until = self._clock.monotonic() + self._limits.pause_after(seconds)
+        self._rests_until = self._clock.monotonic() + self._limits.pause_after(seconds, written_to=written_to)
 
     def rests(self) -> bool:
         """True while the source is left alone for the load budget's sake."""

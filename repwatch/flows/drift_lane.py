@@ -6,6 +6,7 @@ Statements of a check run in lanes, so that all servers read at once.
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from threading import Lock
 from typing import Final, TypeVar
 
 from repwatch.errors import OutcomeUnknown, ServerError, Unreachable
@@ -25,10 +26,14 @@ _FIRST_TRIES = 3
 
 
 class Lane:
-    """Runs tasks one after another on its connection. They only read, so that one is simply run again after a lost connection."""
+    """Runs tasks one after another on its connection. They only read, so that one is simply run again after a lost connection.
 
-    def __init__(self, endpoint: Endpoint, connect: Connect, clock: Clock) -> None:
+    `turn`: the same for all servers of one machine. Readings hold it that are not to run there all at once.
+    """
+
+    def __init__(self, endpoint: Endpoint, connect: Connect, clock: Clock, turn: Lock) -> None:
         self.endpoint = endpoint
+        self.turn = turn
         self._connect = connect
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drift-{endpoint}")

@@ -225,8 +225,9 @@ class Run:
         signature = answer.sight.signature
         if signature is not None and self._rows is None:
             seconds = answer.sight.ended - answer.sight.started
-            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void)
-            self._world.gauge.rest_after(seconds)
+            gentle = self._world.gentle
+            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void, gentle=gentle)
+            self._world.gauge.rest_after(seconds, written_to=gentle)
             self._out.append(SourceRead(pipeline, signature.rows))
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
 

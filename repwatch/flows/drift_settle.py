@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from repwatch.drift.report import Difference, Proof, Reason, Verdict
 from repwatch.drift.rows import counted_difference, row_difference
-from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge
+from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge, standstill_proves_at
 from repwatch.errors import ServerError
 from repwatch.flows.drift_hot import LOCK_KEYS, Fetched, Met, fetch, may_lock, meet_locked
 from repwatch.flows.drift_pipeline import Compared, Pipeline
@@ -33,6 +33,7 @@ HOT_SECONDS: Final = 5.0  # where a replica has to catch up first there is no qu
 LOCK_AFTER: Final = 12.0  # seconds in which a difference that stays is proved without a lock
 LOCK_TRIES: Final = 10  # rounds under locks; each keeps writers of a hot row waiting, and an evil row may hide from all of them
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.3, 4.0
+_BEYOND = 0.02  # seconds, so that a look comes after the moment that is waited for and not on it
 
 _TICK: Final = 0.5
 
@@ -121,6 +122,16 @@ class Settlement:
             if len(self._tallies[number].differences) < self._most:
                 names = [part.column.name for part in self._source.key]
                 self._tallies[number].differences.append(self._difference(names, met.source, met.replica))
+
+    def proved_at(self) -> float | None:
+        """When all rows in doubt will be proved different if nothing moves; None if some have to be read again for that."""
+        latest = 0.0
+        for (number, _), rounds in self._pending.items():
+            at = standstill_proves_at(rounds, self._world.still(number))
+            if at is None:
+                return None
+            latest = max(latest, at)
+        return latest
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
@@ -259,6 +270,10 @@ class Unsettled(Protocol):
         """One more round of the rows that are left, under locks."""
         ...
 
+    def proved_at(self) -> float | None:
+        """When all that is in doubt will be proved if nothing moves; None if some of it has to be read again for that."""
+        ...
+
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
         ...
@@ -278,10 +293,11 @@ def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
         ends = now >= most or (now >= enough and rounds > DRIFT_ROUNDS)
         return world.cancelled() or (ends and not any(settlement.confirming for settlement in settlements))
 
+    pacing = _Pacing(world, settlements)
     for settlement in settlements:
         settlement.judge()
     while any(settlements) and not over():
-        world.clock.sleep(_pause(world))
+        world.clock.sleep(pacing.pause())
         _note(world)
         for settlement in filter(len, settlements):
             settlement.judge()
@@ -297,14 +313,32 @@ def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
         settlement.give_up(Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS)
 
 
-def _pause(world: CheckWorld) -> float:
-    """Just long enough for a proof by standstill if the source stands still; else at random, in step with nothing."""
-    before = world.source.watermark.still
-    _note(world)
-    now = world.source.watermark.still
-    if before is not None and now is not None and before.since == now.since:
-        return STILL_MARGIN_DRIFT + 0.05
-    return random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)
+class _Pacing:
+    """How long to wait for the next round."""
+
+    def __init__(self, world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
+        self._world, self._settlements = world, settlements
+        self._read_since: float | None = None  # rows were read again for the sake of the standstill that began then
+
+    def pause(self) -> float:
+        """Seconds: no longer than a proof by standstill takes, where the source stands still; else a random time.
+
+        What was read too soon after the last movement is read once more, as soon as that helps, and then proved by waiting.
+        """
+        before = self._world.source.watermark.still
+        _note(self._world)
+        still = self._world.source.watermark.still
+        if before is None or still is None or before.since != still.since:
+            return random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)
+        now = self._world.clock.monotonic()
+        times = [settlement.proved_at() for settlement in filter(len, self._settlements)]
+        proved = [at for at in times if at is not None]
+        if len(proved) == len(times):
+            return max(0.0, *(at - now for at in proved)) + _BEYOND
+        if self._read_since == still.since:
+            return STILL_MARGIN_DRIFT + _BEYOND
+        self._read_since = still.since
+        return max(0.0, still.since + STILL_MARGIN_DRIFT - now)
 
 
 def _note(world: CheckWorld) -> None:

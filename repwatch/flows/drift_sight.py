@@ -1,12 +1,14 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from repwatch.drift.definitions import is_transactional
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
 from repwatch.errors import StatementTimedOut
+from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
@@ -84,12 +86,13 @@ class Reader:
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
-        started = self._world.clock.monotonic()
-        if not source.watermark.seen_since(started - _FRESH):
-            note_position(self._world, db)
-        piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
-        settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
-        sight = self._look(db, self.source, settled, started)
+        with self._turn(source.lane, unit):
+            started = self._world.clock.monotonic()
+            if not source.watermark.seen_since(started - _FRESH):
+                note_position(self._world, db)
+            piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
+            settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
+            sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
@@ -121,21 +124,28 @@ class Reader:
 
     def on_source_again(self, db: Database, unit: Unit, seen: Sequence[Sight]) -> Sight:
         """S2. `seen`: R of each replica; a replica that stands for the source may have to catch up with them first."""
-        started, before = self._world.clock.monotonic(), ""
+        before = ""
         if self._world.source.applies:
             for applied in {sight.applied for sight in seen}:
                 before = catch_up(self._world, db, applied)
-        sight = self.translate(db, self._look(db, self.source, unit, started))
+        with self._turn(self._world.source.lane, unit):
+            sight = self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
         return replace(sight, position=before) if before else sight
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R, once the replica has reached the position of S1. Raises Halt where it does not."""
         replica = self._world.replicas[number]
         await_position(self._world, db, replica, first.position)
-        note_replica(self._world, db, replica)
-        sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
-        note_replica(self._world, db, replica)
+        with self._turn(replica.lane, unit):
+            note_replica(self._world, db, replica)
+            sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+            note_replica(self._world, db, replica)
         return sight
+
+    def _turn(self, lane: Lane, unit: Unit) -> AbstractContextManager[object]:
+        """While the source is written to, servers on one machine read one at a time: all at once leave its writers nothing."""
+        brief = bool(unit.keys)
+        return lane.turn if self._world.gentle and not brief and not self.patient else nullcontext()
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""

@@ -11,7 +11,7 @@ from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
 from repwatch.flows.drift_run import Work, read_units
-from repwatch.flows.drift_settle import Settlement, settle
+from repwatch.flows.drift_settle import HOT_ROWS, Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.ports.database import Connect
@@ -78,10 +78,21 @@ class TableCheck:
             return None
         return Work(self._pipeline, Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone))
 
+    @property
+    def few_suspects(self) -> bool:
+        """True if some pieces did not prove equal and were not yet narrowed, and hardly any row is in doubt so far."""
+        return bool(self._suspects) and len(self.settlement) <= HOT_ROWS
+
+    @property
+    def can_be_proved_by_another_look(self) -> bool:
+        """True if a few rows are in doubt that waiting alone will not prove different."""
+        return 0 < len(self.settlement) <= HOT_ROWS and not self._equal and self.proved_at() is None
+
     def resolve(self) -> None:
         """Narrow what did not prove equal; what is in doubt then is left to `settle`. Raises SourceLost."""
+        suspects, self._suspects = self._suspects, []
         try:
-            self._resolve(self._suspects)
+            self._resolve(suspects)
         except TableFailed as failure:
             self._fail(failure.reason)
 
@@ -105,6 +116,10 @@ class TableCheck:
     def read_locked(self, connect: Connect) -> None:
         """One more round of the rows in doubt, under locks."""
         self.settlement.read_locked(connect)
+
+    def proved_at(self) -> float | None:
+        """When all rows in doubt will be proved if nothing moves; None if something has to be read again for that."""
+        return None if self._equal else self.settlement.proved_at()
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""

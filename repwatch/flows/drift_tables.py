@@ -23,6 +23,7 @@ from repwatch.drift.report import (
 from repwatch.drift.resume import shape_of
 from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
+from repwatch.drift.verdict import STILL_MARGIN_DRIFT
 from repwatch.flows.drift_causes import causes_of
 from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
@@ -68,6 +69,7 @@ class TablesCheck:
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
         self._closing: list[_Closing] = []
+        self._proving_since: float | None = None  # the standstill in which rows were read again
 
     def reports(self, number: int) -> tuple[TableReport, ...]:
         """The reports for one replica, in the order of the tables."""
@@ -87,7 +89,9 @@ class TablesCheck:
         for event in Run(self._world, self._work()).events():
             match event:
                 case Compared():
-                    self._journal.append(self._open[event.pipeline].check.take(event))
+                    check = self._open[event.pipeline].check
+                    self._journal.append(check.take(event))
+                    self._begin_proofs(check)
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case SourceRead():
                     self._rows += event.rows
@@ -131,6 +135,20 @@ class TablesCheck:
         self._doubtful.append(opened)
         if sum(len(doubtful.check) for doubtful in self._doubtful) >= MOST_PENDING:
             self._settle()
+
+    def _begin_proofs(self, check: TableCheck) -> None:
+        """Where the source stands still, look at the first rows that differ now: their proof takes time, and the scan goes on."""
+        watermark = self._world.source.watermark
+        if not watermark.quiet_since(self._world.clock.monotonic() - STILL_MARGIN_DRIFT):
+            return
+        if check.few_suspects:
+            check.resolve()
+        since = watermark.still.since if watermark.still else None
+        if self._proving_since != since:  # what was read too soon after the last movement is read once more
+            self._proving_since = since
+            for opened in (*self._doubtful, *self._open.values()):
+                if opened.check.can_be_proved_by_another_look:
+                    opened.check.read_again()
 
     def _settle(self) -> None:
         """Settle what is in doubt, of all tables together."""
@@ -270,6 +288,7 @@ class TablesCheck:
             rows=0,
             rows_proved=0,
             difference_count=1,
+            there=self._there(number, name),
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
@@ -288,9 +307,14 @@ class TablesCheck:
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
+            there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,
         )
+
+    def _there(self, number: int, name: TableName) -> str | None:
+        place = self._world.replicas[number].places.of(name)
+        return None if place == name else str(place)
 
     def _proof(self, proofs: set[Proof]) -> Proof:
         return Proof.STATIC if self._world.static else weakest(proofs)

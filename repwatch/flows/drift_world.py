@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
+from repwatch.drift.rewrites import Places, touched
 from repwatch.drift.selection import matches_any
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
@@ -20,6 +21,10 @@ from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
+_LOOK_SECONDS: Final = 0.1
+_WRITTEN_MOVES: Final = 2
+_REST_SECONDS: Final = 1.0
+
 
 class Watermark:
     """The source's position as last seen, and for how long it has not moved. Written by the source's lane alone."""
@@ -27,6 +32,13 @@ class Watermark:
     def __init__(self) -> None:
         self.position = ""
         self.still: Stillness | None = None
+        self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
+        self._moves = 0
+
+    @property
+    def written_to(self) -> bool:
+        """True if it goes on moving: one look after another saw it moved, and none since saw it rest. A heartbeat is not that."""
+        return self._moves >= _WRITTEN_MOVES
 
     def seen_since(self, moment: float) -> bool:
         """True if the position was looked at after this monotonic second."""
@@ -42,6 +54,17 @@ class Watermark:
             self.still = Stillness(self.still.since, asked)
         else:
             self.position, self.still = position, Stillness(answered, answered)
+        self._count_move(answered)
+
+    def _count_move(self, now: float) -> None:
+        before = self._compared
+        if before is not None and now < before[1] + _LOOK_SECONDS:
+            return  # between two such looks even a busy source may stand
+        self._compared = (self.position, now)
+        if before is not None and before[0] != self.position:
+            self._moves += 1
+        elif not self.written_to or self.quiet_since(now - _REST_SECONDS):
+            self._moves = 0
 
 
 @dataclass(kw_only=True)
@@ -74,8 +97,9 @@ class ReplicaSide:
     version: ServerVersion | None = None
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
-    tables: dict[TableName, Table] = field(default_factory=dict)
+    tables: dict[TableName, Table] = field(default_factory=dict)  # by their names on the source
     filtering: Filtering = field(default_factory=Filtering)
+    places: Places = field(default_factory=Places)  # of tables that lie under another name there
     channels: int = 1  # from different sources
     delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
@@ -162,11 +186,13 @@ class CheckWorld:
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
         replica, source = self.replicas[number], self.source
-        if matches_any(name, replica.target.server.local_tables):
+        if matches_any(replica.places.of(name), replica.target.server.local_tables):
             return Reach.FILTERED
-        there = reach(name, replica.filtering, source.events)
+        there = Reach.UNCLEAR if name in replica.places.unclear else reach(name, replica.filtering, source.events)
         if there is not Reach.REPLICATED or not source.applies:
             return there
+        if any(touched(name.schema, way.channels, fold=way.fold) for way in (replica.filtering, source.filtering)):
+            return Reach.UNCLEAR
         # What a trusted replica does not get itself cannot be compared with it.
         own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
         return Reach.UNCLEAR if own else Reach.REPLICATED
@@ -180,6 +206,11 @@ class CheckWorld:
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""
         return [number for number, replica in enumerate(self.replicas) if replica.fallen is None]
+
+    @property
+    def gentle(self) -> bool:
+        """True while others write to the source, unless somebody said how much of its time the check may take."""
+        return self.gauge.adapts and self.source.watermark.written_to
 
     def hold(self) -> Hold | None:
         """Why nothing should be read for the moment. A replica whose lag cannot be waited for any more falls."""

@@ -31,6 +31,7 @@ BLIND = {
     FindingCode.SERVER_UNREACHABLE: 1,
     FindingCode.LOGIN_REFUSED: 2,
     FindingCode.PRIVILEGE_MISSING: 2,
+    FindingCode.DISK_FULL: 2,
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_applier, rules_channel, rules_progress, rules_server, rules_topology
+from repwatch.health import rules_applier, rules_channel, rules_disk, rules_progress, rules_server, rules_topology
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -23,6 +23,7 @@ RULES = (
     Rule(FindingCode.SERVER_UNREACHABLE, rules_server.unreachable),
     Rule(FindingCode.LOGIN_REFUSED, rules_server.login_refused),
     Rule(FindingCode.PRIVILEGE_MISSING, rules_server.privilege_missing),
+    Rule(FindingCode.DISK_FULL, rules_disk.disk_full),
     Rule(FindingCode.OBSERVATION_STALE, rules_server.stale),
     Rule(FindingCode.DUPLICATE_SERVER_ID, rules_server.duplicate_server_id),
     Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),

@@ -28,6 +28,7 @@ class FindingCode(StrEnum):
     APPLIER_BLOCKED = "applier-blocked"
     APPLIER_STALLED = "applier-stalled"
     LAGGING = "lagging"
+    DISK_FULL = "disk-full"
     REPLICATION_MISSING = "replication-missing"
     WRONG_SOURCE = "wrong-source"
     REPLICA_WRITABLE = "replica-writable"

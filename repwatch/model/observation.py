@@ -53,8 +53,8 @@ class Pulse:
     period: timedelta = timedelta(0)  # 0: none are sent, or not known
 
 
-class ReceiverWait(StrEnum):
-    """What a receiver waits for that is no silence of its source."""
+class ThreadWait(StrEnum):
+    """What a receiver waits for that is no silence of its source; an applier may wait for the disk as well."""
 
     RELAY_SPACE = "relay-space"  # relay_log_space_limit: the applier has to make room
     DISK = "disk"
@@ -72,7 +72,7 @@ class ChannelObservation:
     applier: ThreadState
     receiver_text: str  # the server's own description of what the thread does
     applier_text: str
-    receiver_wait: ReceiverWait | None = None
+    receiver_wait: ThreadWait | None = None
     pulse: Pulse = Pulse()
     receiver_error: ThreadError | None = None
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
@@ -115,6 +115,7 @@ class ProbeFailure(StrEnum):
     TIMED_OUT = "timed-out"
     LOGIN_REFUSED = "login-refused"
     PRIVILEGE_MISSING = "privilege-missing"
+    DISK_FULL = "disk-full"  # the status statement hangs behind a thread that waits for space
     NOT_MYSQL = "not-mysql"
     FAILED = "failed"  # the server answered, but not as understood
 

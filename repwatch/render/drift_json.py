@@ -65,7 +65,7 @@ def _replica(replica: ReplicaReport) -> Json:
 
 
 def _table(table: TableReport) -> Json:
-    return {
+    document: dict[str, Json] = {
         "schema": table.schema,
         "table": table.table,
         "verdict": table.verdict.value,
@@ -77,6 +77,9 @@ def _table(table: TableReport) -> Json:
         "causes": [{"cause": guess.cause.value, "columns": list(guess.columns), "rows": guess.rows} for guess in table.causes],
         "differences": [_difference(difference) for difference in table.differences],
     }
+    if table.there is not None:
+        document["replica_table"] = table.there
+    return document
 
 
 def _difference(difference: Difference) -> Json:

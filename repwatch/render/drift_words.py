@@ -171,7 +171,11 @@ def kinds_text(table: TableReport) -> str:
 
 
 def table_line(table: TableReport) -> str:
-    """What came out for a table, in one line without its name."""
+    """What came out for a table, in one line without its name on the source."""
+    return _outcome(table) + (f" (there it is {table.there})" if table.there else "")
+
+
+def _outcome(table: TableReport) -> str:
     rows = count_text(table.rows, "row")
     if table.verdict is Verdict.IDENTICAL:
         notes = f", {count_text(table.difference_count, 'difference')} of no effect on data" if table.difference_count else ""

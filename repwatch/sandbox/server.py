@@ -90,6 +90,10 @@ class SandboxServer:
                 rows = [tuple(map(as_text, row)) for row in session.query(statement).rows]
         return rows
 
+    def use(self, *options: str) -> None:
+        """Give it these options, too, from its next start on; the last one of a name counts."""
+        self._options = (*self._options, *options)
+
     def prepare(self) -> None:
         """Make the data folder and the file that creates the accounts at the first start."""
         self.folder.mkdir(mode=0o700)

@@ -109,4 +109,9 @@ def show_relay_event(channel: str, file: str, position: int) -> str:
 
 # An account always sees its own connections. After a restart the same number is another connection, which has not run that long.
 STILL_RUNS = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query' AND TIME >= %s"
+# The stages of a thread that waits for space: MariaDB's, MySQL's. Others' threads show with the privilege PROCESS alone.
+WAIT_FOR_SPACE = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE STATE LIKE 'Waiting for someone to free space%' OR STATE LIKE 'Waiting for disk space%'"
+)
 CURRENT_ACCOUNT = "SELECT CURRENT_USER()"

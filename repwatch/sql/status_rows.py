@@ -9,7 +9,7 @@ from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse,
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, receiver_wait
+from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, thread_wait
 
 # 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about its workers.
 _POINTS_ELSEWHERE = {1964, 1756}
@@ -134,7 +134,7 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         applier=applier,
         receiver_text=row.text("replica_io_state"),
         applier_text=row.text("replica_sql_running_state", "replica_sql_state"),
-        receiver_wait=receiver_wait(row.text("replica_io_state")),
+        receiver_wait=thread_wait(row.text("replica_io_state")),
         pulse=_pulse(row, "replica_received_heartbeats", "replica_heartbeat_period"),
         receiver_error=_error(row, "last_io_errno", "last_io_error"),
         applier_error=error,

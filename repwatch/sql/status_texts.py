@@ -2,13 +2,13 @@
 
 import re
 
-from repwatch.model.observation import ReceiverWait
+from repwatch.model.observation import ThreadWait
 
 # The servers' stages: relay_log_space_limit; a full disk on MariaDB; one on MySQL.
 _WAITS = (
-    ("free enough relay log space", ReceiverWait.RELAY_SPACE),
-    ("waiting for someone to free space", ReceiverWait.DISK),
-    ("waiting for disk space", ReceiverWait.DISK),
+    ("free enough relay log space", ThreadWait.RELAY_SPACE),
+    ("waiting for someone to free space", ThreadWait.DISK),
+    ("waiting for disk space", ThreadWait.DISK),
 )
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
@@ -56,8 +56,8 @@ def relay_event_gtid(info: str) -> str:
     return found[1] if found else ""
 
 
-def receiver_wait(stage: str) -> ReceiverWait | None:
-    """What a thread that writes a relay log waits for beside its source, by the stage that the server shows of it."""
+def thread_wait(stage: str) -> ThreadWait | None:
+    """What a replication thread waits for, by the stage that the server shows of it; None: neither room nor space."""
     return next((wait for text, wait in _WAITS if text in stage.lower()), None)
 
 

@@ -35,8 +35,14 @@ def test_the_first_strain_beyond_its_limit_counts(
 
 
 @pytest.mark.parametrize(("load", "pause"), [(100, 0.0), (50, 2.0), (25, 6.0), (1, 198.0)])
-def test_the_pause_leaves_the_share(load: int, pause: float) -> None:
-    assert Limits(load=load).pause_after(2.0) == pytest.approx(pause)
+@pytest.mark.parametrize("written_to", [False, True])
+def test_the_pause_leaves_the_share(load: int, pause: float, *, written_to: bool) -> None:
+    assert Limits(load=load).pause_after(2.0, written_to=written_to) == pytest.approx(pause)
+
+
+def test_without_a_share_the_source_is_spared_while_it_is_written_to() -> None:
+    assert Limits().pause_after(2.0, written_to=False) == 0
+    assert Limits().pause_after(2.0, written_to=True) == pytest.approx(2.0)
 
 
 def test_the_asking_thread_does_not_count() -> None:

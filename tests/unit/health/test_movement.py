@@ -22,8 +22,8 @@ from repwatch.model.observation import (
     Observation,
     ProbeFailure,
     Pulse,
-    ReceiverWait,
     ThreadState,
+    ThreadWait,
     Unobserved,
 )
 from repwatch.model.server import Flavour
@@ -147,7 +147,7 @@ def test_a_pause_of_the_looks_is_no_stillness(flavour: Flavour) -> None:
     [
         {"pulse": Pulse()},
         {"pulse": Pulse(heartbeats=0)},
-        {"receiver_wait": ReceiverWait.RELAY_SPACE},
+        {"receiver_wait": ThreadWait.RELAY_SPACE},
     ],
     ids=["no pulse", "no heartbeats", "no room"],
 )

@@ -66,6 +66,7 @@ def table(
         rows_proved=9_000,
         difference_count=len(DIFFERENCES) + 3 if differences else 0,
         differences=DIFFERENCES if differences else (),
+        there="there.orders" if differences else None,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ReceiverWait, ThreadError, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState, ThreadWait
 from repwatch.model.server import Address
 from repwatch.sql.status_rows import Identity, read_channels, read_identity, read_pulses, read_workers
 from tests.unit.sql.status_shapes import NO_TIME, SHAPES, UUID, worker
@@ -76,14 +76,14 @@ def test_a_pulse_beside_the_status_row(count: str | None, interval: str | None, 
     ("stage", "wait"),
     [
         ("Waiting for source to send event", None),
-        ("Waiting for the slave SQL thread to free enough relay log space", ReceiverWait.RELAY_SPACE),
-        ("Waiting for the replica SQL thread to free enough relay log space", ReceiverWait.RELAY_SPACE),
-        ("Waiting for someone to free space", ReceiverWait.DISK),
-        ("Waiting for disk space", ReceiverWait.DISK),
+        ("Waiting for the slave SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
+        ("Waiting for the replica SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
+        ("Waiting for someone to free space", ThreadWait.DISK),
+        ("Waiting for disk space", ThreadWait.DISK),
         (None, None),
     ],
 )
-def test_what_a_receiver_waits_for(stage: str | None, wait: ReceiverWait | None) -> None:
+def test_what_a_receiver_waits_for(stage: str | None, wait: ThreadWait | None) -> None:
     assert read({"Replica_IO_State": stage}).receiver_wait is wait
 
 
