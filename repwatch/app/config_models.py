@@ -138,6 +138,9 @@ class Cluster(Table):
     )
     poll_interval: PositiveDuration = Field(default=timedelta(seconds=5), description="Time between two looks at each server.")
     max_lag: PositiveDuration = Field(default=timedelta(seconds=30), description="Lag beyond it is a finding.")
+    maintenance: Annotated[
+        tuple[Annotated[str, BeforeValidator(values.maintenance_window)], ...], Kind('list of "[sun ]HH:MM-HH:MM", UTC')
+    ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
     drift: Drift = Drift()

@@ -64,6 +64,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         servers=tuple(servers),
         poll_interval=table.poll_interval,
         max_lag=table.max_lag,
+        maintenance=table.maintenance,
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
