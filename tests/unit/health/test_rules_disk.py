@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from repwatch.health.incident import Look, LookKind, Phase, step
+from repwatch.health.incident import Incident, Look, LookKind, Phase, step
 from repwatch.health.rules import diagnose
 from repwatch.model.finding import FindingCode
 from repwatch.model.observation import ProbeFailure, ThreadWait
@@ -43,7 +43,7 @@ def test_it_takes_the_place_of_a_timeout() -> None:
     look = Look(at=NOW, kind=LookKind.POLL, asked=everyone, observed=everyone - {"10.0.0.2:3306"})
     late = diagnose(world([source, unobserved(ProbeFailure.TIMED_OUT), other]))
     full = diagnose(world([source, unobserved(ProbeFailure.DISK_FULL), other]))
-    known = []
+    known: list[Incident] = []
     for findings in (late, late, full, full):
         known = [change.after for change in step(known, findings, look, {}) if change.after is not None]
     phases = {incident.subject.code: incident.phase for incident in known}
