@@ -33,7 +33,7 @@ class SuspectChecker:
     """`check` compares one channel with its source: these tables, or all. `record` keeps what a check came to."""
 
     check: Check
-    record: Callable[[DriftReport], None]
+    record: Callable[[DriftReport], object]
     suspects: Suspects
     clock: Clock
     _due: dict[Channel, float] = field(default_factory=dict)  # monotonic

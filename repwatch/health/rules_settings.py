@@ -38,7 +38,7 @@ def _not(*safe: str) -> Callable[[str], bool]:
     return lambda value: value not in safe
 
 
-# The worst first. MariaDB's gtid_strict_mode is not here: it is off by default, and doctor tells of it.
+# The worst first. MariaDB's gtid_strict_mode is not here: it is off by default, and errant writes are found without it.
 _TABLE = (
     _Unsafe(
         "replica_exec_mode",

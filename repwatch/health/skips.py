@@ -16,7 +16,7 @@ from repwatch.model.past import Fallback, Past
 _JITTER = 3.0  # seconds; a server's uptime has whole ones
 
 
-def remember(past: Mapping[str, Past], world: World) -> Mapping[str, Past]:
+def recall(past: Mapping[str, Past], world: World) -> Mapping[str, Past]:
     """What is to be known of earlier looks, by label, when the next look comes."""
     seen = {server.spec.label: server.last_good for server in world.servers}
     return {label: _after(past.get(label, Past()), look) for label, look in seen.items() if look is not None}

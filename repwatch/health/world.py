@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from repwatch.health.movement import Progress
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.past import Past
 from repwatch.model.risks import Suspicion
@@ -51,6 +52,7 @@ class World:
     source: str | None
     servers: tuple[ServerNow, ...]
     now: datetime
+    progress: Progress = field(default_factory=Progress)  # empty at the first look: nothing is known to stand still
     past: Mapping[str, Past] = field(default_factory=dict)  # by label
     suspicions: tuple[Suspicion, ...] = ()
     source_change: SourceChange | None = None  # the latest

@@ -9,8 +9,10 @@ from datetime import timedelta
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
+from repwatch.health.movement import Progress
+from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
-from repwatch.health.skips import remember
+from repwatch.health.skips import recall
 from repwatch.health.suspicion import suspect
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding
@@ -32,6 +34,7 @@ class Watcher:
     cluster: ClusterSpec
     deadline: float = PATIENT
     last_good: dict[str, Observation] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
     past: Mapping[str, Past] = field(default_factory=dict)
     suspicions: tuple[Suspicion, ...] | None = None  # None: what an error makes suspect is not looked at
 
@@ -43,9 +46,10 @@ class Watcher:
         """Look at all servers, one after the other."""
         results = [(spec, self.prober(spec)) for spec in self.cluster.servers]
         servers = tuple(self._now(spec, result) for spec, result in results)
-        world = World(cluster=self.cluster, source="source", servers=servers, now=self.clock.now())
-        self.past = remember(self.past, world)
-        world = replace(world, past=self.past)
+        world = World(cluster=self.cluster, source="source", servers=servers, now=self.clock.now(), progress=self.progress)
+        self.progress = remember(world)
+        self.past = recall(self.past, world)
+        world = replace(world, progress=self.progress, past=self.past)
         if self.suspicions is None:
             return world
         self.suspicions = suspect(self.suspicions, world)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.health.skips import injected, remember
+from repwatch.health.skips import injected, recall
 from repwatch.model.observation import Observation, ThreadState
 from repwatch.model.past import Past
 from repwatch.model.risks import Risks, SemiSync
@@ -58,7 +58,7 @@ def told(seen: list[Observation]) -> list[str]:
     past: dict[str, Past] = {}
     result = []
     for look in seen:
-        past = dict(remember(past, replace(world([observation(MA, 1), look]), now=look.at)))
+        past = dict(recall(past, replace(world([observation(MA, 1), look]), now=look.at)))
         result.append(past["db2"].skipped)
     return result
 
@@ -143,6 +143,6 @@ def test_a_fallback_between_two_looks(fallbacks: tuple[int, int], uptime: float,
         state: dict[str, Any] = {"enabled": True, "active": True, "clients": 1}
         semisync = SemiSync(**state, fallbacks=times, unacknowledged=times * 3)
         look = observation(MY, 1, at=NOW + number * timedelta(seconds=5), risks=Risks(semisync=semisync, uptime=up))
-        past = dict(remember(past, replace(world([look]), now=look.at)))
+        past = dict(recall(past, replace(world([look]), now=look.at)))
     fallback = past["db1"].fallback
     assert (fallback.times if fallback else None) == found
