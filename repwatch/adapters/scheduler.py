@@ -67,6 +67,10 @@ class Scheduler:
             raise UsageError(f"{name}: the schedule {expression!r} cannot be understood: {error}") from None
         self._inner.add_job(lambda: _guarded(name, job), trigger, id=name)
 
+    def once(self, name: str, job: Callable[[], object]) -> None:
+        """Run `job` as soon as the scheduler runs, and not again."""
+        self._inner.add_job(lambda: _guarded(name, job), id=name)
+
     def start(self) -> None:
         """Begin."""
         executor_threads = max(10, 2 * len(self._beats) + 2)

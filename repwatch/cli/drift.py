@@ -1,35 +1,32 @@
 """`repwatch drift`: are the replicas identical to their source?"""
 
-import hashlib
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
 import click
 
-from repwatch.adapters.check_control import CheckControl
-from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
+from repwatch.app.checking import CheckParts, journal_path, limits_of
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import DURATION, format_option, target_options
+from repwatch.drift.proving import kept_for, with_last_proved
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
-from repwatch.drift.throttle import DEFAULT_LIMITS, WRITTEN_LOAD, Limits
-from repwatch.errors import Interrupted, Refused, ServerError, UsageError
+from repwatch.drift.summary import exit_status, pt_exit_status
+from repwatch.drift.throttle import WRITTEN_LOAD
+from repwatch.errors import Interrupted, Refused, StoreError, UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
+from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
 from repwatch.flows.drift_holds import HOLDS, LET_GO_SECONDS, let_all_go
-from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget
@@ -78,9 +75,7 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--max-threads-running",
     type=click.IntRange(min=1),
-    default=DEFAULT_LIMITS.threads_running,
-    show_default=True,
-    help="Wait while more threads than this run on one of the servers.",
+    help="Wait while more threads than this run on one of the servers; default: the configuration's, else 25.",
 )
 @click.option(
     "--max-lag",
@@ -90,7 +85,8 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--load",
     type=click.IntRange(1, 100),
-    help=f"Read the source for at most this share of the time, in percent; default: {WRITTEN_LOAD} while others write, else 100.",
+    help="Read the source for at most this share of the time, in percent; default: the configuration's, "
+    f"else {WRITTEN_LOAD} while others write, and 100.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option(
@@ -121,7 +117,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     proof: str,
     lock_hot: bool,
     max_differences: int,
-    max_threads_running: int,
+    max_threads_running: int | None,
     max_lag: timedelta | None,
     load: int | None,
     resume: bool,
@@ -179,9 +175,8 @@ def drift(  # noqa: PLR0913 - an argument for each option
     holds = FileRecords(settings.state_dir / HOLDS)
     exact = ExactMeans(records=holds, others=spec.servers) if proof == "exact" else None
     _let_go(spec, holds)
-    reports: list[DriftReport] = []
-    failure: ServerError | None = None
-    with _ended_by_signal() as ended, progress_on_stderr() as progress:
+    parts: list[tuple[CheckRequest, Path]] = []
+    with _ended_by_signal() as ended, progress_on_stderr() as progress, ExitStack() as stack:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
             head, targets = group.source, group.replicas if max_lag is None else _without_own_limits(group.replicas)
             request = CheckRequest(
@@ -193,28 +188,22 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 exclude=exclude_tables,
                 where=where,
                 max_differences=max_differences,
-                limits=Limits(threads_running=max_threads_running, lag=(max_lag or spec.max_lag).total_seconds(), load=load),
+                limits=limits_of(spec, threads_running=max_threads_running, lag=max_lag, load=load),
                 strict=strict,
                 users=users,
+                kept_for=kept_for(spec.drift.prove_within),
                 lock_hot=lock_hot,
             )
-            start, path = clock.now(), _journal_path(settings, spec, request, proof)
-            try:
-                with FileCheckJournal(path, resume=resume) as journal:
-                    if resume and not journal.resumes:
-                        click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
-                    run = partial(check, request, connect=Session.connect, clock=clock, progress=progress, exact=exact)
-                    reports.append(_journaled(run, journal, CheckControl(path), ended.is_set))
-            except ServerError as error:  # of the source; the report says so, as it says everything else
-                failure = error
-                read = group.reference.server if group.reference else head
-                reports.append(unchecked(read, targets, fall_reason(error), start, clock.now()))
-    report = merged(reports)
+            parts.append((request, journal_path(settings.state_dir / "drift", spec.name, request, proof)))
+        check = CheckParts(stack, parts, resume=resume)
+        if resume and not check.resumes:
+            click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
+        report, _, failure = check.run(clock, ended.is_set, progress, exact)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
             "there is no table to check", hint="does the account see the tables? `repwatch doctor` says what it lacks"
         )
-    _write(RENDERINGS[output_format](report), output)
+    _write(RENDERINGS[output_format](_with_last_proved(report, settings, spec)), output)
     if ended.is_set():
         raise Interrupted(ended.number)
     status = STATUSES[statuses](report)
@@ -224,19 +213,17 @@ def drift(  # noqa: PLR0913 - an argument for each option
     return status
 
 
-def _journaled(
-    run: Callable[..., DriftReport], journal: FileCheckJournal, control: CheckControl, ended: Callable[[], bool]
-) -> DriftReport:
-    """Check; the journal is gone afterwards unless the check was ended, and then there is something to go on from."""
+def _with_last_proved(report: DriftReport, settings: Settings, cluster: ClusterSpec) -> DriftReport:
+    """The report with what the service knows of earlier proofs; a store that cannot be read takes nothing from a report."""
+    if settings.path is None:
+        return report
+    from repwatch.adapters.store.reader import read_known_proofs  # noqa: PLC0415 - slow to import, and not needed without one
 
-    def stop() -> bool:
-        return ended() or control.stopped()
-
-    report = run(cancelled=stop, paused=control.paused, journal=journal)
-    if not stop():
-        journal.remove()
-    control.forget()
-    return report
+    try:
+        return with_last_proved(report, read_known_proofs(settings.store_url, cluster.name))
+    except StoreError as error:
+        click.echo(f"When tables were last proved is not known: {error}", err=True)
+        return report
 
 
 def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
@@ -245,14 +232,6 @@ def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
         let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=LET_GO_SECONDS)
     except Refused as error:
         click.echo(f"{error}\n  hint: {error.hint}", err=True)
-
-
-def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest, proof: str) -> Path:
-    """One file for each kind of check: another selection of tables, replicas or rows is another check."""
-    replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
-    read = request.reference.server if request.reference else request.source
-    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static, proof))
-    return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
 
 
 def _without_own_limits(targets: tuple[ReplicaTarget, ...]) -> tuple[ReplicaTarget, ...]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -16,6 +16,7 @@ from repwatch.drift.definitions import is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.resume import KEPT_FOR
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
@@ -59,6 +60,7 @@ class CheckRequest:
     reach_seconds: float = REACH_SECONDS  # how long a replica may take to catch up, beside its intended delay
     users: bool = False  # compare accounts and their grants too
     strict: bool = False  # differences of definitions that touch no data count too
+    kept_for: timedelta = KEPT_FOR  # for how long what an interrupted run has read may count in the next one
     lock_hot: bool = False  # rows that stay hot are locked on the source for moments
 
 
@@ -201,7 +203,12 @@ def _check_tables(
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
         objects = ObjectsCheck(part, scope).run()
         work = TablesCheck(
-            part, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal
+            part,
+            selection.chosen,
+            most=request.max_differences,
+            progress=telling.progress,
+            journal=telling.journal,
+            kept_since=started - request.kept_for,
         )
         with _one_position(part, selection.chosen, standing):
             work.run()

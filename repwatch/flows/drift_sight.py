@@ -71,7 +71,12 @@ _Reading = tuple[Signature | None, Mapping[Key, str], Key | None]  # as in a Sig
 
 
 class Reader:
-    """Reads one table on all servers. Its methods run in lanes."""
+    """Reads one table on all servers. Its methods run in lanes.
+
+    `decides_at_once`: one round proves what it shows, so that nothing has to be read again.
+    """
+
+    decides_at_once = False
 
     def __init__(self, world: CheckWorld, source: TableReading, replicas: Mapping[int, TableReading], *, exact: bool) -> None:
         self._world = world

@@ -254,7 +254,9 @@ def _why(error: RepwatchError) -> Reason:
 
 
 class StandReader(Reader):
-    """Reads where all lanes show one position, so that one round decides."""
+    """Reads where all lanes show one position."""
+
+    decides_at_once = True
 
     def __init__(self, world: CheckWorld, stand: OnePosition, source: TableReading, replicas: Mapping[int, TableReading]) -> None:
         super().__init__(world, source, replicas, exact=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -34,6 +35,7 @@ class TableCheck:
         self._everyone = frozenset(pipeline.reader.replicas)
         self._shape = shape
         self.rows = 0  # of the source, as scanned
+        self.since: datetime | None = None  # when the oldest piece of an earlier run that counts was read
         self._suspects: list[Unit] = []
         # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
@@ -62,13 +64,15 @@ class TableCheck:
             lower=compared.unit.piece.lower,
             upper=compared.unit.piece.upper,
             rows=signature.rows,
+            at=self._world.clock.now() - timedelta(seconds=self._world.clock.monotonic() - compared.first.started),
             proved=proved,
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
-    def go_on_from(self, kept: Sequence[PieceRecord]) -> Work | None:
-        """Count what of an earlier run holds on; what is left of the scan, None if nothing is."""
-        records = unbroken(kept, self._shape, self._everyone)
+    def go_on_from(self, kept: Sequence[PieceRecord], since: datetime) -> Work | None:
+        """Count what of an earlier run holds on, if it was read after `since`; what is left of the scan, None if nothing is."""
+        records = unbroken(kept, self._shape, self._everyone, since, self._world.clock.now())
+        self.since = min((record.at for record in records), default=None)
         for record in records:
             self.rows += record.rows
             for number, proof in record.proved.items():
@@ -223,7 +227,7 @@ class TableCheck:
         piece, replicas = compared.unit.piece, frozenset(compared.replicas)
         if not key or compared.unit.prefix or key in (piece.lower, piece.upper):
             # Each such part is read by going through all rows: only where it then need not be read again.
-            if self._source.counted and self._world.stand is not None:
+            if self._source.counted and self._pipeline.reader.decides_at_once:
                 return [replace(compared.unit, prefix=prefix, replicas=replicas) for prefix in longer(compared.unit.prefix)]
             raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -46,7 +47,7 @@ _DEFINITION_READS: Final = 3  # of a table whose definition changes while it is 
 class TablesCheck:
     """Checks tables and collects a report of each for every replica."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a check is told, all of it by name
         self,
         world: CheckWorld,
         tables: Sequence[TableName],
@@ -54,12 +55,14 @@ class TablesCheck:
         most: int,
         progress: Callable[[Progress], None],
         journal: CheckJournal,
+        kept_since: datetime,
     ) -> None:
         self._world = world
         self._tables = tables
         self._most = most
         self._progress = progress
         self._journal = journal
+        self._kept_since = kept_since  # what the journal holds of before is too old to count
         self._started = world.clock.monotonic()
         self._rows = 0
         self._begun = 0  # tables whose scan was begun, but for the last one
@@ -119,7 +122,7 @@ class TablesCheck:
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
                 opened = self._opened(source, comparison, numbers)
-                work = opened.check.go_on_from(self._journal.of_table(str(name)))
+                work = opened.check.go_on_from(self._journal.of_table(str(name)), self._kept_since)
                 self._rows += opened.check.rows
                 if work is None:
                     self._resolve(opened)
@@ -267,7 +270,8 @@ class TablesCheck:
             if self._world.replicas[number].fallen is None and number not in whole:
                 self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally, causes_of(self._world, number, opened.pipeline, tally))
+                causes = causes_of(self._world, number, opened.pipeline, tally)
+                self._add(number, name, tally, causes, opened.check.since)
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -292,7 +296,9 @@ class TablesCheck:
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = ()) -> None:
+    def _add(
+        self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = (), since: datetime | None = None
+    ) -> None:
         schema = self._schema.get((number, name), ())
         verdict = table_verdict(
             difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
@@ -310,6 +316,7 @@ class TablesCheck:
             there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,
+            since=since,
         )
 
     def _there(self, number: int, name: TableName) -> str | None:

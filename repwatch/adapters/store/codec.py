@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from repwatch.adapters.store.tables import moment
+from repwatch.drift.overview import RunSummary
 from repwatch.health.incident import Incident
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding
@@ -19,6 +20,7 @@ INCIDENT = TypeAdapter(Incident)
 FINDING = TypeAdapter(Finding)
 NOTICE = TypeAdapter(Notice)
 CLUSTER = TypeAdapter(ClusterView)
+RUN_SUMMARY = TypeAdapter(RunSummary)
 THREAD = TypeAdapter(dict[str, str])
 
 

@@ -8,14 +8,16 @@ from typing import Self
 from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
-from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
+from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
+from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
 from repwatch.health.flaps import Ended
@@ -224,12 +226,21 @@ class SqlStore:
         with self._write() as connection:
             connection.execute(delete(views).where(views.c.cluster == cluster))
 
-    def record_drift_run(self, cluster: str, started: datetime, finished: datetime, outcome: str, body: str) -> None:
-        """Keep the result of a scheduled check; `body` is its report as JSON."""
-        values = {"cluster": cluster, "started": stamp(started), "finished": stamp(finished), "outcome": outcome, "body": body}
+    def begin_drift_run(self, cluster: str, started: datetime, summary: RunSummary) -> int:
+        """Note a check of the service; its number. One that the cluster had running was interrupted."""
         with self._write() as connection:
-            connection.execute(insert(drift_runs).values(**values))
-            connection.execute(delete(drift_runs).where(drift_runs.c.finished < stamp(finished - KEEP)))
+            return begin_run(connection, cluster, started, summary)
+
+    def end_drift_run(self, number: int, finished: datetime, outcome: RunOutcome, summary: RunSummary) -> None:
+        """Note what became of it."""
+        with self._write() as connection:
+            end_run(connection, number, finished, outcome, summary)
+            forget_runs(connection, finished - KEEP)
+
+    def drift_runs(self, cluster: str) -> tuple[DriftRun, ...]:
+        """The checks of a cluster, the newest first."""
+        with self._read() as connection:
+            return read_runs(connection, cluster)
 
     def proofs(self, cluster: str) -> tuple[TableProof, ...]:
         """When each table was last proved on each replica."""
