@@ -21,6 +21,7 @@ from repwatch.app import config_values as values
 from repwatch.app.urls import ServerUrl, config_url
 from repwatch.model.endpoint import SecretSource, TlsMode
 from repwatch.model.finding import Severity
+from repwatch.model.settings import WebhookForm
 from repwatch.model.topology import AUTO
 
 
@@ -144,6 +145,9 @@ class Cluster(Table):
     )
     poll_interval: PositiveDuration = Field(default=timedelta(seconds=5), description="Time between two looks at each server.")
     max_lag: PositiveDuration = Field(default=timedelta(seconds=30), description="Lag beyond it is a finding.")
+    maintenance: Annotated[
+        tuple[Annotated[str, BeforeValidator(values.maintenance_window)], ...], Kind('list of "[sun ]HH:MM-HH:MM", UTC')
+    ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
     drift: Drift = Drift()
@@ -203,7 +207,19 @@ class Webhook(Table):
     """A POST of the notice as JSON."""
 
     url: Annotated[str, BeforeValidator(values.http_url), Kind("URL")] = Field(description="Where to; any 2xx is success.")
-    secret: Secret | None = Field(default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC.")
+    secret: Secret | None = Field(
+        default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC. For `pagerduty` the integration key."
+    )
+    form: Annotated[WebhookForm, Kind(", ".join(f'"{form.value}"' for form in WebhookForm))] = Field(
+        default=WebhookForm.REPWATCH,
+        description="The body: repwatch's own, an event of PagerDuty's Events API v2, or alerts of Alertmanager's API v2.",
+    )
+
+    @model_validator(mode="after")
+    def _key_for_pagerduty(self) -> Self:
+        if self.form is WebhookForm.PAGERDUTY and self.secret is None:
+            raise ValueError("secret is missing: PagerDuty's integration key")
+        return self
 
 
 class Receiver(Table):
@@ -253,9 +269,19 @@ class Web(Table):
     )
 
 
+class DeadMan(Table):
+    """A sign of life: an address that is called while repwatch is well, at a service that tells people when the calls stop."""
+
+    url: Annotated[
+        SkipValidation[SecretSource], BeforeValidator(values.secret_or_text), Kind(f"URL, or secret: {values.SECRET_FORMS}")
+    ] = Field(description="Gets a POST; as healthchecks.io, Dead Man's Snitch and the like give it.")
+    every: PositiveDuration = Field(default=timedelta(minutes=1), description="Time between two calls.")
+
+
 class Configuration(Table):
     """The whole file."""
 
+    deadman: DeadMan | None = None
     store: Store = Store()
     web: Web = Web()
     clusters: dict[Name, Cluster] = Field(min_length=1)

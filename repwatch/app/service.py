@@ -46,6 +46,7 @@ class Service:
     drift: Sequence[DriftRunner]
     checks: Checks
     start_web: StartWeb
+    alive: Callable[[], None] | None = None  # calls the dead man's switch
     let_go: Callable[[], None]  # of replicas that a killed check left held
     web: WebServer | None = None
     started: datetime = field(init=False)
@@ -69,6 +70,8 @@ class Service:
                 self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
             if runner.cluster.drift.prove_within:
                 self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
+        if self.settings.deadman is not None:
+            self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
         self.web = self.start_web(self.view, self.health, self.checks)
         self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
         for courier in self.couriers:
@@ -144,6 +147,10 @@ class Service:
     def _tick_self(self) -> None:
         if self.own.tick():
             self._wake_couriers()
+
+    def _tell_alive(self) -> None:
+        if self.alive is not None and self.health().ok:
+            self.alive()
 
     def _wake_couriers(self) -> None:
         for wake in self._wakes.values():

@@ -1,6 +1,7 @@
 """Puts the service together: the only place that knows every class."""
 
 from repwatch.adapters import notifiers
+from repwatch.adapters.deadman import DeadMan
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
@@ -56,6 +57,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             start_web=lambda view, health, checks: web.start(
                 settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
             ),
+            alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:
         store.close()

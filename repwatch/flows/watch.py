@@ -13,6 +13,7 @@ from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
+from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
 from repwatch.health.progress import remember
@@ -66,7 +67,8 @@ class Watcher:
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        audience = replace(self.audience, silences=self.book.silences)
+        planned = maintenance(self.cluster.name, self.cluster.maintenance, world.now)
+        audience = replace(self.audience, silences=(*self.book.silences, *planned))
         entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))

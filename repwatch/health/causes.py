@@ -4,7 +4,7 @@ A replica that cannot reach its source, or no longer hears from it, is a symptom
 either; but not while another replica goes on receiving from it, for then the source is alive. A receiver that fails
 for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom. A replica that is being
 reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event. An
-applier that does not get on falls behind.
+applier that does not get on falls behind. A receiver that was told that its binary logs are gone has that for its cause.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -33,6 +33,8 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
             found[subject] = replace(subject, code=FindingCode.APPLIER_STOPPED)
         elif (maker := _lag_maker(subject, present)) is not None:
             found[subject] = maker
+        elif finding.evidence.get("error_class") == ErrorClass.PURGED:
+            found[subject] = replace(subject, code=FindingCode.BINLOG_PURGED)
         elif subject.code in OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code is FindingCode.RECEIVER_STALLED or _lost_its_source(finding):

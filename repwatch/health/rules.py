@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_applier, rules_channel, rules_disk, rules_progress, rules_server, rules_topology
+from repwatch.health import rules_applier, rules_channel, rules_disk, rules_progress, rules_purge, rules_server, rules_topology
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -29,6 +29,8 @@ RULES = (
     Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),
     Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
+    Rule(FindingCode.BINLOG_PURGED, rules_purge.binlog_purged),
+    Rule(FindingCode.PURGE_HORIZON, rules_purge.purge_horizon),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
     Rule(FindingCode.RECEIVER_ERROR, rules_channel.receiver_error),
     Rule(FindingCode.RECEIVER_RETRYING, rules_channel.receiver_retrying),

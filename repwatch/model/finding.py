@@ -27,6 +27,8 @@ class FindingCode(StrEnum):
     APPLIER_ERROR = "applier-error"
     APPLIER_BLOCKED = "applier-blocked"
     APPLIER_STALLED = "applier-stalled"
+    BINLOG_PURGED = "binlog-purged"
+    PURGE_HORIZON = "purge-horizon"
     LAGGING = "lagging"
     DISK_FULL = "disk-full"
     REPLICATION_MISSING = "replication-missing"

@@ -51,6 +51,16 @@ class Pulse:
 
     heartbeats: int | None = None  # since the receiver started; None: not known
     period: timedelta = timedelta(0)  # 0: none are sent, or not known
+    last_commit: datetime | None = None  # when the last transaction that it received was committed on the source, if known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinlogKeep:
+    """What a server no longer has in its binary logs, and for how long it keeps the rest."""
+
+    purged: str = ""  # GTIDs; "": nothing, or not known
+    asked: datetime | None = None  # when that was asked for; it is not part of every look on MariaDB
+    keep: timedelta | None = None  # None: until somebody deletes them, or not known
 
 
 class ThreadWait(StrEnum):
@@ -102,6 +112,7 @@ class Observation:
     log_bin: bool
     half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
+    binlog: BinlogKeep = BinlogKeep()
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen

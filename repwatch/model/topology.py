@@ -66,6 +66,7 @@ class ClusterSpec:
     servers: tuple[ServerSpec, ...]
     poll_interval: timedelta = timedelta(seconds=5)
     max_lag: timedelta = timedelta(seconds=30)
+    maintenance: tuple[str, ...] = ()  # `[sun ]22:00-04:00`, UTC: nobody is told of the cluster
     replication: ReplicationAccount | None = None
     drift: DriftSpec = DriftSpec()
 

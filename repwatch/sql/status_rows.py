@@ -31,6 +31,8 @@ class Identity:
     gtid_applied: str  # the part that came by replication, where the flavour tells (MariaDB)
     performance_schema: bool
     instance: str
+    gtid_purged: str = ""  # MySQL
+    binlog_keep: timedelta | None = None
 
 
 def read_identity(row: RawRow) -> Identity:
@@ -50,8 +52,21 @@ def read_identity(row: RawRow) -> Identity:
         gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
         gtid_applied=applied,
         performance_schema=values.is_on("performance_schema"),
+        gtid_purged=values.text("gtid_purged").replace("\n", ""),
+        binlog_keep=_keep(values.number("keep_seconds")),
         instance=f"{values.text('hostname')}:{values.text('port')} {values.text('datadir')}",
     )
+
+
+def _keep(seconds: float | None) -> timedelta | None:
+    """For how long binary logs are kept; 0 is for ever."""
+    return timedelta(seconds=min(seconds, _LONGEST_PERIOD)) if seconds and seconds > 0 else None
+
+
+def read_oldest_log(rows: Iterable[RawRow]) -> str:
+    """The position before the oldest binary log of a MariaDB server: what comes no later is gone. "" is nothing, or not known."""
+    listed = (row.text("info") for row in map(StatusRow, rows) if row.text("event_type").lower() == "gtid_list")
+    return next(listed, "").strip("[]").replace("\n", "").replace(" ", "")
 
 
 def _union(applied: str, logged: str) -> str:
@@ -103,7 +118,11 @@ def read_pulses(rows: Iterable[RawRow]) -> Mapping[str, Pulse]:
 def _pulse(row: StatusRow, heartbeats: str, period: str) -> Pulse:
     count = row.number(heartbeats)
     seconds = min(max(row.number(period) or 0.0, 0.0), _LONGEST_PERIOD)
-    return Pulse(heartbeats=None if count is None else int(count), period=timedelta(seconds=seconds))
+    return Pulse(
+        heartbeats=None if count is None else int(count),
+        period=timedelta(seconds=seconds),
+        last_commit=row.time("last_commit"),
+    )
 
 
 def read_channels(

@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from repwatch.flows.reseed import plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
+from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.random_tables import random_table
@@ -148,6 +150,30 @@ def test_only_wrong_rows_are_written(star: Sandbox, schema: str, replica: Sandbo
     # A second run finds nothing to do.
     assert reseed(request(star, replica, method=Method.DIFFERENTIAL), tmp_path / "again").outcome is Outcome.DONE
     assert written(tmp_path / "again") == 0
+
+
+class Enough(Exception):
+    """The test ends the run here."""
+
+
+def test_an_interrupted_run_leaves_less_to_do(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    make_numbers(star, schema, "a", 3_000)
+    make_numbers(star, schema, "b", 3_000)
+    star.wait_caught_up(60)
+    replica.sql(LOCAL, *(f"DELETE FROM {schema}.{table} WHERE id % 100 = 0" for table in "ab"))
+
+    def stop(progress: Progress) -> None:
+        if progress.text == f"{schema}.b":
+            raise Enough
+
+    asked = request(star, replica, method=Method.DIFFERENTIAL)
+    with pytest.raises(Enough):
+        reseed(asked, tmp_path, stop)
+    applied = reseed(replace(asked, method=None), tmp_path)
+    assert (applied.outcome, applied.plan.method) == (Outcome.DONE, Method.DIFFERENTIAL.value)
+    assert written(tmp_path) == 30
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
 
 
 def test_what_costs_less_is_chosen(star: Sandbox, schema: str, replica: SandboxServer) -> None:

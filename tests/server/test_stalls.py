@@ -16,7 +16,7 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
-from tests.server.diagnosing import Watcher, watching, with_server, words
+from tests.server.diagnosing import Watcher, locally, watching, with_server, words
 from tests.server.freezing import FreezingProxy
 
 HEARTBEAT = 1
@@ -191,6 +191,63 @@ def stalled(watcher: Watcher) -> list[Finding]:
         ["applier-stalled", "lagging"],
     )
     return found
+
+
+def test_logs_that_are_gone_are_missed_before_the_receiver_knows(box: Sandbox, flavour: Flavour, table: str) -> None:
+    replica = box.replicas[0]
+    replica.sql(sandbox_statements.stop(flavour, applier=False))
+    box.source.sql(f"INSERT INTO {table} VALUES (40, 'N')", "FLUSH BINARY LOGS")
+    with watching(box) as watcher:
+        watcher.expect(("replica1", "receiver-stopped"))
+        purge(box)
+        found = watcher.expect(("replica1", "binlog-purged"), ("replica1", "receiver-stopped"))
+        assert int(found["replica1", "binlog-purged"].evidence["transactions_gone"]) >= 1
+        replica.sql(sandbox_statements.start(flavour))
+        found = watcher.expect(("replica1", "binlog-purged"), ("replica1", "receiver-error"))
+        explained = causes(watcher.look(), tuple(found.values()))
+        assert explained[found["replica1", "receiver-error"].subject] == found["replica1", "binlog-purged"].subject
+    reseed(box, replica, f"INSERT INTO {table} VALUES (40, 'N')")
+
+
+def purge(box: Sandbox) -> None:
+    """Delete all binary logs of the source but the last; it keeps one that is being sent, or that it may need for recovery."""
+    until = time.monotonic() + 60
+    while len(logs := [row[0] for row in box.source.sql("SHOW BINARY LOGS")]) > 1:
+        box.source.sql(f"PURGE BINARY LOGS TO '{logs[-1]}'")
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def reseed(box: Sandbox, replica: SandboxServer, statement: str) -> None:
+    """Give the replica what it missed by hand, and the source's position."""
+    position = box.source.sql(sandbox_statements.position(box.flavour))[0][0]
+    replica.sql(f"STOP {words(box.flavour)}")
+    if box.flavour is Flavour.MARIADB:
+        locally(replica, statement)
+        replica.sql(f"SET GLOBAL gtid_slave_pos = '{position}'", "START SLAVE")
+    else:
+        locally(replica, "SET GLOBAL super_read_only = OFF", statement, "RESET BINARY LOGS AND GTIDS")
+        locally(replica, f"SET GLOBAL gtid_purged = '{position}'", "SET GLOBAL super_read_only = ON", "START REPLICA")
+    box.wait_connected(60)
+
+
+def test_the_time_left_before_logs_are_deleted(box: Sandbox, flavour: Flavour, table: str) -> None:
+    replica, variable = box.replicas[0], "binlog_expire_logs_seconds"
+    before = box.source.sql(f"SELECT @@global.{variable}")[0][0]
+    box.source.sql(f"SET GLOBAL {variable} = 16")
+    try:
+        with watching(box) as watcher:
+            watcher.expect()
+            replica.sql(sandbox_statements.stop(flavour, applier=False))
+            watcher.expect(("replica1", "receiver-stopped"))
+            box.source.sql(f"INSERT INTO {table} VALUES (50, 'N')")
+            found = watcher.expect(("replica1", "purge-horizon"), ("replica1", "receiver-stopped"))
+            assert float(found["replica1", "purge-horizon"].evidence["seconds_left"]) <= 8
+            box.source.sql(f"SET GLOBAL {variable} = 864000")
+            watcher.expect(("replica1", "receiver-stopped"))
+    finally:
+        replica.sql(sandbox_statements.start(flavour))
+        box.source.sql(f"SET GLOBAL {variable} = {before}")
 
 
 def out_of_reach(cluster: ClusterSpec, server: SandboxServer, port: int) -> ClusterSpec:

@@ -6,15 +6,18 @@ from datetime import timedelta
 
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
-from repwatch.model.observation import ChannelObservation, Observation, ThreadState
+from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_pulses, read_workers
+from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
 from repwatch.sql.status_texts import relay_event_gtid
+
+OLDEST_LOG_EVERY = timedelta(seconds=10)
+"""MariaDB opens a file for it, and holds the binary log's lock for a moment."""
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
@@ -49,10 +52,19 @@ class _Look:
             half_loaded=identity.half_loaded,
             gtid_executed=identity.gtid_executed,
             instance=identity.instance,
+            binlog=self._binlog(identity),
             channels=channels,
             dump_clients=clients,
             skipped=tuple(self._skipped),
         )
+
+    def _binlog(self, identity: Identity) -> BinlogKeep:
+        if not self._is_mariadb:
+            return BinlogKeep(purged=identity.gtid_purged, keep=identity.binlog_keep)
+        known, now = self._before.binlog if self._before else BinlogKeep(), self._clock.now()
+        if identity.log_bin and (known.asked is None or not timedelta(0) <= now - known.asked < OLDEST_LOG_EVERY):
+            known = BinlogKeep(purged=read_oldest_log(self._ask(Part.OLDEST_LOG)), asked=now)
+        return replace(known, keep=identity.binlog_keep)
 
     def _channels(self, identity: Identity) -> tuple[ChannelObservation, ...]:
         rows = self._ask(Part.CHANNELS)
