@@ -209,8 +209,8 @@ class Reader:
         if unit.keys:
             answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
             return None, sql.parse_row_hashes(answer, reading), None
-        # Many rows without a key may have one value of the index, and cannot be parted.
-        limit = LEAF_ROWS if reading.bounds and not reading.counted else self._undivided
+        # Many rows may have one value of the index, or of the beginning of a key that both sides order alike.
+        limit = LEAF_ROWS if reading.parted else self._undivided
         answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1, unit.prefix)).rows
         rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:

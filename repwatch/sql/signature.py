@@ -103,6 +103,11 @@ class TableReading:
         return not self.key
 
     @property
+    def parted(self) -> bool:
+        """True if ranges can be cut down to single rows: their bounds name a row, and not just the beginning of its key."""
+        return not self.counted and {part.column.name for part in self.key} <= {part.column.name for part in self.bounds}
+
+    @property
     def name_size(self) -> int:
         """How many columns of an answer name a row."""
         return len(self.key) or 1
