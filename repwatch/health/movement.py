@@ -45,6 +45,8 @@ class ChannelProgress:
     receiver: Movement
     applier: Movement
     source_mark: str  # where the source was seen when the receiver last moved
+    source_now: str = ""  # … at the latest look
+    source_then: str = ""  # … at the look before, so that what it had then has had time to arrive
     owed_since: datetime | None = None  # since when the source has been seen to have written what the receiver did not take
     work_since: datetime | None = None  # since when the applier has had something to apply
 

@@ -50,6 +50,8 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
         receiver=receiver,
         applier=applier,
         source_mark=source_mark,
+        source_now=written,
+        source_then=known.source_now if known else "",
         owed_since=(known.owed_since if known else None) or seen.at if owed else None,
         work_since=(worked or seen.at) if has_work(seen.version.flavour, channel) else None,
     )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.health.causes import causes
+from repwatch.health.lag import true_lag
 from repwatch.health.movement import Movement, Progress, follow
 from repwatch.health.progress import GRACE, remember
 from repwatch.health.rules import diagnose
@@ -19,6 +20,7 @@ from repwatch.model.backlog import has_work
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import (
     ChannelObservation,
+    LagQuality,
     Observation,
     ProbeFailure,
     Pulse,
@@ -202,6 +204,25 @@ def test_a_replica_that_cannot_connect_is_not_explained_by_a_living_source(flavo
     assert "cause" not in story.findings[retrying].evidence
     assert story.findings[retrying].severity is Severity.CRITICAL
     assert story.findings[retrying].subject not in causes(story.world, story.findings.values())
+
+
+@FLAVOURS
+def test_lag_is_exact_while_what_the_source_had_arrives(flavour: Flavour) -> None:
+    story = Story(flavour)
+
+    def quality() -> LagQuality:
+        seen = story.world.servers[1]
+        assert seen.observation
+        return true_lag(story.world, seen, seen.observation.channels[0]).quality
+
+    story.look(0, written=9, received=9)
+    assert quality() is LagQuality.EXACT
+    story.look(5, written=12, received=11)  # the source is asked a moment later
+    assert quality() is LagQuality.EXACT
+    story.look(10, written=20, received=12)
+    assert quality() is LagQuality.EXACT
+    story.look(15, written=30, received=15)  # a slow line: it moves, and does not keep up
+    assert quality() is LagQuality.LOWER_BOUND
 
 
 MARKS = st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab")), min_size=1, max_size=12)
