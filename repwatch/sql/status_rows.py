@@ -161,7 +161,7 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         gtid_executed=row.text("executed_gtid_set").replace("\n", "") or identity.gtid_applied,
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
         lag=_lag(row, receiver, applier, workers),
-        delay=timedelta(seconds=min(row.whole("sql_delay"), HOLD_DELAY)),
+        delay=timedelta(seconds=min(max(0, row.whole("sql_delay")), HOLD_DELAY)),
         source_log=_place(row.text("source_log_file"), row.text("read_source_log_pos")),
         applied_log=_place(row.text("relay_source_log_file"), row.text("exec_source_log_pos")),
         relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),
