@@ -24,8 +24,9 @@ def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> La
 def _waited(world: World, server: ServerNow, channel: ChannelObservation) -> float:
     """Seconds for which the oldest thing that waits has been seen to wait: to be received, or to be applied."""
     known = world.progress.channels.get((label(server), channel.name))
-    since = [moment for moment in (known.owed_since, known.work_since) if moment] if known else []
-    return (known.receiver.looked - min(since)).total_seconds() if known and since else 0.0
+    if known is None:
+        return 0.0
+    return max(known.receiver.still_since(known.owed_since), known.applier.still_since(known.work_since)).total_seconds()
 
 
 def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> bool:

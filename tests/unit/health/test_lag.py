@@ -39,7 +39,7 @@ def made(
     lag = Lag(seconds=shown, basis=LagBasis.STATUS)
     own = channel(flavour, 1, gtid_received=gtids(flavour, 9), gtid_executed=gtids(flavour, 9), lag=lag)
     source = observation(flavour, 1, gtid_executed=gtids(flavour, written))
-    stood = Movement(mark="x", looked=NOW, since=NOW)
+    stood = Movement(mark="x", looked=NOW, since=NOW - timedelta(days=1))
     progress = ChannelProgress(
         receiver=stood,
         applier=stood,
