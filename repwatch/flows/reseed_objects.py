@@ -67,9 +67,8 @@ class Maker:
         """Give tables the source's next AUTO_INCREMENT value. `theirs`: their definitions on the replica as they are now."""
         ours = {name_of(item): definitions.counter_of(item.statement) for item in self._items if item.kind is Kind.TABLE}
         for item in theirs:
-            wanted = ours.get(name_of(item))
-            if item.kind is Kind.TABLE and wanted is not None and wanted != definitions.counter_of(item.statement):
-                self._writer.execute(definitions.set_counter(item.schema, item.name, wanted))
+            if item.kind is Kind.TABLE and ours[name_of(item)] != definitions.counter_of(item.statement):
+                self._writer.execute(definitions.set_counter(item.schema, item.name, ours[name_of(item)] or 1))
 
 
 def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:
