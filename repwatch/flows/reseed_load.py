@@ -1,6 +1,6 @@
 """Makes a held replica's schemas and rows those of one snapshot of the source: all of them, or some tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from repwatch.sql.reseed import MARKER_SCHEMA
 from repwatch.sql.rowcopy import CopyTable
 
 _PATIENT = Timeouts(connect=10.0, read=3600.0)  # a catalogue of many tables, a piece of a busy one
+_LARGE = 10_000  # rows: below, building keys later costs more than it saves
 _ATTEMPTS = 3  # a schema change during the copy starts it anew
 
 
@@ -116,13 +117,13 @@ class _Loading:
 
     def run(self) -> Loaded:
         """All of it."""
-        maker = Maker(self.job.writer, self.items)
+        maker = Maker(self.job.writer, self.items, self._large())
         theirs = _reader(self.job, self.job.writer.endpoint)
         self.opened.enter_context(theirs)
         same = self._clear_way(theirs)
         maker.make(Kind.SEQUENCE, Kind.TABLE, there=same)
         maker.position_sequences(self.catalogue)
-        written = self._load_rows(same)
+        written = self._load_rows(same, maker.late_keys)
         self.job.progress(Progress(phase=Phase.OBJECTS))
         if same:
             maker.set_counters(_concerned(self.job, theirs))
@@ -146,7 +147,13 @@ class _Loading:
         Maker(self.job.writer, new).make(Kind.SCHEMA)
         return same
 
-    def _load_rows(self, same: set[TableName]) -> int:
+    def _large(self) -> set[TableName]:
+        """Tables whose keys are worth adding late; not those whose keys the foreign keys of others need."""
+        rows = self.catalogue.texts(definitions.LIST_FOREIGN_KEYS)
+        referenced = {TableName(row["rs"] or "", row["rn"] or "") for row in rows}
+        return {copy.table.name for copy in self.tables if copy.table.estimated_rows >= _LARGE} - referenced
+
+    def _load_rows(self, same: set[TableName], late_keys: Mapping[TableName, str]) -> int:
         job = self.job
         definitions_now = {
             name_of(item): definitions.without_counters(item.statement) for item in self.items if item.kind is Kind.TABLE
@@ -159,6 +166,7 @@ class _Loading:
             clock=job.clock,
             progress=job.progress,
             definitions=definitions_now,
+            late_keys=late_keys,
         )
         with ThreadPoolExecutor(1) as lane:
             sides = self._sides(lane) if same else None

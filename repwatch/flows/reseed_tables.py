@@ -26,7 +26,10 @@ class SchemaChanged(Exception):
 
 @dataclass(kw_only=True)
 class Tables:
-    """One pass over all tables. `definitions`: the CREATE statements at the snapshot, without counters."""
+    """One pass over all tables.
+
+    `definitions`: the CREATE statements at the snapshot, without counters. `late_keys`: what completes tables that are copied.
+    """
 
     source: Database  # a session of the snapshot
     catalogue: Database  # of the source, as it is now
@@ -35,6 +38,7 @@ class Tables:
     clock: Clock
     progress: Callable[[Progress], None]
     definitions: Mapping[TableName, str]
+    late_keys: Mapping[TableName, str]
     _rows: int = field(default=0, init=False)  # compared or copied
     _total: int = field(default=0, init=False)  # an estimate
     _began: float = field(default=0.0, init=False)
@@ -84,7 +88,12 @@ class Tables:
         return self._copy(copy, rows)
 
     def _copy(self, copy: CopyTable, rows: RowWriter) -> int:
-        return copy_rows(self.source, rows, copy, lambda count: self._tell(copy.table.name, count))
+        name = copy.table.name
+        written = copy_rows(self.source, rows, copy, lambda count: self._tell(name, count))
+        if statement := self.late_keys.get(name):
+            self.writer.execute(definitions.use(name.schema))  # what it refers to is named without its own schema
+            self.writer.execute(statement)
+        return written
 
     def _tell(self, name: TableName, rows: int) -> None:
         self._rows += rows

@@ -11,10 +11,11 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, StatementRefused
 from repwatch.flows.hold import Held, channel_state, release
-from repwatch.flows.reseed import cancel_reseed, plan_reseed
+from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Params
+from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -102,6 +103,38 @@ def test_large_rows_and_tables_without_a_comparable_key_are_copied(
         db.execute(f"INSERT INTO {schema}.many VALUES {values}")
     star.wait_caught_up(60)
     reseed(request(star, replica), tmp_path)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_keys_that_are_added_after_the_rows_are_those_of_the_source(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    star.source.sql(
+        f"CREATE TABLE {schema}.parent (id INT PRIMARY KEY, code INT, UNIQUE KEY (code))",
+        f"CREATE TABLE {schema}.child (id INT AUTO_INCREMENT PRIMARY KEY, code INT, t VARCHAR(20) DEFAULT ',', "
+        "UNIQUE KEY `a``b` (t, id) COMMENT 'KEY `x`', KEY part (t(3), code), KEY (code), "
+        f"CONSTRAINT `fk,` FOREIGN KEY (code) REFERENCES {schema}.parent (code) ON DELETE SET NULL)",
+        f"CREATE TABLE {schema}.later (id INT PRIMARY KEY, code INT, FOREIGN KEY (code) REFERENCES {schema}.parent (code))",
+        f"INSERT INTO {schema}.parent VALUES {', '.join(f'({n}, {n})' for n in range(15_000))}",
+        f"INSERT INTO {schema}.child (code, t) SELECT code, CONCAT('t', id % 50) FROM {schema}.parent ORDER BY id",
+        f"INSERT INTO {schema}.later SELECT * FROM {schema}.parent",
+        f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.parent, {schema}.child, {schema}.later",
+    )
+    star.wait_caught_up(60)
+    statements: list[str] = []
+
+    class Listening(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            statements.append(sql)
+            return super().execute(sql, params)
+
+    listening = replace(tools(tmp_path), connect=Listening.connect)
+    asked = request(star, replica, method=Method.LOGICAL)
+    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect).plan.plan_hash)
+    assert applied.outcome is Outcome.DONE, applied.text
+    altered = [text.split("\n")[0] for text in statements if text.startswith("ALTER TABLE")]
+    assert altered == [f"ALTER TABLE `{schema}`.`child`", f"ALTER TABLE `{schema}`.`later`"]  # `parent` is referred to
+    healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
 
 
