@@ -82,10 +82,10 @@ def scan(box: Sandbox) -> None:
         thread.join()
 
 
-def repwatch(box: Sandbox, tables: str = f"{SCHEMA}.*", *, expected: int = 0) -> int:
+def repwatch(box: Sandbox, tables: str = f"{SCHEMA}.*", *, options: Sequence[str] = (), expected: int = 0) -> int:
     """The command, as a user runs it, start of the program included; its greatest resident memory, in KiB."""
     urls = [_url(server) for server in box.servers]
-    command = [sys.executable, "-m", "repwatch", "drift", "--source", urls[0], "--format", "json", "--tables", tables]
+    command = [sys.executable, "-m", "repwatch", "drift", "--source", urls[0], "--format", "json", "--tables", tables, *options]
     command += [part for url in urls[1:] for part in ("--replica", url)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)

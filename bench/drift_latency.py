@@ -8,6 +8,7 @@ import os
 import statistics
 import threading
 import time
+from dataclasses import dataclass
 
 import click
 
@@ -16,6 +17,7 @@ from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer
 
 RATE = 100  # statements a second
+CHECKS = {"during a check": (), "with `--load 100`": ("--load", "100"), "with `--load 10`": ("--load", "10")}
 
 
 class Writer:
@@ -62,17 +64,30 @@ def lag(server: SandboxServer) -> float:
     return float("inf") if value is None else float(value)
 
 
-def with_check(box: Sandbox, rows: int) -> tuple[float, float]:
-    """p95 of the writer during a check, in milliseconds, and the greatest lag seen, in seconds."""
+@dataclass(kw_only=True)
+class Beside:
+    """What came of one check, and of the writer beside it."""
+
+    p95: float  # milliseconds
+    lag: float  # the greatest seen, in seconds
+    seconds: float
+
+
+def with_check(box: Sandbox, rows: int, *options: str) -> Beside:
+    """A check with these options, once the writer has been at work for a while."""
     worst = 0.0
     with Writer(box.source, rows) as writer:
-        check = threading.Thread(target=repwatch, args=(box,))
+        time.sleep(1)
+        writer.seconds.clear()
+        started = time.monotonic()
+        check = threading.Thread(target=repwatch, args=(box,), kwargs={"options": options})
         check.start()
         while check.is_alive():
             worst = max(worst, *(lag(replica) for replica in box.replicas))
             time.sleep(0.2)
         check.join()
-    return writer.p95(), worst
+        seconds = time.monotonic() - started
+    return Beside(p95=writer.p95(), lag=worst, seconds=seconds)
 
 
 def alone(box: Sandbox, rows: int, seconds: float) -> float:
@@ -92,16 +107,21 @@ def main() -> None:
     with Sandbox.start(options.flavour, replicas=2) as box:
         fill(box, options.rows)
         version = box.source.sql("SELECT VERSION()")[0][0]
-        before, during, lags = [], [], []
+        before: list[float] = []
+        during: dict[str, list[Beside]] = {name: [] for name in CHECKS}
         for _ in range(options.runs):
             before.append(alone(box, options.rows, 5))
-            p95, worst = with_check(box, options.rows)
-            during.append(p95)
-            lags.append(worst)
+            for name, chosen in CHECKS.items():
+                during[name].append(with_check(box, options.rows, *chosen))
     click.echo(f"{version}, {RATE} updates a second, 4 tables of {options.rows:,} rows; {os.cpu_count()} cores\n")
-    click.echo("| | p95 of an update, ms | greatest lag, s |\n|---|--:|--:|")
-    click.echo(f"| alone | {statistics.median(before):.2f} | |")
-    click.echo(f"| during a check | {statistics.median(during):.2f} | {max(lags):.0f} |")
+    click.echo("| | p95 of an update, ms | to the writer alone | greatest lag, s | check, s |\n|---|--:|--:|--:|--:|")
+    base = statistics.median(before)
+    click.echo(f"| alone | {base:.2f} | 1.00 | | |")
+    for name, found in during.items():
+        p95 = statistics.median(beside.p95 for beside in found)
+        seconds = statistics.median(beside.seconds for beside in found)
+        worst = max(beside.lag for beside in found)
+        click.echo(f"| {name} | {p95:.2f} | {p95 / base:.2f} | {worst:.0f} | {seconds:.1f} |")
 
 
 if __name__ == "__main__":

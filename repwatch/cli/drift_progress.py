@@ -4,12 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import click
 
-from repwatch.drift.progress import Phase, Progress
-from repwatch.drift.throttle import Hold, Strain
+from repwatch.drift.progress import Progress
+from repwatch.render.drift_progress import progress_line
 
 _EVERY = 10.0  # seconds between two lines where stderr is no terminal
 
@@ -37,25 +36,3 @@ class _Lines:
         if time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
             click.echo(progress_line(progress), err=True)
-
-
-_STRAINS = {Strain.THREADS_RUNNING: "threads run", Strain.HISTORY_LENGTH: "row versions wait for the purge"}
-
-
-def _waiting(hold: Hold) -> str:
-    if hold.strain is Strain.PAUSED:
-        return "paused; `repwatch drift resume` lets it go on"
-    return f"waiting: {hold.value:,} {_STRAINS[hold.strain]} on {hold.server} (limit {hold.limit:,})"
-
-
-def progress_line(progress: Progress) -> str:
-    """Tables, rows, rate and time to go."""
-    if progress.waits is not None:
-        return _waiting(progress.waits)
-    doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
-    eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
-    delay = f", waiting for a replica that is delayed by {timedelta(seconds=progress.delay)}" if progress.delay else ""
-    return (
-        f"{doing} {progress.table} ({progress.tables_done + 1} of {progress.tables}): "
-        f"{progress.rows:,} of about {progress.rows_expected:,} rows, {progress.rate:,.0f}/s{eta}{delay}"
-    )

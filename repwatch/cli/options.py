@@ -1,10 +1,13 @@
 """Options that several verbs share, so that they read the same everywhere."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+
+from repwatch.app.config_values import positive_duration
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -30,6 +33,24 @@ _CHANGE = (
     click.option("--plan-hash", help="With --apply: only if the plan is still the one with this hash."),
     click.option("--yes", is_flag=True, help="With --apply: take the plan of the moment."),
 )
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A length of time as the configuration writes it."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """`30s`, `5m`, `1h30m`."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return positive_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = _Duration()
 
 
 def config_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""How many rows the next piece has: as many as take about half a second and make a few megabytes."""
+"""How many rows the next piece has: as many as take about half a second (less where others write) and make a few megabytes."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from repwatch.model.schema import Table
 
 TARGET_SECONDS: Final = 0.4
+GENTLE_SECONDS: Final = 0.1  # while the source is written to: a writer waits no longer than that for its processor
 # Beyond a few megabytes a concatenation falls out of the processor's caches and gets slower, not faster.
 TARGET_BYTES: Final = 4 * 1024 * 1024
 FIRST_ROWS: Final = 2_000
@@ -30,11 +31,11 @@ class Pace:
         most = min(MOST_ROWS, max(LEAST_ROWS, TARGET_BYTES // max(size, 1)))
         return cls(min(FIRST_ROWS, most), most)
 
-    def after(self, *, rows: int, seconds: float, void: bool) -> "Pace":
+    def after(self, *, rows: int, seconds: float, void: bool, gentle: bool) -> "Pace":
         """The pace after a piece of `rows` rows that took `seconds`; `void`: it was too long or too slow."""
         if void:
             return Pace(max(LEAST_ROWS, self.rows // 8), max(LEAST_ROWS, self.rows // 2))
         if rows < self.rows // 2:
             return self  # the last piece of a table says little
-        by_time = rows * TARGET_SECONDS / max(seconds, 0.001)
+        by_time = rows * (GENTLE_SECONDS if gentle else TARGET_SECONDS) / max(seconds, 0.001)
         return replace(self, rows=max(LEAST_ROWS, int(min(by_time, self.rows * _GROWTH, self.most))))

@@ -15,6 +15,16 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """A replica that has not yet come to what was read on the source, and is waited for."""
+
+    server: str
+    seconds: float  # waited so far
+    transactions: int  # to go
+    lag: float | None  # seconds behind, as the server says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A moment of a check. `rows_expected` is the optimizer's estimate."""
 
@@ -22,10 +32,10 @@ class Progress:
     tables_done: int
     tables: int
     table: str  # the one in work
-    rows: int  # read so far, of all tables
+    rows: int  # read so far on the source, of all tables
     rows_expected: int
     seconds: float  # since the start
-    waits: Hold | None = None  # nothing is read for the moment, and why
+    waits: Hold | Behind | None = None  # nothing comes for the moment, and why
     delay: float = 0.0  # seconds by which the replicas are meant to be behind, which the check waits for
 
     @property

@@ -51,8 +51,9 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     table, position = source_answer(world.source.lane.submit(first))
 
     def on_replica(db: Database, number: int) -> Table | None:
-        await_position(world, db, world.replicas[number], position)
-        return read_whole_table(db, name)
+        replica = world.replicas[number]
+        await_position(world, db, replica, position)
+        return read_whole_table(db, replica.places.of(name))
 
     asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
     theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
@@ -90,12 +91,12 @@ class Again:
 def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> Again:
     """Read the columns of a table again, behind all that has been asked for before."""
 
-    def look(db: Database) -> tuple[Column, ...]:
-        return read_columns(db, source.name)
+    def look(db: Database, name: TableName) -> tuple[Column, ...]:
+        return read_columns(db, name)
 
-    numbers = [number for number in tables if world.replicas[number].fallen is None]
-    theirs = {number: world.replicas[number].lane.submit(look) for number in numbers}
-    return Again(world, source, tables, world.source.lane.submit(look), theirs)
+    standing = {number: table.name for number, table in tables.items() if world.replicas[number].fallen is None}
+    theirs = {number: world.replicas[number].lane.submit(partial(look, name=name)) for number, name in standing.items()}
+    return Again(world, source, tables, world.source.lane.submit(partial(look, name=source.name)), theirs)
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:

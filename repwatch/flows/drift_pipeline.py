@@ -1,15 +1,19 @@
 """What the readings of one table come to: pieces as both sides show them, and the rounds that they make."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from repwatch.drift.pace import Pace
 from repwatch.drift.report import Reason
+from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Content, Round, needs_second
 from repwatch.flows.drift_sight import Reader, Sight, Unit, at_one_position, is_ahead
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.sql.keyrange import Key
 
+MOST_OVERSTAYS: Final = 3
 _ABSENT: Final = Content("")
 
 
@@ -30,14 +34,33 @@ class Compared:
 
 
 class Pipeline:
-    """One table's readings. `refused`: by these replicas, a statement about it; `failed`: by the source, or the check ended."""
+    """One table's readings. `refused`: by these replicas, a statement about it; `failed`: by the source, or the check ended.
 
-    def __init__(self, world: CheckWorld, reader: Reader) -> None:
+    `settling` is called now and then while rows that differ are looked at, with what holds it up.
+    """
+
+    def __init__(self, world: CheckWorld, reader: Reader, settling: Callable[[Hold | None], None]) -> None:
         self.world = world
         self.reader = reader
+        self.settling = settling
         self.pace = Pace.of(reader.source.table)
         self.refused: dict[int, Reason] = {}
         self.failed: Reason | None = None
+        self._overstays: Counter[int] = Counter()  # of statements on each replica, one after another
+
+    def audience(self, unit: Unit) -> set[int]:
+        """The replicas that a unit is read for and that still take part."""
+        return set(self.world.standing()) & unit.replicas - self.refused.keys()
+
+    def overstayed(self, number: int) -> None:
+        """A replica ended a statement that took too long. One whose statements all do (a lock on the table) refuses it so."""
+        self._overstays[number] += 1
+        if self.reader.patient or self._overstays[number] >= MOST_OVERSTAYS:
+            self.refused[number] = Reason.UNREADABLE
+
+    def answered(self, number: int) -> None:
+        """A replica was read."""
+        del self._overstays[number]
 
     def round_of(self, compared: Compared, number: int, key: Key | None = None) -> Round:
         """The round of a whole piece, or of one row of it, on one replica."""
@@ -86,10 +109,12 @@ class Pipeline:
 
 
 def _content(sight: Sight, key: Key | None) -> Content:
+    signature = sight.signature
+    if signature is not None and signature.void:
+        return Content(None)  # also of each row: one that was not read is not absent
     if key is not None:
         digest = sight.rows.get(key)
         return _ABSENT if digest is None else Content(digest or None)
-    signature = sight.signature
-    if signature is None or signature.void:
+    if signature is None:
         return Content(None)
     return Content(f"{signature.rows}:{signature.digest}")

@@ -3,7 +3,9 @@
 from concurrent.futures import Future
 from typing import Final, TypeVar
 
+from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
+from repwatch.drift.throttle import Patience
 from repwatch.errors import (
     LoginRefused,
     OutcomeUnknown,
@@ -13,8 +15,9 @@ from repwatch.errors import (
     StatementRefused,
     Unreachable,
 )
+from repwatch.flows.drift_lag import channels_from, greatest_lag
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide
-from repwatch.model.gtid import canonical
+from repwatch.model.gtid import canonical, missing_count
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
@@ -105,22 +108,33 @@ def await_position(world: CheckWorld, db: Database, replica: ReplicaSide, positi
     """Wait until the replica has applied all of the position. Raises Halt where it does not get there."""
     if world.static or replica.reached == (db.connection_id, position):
         return
-    give_up = world.clock.monotonic() + REACH_SECONDS + replica.delay
-    while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
-        if not _is_replicating(world, db):
-            raise Halt(Reason.REPLICATION_STOPPED)
-        if world.clock.monotonic() > give_up:
-            raise Halt(Reason.REPLICA_BEHIND)
-        if world.cancelled():
-            raise Halt(Reason.STOPPED)
+    began = world.clock.monotonic()
+    patience: Patience | None = Patience(seconds=world.reach_seconds + replica.delay, since=began)
+    try:
+        while db.scalar(positions.wait_for(db.version, position, _WAIT_SLICE)) != "0":
+            if replica.fallen is not None:
+                raise Halt(replica.fallen)
+            if world.cancelled():
+                raise Halt(Reason.STOPPED)
+            lag = _lag_while_replicating(world, db)
+            now = world.clock.monotonic()
+            to_go = missing_count(db.version.flavour, db.scalar(replication.executed(db.version)) or "", position)
+            replica.behind = Behind(server=replica.address, seconds=now - began, transactions=to_go, lag=lag)
+            patience = patience and patience.after(now, lag)
+            if patience is None:
+                raise Halt(Reason.REPLICA_BEHIND)
+    finally:
+        replica.behind = None
     replica.as_of = position
     replica.reached = (db.connection_id, position)
 
 
-def _is_replicating(world: CheckWorld, db: Database) -> bool:
-    """False if a thread of the channel is stopped: the position will not be reached."""
+def _lag_while_replicating(world: CheckWorld, db: Database) -> float | None:
+    """Seconds behind, None if unknown. Raises Halt if a thread of the channel is stopped: no position will be reached."""
     try:
-        channels = positions.parse_channels(db.texts(replication.show_channels(db.version)))
+        channels = channels_from(db, world.source.server_id)
     except PrivilegeMissing:
-        return True  # unknown; the deadline decides
-    return any(channel.applying and channel.receiving for channel in channels if channel.source_id in (0, world.source.server_id))
+        return None  # nor is it known whether it runs; the deadline decides
+    if not any(channel.applying and channel.receiving for channel in channels):
+        raise Halt(Reason.REPLICATION_STOPPED)
+    return greatest_lag(channels)

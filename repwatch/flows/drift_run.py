@@ -53,8 +53,18 @@ def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = Non
     for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows, gently=gently).events():
         if isinstance(event, Compared):
             yield event
+        elif isinstance(event, Waiting):
+            pipeline.settling(event.hold)
     if pipeline.failed is not None:
         raise TableFailed(pipeline.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """So many rows of a piece were read on the source; the replicas follow."""
+
+    pipeline: Pipeline
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Waiting:
     hold: Hold | None
 
 
-Event = Compared | Exhausted | Waiting
+Event = Compared | SourceRead | Exhausted | Waiting
 
 
 class Run:
@@ -108,6 +118,7 @@ class Run:
     def _feed_source(self) -> None:
         if self._source_busy:
             return
+        self._rest_from_standing()
         if self._again:
             compared = self._again.popleft()
             reader = compared.pipeline.reader
@@ -116,18 +127,35 @@ class Run:
                 partial(self._second_read, compared),
                 patient=reader.patient,
             )
-        elif not self._holds_back() and (work := self._next()) is not None:
+        elif not self._holds_back() and self._stands() and (work := self._next()) is not None:
             rows, reader = self._rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
             self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
         elif self._held and not self._waits_for:
             self._ask_source(self._look_later, self._looked)
 
+    def _rest_from_standing(self) -> None:
+        """An old stand is given up once nothing is read in it any more; also while nothing may be read for long."""
+        stand = self._world.stand
+        if stand is not None and stand.tired and not self._inflight:
+            stand.drop()
+
+    def _stands(self) -> bool:
+        """True if the next piece may be read: in an exact check, once all servers show one position. Raises SourceLost."""
+        stand = self._world.stand
+        if stand is None or not (self._ready or self._more):
+            return True
+        if self._inflight and (stand.tired or stand.position is None):
+            return False
+        if stand.position is None:
+            stand.take()
+        return True
+
     def _holds_back(self) -> bool:
         """True if the source should be left alone."""
         if not self._gently:
             return False
-        self._waits = self._world.gauge.hold()
+        self._waits = self._world.hold()
         return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
@@ -142,7 +170,7 @@ class Run:
                 self._ready.append(found)
                 self._left[found.pipeline] += 1
             work = self._ready.popleft()
-            if work.pipeline.failed is None:
+            if work.pipeline.failed is None and work.pipeline.audience(work.unit):
                 return work
             self._came(work.pipeline)
         return None
@@ -197,14 +225,16 @@ class Run:
         signature = answer.sight.signature
         if signature is not None and self._rows is None:
             seconds = answer.sight.ended - answer.sight.started
-            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void)
-            self._world.gauge.rest_after(seconds)
+            gentle = self._world.gentle
+            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void, gentle=gentle)
+            self._world.gauge.rest_after(seconds, written_to=gentle)
+            self._out.append(SourceRead(pipeline, signature.rows))
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
 
     def _send_behind(self, compared: Compared) -> None:
         """Let the replicas read what the source has read."""
         pipeline, unit = compared.pipeline, compared.unit
-        standing = set(self._world.standing()) & unit.replicas - pipeline.refused.keys()
+        standing = pipeline.audience(unit)
         self._waits_for[id(compared)] = standing
         for number in standing:
             task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
@@ -218,7 +248,9 @@ class Run:
             answer = future.result()
             assert isinstance(answer, Sight)
             compared.replicas[number] = answer
+            compared.pipeline.answered(number)
         except StatementTimedOut:
+            compared.pipeline.overstayed(number)
             compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
         except StatementRefused:
             compared.pipeline.refused[number] = Reason.UNREADABLE

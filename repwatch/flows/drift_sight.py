@@ -1,12 +1,14 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from repwatch.drift.definitions import is_transactional
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
 from repwatch.errors import StatementTimedOut
+from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.gtid import GtidSet, MariadbPosition
@@ -64,6 +66,9 @@ class SourceSight:
     dense: bool  # at least half of the range's possible keys are in use
 
 
+_Reading = tuple[Signature | None, Mapping[Key, str], Key | None]  # as in a Sight: signature, rows, overflow
+
+
 class Reader:
     """Reads one table on all servers. Its methods run in lanes."""
 
@@ -81,12 +86,13 @@ class Reader:
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
-        started = self._world.clock.monotonic()
-        if not source.watermark.seen_since(started - _FRESH):
-            note_position(self._world, db)
-        piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
-        settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
-        sight = self._look(db, self.source, settled, started)
+        with self._turn(source.lane, unit):
+            started = self._world.clock.monotonic()
+            if not source.watermark.seen_since(started - _FRESH):
+                note_position(self._world, db)
+            piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
+            settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
+            sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
@@ -118,26 +124,34 @@ class Reader:
 
     def on_source_again(self, db: Database, unit: Unit, seen: Sequence[Sight]) -> Sight:
         """S2. `seen`: R of each replica; a replica that stands for the source may have to catch up with them first."""
-        started, before = self._world.clock.monotonic(), ""
+        before = ""
         if self._world.source.applies:
             for applied in {sight.applied for sight in seen}:
                 before = catch_up(self._world, db, applied)
-        sight = self.translate(db, self._look(db, self.source, unit, started))
+        with self._turn(self._world.source.lane, unit):
+            sight = self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
         return replace(sight, position=before) if before else sight
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R, once the replica has reached the position of S1. Raises Halt where it does not."""
         replica = self._world.replicas[number]
         await_position(self._world, db, replica, first.position)
-        note_replica(self._world, db, replica)
-        sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
-        note_replica(self._world, db, replica)
+        with self._turn(replica.lane, unit):
+            note_replica(self._world, db, replica)
+            sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+            note_replica(self._world, db, replica)
         return sight
+
+    def _turn(self, lane: Lane, unit: Unit) -> AbstractContextManager[object]:
+        """While the source is written to, servers on one machine read one at a time: all at once leave its writers nothing."""
+        brief = bool(unit.keys)
+        return lane.turn if self._world.gentle and not brief and not self.patient else nullcontext()
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
         on_source, source = like is None, self._world.source
         exact = coordinates = None
+        read = self._read_or_void if on_source else self._read
         # Of a signature the position matters only where an event may carry a difference on: see `verdict`.
         positioned = not self._world.static and (unit.by_row or self.events is not Events.ROW_IMAGES)
         if self._in_snapshot(unit, started, like):
@@ -146,13 +160,13 @@ class Reader:
                 by_log = on_source and not source.applies
                 coordinates = self._log_coordinates(db) if by_log else None
                 exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
-                signature, rows, overflow = self._read(db, reading, unit)
+                signature, rows, overflow = read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
             if coordinates:
                 exact = source.snapshots.get(coordinates)
         else:
-            signature, rows, overflow = self._read(db, reading, unit)
+            signature, rows, overflow = read(db, reading, unit)
         position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
@@ -173,7 +187,16 @@ class Reader:
         moves = source.applies or not source.watermark.quiet_since(started - _QUIET)
         return unit.by_row or (moves and self.events is not Events.ROW_IMAGES)
 
-    def _read(self, db: Database, reading: TableReading, unit: Unit) -> tuple[Signature | None, Mapping[Key, str], Key | None]:
+    def _read_or_void(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
+        """On the source a signature that takes too long is void, and shorter ones follow. A replica's timeouts are counted."""
+        try:
+            return self._read(db, reading, unit)
+        except StatementTimedOut:
+            if unit.by_row:
+                raise
+            return sql.VOID, {}, None
+
+    def _read(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
         if not unit.by_row:
             return self._signature(db, reading, unit.piece), {}, None
         if unit.keys:
@@ -191,13 +214,10 @@ class Reader:
         return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
 
     def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
-        try:
-            if reading.documents:
-                return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
-            row = db.query(sql.signature(reading, piece, db.version)).rows[0]
-            return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
-        except StatementTimedOut:
-            return sql.VOID
+        if reading.documents:
+            return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
+        row = db.query(sql.signature(reading, piece, db.version)).rows[0]
+        return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
 
     def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
         found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}
@@ -222,7 +242,7 @@ def at_one_position(source: Sight, replica: Sight) -> bool:
     """True if both snapshots lie at the very same exact position."""
     if not source.exact or not replica.exact:
         return False
-    return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
+    return source.exact == replica.exact or MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
 
 
 def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) -> bool:

@@ -1,6 +1,7 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -11,9 +12,10 @@ from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
 from repwatch.flows.drift_run import Work, read_units
-from repwatch.flows.drift_settle import Settlement, settle
+from repwatch.flows.drift_settle import HOT_ROWS, Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 
 NARROW: Final = 16  # a differing piece is cut into about that many
@@ -22,16 +24,16 @@ MOST_PENDING: Final = 20_000
 
 
 class TableCheck:
-    """One pass over one table. `settling` is called while rows that differ are looked at."""
+    """One pass over one table."""
 
-    def __init__(self, pipeline: Pipeline, *, shape: str, most: int, settling: Callable[[], None]) -> None:
+    def __init__(self, pipeline: Pipeline, *, shape: str, most: int) -> None:
         self._world = pipeline.world
         self._source = pipeline.reader.source
         self._pipeline = pipeline
         self._everyone = frozenset(pipeline.reader.replicas)
-        self._settling = settling
         self._shape = shape
         self.rows = 0  # of the source, as scanned
+        self.since: datetime | None = None  # when the oldest piece of an earlier run that counts was read
         self._suspects: list[Unit] = []
         # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
@@ -60,13 +62,15 @@ class TableCheck:
             lower=compared.unit.piece.lower,
             upper=compared.unit.piece.upper,
             rows=signature.rows,
+            at=self._world.clock.now() - timedelta(seconds=self._world.clock.monotonic() - compared.first.started),
             proved=proved,
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
-    def go_on_from(self, kept: Sequence[PieceRecord]) -> Work | None:
-        """Count what of an earlier run holds on; what is left of the scan, None if nothing is."""
-        records = unbroken(kept, self._shape, self._everyone)
+    def go_on_from(self, kept: Sequence[PieceRecord], since: datetime) -> Work | None:
+        """Count what of an earlier run holds on, if it was read after `since`; what is left of the scan, None if nothing is."""
+        records = unbroken(kept, self._shape, self._everyone, since, self._world.clock.now())
+        self.since = min((record.at for record in records), default=None)
         for record in records:
             self.rows += record.rows
             for number, proof in record.proved.items():
@@ -78,10 +82,21 @@ class TableCheck:
             return None
         return Work(self._pipeline, Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone))
 
+    @property
+    def few_suspects(self) -> bool:
+        """True if some pieces did not prove equal and were not yet narrowed, and hardly any row is in doubt so far."""
+        return bool(self._suspects) and len(self.settlement) <= HOT_ROWS
+
+    @property
+    def can_be_proved_by_another_look(self) -> bool:
+        """True if a few rows are in doubt that waiting alone will not prove different."""
+        return 0 < len(self.settlement) <= HOT_ROWS and not self._equal and self.proved_at() is None
+
     def resolve(self) -> None:
         """Narrow what did not prove equal; what is in doubt then is left to `settle`. Raises SourceLost."""
+        suspects, self._suspects = self._suspects, []
         try:
-            self._resolve(self._suspects)
+            self._resolve(suspects)
         except TableFailed as failure:
             self._fail(failure.reason)
 
@@ -101,6 +116,14 @@ class TableCheck:
         except TableFailed as failure:
             self._fail(failure.reason)
         self.settlement.read_again()
+
+    def read_locked(self, connect: Connect) -> None:
+        """One more round of the rows in doubt, under locks."""
+        self.settlement.read_locked(connect)
+
+    def proved_at(self) -> float | None:
+        """When all rows in doubt will be proved if nothing moves; None if something has to be read again for that."""
+        return None if self._equal else self.settlement.proved_at()
 
     def give_up(self, reason: Reason) -> None:
         """What is still in doubt stays so."""
@@ -155,7 +178,7 @@ class TableCheck:
         """Narrow the doubtful pieces to rows."""
         waiting = iter(suspects)
         while group := list(islice(waiting, 50)):
-            self._settling()
+            self._pipeline.settling(None)
             for leaf in self._narrowed(group):
                 self._compare_rows(leaf)
                 if len(self.settlement) >= MOST_PENDING:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 from repwatch.drift.definitions import Comparison, compare_definitions, index_of, is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.parts import portable_parts
-from repwatch.drift.progress import Phase, Progress
+from repwatch.drift.progress import Behind, Phase, Progress
 from repwatch.drift.report import (
     Effect,
     Guess,
@@ -23,13 +24,15 @@ from repwatch.drift.report import (
 from repwatch.drift.resume import shape_of
 from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
+from repwatch.drift.verdict import STILL_MARGIN_DRIFT
 from repwatch.flows.drift_causes import causes_of
 from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
-from repwatch.flows.drift_run import Exhausted, Run, Waiting, Work
+from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
+from repwatch.flows.drift_stand import StandReader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -44,7 +47,7 @@ _DEFINITION_READS: Final = 3  # of a table whose definition changes while it is 
 class TablesCheck:
     """Checks tables and collects a report of each for every replica."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a check is told, all of it by name
         self,
         world: CheckWorld,
         tables: Sequence[TableName],
@@ -52,12 +55,14 @@ class TablesCheck:
         most: int,
         progress: Callable[[Progress], None],
         journal: CheckJournal,
+        kept_since: datetime,
     ) -> None:
         self._world = world
         self._tables = tables
         self._most = most
         self._progress = progress
         self._journal = journal
+        self._kept_since = kept_since  # what the journal holds of before is too old to count
         self._started = world.clock.monotonic()
         self._rows = 0
         self._begun = 0  # tables whose scan was begun, but for the last one
@@ -67,6 +72,7 @@ class TablesCheck:
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
         self._closing: list[_Closing] = []
+        self._proving_since: float | None = None  # the standstill in which rows were read again
 
     def reports(self, number: int) -> tuple[TableReport, ...]:
         """The reports for one replica, in the order of the tables."""
@@ -86,11 +92,15 @@ class TablesCheck:
         for event in Run(self._world, self._work()).events():
             match event:
                 case Compared():
-                    self._journal.append(self._open[event.pipeline].check.take(event))
-                    self._rows += event.first.signature.rows if event.first.signature else 0
+                    check = self._open[event.pipeline].check
+                    self._journal.append(check.take(event))
+                    self._begin_proofs(check)
+                    self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
+                case SourceRead():
+                    self._rows += event.rows
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case Waiting():
-                    self._tell(self._tables[self._begun], Phase.SCANNING, event.hold)
+                    self._waits(self._tables[self._begun], Phase.SCANNING, event.hold)
                 case Exhausted():
                     self._resolve(self._open.pop(event.pipeline))
             self._report_closed(wait=False)
@@ -112,7 +122,7 @@ class TablesCheck:
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
                 opened = self._opened(source, comparison, numbers)
-                work = opened.check.go_on_from(self._journal.of_table(str(name)))
+                work = opened.check.go_on_from(self._journal.of_table(str(name)), self._kept_since)
                 self._rows += opened.check.rows
                 if work is None:
                     self._resolve(opened)
@@ -129,6 +139,20 @@ class TablesCheck:
         if sum(len(doubtful.check) for doubtful in self._doubtful) >= MOST_PENDING:
             self._settle()
 
+    def _begin_proofs(self, check: TableCheck) -> None:
+        """Where the source stands still, look at the first rows that differ now: their proof takes time, and the scan goes on."""
+        watermark = self._world.source.watermark
+        if not watermark.quiet_since(self._world.clock.monotonic() - STILL_MARGIN_DRIFT):
+            return
+        if check.few_suspects:
+            check.resolve()
+        since = watermark.still.since if watermark.still else None
+        if self._proving_since != since:  # what was read too soon after the last movement is read once more
+            self._proving_since = since
+            for opened in (*self._doubtful, *self._open.values()):
+                if opened.check.can_be_proved_by_another_look:
+                    opened.check.read_again()
+
     def _settle(self) -> None:
         """Settle what is in doubt, of all tables together."""
         settle(self._world, [opened.check for opened in self._doubtful])
@@ -143,7 +167,10 @@ class TablesCheck:
         while self._closing and (wait or self._closing[0].again.done()):
             self._finish(self._closing.pop(0))
 
-    def _tell(self, name: TableName, phase: Phase, waits: Hold | None = None) -> None:
+    def _waits(self, name: TableName, phase: Phase, hold: Hold | None) -> None:
+        self._tell(name, phase, hold or self._world.behind())
+
+    def _tell(self, name: TableName, phase: Phase, waits: Hold | Behind | None = None) -> None:
         self._progress(
             Progress(
                 phase=phase,
@@ -224,11 +251,13 @@ class TablesCheck:
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)
-        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact))
-        settling = partial(self._tell, source.name, Phase.SETTLING)
+        stand = self._world.stand if all(is_transactional(table) for table in every) else None
+        reader = StandReader(self._world, stand, ours, readings) if stand else Reader(self._world, ours, readings, exact=exact)
+        settling = partial(self._waits, source.name, Phase.SETTLING)
+        pipeline = Pipeline(self._world, reader, settling)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
-        check = TableCheck(pipeline, shape=shape, most=self._most, settling=settling)
+        check = TableCheck(pipeline, shape=shape, most=self._most)
         return _Open(check=check, pipeline=pipeline, source=source, tables=tables)
 
     def _finish(self, closing: "_Closing") -> None:
@@ -241,7 +270,8 @@ class TablesCheck:
             if self._world.replicas[number].fallen is None and number not in whole:
                 self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally, causes_of(self._world, number, opened.pipeline, tally))
+                causes = causes_of(self._world, number, opened.pipeline, tally)
+                self._add(number, name, tally, causes, opened.check.since)
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -262,10 +292,13 @@ class TablesCheck:
             rows=0,
             rows_proved=0,
             difference_count=1,
+            there=self._there(number, name),
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = ()) -> None:
+    def _add(
+        self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = (), since: datetime | None = None
+    ) -> None:
         schema = self._schema.get((number, name), ())
         verdict = table_verdict(
             difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
@@ -280,9 +313,15 @@ class TablesCheck:
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
+            there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,
+            since=since,
         )
+
+    def _there(self, number: int, name: TableName) -> str | None:
+        place = self._world.replicas[number].places.of(name)
+        return None if place == name else str(place)
 
     def _proof(self, proofs: set[Proof]) -> Proof:
         return Proof.STATIC if self._world.static else weakest(proofs)
@@ -313,7 +352,12 @@ def _differ(source: Table | None, replica: Table | None) -> bool:
 
 
 def weakest(proofs: set[Proof]) -> Proof:
-    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading."""
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
     return Proof.SNAPSHOT if proofs == {Proof.SNAPSHOT} else Proof.REREAD
 
 

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
+from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
+from repwatch.drift.rewrites import Places, touched
 from repwatch.drift.selection import matches_any
+from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
@@ -13,8 +17,13 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
+
+_LOOK_SECONDS: Final = 0.1
+_WRITTEN_MOVES: Final = 2
+_REST_SECONDS: Final = 1.0
 
 
 class Watermark:
@@ -23,6 +32,13 @@ class Watermark:
     def __init__(self) -> None:
         self.position = ""
         self.still: Stillness | None = None
+        self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
+        self._moves = 0
+
+    @property
+    def written_to(self) -> bool:
+        """True if it goes on moving: one look after another saw it moved, and none since saw it rest. A heartbeat is not that."""
+        return self._moves >= _WRITTEN_MOVES
 
     def seen_since(self, moment: float) -> bool:
         """True if the position was looked at after this monotonic second."""
@@ -38,6 +54,17 @@ class Watermark:
             self.still = Stillness(self.still.since, asked)
         else:
             self.position, self.still = position, Stillness(answered, answered)
+        self._count_move(answered)
+
+    def _count_move(self, now: float) -> None:
+        before = self._compared
+        if before is not None and now < before[1] + _LOOK_SECONDS:
+            return  # between two such looks even a busy source may stand
+        self._compared = (self.position, now)
+        if before is not None and before[0] != self.position:
+            self._moves += 1
+        elif not self.written_to or self.quiet_since(now - _REST_SECONDS):
+            self._moves = 0
 
 
 @dataclass(kw_only=True)
@@ -70,8 +97,9 @@ class ReplicaSide:
     version: ServerVersion | None = None
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
-    tables: dict[TableName, Table] = field(default_factory=dict)
+    tables: dict[TableName, Table] = field(default_factory=dict)  # by their names on the source
     filtering: Filtering = field(default_factory=Filtering)
+    places: Places = field(default_factory=Places)  # of tables that lie under another name there
     channels: int = 1  # from different sources
     delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
@@ -79,6 +107,34 @@ class ReplicaSide:
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
     tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
     watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
+    behind: Behind | None = None  # while it is waited for; written by its lane
+
+    @property
+    def address(self) -> str:
+        """`host:port`, or the path of its socket."""
+        return str(self.target.server.endpoint.address)
+
+
+class OnePosition(Protocol):
+    """What brings all servers of a check to one exact position (`flows/drift_stand.py`)."""
+
+    @property
+    def position(self) -> str | None:
+        """What all lanes show; None if they show the present."""
+        ...
+
+    @property
+    def tired(self) -> bool:
+        """True once it should be given up."""
+        ...
+
+    def take(self) -> None:
+        """Bring them there. Raises SourceLost."""
+        ...
+
+    def drop(self) -> None:
+        """Let them show the present again."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -90,10 +146,13 @@ class CheckWorld:
     clock: Clock
     cancelled: Callable[[], bool]
     settle_seconds: float
+    reach_seconds: float  # how long a replica may take to reach a position, beside its intended delay
     gauge: Gauge
     condition: Condition | None = None
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
+    locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
+    stand: OnePosition | None = None  # an exact check
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def is_foreign(self, number: int) -> bool:
@@ -127,11 +186,13 @@ class CheckWorld:
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
         replica, source = self.replicas[number], self.source
-        if matches_any(name, replica.target.server.local_tables):
+        if matches_any(replica.places.of(name), replica.target.server.local_tables):
             return Reach.FILTERED
-        there = reach(name, replica.filtering, source.events)
+        there = Reach.UNCLEAR if name in replica.places.unclear else reach(name, replica.filtering, source.events)
         if there is not Reach.REPLICATED or not source.applies:
             return there
+        if any(touched(name.schema, way.channels, fold=way.fold) for way in (replica.filtering, source.filtering)):
+            return Reach.UNCLEAR
         # What a trusted replica does not get itself cannot be compared with it.
         own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
         return Reach.UNCLEAR if own else Reach.REPLICATED
@@ -139,12 +200,27 @@ class CheckWorld:
     def identities(self, numbers: Iterable[int]) -> list[str]:
         """Which servers these are: numbers alone mean others in another pass over the same tables."""
         chosen = [(number, self.replicas[number]) for number in sorted(numbers)]
-        replicas = [
-            f"{number} {replica.target.server.endpoint.address} {replica.target.channel} {replica.server_uuid}"
-            for number, replica in chosen
-        ]
+        replicas = [f"{number} {replica.address} {replica.target.channel} {replica.server_uuid}" for number, replica in chosen]
         return [f"{self.source.spec.endpoint.address} {self.source.server_id} {self.source.server_uuid}", *replicas]
 
     def standing(self) -> list[int]:
         """The numbers of the replicas that still take part."""
         return [number for number, replica in enumerate(self.replicas) if replica.fallen is None]
+
+    @property
+    def gentle(self) -> bool:
+        """True while others write to the source, unless somebody said how much of its time the check may take."""
+        return self.gauge.adapts and self.source.watermark.written_to
+
+    def hold(self) -> Hold | None:
+        """Why nothing should be read for the moment. A replica whose lag cannot be waited for any more falls."""
+        for number in self.standing():
+            if self.replicas[number].address in self.gauge.lost:
+                self.replicas[number].fallen = Reason.REPLICA_BEHIND
+        taking_part = (self.replicas[number].address for number in self.standing())
+        return self.gauge.hold({str(self.source.spec.endpoint.address), *taking_part})
+
+    def behind(self) -> Behind | None:
+        """The replica that has been waited for the longest, if any is."""
+        found = [behind for number in self.standing() if (behind := self.replicas[number].behind) is not None]
+        return max(found, key=lambda behind: behind.seconds, default=None)

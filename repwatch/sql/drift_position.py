@@ -66,6 +66,7 @@ class CheckedChannel:
     applying: bool
     filters: ChannelFilters = NO_FILTERS
     delay: int = 0  # seconds by which it applies later, as is intended
+    lag: float | None = None  # seconds behind, the delay included; None where the server does not tell
 
 
 def parse_channels(rows: Sequence[RawRow], rewrites: str | None = None) -> tuple[CheckedChannel, ...]:
@@ -81,4 +82,5 @@ def _channel(row: StatusRow, filters: ChannelFilters) -> CheckedChannel:
         applying=row.thread("replica_sql_running") is ThreadState.RUNNING,
         filters=filters,
         delay=row.whole("sql_delay") if row.whole("sql_delay") != HOLD_DELAY else 0,
+        lag=row.number("seconds_behind_source"),
     )

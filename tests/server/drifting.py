@@ -20,6 +20,7 @@ from repwatch.drift.report import (
     TableReport,
 )
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.topology import ReplicaTarget
 from repwatch.render.drift_words import kind_of_difference
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -32,10 +33,13 @@ def run_check(
     where: str | None = None,
     most: int = 1000,
     seconds: float = 60,
+    reach: float = 60,
     progress: Callable[[Progress], None] = lambda _: None,
     reference: SandboxServer | None = None,
     users: bool = False,
     strict: bool = False,
+    lock_hot: bool = False,
+    exact: ExactMeans | None = None,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -45,11 +49,13 @@ def run_check(
         where=where,
         max_differences=most,
         settle_seconds=seconds,
+        reach_seconds=reach,
         reference=ReplicaTarget(server=reference.spec()) if reference else None,
         users=users,
         strict=strict,
+        lock_hot=lock_hot,
     )
-    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
+    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact)
 
 
 def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60) -> DriftReport:

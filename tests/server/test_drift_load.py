@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from repwatch.drift.report import TableReport, Verdict
+from repwatch.drift.progress import Progress
+from repwatch.drift.report import Reason, TableReport, Verdict
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import Found, drift_on, found_in, of_replica, run_check
@@ -18,8 +19,8 @@ from tests.server.drifting import Found, drift_on, found_in, of_replica, run_che
 log = logging.getLogger(__name__)
 
 SECONDS: Final = float(os.environ.get("REPWATCH_LOAD_SECONDS", "40"))  # of each flavour
-# As many as a single applier can follow: with more a replica that shares the machine falls behind for good, and says so.
-THREADS: Final = 1
+THREADS: Final = 1  # as many as a single applier can follow on a machine that it shares
+TOO_MANY: Final = 4  # a replica falls behind for good
 TABLES: Final = 4
 ROWS: Final = 25_000  # of each table; sysbench writes to all of them
 QUIET: Final = range(1_000_001, 1_001_001)  # rows beside them that it does not know: drift stays where it is
@@ -54,6 +55,24 @@ def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sand
     assert len(checks) > 1
 
 
+@pytest.mark.long
+@pytest.mark.timeout(420)
+def test_a_load_that_replicas_cannot_follow_ends_a_check_undecided_at_worst(fresh_star: Sandbox) -> None:
+    """It comes to an end, says nothing false, and tells of rows before any replica has come to them."""
+    box, wrong = fresh_star, fresh_star.replicas[1]
+    prepare(box)
+    expected = {drift_another(wrong, 0)}
+    told: list[Progress] = []
+    with under_load(box.source, TOO_MANY):
+        report = run_check(box, "sbtest.*", progress=told.append)
+    log.info("%s after %.0f s: %s", report.verdict, told[-1].seconds, {progress.waits for progress in told[-3:]})
+    tables = [(server, table) for server in box.replicas for table in of_replica(report, server).tables]
+    for server, table in tables:
+        assert found_in(table) <= (expected if (server, table.table) == (wrong, "sbtest1") else set())
+        assert table.reason in (None, Reason.REPLICA_BEHIND, Reason.HOT_ROWS)
+    assert max(progress.rows for progress in told) > 0
+
+
 def undecided(table: TableReport) -> int:
     """Rows of the source that are neither proved nor shown to differ. Their number stays the same under sysbench."""
     return ROWS + len(QUIET) - table.rows_proved - sum(found.kind in {"changed", "missing"} for found in found_in(table))
@@ -86,9 +105,9 @@ def prepare(box: Sandbox) -> None:
 
 
 @contextmanager
-def under_load(source: SandboxServer) -> Iterator[None]:
+def under_load(source: SandboxServer, threads: int = THREADS) -> Iterator[None]:
     """As much as sysbench can write; it must have written to the end."""
-    running = subprocess.Popen(sysbench(source, "run"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    running = subprocess.Popen(sysbench(source, "run", threads), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield
         assert running.poll() is None, running.communicate()[0]
@@ -97,7 +116,7 @@ def under_load(source: SandboxServer) -> Iterator[None]:
         running.communicate()
 
 
-def sysbench(source: SandboxServer, command: str) -> list[str]:
+def sysbench(source: SandboxServer, command: str, threads: int = THREADS) -> list[str]:
     """Its command line; it is Debian's, linked with MariaDB's connector, which logs in to MySQL 9 as well."""
     password = source.endpoint().password
     assert isinstance(password, LiteralSecret)
@@ -109,7 +128,7 @@ def sysbench(source: SandboxServer, command: str) -> list[str]:
         "mysql-db": "sbtest",
         "tables": TABLES,
         "table-size": ROWS,
-        "threads": THREADS,
+        "threads": threads,
         "rand-type": "uniform",
         "time": 0,
         "events": 0,
