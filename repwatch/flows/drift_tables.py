@@ -25,7 +25,7 @@ from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import STILL_MARGIN_DRIFT
 from repwatch.flows.drift_causes import causes_of
-from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
+from repwatch.flows.drift_definitions import Again, Definitions, Scanned, ask_unchanged, is_worth_all, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
@@ -39,6 +39,8 @@ from repwatch.ports.check_journal import CheckJournal
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
 
+_CLOSE_TABLES: Final = 20  # definitions of so many tables are read again together …
+_CLOSE_SECONDS: Final = 5.0  # … or of fewer, so long after the first
 _DEFINITION_READS: Final = 3  # of a table whose definition changes while it is read
 
 
@@ -67,6 +69,8 @@ class TablesCheck:
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
+        self._closed: list[_Open] = []  # judged
+        self._closed_since = 0.0
         self._closing: list[_Closing] = []
         self._proving_since: float | None = None  # the standstill in which rows were read again
 
@@ -157,9 +161,17 @@ class TablesCheck:
 
     def _close(self, opened: "_Open") -> None:
         """Let the definitions be read again: only if none has changed the rows that were read mean anything."""
-        self._closing.append(_Closing(opened, ask_unchanged(self._world, opened.source, opened.tables)))
+        if not self._closed:
+            self._closed_since = self._world.clock.monotonic()
+        self._closed.append(opened)
 
     def _report_closed(self, *, wait: bool) -> None:
+        """Report the tables whose definitions came back; `wait`: all of them. They are asked for together, but soon."""
+        overdue = wait or self._world.clock.monotonic() >= self._closed_since + _CLOSE_SECONDS
+        if self._closed and (overdue or (len(self._closed) >= _CLOSE_TABLES and is_worth_all(self._world, len(self._closed)))):
+            asked = ask_unchanged(self._world, [opened.scanned for opened in self._closed])
+            self._closing += map(_Closing, self._closed, asked)
+            self._closed = []
         while self._closing and (wait or self._closing[0].again.done()):
             self._finish(self._closing.pop(0))
 
@@ -252,10 +264,10 @@ class TablesCheck:
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most)
-        return _Open(check=check, pipeline=pipeline, source=source, tables=tables)
+        return _Open(check=check, pipeline=pipeline, scanned=Scanned(source=source, tables=tables))
 
     def _finish(self, closing: "_Closing") -> None:
-        opened, name = closing.opened, closing.opened.source.name
+        opened, name = closing.opened, closing.opened.scanned.source.name
         try:
             whole = closing.again.result()
         except TableFailed:
@@ -317,8 +329,7 @@ class _Open:
 
     check: TableCheck
     pipeline: Pipeline
-    source: Table
-    tables: dict[int, Table]
+    scanned: Scanned
 
 
 @dataclass(frozen=True)
