@@ -75,7 +75,9 @@ class Server(Table):
         default=None, description="What the connection demands; default: what the URL or the option file says, else `preferred`."
     )
     ca: Annotated[Text, Kind("path")] | None = Field(default=None, description="The certificate authorities, for verify-*.")
-    max_lag: PositiveDuration | None = Field(default=None, description="Lag beyond it is a finding; default: the cluster's.")
+    max_lag: PositiveDuration | None = Field(
+        default=None, description="Lag beyond it is a finding and holds a drift check up; default: the cluster's."
+    )
     replicates_from: Name | None = Field(
         default=None, description="The server it replicates from; default: the cluster's source."
     )
@@ -136,7 +138,9 @@ class Cluster(Table):
         default=AUTO, description="The source; `auto`: the server that the replicas agree on."
     )
     poll_interval: PositiveDuration = Field(default=timedelta(seconds=5), description="Time between two looks at each server.")
-    max_lag: PositiveDuration = Field(default=timedelta(seconds=30), description="Lag beyond it is a finding.")
+    max_lag: PositiveDuration = Field(
+        default=timedelta(seconds=30), description="Lag beyond it is a finding, and holds a drift check up."
+    )
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
     drift: Drift = Drift()

@@ -1,6 +1,6 @@
 """Goes through the tables of a check: definitions first, then rows, then the definitions again; one table runs into the next."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -197,15 +197,16 @@ class TablesCheck:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
-        if not self._world.static and any(_differ(source, table) for table in theirs.values()):
+        compared = self._compared(source, theirs)
+        if not self._world.static and any(comparison is None or comparison.differences for comparison in compared.values()):
             source, theirs = self._settled(name, list(theirs))
+            compared = self._compared(source, theirs)
         comparable: list[tuple[Comparison, int]] = []
-        for number, table in theirs.items():
-            if source is None or table is None:
-                if source is not table:
-                    self._one_sided(number, name, on_source=source is not None)
+        for number, comparison in compared.items():
+            table = theirs[number]
+            if comparison is None or table is None:
+                self._one_sided(number, name, on_source=source is not None)
                 continue
-            comparison = self._compared(number, source, table)
             self._schema[number, name] = comparison.differences
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
@@ -223,7 +224,15 @@ class TablesCheck:
                 return settled
         raise TableFailed(Reason.SCHEMA_CHANGED)
 
-    def _compared(self, number: int, source: Table, replica: Table) -> Comparison:
+    def _compared(self, source: Table | None, theirs: Mapping[int, Table | None]) -> dict[int, Comparison | None]:
+        """The definitions compared, None of a table that is on one side only; without those that are on neither."""
+        return {
+            number: None if source is None or table is None else self._comparison(number, source, table)
+            for number, table in theirs.items()
+            if source is not table
+        }
+
+    def _comparison(self, number: int, source: Table, replica: Table) -> Comparison:
         if self._world.is_foreign(number):
             source, replica = portable_parts(source), portable_parts(replica)
         return compare_definitions(source, replica, portable=self._world.static)
@@ -338,12 +347,6 @@ class _Closing:
 
     opened: _Open
     again: Again
-
-
-def _differ(source: Table | None, replica: Table | None) -> bool:
-    if source is None or replica is None:
-        return source is not replica
-    return bool(compare_definitions(source, replica).differences)
 
 
 def weakest(proofs: set[Proof]) -> Proof:
