@@ -76,7 +76,9 @@ class Server(Table):
         default=None, description="What the connection demands; default: what the URL or the option file says, else `preferred`."
     )
     ca: Annotated[Text, Kind("path")] | None = Field(default=None, description="The certificate authorities, for verify-*.")
-    max_lag: PositiveDuration | None = Field(default=None, description="Lag beyond it is a finding; default: the cluster's.")
+    max_lag: PositiveDuration | None = Field(
+        default=None, description="Lag beyond it is a finding and holds a drift check up; default: the cluster's."
+    )
     replicates_from: Name | None = Field(
         default=None, description="The server it replicates from; default: the cluster's source."
     )
@@ -144,7 +146,9 @@ class Cluster(Table):
         default=AUTO, description="The source; `auto`: the server that the replicas agree on."
     )
     poll_interval: PositiveDuration = Field(default=timedelta(seconds=5), description="Time between two looks at each server.")
-    max_lag: PositiveDuration = Field(default=timedelta(seconds=30), description="Lag beyond it is a finding.")
+    max_lag: PositiveDuration = Field(
+        default=timedelta(seconds=30), description="Lag beyond it is a finding, and holds a drift check up."
+    )
     maintenance: Annotated[
         tuple[Annotated[str, BeforeValidator(values.maintenance_window)], ...], Kind('list of "[sun ]HH:MM-HH:MM", UTC')
     ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")

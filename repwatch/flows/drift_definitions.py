@@ -1,11 +1,11 @@
 """Reads definitions in an order that means something: what differs may be a change of definition on its way to the replica."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from repwatch.errors import ServerError, StatementRefused
 from repwatch.flows.drift_meet import read_columns, read_parts, read_whole_table, with_parts
@@ -15,6 +15,8 @@ from repwatch.model.schema import Column, Table, TableName
 from repwatch.ports.database import Database
 
 T = TypeVar("T")
+_TABLES_FOR_ONE: Final = 4
+_Columns = Mapping[TableName, tuple[Column, ...]]
 Definitions = tuple[Table | None, dict[int, Table | None]]
 
 
@@ -63,15 +65,22 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     return table, {number: future.result() for number, future in theirs.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scanned:
+    """A table whose rows were read, as it was defined then on the source and on the replicas."""
+
+    source: Table
+    tables: Mapping[int, Table]
+
+
 @dataclass(frozen=True)
 class Again:
     """The columns of a table that are being read once more: what the rows that were read mean hangs on them alone."""
 
     world: CheckWorld
-    source: Table
-    tables: Mapping[int, Table]
-    ours: "Future[tuple[Column, ...]]"
-    theirs: "Mapping[int, Future[tuple[Column, ...]]]"
+    scanned: Scanned
+    ours: "Future[_Columns]"
+    theirs: "Mapping[int, Future[_Columns]]"
 
     def done(self) -> bool:
         """True if `result` does not wait."""
@@ -79,24 +88,42 @@ class Again:
 
     def result(self) -> set[int]:
         """The replicas for which no column changed since: only then rows that were read mean anything. Raises SourceLost."""
-        if source_answer(self.ours) != self.source.columns:
+        name, tables = self.scanned.source.name, self.scanned.tables
+        if source_answer(self.ours).get(name) != self.scanned.source.columns:
             return set()
         return {
             number
             for number, future in self.theirs.items()
-            if _stands(self.world, number, future) and future.result() == self.tables[number].columns
+            if number in tables
+            and _stands(self.world, number, future)
+            and future.result().get(tables[number].name) == tables[number].columns
         }
 
 
-def ask_unchanged(world: CheckWorld, source: Table, tables: Mapping[int, Table]) -> Again:
-    """Read the columns of a table again, behind all that has been asked for before."""
+def ask_unchanged(world: CheckWorld, scanned: Sequence[Scanned]) -> list[Again]:
+    """Read the columns of tables again, behind all that has been asked for before."""
+    if is_worth_all(world, len(scanned)):
+        ours, theirs = _ask_columns(world, set().union(*(table.tables for table in scanned)))
+        return [Again(world, table, ours, theirs) for table in scanned]
+    return [Again(world, table, *_ask_columns(world, set(table.tables), table.source.name)) for table in scanned]
 
-    def look(db: Database, name: TableName) -> tuple[Column, ...]:
+
+def is_worth_all(world: CheckWorld, count: int) -> bool:
+    """True if so many tables are best read with all others: a statement about one costs as much as some in one for all."""
+    return count >= len(world.source.tables) / _TABLES_FOR_ONE
+
+
+def _ask_columns(
+    world: CheckWorld, numbers: set[int], only: TableName | None = None
+) -> "tuple[Future[_Columns], dict[int, Future[_Columns]]]":
+    def look(db: Database, name: TableName | None) -> _Columns:
         return read_columns(db, name)
 
-    standing = {number: table.name for number, table in tables.items() if world.replicas[number].fallen is None}
-    theirs = {number: world.replicas[number].lane.submit(partial(look, name=name)) for number, name in standing.items()}
-    return Again(world, source, tables, world.source.lane.submit(partial(look, name=source.name)), theirs)
+    replicas = {number: world.replicas[number] for number in numbers if world.replicas[number].fallen is None}
+    theirs = {number: partial(look, name=only and replica.places.of(only)) for number, replica in replicas.items()}
+    return world.source.lane.submit(partial(look, name=only)), {
+        n: world.replicas[n].lane.submit(ask) for n, ask in theirs.items()
+    }
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:

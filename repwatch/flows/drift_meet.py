@@ -134,9 +134,10 @@ def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, 
     )
 
 
-def read_columns(db: Database, name: TableName) -> tuple[Column, ...]:
-    """The columns of one table; none if it is gone. One statement, where `read_tables` needs three."""
-    return tuple(catalogue.parse_columns(db.texts(catalogue.columns_statement(name)), db.version).get(name, ()))
+def read_columns(db: Database, only: TableName | None = None) -> dict[TableName, tuple[Column, ...]]:
+    """The columns of the tables of a server, or of one of them. One statement, where `read_tables` needs three."""
+    found = catalogue.parse_columns(db.texts(catalogue.columns_statement(only)), db.version)
+    return {name: tuple(columns) for name, columns in found.items()}
 
 
 def _look_at_static(db: Database, replica: ReplicaSide) -> None:

@@ -1,6 +1,6 @@
 """Goes through the tables of a check: definitions first, then rows, then the definitions again; one table runs into the next."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from repwatch.drift.summary import table_verdict
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import STILL_MARGIN_DRIFT
 from repwatch.flows.drift_causes import causes_of
-from repwatch.flows.drift_definitions import Again, Definitions, ask_unchanged, read_in_order
+from repwatch.flows.drift_definitions import Again, Definitions, Scanned, ask_unchanged, is_worth_all, read_in_order
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
@@ -41,6 +41,8 @@ from repwatch.ports.check_journal import CheckJournal
 from repwatch.sql.keyrange import KeyColumn
 from repwatch.sql.signature import TableReading
 
+_CLOSE_TABLES: Final = 20  # definitions of so many tables are read again together …
+_CLOSE_SECONDS: Final = 5.0  # … or of fewer, so long after the first
 _DEFINITION_READS: Final = 3  # of a table whose definition changes while it is read
 
 
@@ -71,6 +73,8 @@ class TablesCheck:
         self._found: dict[tuple[int, TableName], TableReport] = {}
         self._open: dict[Pipeline, _Open] = {}  # tables that are scanned
         self._doubtful: list[_Open] = []  # scanned, with rows in doubt
+        self._closed: list[_Open] = []  # judged
+        self._closed_since = 0.0
         self._closing: list[_Closing] = []
         self._proving_since: float | None = None  # the standstill in which rows were read again
 
@@ -161,9 +165,17 @@ class TablesCheck:
 
     def _close(self, opened: "_Open") -> None:
         """Let the definitions be read again: only if none has changed the rows that were read mean anything."""
-        self._closing.append(_Closing(opened, ask_unchanged(self._world, opened.source, opened.tables)))
+        if not self._closed:
+            self._closed_since = self._world.clock.monotonic()
+        self._closed.append(opened)
 
     def _report_closed(self, *, wait: bool) -> None:
+        """Report the tables whose definitions came back; `wait`: all of them. They are asked for together, but soon."""
+        overdue = wait or self._world.clock.monotonic() >= self._closed_since + _CLOSE_SECONDS
+        if self._closed and (overdue or (len(self._closed) >= _CLOSE_TABLES and is_worth_all(self._world, len(self._closed)))):
+            asked = ask_unchanged(self._world, [opened.scanned for opened in self._closed])
+            self._closing += map(_Closing, self._closed, asked)
+            self._closed = []
         while self._closing and (wait or self._closing[0].again.done()):
             self._finish(self._closing.pop(0))
 
@@ -189,15 +201,16 @@ class TablesCheck:
         """The table on the source, and the replicas on which its rows can be compared; the others are reported at once."""
         source = self._world.source.tables.get(name)
         theirs = {number: self._world.replicas[number].tables.get(name) for number in self._concerned(name)}
-        if not self._world.static and any(_differ(source, table) for table in theirs.values()):
+        compared = self._compared(source, theirs)
+        if not self._world.static and any(comparison is None or comparison.differences for comparison in compared.values()):
             source, theirs = self._settled(name, list(theirs))
+            compared = self._compared(source, theirs)
         comparable: list[tuple[Comparison, int]] = []
-        for number, table in theirs.items():
-            if source is None or table is None:
-                if source is not table:
-                    self._one_sided(number, name, on_source=source is not None)
+        for number, comparison in compared.items():
+            table = theirs[number]
+            if comparison is None or table is None:
+                self._one_sided(number, name, on_source=source is not None)
                 continue
-            comparison = self._compared(number, source, table)
             self._schema[number, name] = comparison.differences
             self._world.replicas[number].tables[name] = table
             refusal = comparison.refusal or self._unnarrowable(table)
@@ -215,7 +228,15 @@ class TablesCheck:
                 return settled
         raise TableFailed(Reason.SCHEMA_CHANGED)
 
-    def _compared(self, number: int, source: Table, replica: Table) -> Comparison:
+    def _compared(self, source: Table | None, theirs: Mapping[int, Table | None]) -> dict[int, Comparison | None]:
+        """The definitions compared, None of a table that is on one side only; without those that are on neither."""
+        return {
+            number: None if source is None or table is None else self._comparison(number, source, table)
+            for number, table in theirs.items()
+            if source is not table
+        }
+
+    def _comparison(self, number: int, source: Table, replica: Table) -> Comparison:
         if self._world.is_foreign(number):
             source, replica = portable_parts(source), portable_parts(replica)
         return compare_definitions(source, replica, portable=self._world.static)
@@ -258,10 +279,10 @@ class TablesCheck:
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most)
-        return _Open(check=check, pipeline=pipeline, source=source, tables=tables)
+        return _Open(check=check, pipeline=pipeline, scanned=Scanned(source=source, tables=tables))
 
     def _finish(self, closing: "_Closing") -> None:
-        opened, name = closing.opened, closing.opened.source.name
+        opened, name = closing.opened, closing.opened.scanned.source.name
         try:
             whole = closing.again.result()
         except TableFailed:
@@ -333,8 +354,7 @@ class _Open:
 
     check: TableCheck
     pipeline: Pipeline
-    source: Table
-    tables: dict[int, Table]
+    scanned: Scanned
 
 
 @dataclass(frozen=True)
@@ -343,12 +363,6 @@ class _Closing:
 
     opened: _Open
     again: Again
-
-
-def _differ(source: Table | None, replica: Table | None) -> bool:
-    if source is None or replica is None:
-        return source is not replica
-    return bool(compare_definitions(source, replica).differences)
 
 
 def weakest(proofs: set[Proof]) -> Proof:

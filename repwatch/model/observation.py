@@ -36,6 +36,15 @@ class LagBasis(StrEnum):
 
     PERFORMANCE_SCHEMA = "performance-schema"
     STATUS = "status"  # Seconds_Behind_Source
+    MOVEMENT = "movement"  # for how long something that it lacks has been seen to wait
+
+
+class LagQuality(StrEnum):
+    """What may be concluded from a lag figure."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower-bound"  # it is this far behind, and perhaps further
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,14 @@ class Lag:
 
     seconds: float | None
     basis: LagBasis
+    at_least: bool = False
+
+    @property
+    def quality(self) -> LagQuality:
+        """What may be concluded from it."""
+        if self.seconds is None:
+            return LagQuality.UNKNOWN
+        return LagQuality.LOWER_BOUND if self.at_least else LagQuality.EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

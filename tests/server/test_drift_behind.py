@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -88,25 +89,47 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
 
 
 def test_lag_beyond_its_limit_holds_the_check_up_until_it_is_over(star: Sandbox, schema: str, table: str) -> None:
-    other, source_id = star.replicas[1], int(star.source.sql("SELECT @@server_id")[0][0] or 0)
+    other = star.replicas[1]
     held: list[Hold] = []
     with ExitStack() as lock:
-        lock.enter_context(locked(other, table, "READ"))
-        star.source.sql(f"INSERT INTO {table} VALUES ({ROWS}, 0)")
-        with other.connect() as db:
-            until(lambda: (greatest_lag(channels_from(db, source_id)) or 0) > LIMIT + 1, "the replica is behind")
+        lock.enter_context(blocked(star, other, table))
 
         def tell(progress: Progress) -> None:
             if isinstance(progress.waits, Hold):
                 held.append(progress.waits)
                 lock.close()
 
-        request = CheckRequest(
-            source=star.source.spec(),
-            replicas=tuple(ReplicaTarget(server=server.spec()) for server in star.replicas),
-            tables=(f"{schema}.*",),
-            limits=Limits(lag=LIMIT),
-        )
-        report = check(request, connect=Session.connect, clock=SystemClock(), progress=tell)
+        report = check(limited(star, schema), connect=Session.connect, clock=SystemClock(), progress=tell)
     assert report.verdict is Verdict.IDENTICAL
     assert {(hold.server, hold.strain, hold.limit) for hold in held} == {(str(other.address), Strain.LAG, LIMIT)}
+
+
+def test_lag_that_does_not_come_down_ends_a_replicas_part(star: Sandbox, schema: str, table: str) -> None:
+    one, other = star.replicas
+    with blocked(star, other, table):
+        report = check(replace(limited(star, schema), reach_seconds=3), connect=Session.connect, clock=SystemClock())
+    assert of_replica(report, one).verdict is Verdict.IDENTICAL
+    stuck = of_replica(report, other)
+    assert (stuck.verdict, stuck.reason) == (Verdict.UNDECIDED, Reason.REPLICA_BEHIND)
+    star.wait_caught_up(60)
+
+
+@contextmanager
+def blocked(star: Sandbox, replica: SandboxServer, table: str) -> Iterator[None]:
+    """A replica whose applier waits for a lock, and that is behind by more than LIMIT."""
+    source_id = int(star.source.sql("SELECT @@server_id")[0][0] or 0)
+    with locked(replica, table, "READ"):
+        star.source.sql(f"INSERT INTO {table} VALUES ({ROWS}, 0)")
+        with replica.connect() as db:
+            until(lambda: (greatest_lag(channels_from(db, source_id)) or 0) > LIMIT + 1, "the replica is behind")
+        yield
+
+
+def limited(star: Sandbox, schema: str) -> CheckRequest:
+    """A check that yields to lag beyond LIMIT."""
+    return CheckRequest(
+        source=star.source.spec(),
+        replicas=tuple(ReplicaTarget(server=server.spec()) for server in star.replicas),
+        tables=(f"{schema}.*",),
+        limits=Limits(lag=LIMIT),
+    )
