@@ -99,6 +99,15 @@ def panels() -> list[dict[str, Any]]:
               target(f'sum by (code) (repwatch_finding{{{CLUSTER}}}) or label_replace(vector(0), "code", "none", "", "")',
                      "{{code}}"),
               defaults={"unit": "none", "min": 0, "custom": {"drawStyle": "bars", "stacking": {"mode": "normal"}}}),
+        panel("timeseries", "Longest unproved", "Age of a replica's oldest proof; a gap: a table never was proved.",
+              (0, 37, 8, 8), target(f"repwatch_last_proved_seconds{{{CLUSTER}}}", "{{name}} {{server}} {{channel}}"),
+              defaults=seconds),
+        panel("timeseries", "Tables not proved in time", "They need not differ; nobody knows.", (8, 37, 8, 8),
+              target(f"repwatch_tables{{{CLUSTER}}} - repwatch_tables_proved{{{CLUSTER}}}", "{{name}} {{server}} {{channel}}"),
+              defaults={"unit": "none", "min": 0}),
+        panel("timeseries", "Running check", "Rows read of those expected, and nothing while none runs.", (16, 37, 8, 8),
+              target(f"repwatch_check_rows{{{CLUSTER}}} / repwatch_check_rows_expected{{{CLUSTER}}}", "{{cluster}}"),
+              defaults={"unit": "percentunit", "min": 0, "max": 1}),
     ]  # fmt: skip
     return [{"id": number, **each} for number, each in enumerate(found, start=1)]
 

@@ -2,32 +2,25 @@
 
 import fcntl
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from repwatch.drift.control import Word
 from repwatch.errors import UsageError
 
 EVERY: Final = 0.3  # seconds between two looks
 
 
-class Word(StrEnum):
-    """What a running check is told."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    STOP = "stop"
-
-
 class CheckControl:
     """What was said to the check that keeps this journal."""
 
-    def __init__(self, journal: Path) -> None:
-        """Whatever was said to an earlier check is void."""
+    def __init__(self, journal: Path, *, goes_on: bool = False) -> None:
+        """Whatever was said to an earlier check is void; but a check that `goes_on` by itself stays paused if it was."""
         self._path = _control_of(journal)
-        self._looked = 0.0
+        self._looked = -EVERY
         self._word: Word | None = None
-        self.forget()
+        if not (goes_on and self.paused()):
+            self.forget()
 
     def paused(self) -> bool:
         """True until it may go on."""
@@ -39,6 +32,7 @@ class CheckControl:
 
     def forget(self) -> None:
         """Take the word away."""
+        self._word = None
         try:
             self._path.unlink()
         except OSError:
@@ -56,7 +50,8 @@ class CheckControl:
 
 def tell(folder: Path, cluster: str, word: Word) -> int:
     """Say it to all checks of a cluster that run now; how many there are. Raises UsageError where it cannot be written."""
-    running = [journal for journal in sorted(folder.glob(f"{cluster}-*.jsonl")) if _runs(journal)]
+    mine = (journal for journal in sorted(folder.glob("*.jsonl")) if journal.stem.rpartition("-")[0] == cluster)
+    running = [journal for journal in mine if _runs(journal)]
     for journal in running:
         try:
             _control_of(journal).write_text(word.value, encoding="ascii")

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -98,6 +99,7 @@ def _encoded(record: PieceRecord) -> bytes:
         "lower": record.lower,
         "upper": record.upper,
         "rows": record.rows,
+        "at": record.at.isoformat(),
         "proved": {str(number): proof.value for number, proof in record.proved.items()},
         "doubtful": sorted(record.doubtful),
     }
@@ -115,8 +117,9 @@ def _decoded(line: bytes) -> PieceRecord | None:
             lower=lower,
             upper=upper,
             rows=int(entry["rows"]),
+            at=datetime.fromisoformat(entry["at"]).astimezone(UTC),
             proved={int(number): Proof(proof) for number, proof in entry["proved"].items()},
             doubtful=frozenset(map(int, entry["doubtful"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

@@ -22,6 +22,7 @@ log = logging.getLogger("repwatch.scheduler")
 INTERVALS_MISSED = 3
 SLACK_SECONDS = 2.0  # a busy machine is late, not stuck
 WATCH_SECONDS = 1.0
+APART = timedelta(milliseconds=20)
 
 
 @dataclass(slots=True)
@@ -49,10 +50,14 @@ class Scheduler:
         self._inner = BackgroundScheduler(timezone=UTC, job_defaults=defaults, daemon=True)
 
     def every(self, name: str, interval: timedelta, job: Callable[[], object]) -> None:
-        """Run `job` now and then at each interval; never twice at once."""
+        """Run `job` almost at once and then at each interval; never twice at once.
+
+        Jobs begin a little after one another, so that many clusters are not all looked at in the same moment.
+        """
+        after = APART * len(self._beats) % interval
         self._beats[name] = _Beat(interval.total_seconds(), self.clock.monotonic())
         trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
-        self._inner.add_job(lambda: self._beat(name, job), trigger, id=name, next_run_time=self.clock.now())
+        self._inner.add_job(lambda: self._beat(name, job), trigger, id=name, next_run_time=self.clock.now() + after)
 
     def cron(self, name: str, expression: str, job: Callable[[], object]) -> None:
         """Run `job` at the times of a five-field cron expression in UTC. Raises UsageError."""
@@ -61,6 +66,10 @@ class Scheduler:
         except ValueError as error:
             raise UsageError(f"{name}: the schedule {expression!r} cannot be understood: {error}") from None
         self._inner.add_job(lambda: _guarded(name, job), trigger, id=name)
+
+    def once(self, name: str, job: Callable[[], object]) -> None:
+        """Run `job` as soon as the scheduler runs, and not again."""
+        self._inner.add_job(lambda: _guarded(name, job), id=name)
 
     def start(self) -> None:
         """Begin."""

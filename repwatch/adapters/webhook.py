@@ -1,4 +1,4 @@
-"""Notices to a webhook: the contract's JSON body, signed where there is a secret."""
+"""Notices to a webhook: the contract's JSON body, signed where there is a secret, or a form that others take."""
 
 from base64 import b64encode
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -8,8 +8,9 @@ from repwatch.adapters.http_post import Answer, NoAnswer, post_json
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
 from repwatch.model.notice import Notice
-from repwatch.model.settings import WebhookReceiver
+from repwatch.model.settings import WebhookForm, WebhookReceiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.render.notice_forms import alertmanager_body, pagerduty_body
 from repwatch.render.notice_webhook import signature, webhook_body
 
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})  # and every 5xx
@@ -24,11 +25,8 @@ class WebhookNotifier:
 
     def send(self, notice: Notice, thread: Thread) -> Delivery:
         """Post the notice; the receiver tells a repeated one by its `id`."""
-        body = webhook_body(notice)
         try:
-            headers = (
-                {} if self._receiver.secret is None else {"X-Repwatch-Signature": signature(body, reveal(self._receiver.secret))}
-            )
+            body, headers = self._content(notice)
             url = urlsplit(self._receiver.url)
             answer = post_json(_address(url), body, headers | _login(url), self._timeout)
         except UsageError as error:
@@ -38,6 +36,18 @@ class WebhookNotifier:
         except NoAnswer as error:
             return retry(f"{_shown(url)}: {error}", thread)
         return judge(answer, _shown(url), thread)
+
+    def _content(self, notice: Notice) -> tuple[bytes, dict[str, str]]:
+        """Body and headers. Raises UsageError where the secret cannot be read."""
+        secret = None if self._receiver.secret is None else reveal(self._receiver.secret)
+        match self._receiver.form:
+            case WebhookForm.PAGERDUTY:
+                return pagerduty_body(notice, secret or ""), {}
+            case WebhookForm.ALERTMANAGER:
+                return alertmanager_body(notice), {}
+            case WebhookForm.REPWATCH:
+                body = webhook_body(notice)
+                return body, {} if secret is None else {"X-Repwatch-Signature": signature(body, secret)}
 
 
 def judge(answer: Answer, name: str, thread: Thread) -> Delivery:

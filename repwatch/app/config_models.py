@@ -21,6 +21,7 @@ from repwatch.app import config_values as values
 from repwatch.app.urls import ServerUrl, config_url
 from repwatch.model.endpoint import SecretSource, TlsMode
 from repwatch.model.finding import Severity
+from repwatch.model.settings import WebhookForm
 from repwatch.model.topology import AUTO
 
 
@@ -56,7 +57,7 @@ class Table(BaseModel):
 
 
 class Operator(Table):
-    """The account that repair and reseed use on a server; without it they use the watching account."""
+    """The account that repair, reseed and `drift --proof exact` use on a server; without it they use the watching account."""
 
     user: Text = Field(description="Its name; host, port and TLS are the server's.")
     password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")
@@ -129,6 +130,13 @@ class Drift(Table):
     window: Annotated[tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC')] = Field(
         default=(), description="The spans of the day in which checks may run; none: always. One that is running then ends."
     )
+    max_threads_running: Annotated[int, Field(ge=1, strict=True), Kind("number")] | None = Field(
+        default=None, description="Checks wait while more threads than this run on one of the servers; default: 25."
+    )
+    load: Annotated[int, Field(ge=1, le=100, strict=True), Kind("percent, 1 to 100")] | None = Field(
+        default=None,
+        description="Checks read the source for at most this share of the time; default: 50 while others write, and 100.",
+    )
 
 
 class Cluster(Table):
@@ -141,6 +149,9 @@ class Cluster(Table):
     max_lag: PositiveDuration = Field(
         default=timedelta(seconds=30), description="Lag beyond it is a finding, and holds a drift check up."
     )
+    maintenance: Annotated[
+        tuple[Annotated[str, BeforeValidator(values.maintenance_window)], ...], Kind('list of "[sun ]HH:MM-HH:MM", UTC')
+    ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
     drift: Drift = Drift()
@@ -200,7 +211,19 @@ class Webhook(Table):
     """A POST of the notice as JSON."""
 
     url: Annotated[str, BeforeValidator(values.http_url), Kind("URL")] = Field(description="Where to; any 2xx is success.")
-    secret: Secret | None = Field(default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC.")
+    secret: Secret | None = Field(
+        default=None, description="Signs the body: X-Repwatch-Signature: sha256=HMAC. For `pagerduty` the integration key."
+    )
+    form: Annotated[WebhookForm, Kind(", ".join(f'"{form.value}"' for form in WebhookForm))] = Field(
+        default=WebhookForm.REPWATCH,
+        description="The body: repwatch's own, an event of PagerDuty's Events API v2, or alerts of Alertmanager's API v2.",
+    )
+
+    @model_validator(mode="after")
+    def _key_for_pagerduty(self) -> Self:
+        if self.form is WebhookForm.PAGERDUTY and self.secret is None:
+            raise ValueError("secret is missing: PagerDuty's integration key")
+        return self
 
 
 class Receiver(Table):
@@ -215,6 +238,14 @@ class Receiver(Table):
     ] = Field(default=(), description="Only incidents that one of these names; none: all.")
     min_severity: Annotated[Severity, Kind('"warning", "critical"')] = Field(
         default=Severity.WARNING, description="Only incidents at least this severe."
+    )
+    escalate_after: Duration = Field(
+        default=timedelta(0),
+        description="Only critical incidents that nobody has acknowledged for so long; 0s: everything, at once.",
+    )
+    remind_every: Duration = Field(
+        default=timedelta(hours=4),
+        description="Time between reminders of a critical incident that nobody has acknowledged; 0s: none.",
     )
 
     @model_validator(mode="after")
@@ -237,13 +268,24 @@ class Web(Table):
     """The status page."""
 
     listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
-        default=values.HostPort("127.0.0.1", 8080), description="Where it listens; there is no login, so keep it from strangers."
+        default=values.HostPort("127.0.0.1", 8080),
+        description="Where it listens; there is no login, and drift reports show rows: keep it from strangers.",
     )
+
+
+class DeadMan(Table):
+    """A sign of life: an address that is called while repwatch is well, at a service that tells people when the calls stop."""
+
+    url: Annotated[
+        SkipValidation[SecretSource], BeforeValidator(values.secret_or_text), Kind(f"URL, or secret: {values.SECRET_FORMS}")
+    ] = Field(description="Gets a POST; as healthchecks.io, Dead Man's Snitch and the like give it.")
+    every: PositiveDuration = Field(default=timedelta(minutes=1), description="Time between two calls.")
 
 
 class Configuration(Table):
     """The whole file."""
 
+    deadman: DeadMan | None = None
     store: Store = Store()
     web: Web = Web()
     clusters: dict[Name, Cluster] = Field(min_length=1)

@@ -10,7 +10,7 @@ from repwatch.app.passwords import default_state_dir, environment_password
 from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
-from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
+from repwatch.model.settings import DeadManSpec, EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
 from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
@@ -29,6 +29,9 @@ def make_settings(configuration: config.Configuration, path: Path, state: Path |
         receivers=tuple(
             receiver for name, table in configuration.receivers.items() for receiver in _receivers(name, table, folder)
         ),
+        deadman=DeadManSpec(url=_placed(configuration.deadman.url, folder), every=configuration.deadman.every)
+        if configuration.deadman
+        else None,
         store_url=store_url,
         listen_host=configuration.web.listen.host,
         listen_port=configuration.web.listen.port,
@@ -61,10 +64,17 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         servers=tuple(servers),
         poll_interval=table.poll_interval,
         max_lag=table.max_lag,
+        maintenance=table.maintenance,
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
-        drift=DriftSpec(schedule=table.drift.schedule, prove_within=table.drift.prove_within, window=table.drift.window),
+        drift=DriftSpec(
+            schedule=table.drift.schedule,
+            prove_within=table.drift.prove_within,
+            window=table.drift.window,
+            max_threads_running=table.drift.max_threads_running,
+            load=table.drift.load,
+        ),
     )
 
 
@@ -96,6 +106,10 @@ def _server(label: str, table: config.Server, folder: Path, *, is_source: bool) 
 
 
 def _secret(source: SecretSource | None, folder: Path) -> SecretSource | None:
+    return _placed(source, folder) if source is not None else None
+
+
+def _placed(source: SecretSource, folder: Path) -> SecretSource:
     if isinstance(source, FileSecret):
         return FileSecret(folder / source.path)
     if isinstance(source, CommandSecret) and "/" in source.argv[0]:
@@ -127,6 +141,14 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
             )
         )
     if table.webhook:
-        channels.append(WebhookReceiver(url=table.webhook.url, secret=_secret(table.webhook.secret, folder)))
+        hook = table.webhook
+        channels.append(WebhookReceiver(url=hook.url, secret=_secret(hook.secret, folder), form=hook.form))
     for channel in channels:
-        yield Receiver(name=name, channel=channel, match=table.match, min_severity=table.min_severity)
+        yield Receiver(
+            name=name,
+            channel=channel,
+            match=table.match,
+            min_severity=table.min_severity,
+            escalate_after=table.escalate_after,
+            remind_every=table.remind_every,
+        )

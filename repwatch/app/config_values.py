@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
+from repwatch.health.maintenance import DAYS
 from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, SecretSource
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -108,6 +109,14 @@ def day_window(value: object) -> str:
 
 _CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+def maintenance_window(value: object) -> str:
+    """`22:00-04:00` or `sun 22:00-04:00`, in lower case."""
+    day, _, span = value.strip().lower().rpartition(" ") if isinstance(value, str) else ("", "", "")
+    if day and day not in DAYS:
+        raise ValueError('must be "HH:MM-HH:MM" or "sun HH:MM-HH:MM"')
+    return f"{day} {day_window(span)}".strip()
 
 
 def cron(value: object) -> str:

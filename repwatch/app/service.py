@@ -17,16 +17,18 @@ from repwatch.flows.watch import SelfWatcher, Watcher
 from repwatch.health.view import combine, service_findings
 from repwatch.model.settings import Settings
 from repwatch.model.view import Health, View
+from repwatch.ports.checks import Checks
 from repwatch.ports.clock import Clock
 from repwatch.web.server import WebServer
 
 log = logging.getLogger("repwatch.service")
 
 SELF_INTERVAL = timedelta(seconds=1)
+LET_GO_INTERVAL = timedelta(minutes=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
-StartWeb = Callable[[Callable[[], View | None], Callable[[], Health]], WebServer]
+StartWeb = Callable[[Callable[[], View | None], Callable[[], Health], Checks], WebServer]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +44,10 @@ class Service:
     own: SelfWatcher
     couriers: Sequence[Courier]
     drift: Sequence[DriftRunner]
+    checks: Checks
     start_web: StartWeb
+    alive: Callable[[], None] | None = None  # calls the dead man's switch
+    let_go: Callable[[], None]  # of replicas that a killed check left held
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -58,12 +63,16 @@ class Service:
         for watcher in self.watchers:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
+        self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
         for runner in self.drift:
+            self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
             if runner.cluster.drift.schedule:
                 self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
             if runner.cluster.drift.prove_within:
                 self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
-        self.web = self.start_web(self.view, self.health)
+        if self.settings.deadman is not None:
+            self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
+        self.web = self.start_web(self.view, self.health, self.checks)
         self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
         for courier in self.couriers:
             self._start_courier(courier)
@@ -138,6 +147,10 @@ class Service:
     def _tick_self(self) -> None:
         if self.own.tick():
             self._wake_couriers()
+
+    def _tell_alive(self) -> None:
+        if self.alive is not None and self.health().ok:
+            self.alive()
 
     def _wake_couriers(self) -> None:
         for wake in self._wakes.values():

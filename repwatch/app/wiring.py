@@ -1,14 +1,19 @@
 """Puts the service together: the only place that knows every class."""
 
 from repwatch.adapters import notifiers
+from repwatch.adapters.deadman import DeadMan
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
+from repwatch.app.targets import replica_targets
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.probing import Probing
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
@@ -28,6 +33,13 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         refusing = {finding.subject for finding in store.standing("")}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
         probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
+        drift = [
+            drift_runner(cluster, store, settings.state_dir, clock)
+            for cluster in settings.clusters
+            if cluster.drift.schedule or cluster.drift.prove_within
+        ]
+        targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
+        holds = FileRecords(settings.state_dir / HOLDS)
         return Service(
             settings=settings,
             clock=clock,
@@ -39,8 +51,13 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=[drift_runner(c, store, clock) for c in settings.clusters if c.drift.schedule or c.drift.prove_within],
-            start_web=lambda view, health: web.start(settings.listen_host, settings.listen_port, view=view, health=health),
+            drift=drift,
+            checks=DriftDesk(runners=drift, ledger=store, state_dir=settings.state_dir, clock=clock),
+            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
+            start_web=lambda view, health, checks: web.start(
+                settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
+            ),
+            alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:
         store.close()

@@ -1,9 +1,8 @@
 """`repwatch drift`: are the replicas identical to their source?"""
 
-import hashlib
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,22 +11,23 @@ from types import FrameType
 
 import click
 
-from repwatch.adapters.check_control import CheckControl
-from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
+from repwatch.app.checking import CheckParts, journal_path, limits_of
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
 from repwatch.cli.options import DURATION, format_option, target_options
-from repwatch.drift.progress import Progress
+from repwatch.drift.proving import kept_for, with_last_proved
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.summary import exit_status, merged, pt_exit_status, unchecked
-from repwatch.drift.throttle import DEFAULT_LIMITS, WRITTEN_LOAD, Limits
-from repwatch.errors import Interrupted, ServerError, UsageError
+from repwatch.drift.summary import exit_status, pt_exit_status
+from repwatch.drift.throttle import WRITTEN_LOAD
+from repwatch.errors import Interrupted, Refused, StoreError, UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.drift import DEFAULT_MOST, CheckRequest, check
-from repwatch.flows.drift_reach import fall_reason
+from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
+from repwatch.flows.drift_holds import HOLDS, LET_GO_SECONDS, let_all_go
+from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget
 from repwatch.render.drift_html import drift_html
@@ -58,6 +58,14 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 )
 @click.option("--static", is_flag=True, help="Compare two servers without replication between them, as they stand.")
 @click.option(
+    "--proof",
+    type=click.Choice(["reread", "exact"]),
+    default="reread",
+    show_default=True,
+    help="exact: hold each replica for moments, and compare at one position.",
+)
+@click.option("--lock-hot", is_flag=True, help="Lock rows on the source that change all the time, each for a second at most.")
+@click.option(
     "--max-differences",
     type=click.IntRange(min=0),
     default=DEFAULT_MOST,
@@ -67,9 +75,7 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--max-threads-running",
     type=click.IntRange(min=1),
-    default=DEFAULT_LIMITS.threads_running,
-    show_default=True,
-    help="Wait while more threads than this run on one of the servers.",
+    help="Wait while more threads than this run on one of the servers; default: the configuration's, else 25.",
 )
 @click.option(
     "--max-lag",
@@ -79,7 +85,8 @@ STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "p
 @click.option(
     "--load",
     type=click.IntRange(1, 100),
-    help=f"Read the source for at most this share of the time, in percent; default: {WRITTEN_LOAD} while others write, else 100.",
+    help="Read the source for at most this share of the time, in percent; default: the configuration's, "
+    f"else {WRITTEN_LOAD} while others write, and 100.",
 )
 @click.option("--resume", is_flag=True, help="Go on where the same check was interrupted, by a signal or a crash.")
 @click.option(
@@ -107,8 +114,10 @@ def drift(  # noqa: PLR0913 - an argument for each option
     channel: str | None,
     reference: str | None,
     static: bool,
+    proof: str,
+    lock_hot: bool,
     max_differences: int,
-    max_threads_running: int,
+    max_threads_running: int | None,
     max_lag: timedelta | None,
     load: int | None,
     resume: bool,
@@ -120,6 +129,13 @@ def drift(  # noqa: PLR0913 - an argument for each option
 
     Reads only: no lock, no stopped thread, nothing written to any server. A difference counts once it is confirmed, so that
     a write in flight or a replica that lags is none. CLUSTER may be left out where there is only one.
+
+    With --lock-hot rows that change faster than they can be compared are read under a shared lock, a few at a time: who
+    writes to them waits for a second at most.
+
+    With --proof exact each replica is brought to the position of a snapshot of the source, and read as it was there: its
+    applier is held for moments, which wants the operator account. A check that was killed just then is put right by the next
+    one, or by the service.
 
     What was judged is kept in the state folder: after an interruption the same command with --resume reads only the rest.
     In another terminal `pause`, `resume` and `stop` tell it to a check that runs.
@@ -147,6 +163,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
     """
     clock = SystemClock()
     word, cluster = parse_words(words)
+    _only_sources({"--lock-hot": lock_hot, "--proof exact": proof == "exact"}, elsewhere=static or reference is not None)
     if static:
         _only_urls(cluster, source, replicas, channel=channel, reference=reference)
     settings = load_settings(config, source, replicas, state)
@@ -155,9 +172,11 @@ def drift(  # noqa: PLR0913 - an argument for each option
     spec = choose_cluster(settings, cluster)
     if not static:
         spec = settle_source(spec, connect=Session.connect, clock=clock)
-    reports: list[DriftReport] = []
-    failure: ServerError | None = None
-    with _ended_by_signal() as ended, progress_on_stderr() as progress:
+    holds = FileRecords(settings.state_dir / HOLDS)
+    exact = ExactMeans(records=holds, others=spec.servers) if proof == "exact" else None
+    _let_go(spec, holds)
+    parts: list[tuple[CheckRequest, Path]] = []
+    with _ended_by_signal() as ended, progress_on_stderr() as progress, ExitStack() as stack:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
             head, targets = group.source, group.replicas if max_lag is None else _without_own_limits(group.replicas)
             request = CheckRequest(
@@ -169,26 +188,22 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 exclude=exclude_tables,
                 where=where,
                 max_differences=max_differences,
-                limits=Limits(threads_running=max_threads_running, lag=(max_lag or spec.max_lag).total_seconds(), load=load),
+                limits=limits_of(spec, threads_running=max_threads_running, lag=max_lag, load=load),
                 strict=strict,
                 users=users,
+                kept_for=kept_for(spec.drift.prove_within),
+                lock_hot=lock_hot,
             )
-            start, path = clock.now(), _journal_path(settings, spec, request)
-            try:
-                with FileCheckJournal(path, resume=resume) as journal:
-                    if resume and not journal.resumes:
-                        click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
-                    reports.append(_journaled(request, journal, CheckControl(path), ended.is_set, progress))
-            except ServerError as error:  # of the source; the report says so, as it says everything else
-                failure = error
-                read = group.reference.server if group.reference else head
-                reports.append(unchecked(read, targets, fall_reason(error), start, clock.now()))
-    report = merged(reports)
+            parts.append((request, journal_path(settings.state_dir / "drift", spec.name, request, proof)))
+        check = CheckParts(stack, parts, resume=resume)
+        if resume and not check.resumes:
+            click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
+        report, _, failure = check.run(clock, ended.is_set, progress, exact)
     if not any(replica.tables or replica.not_replicated or replica.reason for replica in report.replicas):
         raise UsageError(
             "there is no table to check", hint="does the account see the tables? `repwatch doctor` says what it lacks"
         )
-    _write(RENDERINGS[output_format](report), output)
+    _write(RENDERINGS[output_format](_with_last_proved(report, settings, spec)), output)
     if ended.is_set():
         raise Interrupted(ended.number)
     status = STATUSES[statuses](report)
@@ -198,39 +213,25 @@ def drift(  # noqa: PLR0913 - an argument for each option
     return status
 
 
-def _journaled(
-    request: CheckRequest,
-    journal: FileCheckJournal,
-    control: CheckControl,
-    ended: Callable[[], bool],
-    progress: Callable[[Progress], None],
-) -> DriftReport:
-    """Check; the journal is gone afterwards unless the check was ended, and then there is something to go on from."""
+def _with_last_proved(report: DriftReport, settings: Settings, cluster: ClusterSpec) -> DriftReport:
+    """The report with what the service knows of earlier proofs; a store that cannot be read takes nothing from a report."""
+    if settings.path is None:
+        return report
+    from repwatch.adapters.store.reader import read_known_proofs  # noqa: PLC0415 - slow to import, and not needed without one
 
-    def stop() -> bool:
-        return ended() or control.stopped()
-
-    report = check(
-        request,
-        connect=Session.connect,
-        clock=SystemClock(),
-        progress=progress,
-        cancelled=stop,
-        paused=control.paused,
-        journal=journal,
-    )
-    if not stop():
-        journal.remove()
-    control.forget()
-    return report
+    try:
+        return with_last_proved(report, read_known_proofs(settings.store_url, cluster.name))
+    except StoreError as error:
+        click.echo(f"When tables were last proved is not known: {error}", err=True)
+        return report
 
 
-def _journal_path(settings: Settings, cluster: ClusterSpec, request: CheckRequest) -> Path:
-    """One file for each kind of check: another selection of tables, replicas or rows is another check."""
-    replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
-    read = request.reference.server if request.reference else request.source
-    told = repr((str(read.endpoint.address), replicas, request.tables, request.exclude, request.where, request.static))
-    return settings.state_dir / "drift" / f"{cluster.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.jsonl"
+def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
+    """Put right what a check left that was killed while it held a replica; where that fails, this one finds it behind."""
+    try:
+        let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=LET_GO_SECONDS)
+    except Refused as error:
+        click.echo(f"{error}\n  hint: {error.hint}", err=True)
 
 
 def _without_own_limits(targets: tuple[ReplicaTarget, ...]) -> tuple[ReplicaTarget, ...]:
@@ -250,6 +251,12 @@ def _only_urls(
         raise UsageError(
             "--static knows no replication, so --channel and --from mean nothing with it", hint="leave out one or the other"
         )
+
+
+def _only_sources(asked: Mapping[str, bool], *, elsewhere: bool) -> None:
+    """Raises UsageError where what goes with a source alone is asked of two other servers."""
+    for option in (option for option, is_asked in asked.items() if is_asked and elsewhere):
+        raise UsageError(f"{option} needs a source and its position", hint="leave out --static and --from")
 
 
 class _Ended(Event):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import click
 
-from repwatch.adapters.check_control import Word, tell
+from repwatch.adapters.check_control import tell
 from repwatch.app.targets import choose_clusters
+from repwatch.drift.control import Word
 from repwatch.errors import UsageError
 from repwatch.model.settings import Settings
 

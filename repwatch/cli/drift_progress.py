@@ -4,12 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import click
 
-from repwatch.drift.progress import Behind, Phase, Progress
-from repwatch.drift.throttle import Hold, Strain
+from repwatch.drift.progress import Progress
+from repwatch.render.drift_progress import progress_line
 
 _EVERY = 10.0  # seconds between two lines where stderr is no terminal
 
@@ -37,33 +36,3 @@ class _Lines:
         if time.monotonic() - self._last >= _EVERY:
             self._last = time.monotonic()
             click.echo(progress_line(progress), err=True)
-
-
-_STRAINS = {
-    Strain.THREADS_RUNNING: "threads run on",
-    Strain.HISTORY_LENGTH: "row versions wait for the purge on",
-    Strain.LAG: "seconds of lag on",
-}
-
-
-def _waiting(waits: Hold | Behind) -> str:
-    if isinstance(waits, Behind):
-        lag = "" if waits.lag is None else f", {waits.lag:,.0f} s behind"
-        return f"waiting for {waits.server} for {waits.seconds:,.0f} s: {waits.transactions:,} transactions to go{lag}"
-    if waits.strain is Strain.PAUSED:
-        return "paused; `repwatch drift resume` lets it go on"
-    return f"waiting: {waits.value:,} {_STRAINS[waits.strain]} {waits.server} (limit {waits.limit:,})"
-
-
-def progress_line(progress: Progress) -> str:
-    """Tables, rows, rate and time to go, or what is waited for."""
-    doing = "settling rows of" if progress.phase is Phase.SETTLING else "checking"
-    done = (
-        f"{doing} {progress.table} ({progress.tables_done + 1} of {progress.tables}): "
-        f"{progress.rows:,} of about {progress.rows_expected:,} rows"
-    )
-    if progress.waits is not None:
-        return f"{done}; {_waiting(progress.waits)}"
-    eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
-    delay = f", waiting for a replica that is delayed by {timedelta(seconds=progress.delay)}" if progress.delay else ""
-    return f"{done}, {progress.rate:,.0f}/s{eta}{delay}"

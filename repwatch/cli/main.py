@@ -10,14 +10,20 @@ from repwatch.cli.boundary import guard
 
 # Verb -> module; the module has a click command of the verb's name. Imported only when used, so that start-up stays fast.
 VERBS = {
+    "ack": "repwatch.cli.ack",
     "demo": "repwatch.cli.demo",
     "doctor": "repwatch.cli.doctor",
     "drift": "repwatch.cli.drift",
+    "explain": "repwatch.cli.explain",
+    "incidents": "repwatch.cli.incidents",
     "init": "repwatch.cli.init",
+    "record": "repwatch.cli.record",
     "repair": "repwatch.cli.repair",
+    "replay": "repwatch.cli.replay",
     "reseed": "repwatch.cli.reseed",
     "run": "repwatch.cli.run",
     "sandbox": "repwatch.cli.sandbox",
+    "silence": "repwatch.cli.silence",
     "status": "repwatch.cli.status",
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,10 +20,12 @@ from repwatch.flows.discover import settle_source
 from repwatch.flows.reseed import Tools, apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
+from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.render.plan import plan_json, plan_text
 from repwatch.render.reseed_progress import progress_line
+from repwatch.reseed.method import Method, of_text
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql.replication import SourceLogin
 
@@ -33,6 +36,20 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @click.argument("replica", required=False)
 @target_options
 @change_options
+@click.option(
+    "--method",
+    type=click.Choice(("auto", Method.DIFFERENTIAL.value, Method.LOGICAL.value)),
+    default="auto",
+    show_default=True,
+    help="Compare everything and write what differs, or copy all of it; auto: what should take less.",
+)
+@click.option(
+    "--table",
+    "tables",
+    metavar="DB.TABLE",
+    multiple=True,
+    help="Put right this table alone, while the replica goes on serving; repeatable.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
 @click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
 @click.option(
@@ -50,6 +67,8 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     apply_it: bool,
     plan_hash: str | None,
     yes: bool,
+    method: str,
+    tables: tuple[str, ...],
     resume: bool,
     cancel: bool,
     overwrite_standalone: str,
@@ -58,15 +77,21 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     """Make REPLICA anew from one consistent snapshot of its source, start it, and prove it.
 
     Without --apply only the plan is shown: every step, and every reason why it would be refused. All user data of the replica
-    is replaced; accounts are left as they are. Exit status: 0 done, 1 plan shown, 2 refused or failed.
+    becomes the source's; accounts are left as they are. Exit status: 0 done, 1 plan shown, 2 refused or failed.
     """
     if sum((apply_it, resume, cancel)) > 1 or ((plan_hash or yes) and not apply_it):
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
+    if tables and method != "auto":
+        raise UsageError("--table has a method of its own", hint="leave --method out")
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
-    request = _request(cluster, server, channel, overwrite_standalone)
+    request = replace(
+        _request(cluster, server, channel, overwrite_standalone),
+        method=of_text(method),
+        tables=tuple(dict.fromkeys(map(_table_name, tables))),
+    )
     show = plan_json if output_format == "json" else plan_text
     with _way_on(server), _progress() as progress:
         tools = Tools(connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress)
@@ -81,12 +106,20 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not (resume or yes or plan_hash):
-        ask(plan, f"Replace all data of {server.label} ({server.endpoint.address})?")
+        what = "what differs" if plan.method != Method.LOGICAL.value else "all data"
+        ask(plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
     with _way_on(server), _progress() as progress:
         tools = Tools(connect=Session.connect, clock=clock, journal=tools.journal, progress=progress)
         applied = apply_reseed(request, tools, plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
     return 0 if applied.outcome is Outcome.DONE else 2
+
+
+def _table_name(text: str) -> TableName:
+    schema, dot, table = text.partition(".")
+    if not (schema and dot and table):
+        raise UsageError(f"--table {text!r} is not of the form DB.TABLE")
+    return TableName(schema, table)
 
 
 def _request(cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str) -> ReseedRequest:

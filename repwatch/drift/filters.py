@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from repwatch.drift.rewrites import rewritten
 from repwatch.drift.verdict import Events
 from repwatch.model.schema import TableName
 from repwatch.sql.filters import NO_DATABASE_FILTERS, NO_FILTERS, ChannelFilters, DatabaseFilters
@@ -55,8 +56,9 @@ def _is_any(filtering: Filtering) -> bool:
 
 
 def _passes_channel(table: TableName, filters: ChannelFilters, events: Events, fold: bool) -> Reach:
-    if filters.rewrites is None or any(_fold(name, fold) == table.schema for pair in filters.rewrites for name in pair):
+    if filters.rewrites is None:
         return Reach.UNCLEAR
+    table = _folded(rewritten(table, filters.rewrites, fold=fold), fold)
     by_table = _passes_table(str(table), filters, fold)
     by_database = _passes_database(table, filters.databases, events, fold)
     # What the rules for tables leave out stays out whatever the database.

@@ -1,11 +1,13 @@
 """What was proved when, and what is to be proved next so that every table is proved within a time."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
+from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.resume import KEPT_FOR
+from repwatch.drift.summary import full_name
 
 EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
 _UNKNOWN_SECONDS: Final = 1.0
@@ -14,7 +16,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableProof:
-    """What is known of one table on one replica. `proved`: when the last check that left nothing to prove of it began."""
+    """What is known of one table on one replica.
+
+    `proved`: when the last check that left nothing to prove of it began, or the earlier one from which that went on.
+    """
 
     server: str
     channel: str
@@ -40,7 +45,7 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
     found = []
     for replica in report.replicas:
         for table in replica.tables:
-            name = f"{table.schema}.{table.table}"
+            name = full_name(table)
             old = before.get((replica.server, replica.channel, name))
             identical = table.verdict is Verdict.IDENTICAL
             undecided = table.verdict is Verdict.UNDECIDED
@@ -52,11 +57,32 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
                     since=old.since if old else report.started,
                     checked=report.started,
                     verdict=old.verdict if old and undecided else table.verdict,
-                    proved=report.started if identical else (old.proved if old else None),
+                    proved=(table.since or report.started) if identical else (old.proved if old else None),
                 )
             )
         found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
     return tuple(found)
+
+
+def with_last_proved(report: DriftReport, proofs: Iterable[TableProof]) -> DriftReport:
+    """The report with the time at which each table that is not identical was last proved so; `proofs` of before."""
+    proved = {(proof.server, proof.channel, proof.table): proof.proved for proof in proofs}
+
+    def told(replica: ReplicaReport, table: TableReport) -> TableReport:
+        known = proved.get((replica.server, replica.channel, full_name(table)))
+        return table if known is None or table.verdict is Verdict.IDENTICAL else replace(table, last_proved=known)
+
+    replicas = (replace(replica, tables=tuple(told(replica, table) for table in replica.tables)) for replica in report.replicas)
+    return replace(report, replicas=tuple(replicas))
+
+
+def kept_for(within: timedelta | None) -> timedelta:
+    """How old what was read before an interruption may be to count in the check that goes on.
+
+    A table's proof is as old as its oldest piece, and is due again after `EAGER` of the time: what is older helps nobody. So a
+    table that takes longer than one window is proved over several.
+    """
+    return KEPT_FOR if within is None else within * EAGER
 
 
 def _nothing_to_prove(replica: ReplicaReport, table: str, started: datetime) -> TableProof:

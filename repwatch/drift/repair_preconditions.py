@@ -119,7 +119,11 @@ def _too_many(drifted: Drifted) -> Iterator[Refusal]:
 def _not_rows(drifted: Drifted) -> Iterator[Refusal]:
     for table in bad_tables(drifted.report):
         name = f"{table.schema}.{table.table}"
-        if any(isinstance(difference, TableMissing | TableExtra) for difference in table.differences):
+        if table.there is not None:
+            yield Refusal(
+                code="rewritten", summary=f"{name} is {table.there} on the replica: rows are only repaired under one name"
+            )
+        elif any(isinstance(difference, TableMissing | TableExtra) for difference in table.differences):
             yield Refusal(code="table-differs", summary=f"{name} exists on one side only: {_RESEED}; {_LEAVE_OUT}")
 
 

@@ -170,7 +170,10 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableReport:
-    """One table on one replica. `differences` may be cut; `difference_count` never is."""
+    """One table on one replica. `differences` may be cut; `difference_count` never is.
+
+    `since`: when the oldest rows that count were read, where that was before this run, which has gone on from an earlier one.
+    """
 
     schema: str
     table: str
@@ -182,6 +185,9 @@ class TableReport:
     difference_count: int
     differences: tuple[Difference, ...] = ()
     causes: tuple[Guess, ...] = ()
+    since: datetime | None = None
+    last_proved: datetime | None = None  # by an earlier check, where one is known
+    there: str | None = None  # `schema.table` on the replica, where a rewritten database gives it another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

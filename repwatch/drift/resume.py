@@ -3,21 +3,28 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from repwatch.drift.report import Proof
 from repwatch.model.schema import Table
 from repwatch.sql.keyrange import Key
 
+# A report is about one time. Beyond a day it would mix what was read in different nights, and say so for nobody's good; who
+# wants a large cluster proved over several nights says within which time (`prove_within`), and that bounds it then.
+KEPT_FOR: Final = timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceRecord:
-    """One piece of a table as it was judged. `shape` tells the definitions under which it was read."""
+    """One piece of a table as it was judged. `shape` tells the definitions under which it was read, `at` when that was."""
 
     table: str
     shape: str
     lower: Key | None
     upper: Key | None
     rows: int  # on the source
+    at: datetime
     proved: Mapping[int, Proof]  # by the number of the replica
     doubtful: frozenset[int] = frozenset()  # replicas on which it has to be narrowed
 
@@ -37,13 +44,20 @@ def shape_of(servers: Sequence[str], source: Table, replicas: Mapping[int, Table
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def unbroken(records: Iterable[PieceRecord], shape: str, replicas: Collection[int]) -> tuple[PieceRecord, ...]:
+def unbroken(
+    records: Iterable[PieceRecord], shape: str, replicas: Collection[int], since: datetime, now: datetime
+) -> tuple[PieceRecord, ...]:
     """The records of one table that follow each other without a gap from its beginning, in key order.
 
     Pieces are judged in any order; what lies behind a gap is read again, and so is what was not judged on all the replicas
-    (one may have been out of reach). Of two records of one piece the later one counts.
+    (one may have been out of reach) and what was read before `since` (or at a time to come, as the clock had it). Of two records
+    of one piece the later one counts.
     """
-    whole = (record for record in records if record.shape == shape and record.judged == frozenset(replicas))
+    whole = (
+        record
+        for record in records
+        if record.shape == shape and record.judged == frozenset(replicas) and since <= record.at <= now
+    )
     by_lower = {record.lower: record for record in whole}
     found: list[PieceRecord] = []
     lower: Key | None = None

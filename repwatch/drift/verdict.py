@@ -53,6 +53,7 @@ class Round:
     second: Content | None  # S2; None if it was not read
     one_position: bool = False  # S1 and R were read at one exact position
     ahead: bool = False  # the replica had applied what the source did not yet show at S2
+    locked: bool = False  # the row was locked on the source from S1 to S2, and R shows all that came before
     behind: bool = False  # the replica may not have applied all that S1 showed: G was read too soon where positions trail
 
 
@@ -87,6 +88,8 @@ def judge(rounds: Sequence[Round], events: Events, still: Stillness | None) -> J
     equal = last.first.same_as(last.replica)
     if last.one_position and _whole(last):
         return Judgement(Verdict.IDENTICAL if equal else Verdict.DRIFTED, Proof.SNAPSHOT)
+    if last.locked and _whole(last):
+        return Judgement(Verdict.IDENTICAL if equal else Verdict.DRIFTED, Proof.LOCKED)
     if equal:
         return Judgement(Verdict.IDENTICAL, Proof.REREAD) if _proves_equal(rounds, events, still) else READ_AGAIN
     return Judgement(Verdict.DRIFTED, Proof.REREAD) if _proves_drift(rounds, still) else READ_AGAIN

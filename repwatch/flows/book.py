@@ -4,12 +4,15 @@ What could not be written is merged into one entry, bounded by the number of inc
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from repwatch.errors import StoreError
+from repwatch.health.flaps import MEMORY, Ended
 from repwatch.health.incident import Change, Incident, Phase
-from repwatch.model.finding import Finding
+from repwatch.model.finding import Finding, Subject
+from repwatch.model.silence import Silence
 from repwatch.ports.clock import Clock
 from repwatch.ports.store import Entry, Ledger, StoreConflict
 
@@ -24,8 +27,10 @@ class Book:
     clock: Clock
     cluster: str
     problem: str = ""
+    silences: tuple[Silence, ...] = ()
     _unwritten: Entry = field(default_factory=Entry)
     _memory: tuple[Incident, ...] = ()
+    _ended: dict[Subject, Ended] | None = None  # None: not read yet
     _standing: tuple[Finding, ...] = ()
 
     def read(self) -> tuple[tuple[Incident, ...], tuple[Finding, ...]]:
@@ -34,13 +39,31 @@ class Book:
             if not self._unwritten.changes:
                 self._memory = self.ledger.open_incidents(self.cluster)
             self._standing = self.ledger.standing(self.cluster)
+            self.silences = self.ledger.silences(self.clock.now())
+            if self._ended is None:
+                self._ended = dict(self.ledger.ended(self.cluster, self.clock.now() - MEMORY))
         except StoreError as error:
             self._failed(error)
         return self._memory, self._standing
 
+    @property
+    def ended(self) -> Mapping[Subject, Ended]:
+        """The last end of each subject's incidents within the hour."""
+        return self._ended or {}
+
+    def _remember_ends(self, changes: Iterable[Change], now: datetime) -> None:
+        known = self._ended or {}
+        known |= {
+            change.after.subject: Ended(change.after.resolved, change.after.flaps)
+            for change in changes
+            if change.after is not None and change.after.resolved is not None
+        }
+        self._ended = {subject: ended for subject, ended in known.items() if abs(now - ended.at) <= MEMORY}
+
     def record(self, entry: Entry) -> None:
         """Write the entry together with what could not be written before; what cannot be written now is kept."""
         self._memory = living(self._memory, entry.changes)
+        self._remember_ends(entry.changes, self.clock.now())
         whole = merge(self._unwritten, entry)
         try:
             self.ledger.record(whole, self.clock.now())

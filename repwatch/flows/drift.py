@@ -4,17 +4,19 @@ Read-only on every server, without locks, with one connection to each; all repli
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import Final
 
+from repwatch.drift.definitions import is_transactional
 from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
+from repwatch.drift.resume import KEPT_FOR
 from repwatch.drift.selection import exactly, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
@@ -27,6 +29,7 @@ from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replic
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
 from repwatch.flows.drift_reach import REACH_SECONDS, note_position
 from repwatch.flows.drift_settle import SETTLE_SECONDS
+from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.endpoint import Endpoint
@@ -57,9 +60,12 @@ class CheckRequest:
     reach_seconds: float = REACH_SECONDS  # how long a replica may take to catch up, beside its intended delay
     users: bool = False  # compare accounts and their grants too
     strict: bool = False  # differences of definitions that touch no data count too
+    kept_for: timedelta = KEPT_FOR  # for how long what an interrupted run has read may count in the next one
+    lock_hot: bool = False  # rows that stay hot are locked on the source for moments
 
 
 NO_JOURNAL: Final = NoJournal()
+Standing = Callable[[CheckWorld, Sequence[TableName]], Stand]
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,16 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     cancelled: Callable[[], bool] = lambda: False,
     paused: Callable[[], bool] = lambda: False,
     journal: CheckJournal = NO_JOURNAL,
+    exact: ExactMeans | None = None,
 ) -> DriftReport:
     """Compare the replicas with the source and report. `cancelled` and `paused` are asked often.
 
     `journal` keeps what was judged, and what it holds of an earlier run need not be read again.
 
+    `exact`: read all servers at one position, for which appliers are held for moments.
+
     Raises UsageError for a pattern that matches nothing and for a bad condition, and ServerError if the source cannot be read
-    at all; whatever befalls a replica is in the report.
+    at all, and Refused where an exact check may not hold a replica; whatever befalls a replica is in the report.
     """
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
@@ -119,9 +128,11 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             condition=condition,
             static=request.static,
             strict=request.strict,
+            locks=connect if request.lock_hot else None,
         )
         source_lane.submit(partial(note_position, world))  # the sooner it was seen, the sooner a standstill proves something
-        return _check_tables(world, request, started, Telling(progress, journal))
+        standing = (lambda part, tables: Stand(part, connect, exact, tables)) if exact else None
+        return _check_tables(world, request, started, Telling(progress, journal), standing)
     finally:
         for lane in lanes:
             lane.close()
@@ -175,11 +186,14 @@ def verify_tables(
     return check(replace(request, tables=exact, exclude=()), connect=connect, clock=clock, cancelled=cancelled)
 
 
-def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling") -> DriftReport:
+def _check_tables(
+    world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling", standing: "Standing | None"
+) -> DriftReport:
     every: dict[TableName, Table] = {}
     for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
         every |= tables
-    selection = select(every.values(), request.tables, request.exclude)
+    # On a replica a table may have another name; it is chosen by that of the source.
+    selection = select((replace(table, name=name) for name, table in every.items()), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
     read_all_parts(world)
     scope = _object_scope(request, selection.chosen)
@@ -189,9 +203,15 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
         objects = ObjectsCheck(part, scope).run()
         work = TablesCheck(
-            part, selection.chosen, most=request.max_differences, progress=telling.progress, journal=telling.journal
+            part,
+            selection.chosen,
+            most=request.max_differences,
+            progress=telling.progress,
+            journal=telling.journal,
+            kept_since=started - request.kept_for,
         )
-        work.run()
+        with _one_position(part, selection.chosen, standing):
+            work.run()
         for number, replica in enumerate(part.replicas):
             beside = objects.get(number, ObjectsResult())
             found[id(replica)] = _replica_report(part, number, work.reports(number), beside, selection.chosen)
@@ -208,6 +228,18 @@ def _check_tables(world: CheckWorld, request: CheckRequest, started: datetime, t
         where=world.condition.text if world.condition else None,
         strict=world.strict,
     )
+
+
+@contextmanager
+def _one_position(world: CheckWorld, chosen: Sequence[TableName], standing: "Standing | None") -> Iterator[None]:
+    """While tables are read, in an exact check. What no snapshot covers is not locked for one. Raises Refused, ServerError."""
+    if standing is None:
+        yield
+        return
+    tables = [name for name in chosen if (table := world.source.tables.get(name)) and is_transactional(table)]
+    with standing(world, tables) as world.stand:
+        yield
+    world.stand = None
 
 
 def _object_scope(request: CheckRequest, chosen: Sequence[TableName]) -> ObjectScope:

@@ -16,7 +16,7 @@ from repwatch.ports.database import Database
 
 T = TypeVar("T")
 _TABLES_FOR_ONE: Final = 4
-_Columns = Mapping[TableName, tuple[Column, ...]]
+_Columns = dict[TableName, tuple[Column, ...]]
 Definitions = tuple[Table | None, dict[int, Table | None]]
 
 
@@ -53,8 +53,9 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     table, position = source_answer(world.source.lane.submit(first))
 
     def on_replica(db: Database, number: int) -> Table | None:
-        await_position(world, db, world.replicas[number], position)
-        return read_whole_table(db, name)
+        replica = world.replicas[number]
+        await_position(world, db, replica, position)
+        return read_whole_table(db, replica.places.of(name))
 
     asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
     theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
@@ -87,22 +88,28 @@ class Again:
 
     def result(self) -> set[int]:
         """The replicas for which no column changed since: only then rows that were read mean anything. Raises SourceLost."""
-        name, tables = self.scanned.source.name, self.scanned.tables
-        if source_answer(self.ours).get(name) != self.scanned.source.columns:
+        tables = self.scanned.tables
+        if not _same_columns(source_answer(self.ours), self.scanned.source):
             return set()
         return {
             number
             for number, future in self.theirs.items()
-            if number in tables and _stands(self.world, number, future) and future.result().get(name) == tables[number].columns
+            if number in tables and _stands(self.world, number, future) and _same_columns(future.result(), tables[number])
         }
 
 
 def ask_unchanged(world: CheckWorld, scanned: Sequence[Scanned]) -> list[Again]:
     """Read the columns of tables again, behind all that has been asked for before."""
     if is_worth_all(world, len(scanned)):
-        ours, theirs = _ask_columns(world, set().union(*(table.tables for table in scanned)))
+        numbers = {number for table in scanned for number in table.tables}
+        ours, theirs = _ask_columns(world, None, dict.fromkeys(numbers))
         return [Again(world, table, ours, theirs) for table in scanned]
-    return [Again(world, table, *_ask_columns(world, set(table.tables), table.source.name)) for table in scanned]
+    return [
+        Again(
+            world, table, *_ask_columns(world, table.source.name, {number: there.name for number, there in table.tables.items()})
+        )
+        for table in scanned
+    ]
 
 
 def is_worth_all(world: CheckWorld, count: int) -> bool:
@@ -110,14 +117,20 @@ def is_worth_all(world: CheckWorld, count: int) -> bool:
     return count >= len(world.source.tables) / _TABLES_FOR_ONE
 
 
-def _ask_columns(
-    world: CheckWorld, numbers: set[int], only: TableName | None = None
-) -> "tuple[Future[_Columns], dict[int, Future[_Columns]]]":
-    def look(db: Database) -> _Columns:
-        return read_columns(db, only)
+def _same_columns(found: _Columns, table: Table) -> bool:
+    return found.get(table.name) == table.columns
 
-    lanes = {number: world.replicas[number].lane for number in numbers if world.replicas[number].fallen is None}
-    return world.source.lane.submit(look), {number: lane.submit(look) for number, lane in lanes.items()}
+
+def _ask_columns(
+    world: CheckWorld, source: TableName | None, replicas: Mapping[int, TableName | None]
+) -> "tuple[Future[_Columns], dict[int, Future[_Columns]]]":
+    """The columns of one table, by its name on each server, or of all."""
+    theirs = {
+        number: world.replicas[number].lane.submit(partial(read_columns, only=name))
+        for number, name in replicas.items()
+        if world.replicas[number].fallen is None
+    }
+    return world.source.lane.submit(partial(read_columns, only=source)), theirs
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:

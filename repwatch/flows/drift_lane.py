@@ -14,7 +14,8 @@ from repwatch.model.endpoint import Endpoint
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql.selftest import CUT_LIMIT, CUT_TEST, CUT_WARNING, failed_pairs, self_test
-from repwatch.sql.signature import session_setup
+from repwatch.sql.signature import session_setup, statement_limit
+from repwatch.sql.snapshot import RELEASE_METADATA_LOCKS
 
 T = TypeVar("T")
 STATEMENT_SECONDS: Final = 15.0  # no statement of a check runs longer; pieces aim at half a second
@@ -37,7 +38,9 @@ class Lane:
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drift-{endpoint}")
         self._sessions: dict[float, Database] = {}  # by how long their statements may run
-        self._runs: Database | None = None
+        self._patient: Database | None = None  # a patient task runs on it now
+        self._pinned: Database | None = None
+        self._pinned_seconds = 0.0  # how long its statements may run
 
     def submit(self, task: Callable[[Database], T], *, patient: bool = False) -> Future[T]:
         """Run a task; its errors are those of `repwatch.errors`, the connection's only after RECONNECT_SECONDS of trying.
@@ -52,10 +55,20 @@ class Lane:
 
     def interrupt(self) -> None:
         """End a statement of a patient task that runs now; from any thread. Others end soon by themselves."""
-        running, patient = self._runs, self._sessions.get(PATIENT_SECONDS)
-        if running is not None and running is patient:
+        running = self._patient
+        if running is not None:
             with suppress(ServerError):
                 running.kill_running()
+
+    def pin(self, session: Database | None) -> None:
+        """Run all tasks on this session, which shows one moment, until another or None is given. Waits for the task of now.
+
+        If it is lost, tasks fail: no other connection shows the same. The metadata locks of a task are given back after it.
+        """
+        self._thread.submit(self._set_pin, session).result()
+
+    def _set_pin(self, session: Database | None) -> None:
+        self._pinned, self._pinned_seconds = session, 0.0
 
     def close(self) -> None:
         """End the thread after its statement (at most STATEMENT_SECONDS) and close the connections."""
@@ -64,12 +77,14 @@ class Lane:
         self._thread.shutdown(wait=True, cancel_futures=False)
 
     def _run(self, task: Callable[[Database], T], seconds: float) -> T:
+        if self._pinned is not None:
+            return self._run_pinned(self._pinned, task, seconds)
         give_up: float | None = None
         while True:
             try:
                 if seconds not in self._sessions:
                     self._open(seconds)
-                self._runs = self._sessions[seconds]
+                self._patient = self._sessions[seconds] if seconds == PATIENT_SECONDS else None
                 return task(self._sessions[seconds])
             except (OutcomeUnknown, Unreachable):
                 self._drop()
@@ -79,7 +94,19 @@ class Lane:
                     raise
                 self._clock.sleep(_PAUSE)
             finally:
-                self._runs = None
+                self._patient = None
+
+    def _run_pinned(self, session: Database, task: Callable[[Database], T], seconds: float) -> T:
+        if seconds != self._pinned_seconds:
+            session.execute(statement_limit(session.version, seconds))
+            self._pinned_seconds = seconds
+        self._patient = session if seconds == PATIENT_SECONDS else None
+        try:
+            return task(session)
+        finally:
+            self._patient = None
+            with suppress(ServerError):  # the task tells of a lost connection, or the next one will
+                session.execute(RELEASE_METADATA_LOCKS)
 
     def _first_open(self) -> None:
         for _ in range(_FIRST_TRIES - 1):

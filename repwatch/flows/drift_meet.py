@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
+from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
 from repwatch.flows.drift_lane import Lane
@@ -187,9 +188,23 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.filtering = Filtering(
         logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
     )
+    if not source.applies:
+        _place_tables(replica, source)
     if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
         return Reason.NO_GTID
     return None
+
+
+def _place_tables(replica: ReplicaSide, source: SourceSide) -> None:
+    """Find the replica's tables where rewritten databases have put them. Channels that do it differently leave it open."""
+    known = {channel.rewrites for channel in replica.filtering.channels}
+    pairs = next(iter(known), ()) or ()
+    if len(known) > 1:
+        replica.places = Places(unclear=frozenset(source.tables))
+        return
+    fold = replica.filtering.fold
+    replica.places = places(source.tables, replica.tables, pairs, fold=fold)
+    replica.tables = by_origin(replica.tables, replica.places, pairs, fold=fold)
 
 
 def _logged(db: Database) -> filters.DatabaseFilters:

@@ -10,6 +10,7 @@ from repwatch.drift.filters import Reach
 from repwatch.drift.objects import Objects, not_compared, object_differences
 from repwatch.drift.parts import hides_parts
 from repwatch.drift.report import NotCompared, Reason, SchemaDifference
+from repwatch.drift.rewrites import touched
 from repwatch.drift.selection import is_tool_schema, matches_any
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
@@ -173,7 +174,12 @@ class ObjectsCheck:
             return False
         if item.name.schema and matches_any(item.reach_name, self._scope.exclude):
             return False
-        return self._world.reach(number, item.reach_name) is Reach.REPLICATED
+        return not self._is_rewritten(number, item.name.schema) and self._world.reach(number, item.reach_name) is Reach.REPLICATED
+
+    def _is_rewritten(self, number: int, schema: str) -> bool:
+        """Views and the like name tables in their texts, which a rewrite leaves as they are."""
+        filtering = self._world.replicas[number].filtering
+        return touched(schema, filtering.channels, fold=filtering.fold)
 
     def _hidden(self, number: int) -> Iterator[NotCompared]:
         """What the accounts of the source and of one replica may not see."""
@@ -181,6 +187,9 @@ class ObjectsCheck:
         replica = self._world.replicas[number]
         sides = ((self._source, self._world.source.tables), (self._theirs.get(number), replica.tables))
         schemas = {schema for side, tables in sides for schema in self._schemas(side, tables)}
+        if any(self._is_rewritten(number, schema) for schema in schemas):
+            address = str(replica.target.server.endpoint.address)
+            yield NotCompared(what="objects of rewritten databases", server=address, reason=Reason.FILTERS_UNCLEAR)
         for side, tables in sides:
             if side is None:
                 continue

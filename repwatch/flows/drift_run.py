@@ -118,6 +118,7 @@ class Run:
     def _feed_source(self) -> None:
         if self._source_busy:
             return
+        self._rest_from_standing()
         if self._again:
             compared = self._again.popleft()
             reader = compared.pipeline.reader
@@ -126,12 +127,29 @@ class Run:
                 partial(self._second_read, compared),
                 patient=reader.patient,
             )
-        elif not self._holds_back() and (work := self._next()) is not None:
+        elif not self._holds_back() and self._stands() and (work := self._next()) is not None:
             rows, reader = self._rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
             self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
         elif self._held and not self._waits_for:
             self._ask_source(self._look_later, self._looked)
+
+    def _rest_from_standing(self) -> None:
+        """An old stand is given up once nothing is read in it any more; also while nothing may be read for long."""
+        stand = self._world.stand
+        if stand is not None and stand.tired and not self._inflight:
+            stand.drop()
+
+    def _stands(self) -> bool:
+        """True if the next piece may be read: in an exact check, once all servers show one position. Raises SourceLost."""
+        stand = self._world.stand
+        if stand is None or not (self._ready or self._more):
+            return True
+        if self._inflight and (stand.tired or stand.position is None):
+            return False
+        if stand.position is None:
+            stand.take()
+        return True
 
     def _holds_back(self) -> bool:
         """True if the source should be left alone."""

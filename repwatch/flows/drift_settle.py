@@ -12,17 +12,17 @@ from repwatch.drift.report import Difference, Proof, Reason, Verdict
 from repwatch.drift.rows import counted_difference, row_difference
 from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge, standstill_proves_at
 from repwatch.errors import ServerError
+from repwatch.flows.drift_hot import LOCK_KEYS, Fetched, Met, fetch, may_lock, meet_locked
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed, note_position, note_replica, source_answer
 from repwatch.flows.drift_run import read_units
 from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.ports.database import Database
+from repwatch.ports.database import Connect
 from repwatch.sql import signature as sql
 from repwatch.sql.documents import INEXACT
 from repwatch.sql.keyrange import EVERYTHING, Key, KeyRange
-from repwatch.sql.signature import ShownValue, TableReading
 
 SETTLE_SECONDS: Final = 60.0  # a row that changes all the time is tried for so long
 BATCH_KEYS: Final = 200
@@ -30,13 +30,14 @@ BATCH_HASHES: Final = 2_000  # of a table that is read whole for each batch
 HOT_ROWS: Final = 50  # so few rows are also tried in quick succession, to meet them between two of their changes
 HOT_TRIES: Final = 30
 HOT_SECONDS: Final = 5.0  # where a replica has to catch up first there is no quick succession
+LOCK_AFTER: Final = 12.0  # seconds in which a difference that stays is proved without a lock
+LOCK_TRIES: Final = 10  # rounds under locks; each keeps writers of a hot row waiting, and an evil row may hide from all of them
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.3, 4.0
 _BEYOND = 0.02  # seconds, so that a look comes after the moment that is waited for and not on it
 
 _TICK: Final = 0.5
 
 Doubt = tuple[int, Key]  # replica, row
-_Fetched = tuple[str, Mapping[str, ShownValue]]  # a row's content, as in a Round, and its values
 
 
 class Settlement:
@@ -51,6 +52,7 @@ class Settlement:
         self._most = most  # differences that are shown of a table; more are only counted
         self._pending: dict[Doubt, list[Round]] = {}
         self._pieces: dict[Key, KeyRange] = {}  # where a row without a key was seen
+        self._lock_tries = LOCK_TRIES
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -95,6 +97,31 @@ class Settlement:
         rests = all(still is not None and still.since <= since for still in stills)
         few = len(self._pending) <= HOT_ROWS and not self._pipeline.reader.patient
         return few and not self._world.delay and not rests
+
+    def read_locked(self, connect: Connect) -> None:
+        """One more round, of a few rows, each locked on the source meanwhile."""
+        few = 0 < len(self._pending) <= HOT_ROWS
+        if not few or not self._lock_tries or not may_lock(self._pipeline.reader):
+            return
+        self._lock_tries -= 1
+        keys = sorted({key for _, key in self._pending}, key=natural)
+        for batch in (keys[start : start + LOCK_KEYS] for start in range(0, len(keys), LOCK_KEYS)):
+            numbers = sorted({number for number, key in self._pending if key in batch} & set(self._world.standing()))
+            for (number, key), met in meet_locked(self._world, connect, self._pipeline.reader, batch, numbers).items():
+                if (number, key) in self._pending:
+                    self._take_met(number, key, met)
+
+    def _take_met(self, number: int, key: Key, met: Met) -> None:
+        judgement = judge([met.round_], self._pipeline.reader.events, None)
+        if judgement.verdict is Verdict.IDENTICAL:
+            self._count_equal(number, met.round_, judgement)
+            del self._pending[number, key]
+        elif judgement.verdict is Verdict.DRIFTED:
+            self._count(number, [met.round_])
+            del self._pending[number, key]
+            if len(self._tallies[number].differences) < self._most:
+                names = [part.column.name for part in self._source.key]
+                self._tallies[number].differences.append(self._difference(names, met.source, met.replica))
 
     def proved_at(self) -> float | None:
         """When all rows in doubt will be proved different if nothing moves; None if some have to be read again for that."""
@@ -181,8 +208,8 @@ class Settlement:
         """Fetch the values of rows that are proved different. One that changed meanwhile goes through it all again."""
         source, replica, patient = self._source, self._replicas[number], self._pipeline.reader.patient
         lanes = self._world.source.lane, self._world.replicas[number].lane
-        ours = lanes[0].submit(lambda db: _fetch(db, source, keys, piece), patient=patient)
-        theirs = lanes[1].submit(lambda db: _fetch(db, replica, keys, piece), patient=patient)
+        ours = lanes[0].submit(lambda db: fetch(db, source, sql.rows_of(source, keys, piece)), patient=patient)
+        theirs = lanes[1].submit(lambda db: fetch(db, replica, sql.rows_of(replica, keys, piece)), patient=patient)
         while wait((ours, theirs), timeout=_TICK).not_done:
             for lane in lanes if self._world.cancelled() else ():
                 lane.interrupt()
@@ -200,7 +227,7 @@ class Settlement:
             self._count(number, self._pending.pop((number, key)))
             self._tallies[number].differences.append(self._difference(names, left, right))
 
-    def _difference(self, names: Sequence[str], left: "_Fetched | None", right: "_Fetched | None") -> Difference:
+    def _difference(self, names: Sequence[str], left: Fetched | None, right: Fetched | None) -> Difference:
         columns, here, there = self._source.columns, left[1] if left else None, right[1] if right else None
         if not self._source.counted:
             return row_difference(names, columns, here, there)
@@ -239,6 +266,10 @@ class Unsettled(Protocol):
         """One more round. Raises SourceLost."""
         ...
 
+    def read_locked(self, connect: Connect) -> None:
+        """One more round of the rows that are left, under locks."""
+        ...
+
     def proved_at(self) -> float | None:
         """When all that is in doubt will be proved if nothing moves; None if some of it has to be read again for that."""
         ...
@@ -251,8 +282,10 @@ class Unsettled(Protocol):
 def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
     """Settle several tables together, so that they share the waiting. Raises SourceLost."""
     # A round lasts as long as the replica is behind, intended or not, and that many of them are needed to know.
-    enough = world.clock.monotonic() + world.settle_seconds
+    began = world.clock.monotonic()
+    enough = began + world.settle_seconds
     most = enough + (DRIFT_ROUNDS + 1) * (world.delay + world.reach_seconds)
+    lock_from = began + min(LOCK_AFTER, world.settle_seconds / 2)
     rounds = 0
 
     def over() -> bool:
@@ -273,6 +306,8 @@ def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
                 break
             settlement.read_again()
             settlement.judge()
+            if world.locks is not None and world.clock.monotonic() >= lock_from:
+                settlement.read_locked(world.locks)
         rounds += 1
     for settlement in settlements:
         settlement.give_up(Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS)
@@ -331,9 +366,3 @@ def _sharing(round_: Round, before: Round) -> Round:
     """The same round with the contents of the one before, which are alike: many thousand rows wait with five rounds each."""
     second = before.first if round_.second is not None and round_.second.same_as(before.first) else round_.second
     return replace(round_, first=before.first, replica=before.replica, second=second)
-
-
-def _fetch(db: Database, reading: TableReading, keys: Sequence[Key], piece: KeyRange) -> dict[Key, _Fetched]:
-    size = reading.name_size
-    rows = db.query(sql.rows_of(reading, keys, piece)).rows
-    return {sql.parse_key(row, size): (reading.content_of(row), sql.parse_shown(row, reading)) for row in rows}

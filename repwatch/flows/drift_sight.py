@@ -242,7 +242,7 @@ def at_one_position(source: Sight, replica: Sight) -> bool:
     """True if both snapshots lie at the very same exact position."""
     if not source.exact or not replica.exact:
         return False
-    return MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
+    return source.exact == replica.exact or MariadbPosition.parse(source.exact) == MariadbPosition.parse(replica.exact)
 
 
 def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) -> bool:

@@ -1,6 +1,7 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -14,6 +15,7 @@ from repwatch.flows.drift_run import Work, read_units
 from repwatch.flows.drift_settle import HOT_ROWS, Settlement, settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 
 NARROW: Final = 16  # a differing piece is cut into about that many
@@ -31,6 +33,7 @@ class TableCheck:
         self._everyone = frozenset(pipeline.reader.replicas)
         self._shape = shape
         self.rows = 0  # of the source, as scanned
+        self.since: datetime | None = None  # when the oldest piece of an earlier run that counts was read
         self._suspects: list[Unit] = []
         # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
@@ -59,13 +62,15 @@ class TableCheck:
             lower=compared.unit.piece.lower,
             upper=compared.unit.piece.upper,
             rows=signature.rows,
+            at=self._world.clock.now() - timedelta(seconds=self._world.clock.monotonic() - compared.first.started),
             proved=proved,
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
-    def go_on_from(self, kept: Sequence[PieceRecord]) -> Work | None:
-        """Count what of an earlier run holds on; what is left of the scan, None if nothing is."""
-        records = unbroken(kept, self._shape, self._everyone)
+    def go_on_from(self, kept: Sequence[PieceRecord], since: datetime) -> Work | None:
+        """Count what of an earlier run holds on, if it was read after `since`; what is left of the scan, None if nothing is."""
+        records = unbroken(kept, self._shape, self._everyone, since, self._world.clock.now())
+        self.since = min((record.at for record in records), default=None)
         for record in records:
             self.rows += record.rows
             for number, proof in record.proved.items():
@@ -111,6 +116,10 @@ class TableCheck:
         except TableFailed as failure:
             self._fail(failure.reason)
         self.settlement.read_again()
+
+    def read_locked(self, connect: Connect) -> None:
+        """One more round of the rows in doubt, under locks."""
+        self.settlement.read_locked(connect)
 
     def proved_at(self) -> float | None:
         """When all rows in doubt will be proved if nothing moves; None if something has to be read again for that."""

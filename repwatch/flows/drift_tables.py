@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -31,6 +32,7 @@ from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settle import settle
 from repwatch.flows.drift_sight import Reader
+from repwatch.flows.drift_stand import StandReader
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -47,7 +49,7 @@ _DEFINITION_READS: Final = 3  # of a table whose definition changes while it is 
 class TablesCheck:
     """Checks tables and collects a report of each for every replica."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a check is told, all of it by name
         self,
         world: CheckWorld,
         tables: Sequence[TableName],
@@ -55,12 +57,14 @@ class TablesCheck:
         most: int,
         progress: Callable[[Progress], None],
         journal: CheckJournal,
+        kept_since: datetime,
     ) -> None:
         self._world = world
         self._tables = tables
         self._most = most
         self._progress = progress
         self._journal = journal
+        self._kept_since = kept_since  # what the journal holds of before is too old to count
         self._started = world.clock.monotonic()
         self._rows = 0
         self._begun = 0  # tables whose scan was begun, but for the last one
@@ -122,7 +126,7 @@ class TablesCheck:
             for comparison, numbers in _grouped(comparable):
                 assert source is not None
                 opened = self._opened(source, comparison, numbers)
-                work = opened.check.go_on_from(self._journal.of_table(str(name)))
+                work = opened.check.go_on_from(self._journal.of_table(str(name)), self._kept_since)
                 self._rows += opened.check.rows
                 if work is None:
                     self._resolve(opened)
@@ -268,8 +272,10 @@ class TablesCheck:
             and all(self._world.replicas[number].tells_snapshots for number in numbers)
         )
         ours = _reading(source, comparison, where, portable=static)
+        stand = self._world.stand if all(is_transactional(table) for table in every) else None
+        reader = StandReader(self._world, stand, ours, readings) if stand else Reader(self._world, ours, readings, exact=exact)
         settling = partial(self._waits, source.name, Phase.SETTLING)
-        pipeline = Pipeline(self._world, Reader(self._world, ours, readings, exact=exact), settling)
+        pipeline = Pipeline(self._world, reader, settling)
         read = (comparison.columns, comparison.key, comparison.ordered_key)
         shape = shape_of(self._world.identities(tables), source, tables, read)
         check = TableCheck(pipeline, shape=shape, most=self._most)
@@ -285,7 +291,8 @@ class TablesCheck:
             if self._world.replicas[number].fallen is None and number not in whole:
                 self._add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
             else:
-                self._add(number, name, tally, causes_of(self._world, number, opened.pipeline, tally))
+                causes = causes_of(self._world, number, opened.pipeline, tally)
+                self._add(number, name, tally, causes, opened.check.since)
 
     def _leave(self, reason: Reason) -> None:
         """Undecided is what has no report yet."""
@@ -306,10 +313,13 @@ class TablesCheck:
             rows=0,
             rows_proved=0,
             difference_count=1,
+            there=self._there(number, name),
             differences=(TableMissing() if on_source else TableExtra(),),
         )
 
-    def _add(self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = ()) -> None:
+    def _add(
+        self, number: int, name: TableName, tally: Tally, causes: tuple[Guess, ...] = (), since: datetime | None = None
+    ) -> None:
         schema = self._schema.get((number, name), ())
         verdict = table_verdict(
             difference_count=tally.difference_count, schema=schema, reason=tally.reason, strict=self._world.strict
@@ -324,9 +334,15 @@ class TablesCheck:
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
+            there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,
+            since=since,
         )
+
+    def _there(self, number: int, name: TableName) -> str | None:
+        place = self._world.replicas[number].places.of(name)
+        return None if place == name else str(place)
 
     def _proof(self, proofs: set[Proof]) -> Proof:
         return Proof.STATIC if self._world.static else weakest(proofs)
@@ -350,7 +366,12 @@ class _Closing:
 
 
 def weakest(proofs: set[Proof]) -> Proof:
-    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading."""
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
     return Proof.SNAPSHOT if proofs == {Proof.SNAPSHOT} else Proof.REREAD
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from repwatch.drift.filters import Filtering, Reach, reach
 from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
+from repwatch.drift.rewrites import Places, touched
 from repwatch.drift.selection import matches_any
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
@@ -16,6 +17,7 @@ from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
@@ -95,8 +97,9 @@ class ReplicaSide:
     version: ServerVersion | None = None
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
-    tables: dict[TableName, Table] = field(default_factory=dict)
+    tables: dict[TableName, Table] = field(default_factory=dict)  # by their names on the source
     filtering: Filtering = field(default_factory=Filtering)
+    places: Places = field(default_factory=Places)  # of tables that lie under another name there
     channels: int = 1  # from different sources
     delay: float = 0.0  # seconds by which it is meant to be behind
     fallen: Reason | None = None
@@ -110,6 +113,28 @@ class ReplicaSide:
     def address(self) -> str:
         """`host:port`, or the path of its socket."""
         return str(self.target.server.endpoint.address)
+
+
+class OnePosition(Protocol):
+    """What brings all servers of a check to one exact position (`flows/drift_stand.py`)."""
+
+    @property
+    def position(self) -> str | None:
+        """What all lanes show; None if they show the present."""
+        ...
+
+    @property
+    def tired(self) -> bool:
+        """True once it should be given up."""
+        ...
+
+    def take(self) -> None:
+        """Bring them there. Raises SourceLost."""
+        ...
+
+    def drop(self) -> None:
+        """Let them show the present again."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -126,6 +151,8 @@ class CheckWorld:
     condition: Condition | None = None
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
+    locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
+    stand: OnePosition | None = None  # an exact check
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     def is_foreign(self, number: int) -> bool:
@@ -159,11 +186,13 @@ class CheckWorld:
     def reach(self, number: int, name: TableName) -> Reach:
         """Whether a table is replicated to a replica; the replica's own tables are not."""
         replica, source = self.replicas[number], self.source
-        if matches_any(name, replica.target.server.local_tables):
+        if matches_any(replica.places.of(name), replica.target.server.local_tables):
             return Reach.FILTERED
-        there = reach(name, replica.filtering, source.events)
+        there = Reach.UNCLEAR if name in replica.places.unclear else reach(name, replica.filtering, source.events)
         if there is not Reach.REPLICATED or not source.applies:
             return there
+        if any(touched(name.schema, way.channels, fold=way.fold) for way in (replica.filtering, source.filtering)):
+            return Reach.UNCLEAR
         # What a trusted replica does not get itself cannot be compared with it.
         own = matches_any(name, source.local_tables) or reach(name, source.filtering, source.events) is not Reach.REPLICATED
         return Reach.UNCLEAR if own else Reach.REPLICATED

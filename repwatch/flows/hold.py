@@ -71,7 +71,7 @@ def look(db: Database, channel: str) -> Held:
     if state.held:
         raise Refused(
             f"the applier of {db.server} is already held by a repair, a reseed or a check",
-            hint="if none runs, finish or cancel the one that was interrupted: `repwatch reseed --resume`, `repwatch repair`",
+            hint="if none runs, finish what was interrupted: `repwatch reseed --resume`, `repwatch repair`, `repwatch drift`",
         )
     return Held(delay=state.delay, receiver=state.receiver_running, applier=state.applier_running)
 
@@ -104,7 +104,7 @@ def run_until(db: Database, channel: str, position: str, clock: Clock, seconds: 
     Returns at once where the replica is there. An intended delay does not count meanwhile. Raises AlreadyPast, ApplierFailed,
     PositionNotReached after `seconds`, and OutcomeUnknown where the connection is lost: then `hold` again and start afresh.
     """
-    if _arrived(db, position):
+    if arrived(db, position):
         return
     receiver = channel_state(db, channel).receiver_running
     try:
@@ -115,12 +115,12 @@ def run_until(db: Database, channel: str, position: str, clock: Clock, seconds: 
         _wait(db, channel, position, clock, clock.monotonic() + seconds)
     finally:
         hold(db, channel, Held(delay=0, receiver=receiver, applier=False))
-    if not _arrived(db, position):
+    if not arrived(db, position):
         raise PositionNotReached(f"is not at {position}, although it was reported there", server=db.server)
 
 
 def _wait(db: Database, channel: str, position: str, clock: Clock, deadline: float) -> None:
-    while not _arrived(db, position):
+    while not arrived(db, position):
         state = channel_state(db, channel)
         if state.applier_errno:
             raise ApplierFailed(state.applier_error, server=db.server, errno=state.applier_errno)
@@ -140,7 +140,7 @@ def _stop_and_delay(db: Database, channel: str, seconds: int) -> None:
     db.execute(sql.set_delay(db.version, channel, seconds))
 
 
-def _arrived(db: Database, position: str) -> bool:
+def arrived(db: Database, position: str) -> bool:
     """True at the position, false before it. Raises AlreadyPast."""
     here = db.scalar(sql.executed(db.version)) or ""
     beyond = _beyond(here, position, mariadb=db.version.is_mariadb)

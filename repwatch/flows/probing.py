@@ -1,9 +1,10 @@
 """Looks at all servers at once. A slow one delays no other: its answer counts for the round in which it arrives."""
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
@@ -17,6 +18,14 @@ BUDGET = 6.0  # seconds after which a look that has not come back counts as one 
 class _InFlight:
     server: ServerSpec
     started: float
+
+
+class Rounds(Protocol):
+    """Where looks come from."""
+
+    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+        """What has arrived, by label."""
+        ...
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, ServerError
 from repwatch.flows import reseed_attach
-from repwatch.flows.hold import ApplierFailed, channel_states
+from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, channel_states, hold, run_until
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_prove import prove, what_is_wrong
@@ -20,7 +20,9 @@ from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
+from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
+from repwatch.reseed.method import Method
 from repwatch.reseed.plan import make_plan
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
@@ -30,6 +32,7 @@ from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.rowcopy import loader_setup
 
 _PATIENT = Timeouts(connect=10.0, read=3600.0)  # dropping a large schema, stopping an applier in a large transaction
+_RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
 _PROOF = "proved"
 
 
@@ -141,7 +144,14 @@ class _Run:
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
         self._done: list[str] = []
-        self._marker = facts.target.marker or self._new_marker()
+        self._choice: Choice = choose(facts)
+        self._marker = self._agreed(facts.target.marker or self._new_marker())
+
+    def _agreed(self, marker: Marker) -> Marker:
+        """With the method of this run: what another one had done is not gone on from."""
+        if (marker.method, marker.tables) == (self._choice.method, self._choice.tables):
+            return marker
+        return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables)
 
     def _new_marker(self) -> Marker:
         """The settings as they are, or, if a run was killed between changing the first one and marking, as they were."""
@@ -160,6 +170,8 @@ class _Run:
             read_only=target.read_only,
             super_read_only=target.super_read_only,
             trust_creators=target.trust_creators,
+            method=self._choice.method,
+            tables=self._choice.tables,
         )
         entries = self._tools.journal.entries()
         if entries and entries[-1]["event"] == "settings":
@@ -175,9 +187,8 @@ class _Run:
             outcome, verdict, text = Outcome.DONE, Verdict.IDENTICAL.value, ""
         except NeedsPerson as trouble:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
-        except ApplierFailed as error:
-            outcome, verdict = Outcome.NEEDS_PERSON, ""
-            text = f"replication stopped again after the copy: {error}"
+        except (ApplierFailed, AlreadyPast, PositionNotReached) as error:
+            outcome, verdict, text = self._stopped(error)
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
             text = f"{error}; run it again with --resume"
@@ -190,6 +201,15 @@ class _Run:
             text="; ".join(filter(None, (text, *self._notes))),
         )
 
+    def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
+        if self._marker.stage.rank >= Stage.LOADING.rank:
+            return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
+        try:
+            _put_back(self._target, self._marker)
+        except RepwatchError as trouble:
+            return Outcome.FAILED, "", f"{error}; and the replica could not be let go ({trouble}): `repwatch reseed --cancel`"
+        return Outcome.FAILED, "", f"the replica could not run up to the snapshot, and nothing was changed: {error}"
+
     def _record(self, event: str, **more: str) -> None:
         at = self._tools.clock.now().isoformat()
         self._tools.journal.append({"at": at, "run": self._marker.run, "event": event, **more})
@@ -201,8 +221,7 @@ class _Run:
             (Stage.MARKED, self._mark),
             (Stage.QUIET, self._quieten),
             (Stage.LOADED, self._load),
-            (Stage.POSITIONED, self._position),
-            (Stage.ATTACHED, self._attach),
+            *(() if self._in_place else ((Stage.POSITIONED, self._position), (Stage.ATTACHED, self._attach))),
             (Stage.RELEASED, self._release),
             (Stage.CAUGHT_UP, self._catch_up),
         )
@@ -211,6 +230,11 @@ class _Run:
                 self._step(reached.value, step)
                 self._advance(reached)
         self._step(_PROOF, self._prove)
+
+    @property
+    def _in_place(self) -> bool:
+        """The replica stays where it is in its history, and only some tables are written."""
+        return self._choice.method is Method.TABLE
 
     def _where_it_stands(self) -> Stage | None:
         if self._facts.target.marker is None:
@@ -244,13 +268,23 @@ class _Run:
         self._target.execute(sql.set_read_only(on=True))
 
     def _quieten(self) -> None:
-        if _held(self._target, self._channel) is not None:
+        if self._in_place:
+            before = Held(delay=self._marker.delay, receiver=self._marker.receiver, applier=self._marker.applier)
+            hold(self._target, self._channel, before)
+        elif _held(self._target, self._channel) is not None:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
 
-    def _load(self) -> None:
+    def _begin_at(self, position: str) -> None:
+        """The snapshot stands; from here on data is replaced."""
+        if self._in_place:
+            run_until(self._target, self._channel, position, self._tools.clock, _RUN_SECONDS)
+            self._marker = replace(self._marker, before=self._executed())
         self._advance(Stage.LOADING)
+        self._target.execute(sql.set_trust_creators(on=True))
+
+    def _load(self) -> None:
         job = Load(
             source=self._request.source.writer,
             writer=self._target,
@@ -258,8 +292,10 @@ class _Run:
             clock=self._tools.clock,
             progress=self._tools.progress,
             keep=self._facts.owns_schema,
+            method=self._choice.method,
+            tables=frozenset(self._choice.tables),
+            begin=self._begin_at,
         )
-        self._target.execute(sql.set_trust_creators(on=True))
         try:
             loaded = load(job)
         finally:
@@ -268,6 +304,7 @@ class _Run:
         if self._executed() != self._marker.before:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
+        self._record("written", rows=str(loaded.rows), position=loaded.position)
         self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
     def _position(self) -> None:
@@ -290,7 +327,7 @@ class _Run:
             reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:
-        report = prove(self._request.source, self._request.replica, self._tools.connect, self._tools.clock, self._tools.progress)
+        report = prove(self._request, self._choice.tables, self._tools.connect, self._tools.clock, self._tools.progress)
         if report.verdict is not Verdict.IDENTICAL:
             text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"
             raise NeedsPerson(text, report.verdict.value)

@@ -1,5 +1,6 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from repwatch.errors import RepwatchError, StatementRefused
@@ -7,14 +8,16 @@ from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.gtid import reached
+from repwatch.model.gtid import GtidSet, reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.reseed.facts import Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
+from repwatch.reseed.method import Method
 from repwatch.sql import definitions, grants, inspect, replication
 from repwatch.sql import reseed as sql
+from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.privileges import operator_needs
 from repwatch.sql.replication import SourceLogin
 
@@ -34,6 +37,8 @@ class ReseedRequest:
     others: tuple[ServerSpec, ...] = ()
     login: SourceLogin | None = None
     overwrite_standalone: str = ""
+    method: Method | None = None  # None: what costs least
+    tables: tuple[TableName, ...] = ()
 
 
 def survey(request: ReseedRequest, connect: Connect) -> Facts:
@@ -41,13 +46,18 @@ def survey(request: ReseedRequest, connect: Connect) -> Facts:
     with connect(request.source.writer, _PATIENT) as source, connect(request.replica.server.writer, _PATIENT) as target:
         source_facts = _source(source)
         target_server = _server(target)
+        target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
+        # Read after the target's history, so that it has all of it but what the target wrote itself.
+        known = source.scalar(replication.written(source.version)) or ""
         return Facts(
             source=source_facts,
-            target=_target(target, target_server, _replicas_of(request, target_server, connect)),
+            target=replace(target_facts, errant=_own_transactions(source, target, target_facts.executed, known)),
             channel=request.replica.channel,
             login=request.login is not None,
             overwrite_standalone=request.overwrite_standalone,
             local_tables=request.replica.server.local_tables,
+            asked=request.method,
+            only=request.tables,
             fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         )
 
@@ -75,19 +85,30 @@ def _source(db: Database) -> SourceFacts:
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
     server = _server(db)
-    tables = tuple(
+    # Without the privileges the definitions cannot be read; that they are missing is then the answer.
+    items = () if server.missing_grants else read_definitions(db)
+    pairs = tuple(
+        (TableName(row["s"] or "", row["n"] or ""), TableName(row["rs"] or "", row["rn"] or ""))
+        for row in db.texts(definitions.LIST_FOREIGN_KEYS)
+    )
+    return SourceFacts(server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs)
+
+
+def _tables(db: Database, items: Sequence[Definition]) -> tuple[TableFacts, ...]:
+    known = {TableName(item.schema, item.name): item for item in items if item.kind is Kind.TABLE}
+    rows = ((TableName(row["s"] or "", row["n"] or ""), row) for row in db.texts(definitions.LIST_TABLES))
+    return tuple(
         TableFacts(
-            name=TableName(row["s"] or "", row["n"] or ""),
+            name=name,
             kind=row["t"] or "",
             engine=row["e"] or "",
             rows=int(row["r"] or 0),
             data_bytes=int(row["d"] or 0),
+            definition=definitions.without_counters(known[name].statement) if name in known else "",
         )
-        for row in db.texts(definitions.LIST_TABLES)
+        for name, row in rows
+        if name.schema != sql.MARKER_SCHEMA
     )
-    # Without the privileges the definitions cannot be read; that they are missing is then the answer.
-    known = "" if server.missing_grants else fingerprint(read_definitions(db))
-    return SourceFacts(server=server, tables=tables, fingerprint=known)
 
 
 def _server(db: Database) -> ServerFacts:
@@ -144,6 +165,9 @@ def _prepared(db: Database) -> tuple[str, ...]:
 def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> TargetFacts:
     processes = db.texts(sql.PROCESSES)
     marker = read_marker(db)
+    for statement in definitions.reader_setup(db.version):
+        db.execute(statement)
+    tables = () if server.missing_grants else _tables(db, read_definitions(db))
     return TargetFacts(
         server=_without_marker(server),
         read_only=db.scalar(sql.READ_ONLY) == "1",
@@ -154,7 +178,18 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),
         marker=marker,
         executed=db.scalar(replication.executed(db.version)) or "",
+        tables=tables,
     )
+
+
+def _own_transactions(source: Database, target: Database, executed: str, known: str) -> str:
+    """What the target has and the source has not, "" where that is nothing; told on MySQL only.
+
+    A MariaDB replica's position names what it replicated; what it wrote itself stands in its binary log alone.
+    """
+    if source.version.is_mariadb or target.version.is_mariadb:
+        return ""
+    return str(GtidSet.parse(executed).difference(GtidSet.parse(known)))
 
 
 def _without_marker(server: ServerFacts) -> ServerFacts:

@@ -6,11 +6,13 @@ Results are recorded; a drifted replica is a finding until a check clears it, an
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, overdue
+from repwatch.drift.overview import DriftRun, RunningCheck, RunOutcome, RunSummary
+from repwatch.drift.progress import Progress
+from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, kept_for, overdue, with_last_proved
 from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
 from repwatch.errors import RepwatchError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -21,17 +23,38 @@ from repwatch.ports.store import Standing
 log = logging.getLogger("repwatch.drift")
 
 BATCH: Final = 50  # tables proved in one go; then it is seen again what is most urgent
+STOPPED_SECONDS: Final = 3600.0  # for so long nothing is proved after somebody has stopped a check
 _SHOWN = 5
 
-Check = Callable[[Sequence[str], Callable[[], bool]], DriftReport]
-Render = Callable[[DriftReport], str]
+
+class Ended(NamedTuple):
+    """A check that came to a report. `by_person`: because somebody said so."""
+
+    report: DriftReport
+    by_person: bool
+
+
+class Check(Protocol):
+    """Checks tables (none: all); goes on from where an earlier check was interrupted. Raises RepwatchError."""
+
+    def __call__(self, tables: Sequence[str], *, cancelled: Callable[[], bool], progress: Callable[[Progress], None]) -> Ended:
+        """`cancelled` is asked often."""
+        ...
 
 
 class DriftLedger(Standing, Protocol):
     """Where results of checks go."""
 
-    def record_drift_run(self, cluster: str, started: datetime, finished: datetime, outcome: str, body: str) -> None:
-        """Keep one result."""
+    def begin_drift_run(self, cluster: str, started: datetime, summary: RunSummary) -> int:
+        """Note a check that begins; its number. One that the cluster had running was interrupted."""
+        ...
+
+    def end_drift_run(self, number: int, finished: datetime, outcome: RunOutcome, summary: RunSummary) -> None:
+        """Note what became of it."""
+        ...
+
+    def drift_runs(self, cluster: str) -> tuple[DriftRun, ...]:
+        """Those that are kept, the newest first."""
         ...
 
     def proofs(self, cluster: str) -> tuple[TableProof, ...]:
@@ -45,16 +68,19 @@ class DriftLedger(Standing, Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class DriftRunner:
-    """Checks one cluster when told. `check` takes the tables (none: all) and the question whether it should end early."""
+    """Checks one cluster when told. `keep` is handed each report with the number of its check."""
 
     cluster: ClusterSpec
     check: Check
     list_tables: Callable[[], tuple[str, ...]]
-    render: Render
+    keep: Callable[[int, DriftReport], None]
     ledger: DriftLedger
     clock: Clock
+    now: RunningCheck | None = None  # the check that runs
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
+    _rests_until: float = 0.0  # monotonic
+    _took_up: bool = False
 
     @property
     def running(self) -> bool:
@@ -62,7 +88,7 @@ class DriftRunner:
         return self._one.locked()
 
     def cancel(self) -> None:
-        """Let a check that runs end as soon as it can."""
+        """Let a check that runs end as soon as it can: the service ends, and its next start goes on."""
         self._cancelled.set()
 
     def run(self) -> None:
@@ -71,6 +97,11 @@ class DriftRunner:
             if self._is_open():
                 self._run(())
 
+    def take_up(self) -> None:
+        """Go on with the check of everything that an end of the service has interrupted. Raises StoreError."""
+        with self._one:
+            self._take_up()
+
     def prove(self) -> None:
         """Check what has to be proved next, while the window is open. Nothing while another check runs. Raises StoreError."""
         within = self.cluster.drift.prove_within
@@ -78,14 +109,33 @@ class DriftRunner:
             return
         begun = self.clock.now()
         try:
-            while self._is_open() and not self._cancelled.is_set() and self._prove_some(within, begun):
+            self._take_up()
+            while self._may_prove() and self._prove_some(within, begun):
                 pass
         finally:
             self._one.release()
 
+    def proofs(self) -> tuple[TableProof, ...]:
+        """What was proved when, on the servers that there are. Raises StoreError."""
+        servers = {str(server.endpoint.address) for server in self.cluster.servers}
+        return tuple(proof for proof in self.ledger.proofs(self.cluster.name) if proof.server in servers)
+
+    def _may_prove(self) -> bool:
+        rests = self.clock.monotonic() < self._rests_until
+        return self._is_open() and not rests and not self._cancelled.is_set()
+
+    def _take_up(self) -> None:
+        if self._took_up or not self._is_open():
+            return
+        self._took_up = True
+        last = next(iter(self.ledger.drift_runs(self.cluster.name)), None)
+        oldest = self.clock.now() - kept_for(self.cluster.drift.prove_within)
+        if last is not None and last.outcome is RunOutcome.RUNNING and last.summary.whole and last.started > oldest:
+            self._run(())
+
     def _prove_some(self, within: timedelta, begun: datetime) -> bool:
         """True if there may be more to do."""
-        proofs = self.ledger.proofs(self.cluster.name)
+        proofs = self.proofs()
         try:
             wanted = due_tables(self.list_tables(), proofs, self.clock.now(), within)
         except RepwatchError as error:
@@ -106,26 +156,49 @@ class DriftRunner:
 
     def _run(self, tables: Sequence[str]) -> bool:
         """True if the check came to a report."""
-        started = self.clock.now()
-        log.info("drift.started cluster=%s tables=%s", self.cluster.name, len(tables) or "all")
+        planned = RunSummary(whole=not tables, tables=len(tables))
+        self.now = RunningCheck(started=self.clock.now(), tables=len(tables))
         try:
-            report = self.check(tables, self._ends)
-        except RepwatchError as error:
-            log.warning("drift.failed cluster=%s: %s", self.cluster.name, error)
-            self.ledger.record_drift_run(self.cluster.name, started, self.clock.now(), "failed", "")
-            return False
-        log.info("drift.finished cluster=%s verdict=%s", self.cluster.name, report.verdict)
-        self.ledger.record_drift_run(self.cluster.name, started, self.clock.now(), report.verdict, self.render(report))
+            number = self.ledger.begin_drift_run(self.cluster.name, self.now.started, planned)
+            log.info("drift.started cluster=%s number=%d tables=%s", self.cluster.name, number, len(tables) or "all")
+            try:
+                ended = self.check(tables, cancelled=self._ends, progress=self._note)
+            except RepwatchError as error:
+                log.warning("drift.failed cluster=%s number=%d: %s", self.cluster.name, number, error)
+                self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.FAILED, planned)
+                return False
+            log.info("drift.finished cluster=%s number=%d verdict=%s", self.cluster.name, number, ended.report.verdict)
+            self._record(number, ended, whole=not tables)
+            return True
+        finally:
+            self.now = None  # not before all is recorded: who looks then finds it
+
+    def _note(self, progress: Progress) -> None:
+        if self.now is not None:
+            self.now = replace(self.now, progress=progress)
+
+    def _record(self, number: int, ended: Ended, *, whole: bool) -> None:
         before = self.ledger.proofs(self.cluster.name)
+        report = with_last_proved(ended.report, before)
         found = after_check(before, report)
         known = {proof.table for proof in (*before, *found)}
-        gone = set() if tables else {proof.table for proof in before} - {proof.table for proof in found}
+        # Where a replica could not be asked for its tables at all, nobody knows which are no more.
+        told = all(replica.tables or replica.not_replicated for replica in report.replicas)
+        gone = {proof.table for proof in before} - {proof.table for proof in found} if whole and told else set()
         self.ledger.record_proofs(self.cluster.name, found, known - gone)
-        proofs = self.ledger.proofs(self.cluster.name)
+        self._judge_all(report)
+        if ended.by_person:
+            self._rests_until = self.clock.monotonic() + STOPPED_SECONDS
+        if not self._cancelled.is_set():  # else it stays open, for the next start of the service to go on with
+            summary = RunSummary.of(report, whole=whole)
+            self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.of(report.verdict), summary)
+            self.keep(number, report)
+
+    def _judge_all(self, report: DriftReport) -> None:
+        proofs = self.proofs()
         for replica in report.replicas:
             mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
             self._judge(replica, mine, report.finished)
-        return True
 
     def _judge(self, replica: ReplicaReport, proofs: Sequence[TableProof], at: datetime) -> None:
         """Drift stands until every table that showed it was proved identical."""
@@ -136,7 +209,7 @@ class DriftRunner:
             self.ledger.clear_standing(subject)
 
     def _tell_overdue(self, within: timedelta) -> None:
-        proofs, now = self.ledger.proofs(self.cluster.name), self.clock.now()
+        proofs, now = self.proofs(), self.clock.now()
         for server, channel in sorted({(proof.server, proof.channel) for proof in proofs}):
             mine = [proof for proof in proofs if (proof.server, proof.channel) == (server, channel)]
             subject = Subject(self.cluster.name, server, channel, FindingCode.PROOF_OVERDUE)

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from repwatch.flows.book import Book, living
-from repwatch.flows.probing import BUDGET, Probing
+from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.health.causes import causes
-from repwatch.health.incident import GOOD_POLLS_TO_CLOSE, Change, Incident, Look, LookKind, step
+from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
-from repwatch.health.notice import Audience, post
+from repwatch.health.maintenance import maintenance
+from repwatch.health.movement import Progress
+from repwatch.health.notice import Audience, hush, post
+from repwatch.health.progress import remember
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, Subject
@@ -36,7 +39,7 @@ class Watcher:
 
     cluster: ClusterSpec
     diagnose: Diagnose
-    probing: Probing
+    probing: Rounds
     book: Book
     audience: Audience
     clock: Clock
@@ -44,6 +47,7 @@ class Watcher:
     source: str | None = None  # label of the source in force, None while `auto` is not settled
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
+    _progress: Progress = field(default_factory=Progress)
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -57,11 +61,15 @@ class Watcher:
         results = self._ask(servers)
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         self.source = world.source
+        self._progress = remember(replace(world, progress=self._progress))
+        world = replace(world, progress=self._progress)
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        entry = advance(incidents, findings, look, self.audience, causes(world, findings))
+        planned = maintenance(self.cluster.name, self.cluster.maintenance, world.now)
+        audience = replace(self.audience, silences=(*self.book.silences, *planned))
+        entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
         report(entry)
@@ -86,7 +94,7 @@ class Watcher:
             gone = {incident.subject.server for incident in incidents} - configured - {""}
             asked |= gone | {""}
             observed |= gone | ({""} if observed >= configured else set())
-        return Look(at=world.now, kind=kind, asked=frozenset(asked), observed=frozenset(observed))
+        return Look(at=world.now, kind=kind, asked=frozenset(asked), observed=frozenset(observed), ended=self.book.ended)
 
     def _doubtful(self, changes: Iterable[Change]) -> tuple[ServerSpec, ...]:
         new = {
@@ -112,7 +120,9 @@ class SelfWatcher:
         incidents, standing = self.book.read()
         receivers = {receiver.id for receiver in self.audience.receivers}
         self.findings = tuple(finding for finding in standing if finding.subject.channel in receivers)
-        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}))
+        look = Look(
+            at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}), ended=self.book.ended
+        )
         entry = advance(incidents, self.findings, look, self.audience, {})
         self.incidents = living(incidents, entry.changes)
         if entry.changes or self.book.problem:  # what could not be written waits for the next record
@@ -124,16 +134,15 @@ class SelfWatcher:
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:
     """End every incident of a cluster that is no longer configured, and tell those who know of it."""
-    for _ in range(GOOD_POLLS_TO_CLOSE):
-        incidents, _standing = book.read()
-        servers = frozenset(incident.subject.server for incident in incidents)
-        look = Look(at=clock.now(), kind=LookKind.POLL, asked=servers, observed=servers)
-        entry = advance(incidents, (), look, audience, {})
-        book.record(entry)
-        report(entry)
+    incidents, _standing = book.read()
+    servers = frozenset(incident.subject.server for incident in incidents)
+    look = Look(at=clock.now(), kind=LookKind.LAST, asked=servers, observed=servers)
+    entry = advance(incidents, (), look, audience, {})
+    book.record(entry)
+    report(entry)
 
 
-def look_once(cluster: ClusterSpec, diagnose: Diagnose, probing: Probing, clock: Clock) -> tuple[World, tuple[Finding, ...]]:
+def look_once(cluster: ClusterSpec, diagnose: Diagnose, probing: Rounds, clock: Clock) -> tuple[World, tuple[Finding, ...]]:
     """One look at a cluster without a store: what was seen, and what is wrong with it."""
     labels = {server.label for server in cluster.servers}
     results = probing.round(cluster.servers, wait_for=labels, seconds=BUDGET)
@@ -155,8 +164,9 @@ def advance(
     present = [change.after for change in stepped if change.after is not None]
     changes: list[Change] = []
     entry = Entry()
-    for before, after in ((change.before, change.after) for change in stepped):
-        told = after
+    for change in stepped:
+        before = change.before
+        after = told = change.after and hush(change.after, audience, look.at)
         if after is not None:
             symptoms = [incident for incident in present if incident.cause == after.subject.key]
             told, postings = post(after, audience, symptoms, look.at)

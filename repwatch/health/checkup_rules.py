@@ -9,7 +9,7 @@ from repwatch.health.upstream import agreed_source, leads_to, wanted_source
 from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.sql.grants import covered_by_schemas, held, missing, statement
-from repwatch.sql.privileges import Grant, operator_needs, replication_needs, watch_needs
+from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, watch_needs
 from repwatch.sql.replication import follow_by_gtid
 
 
@@ -91,18 +91,29 @@ def privileges(context: _Context) -> Iterator[Remark]:
     yield from _privileges(Topic.PRIVILEGES, "watching and drift checks", look.login, watch_needs(look.version), look)
 
 
+def locking(context: _Context) -> Iterator[Remark]:
+    """Whether `drift --lock-hot` may lock rows of a source; only old servers want more for it than SELECT."""
+    look = context.look
+    lacking = missing(lock_hot_needs(look.version), held(look.login.grants, look.version)) if context.is_source else ()
+    for grant in lacking:
+        told = f"{look.login.user} may not lock rows, which `drift --lock-hot` would"
+        yield _note(Topic.PRIVILEGES, told, statement(grant, look.login.user))
+
+
 def operator(context: _Context) -> Iterator[Remark]:
-    """Whether the account of repair and reseed may do its work."""
+    """Whether the account of repair, reseed and `drift --proof exact` may do its work."""
     look = context.look
     match look.operator:
         case None:
             if context.spec.name is not None:  # a URL has no place for a second account
-                told = "no operator account: repair and reseed use the watching account"
+                told = "no operator account: repair, reseed and exact checks use the watching account"
                 yield _note(Topic.OPERATOR, told, "set operator = { user = …, password = … }")
         case Failed():
             yield _problem(Topic.OPERATOR, f"the operator account: {look.operator.text}", look.operator.hint)
         case Login():
-            yield from _privileges(Topic.OPERATOR, "repair and reseed", look.operator, operator_needs(look.version), look)
+            yield from _privileges(
+                Topic.OPERATOR, "repair, reseed and exact checks", look.operator, operator_needs(look.version), look
+            )
 
 
 def replication_account(context: _Context) -> Iterator[Remark]:
@@ -291,6 +302,7 @@ RULES = (
     connection,
     tls,
     privileges,
+    locking,
     operator,
     replication_account,
     same_server,

@@ -26,10 +26,12 @@ def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Ma
 def _statements(version: ServerVersion, channel: str) -> dict[str, str]:
     start, stop = replication.start_channel(version, channel), replication.stop_channel(version, channel)
     forget = replication.follow_by_gtid if version.is_mariadb else replication.forget_relay_logs
+    receiver = replication.start_receiver(version, channel)
     return {
+        "restart_receiver": f"`{replication.stop_receiver(version, channel)}; {receiver}`",
         "start": f"`{start}`",
         "start_applier": f"`{replication.start_applier(version, channel)}`",
-        "start_receiver": f"`{replication.start_receiver(version, channel)}`",
+        "start_receiver": f"`{receiver}`",
         "refetch": f"`{stop}; {forget(version, channel)}; {start}`",
         "change_login": f"`{stop}; {replication.change_channel(version, channel, _LOGIN)}; {start}`",
     }

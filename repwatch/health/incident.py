@@ -1,6 +1,6 @@
 """An incident is a finding over time. It is keyed by its subject, never by text or position, so that it outlives both.
 
-    (absent) ── seen ──► PENDING ── confirmed ──► OPEN ── two good polls ──► RESOLVED
+    (absent) ── seen ──► PENDING ── confirmed ──► OPEN ── two good polls, and its hold ──► RESOLVED
                             └── a look without it ──► (dropped: it was never told to anyone)
 
 Invariants: an incident is never resolved by a look that did not see its server (unknown is not healthy); a condition that
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from repwatch.health.errors_catalogue import ErrorClass
+from repwatch.health.flaps import Ended, flaps_of, hold
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 LOOKS_TO_CONFIRM = 2  # a stopped thread or an error: a poll and the quick second look after it
@@ -30,6 +31,7 @@ BLIND = {
     FindingCode.SERVER_UNREACHABLE: 1,
     FindingCode.LOGIN_REFUSED: 2,
     FindingCode.PRIVILEGE_MISSING: 2,
+    FindingCode.DISK_FULL: 2,
 }
 
 
@@ -42,10 +44,14 @@ class Phase(StrEnum):
 
 
 class LookKind(StrEnum):
-    """A poll is one of the regular looks; a confirming look follows within a second where something new was seen."""
+    """A poll is one of the regular looks; a confirming look follows within a second where something new was seen.
+
+    After the last one nobody looks any more: the cluster is no longer configured.
+    """
 
     POLL = "poll"
     CONFIRM = "confirm"
+    LAST = "last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,7 @@ class Look:
     kind: LookKind
     asked: frozenset[str]
     observed: frozenset[str]
+    ended: Mapping[Subject, Ended] = field(default_factory=dict)  # how each subject's last incident of the hour before ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +76,20 @@ class Incident:
     looks: int = 1
     polls: int = 0
     good_polls: int = 0
+    good_since: datetime | None = None  # the first of them
+    flaps: int = 0  # how often in a row it has come back within an hour
     cause: str = ""  # key of the incident that explains this one; its notices are withheld meanwhile
     cause_gone: datetime | None = None  # since when that one is over
     told: tuple[str, ...] = ()  # the fingerprints that were sent, so that each is sent once
     told_to: tuple[str, ...] = ()  # ids of the receivers that know of it
+    told_at: Mapping[str, datetime] = field(default_factory=dict)  # receiver's id -> its last notice
+    unanswered: datetime | None = None  # since when somebody should answer: critical, told to be so, acknowledged by nobody
     notices: int = 0  # how many were made; numbers the next one
     acknowledged: bool = False
+    acknowledged_by: str = ""
+    acknowledgement_told: bool = False
+    silenced_until: datetime | None = None  # by the silence that covers it now
+    silenced_by: str = ""  # who and why
     resolved: datetime | None = None
     revision: int = 0  # raised by each recorded change: the store compares and sets
 
@@ -82,6 +97,11 @@ class Incident:
     def subject(self) -> Subject:
         """What it is about."""
         return self.finding.subject
+
+    @property
+    def is_calm(self) -> bool:
+        """True if the condition is gone; the incident may be held open all the same, in case it comes back."""
+        return self.good_polls >= GOOD_POLLS_TO_CLOSE
 
     @property
     def fingerprint(self) -> str:
@@ -129,7 +149,11 @@ def step(
 
 def _begin(finding: Finding, look: Look) -> Incident:
     return Incident(
-        id=occurrence_id(finding.subject, look.at), finding=finding, since=look.at, polls=int(look.kind is LookKind.POLL)
+        id=occurrence_id(finding.subject, look.at),
+        finding=finding,
+        since=look.at,
+        polls=int(look.kind is LookKind.POLL),
+        flaps=flaps_of(look.ended.get(finding.subject), look.at),
     )
 
 
@@ -144,15 +168,21 @@ def _advance(incident: Incident, sight: _Sight) -> Incident | None:
         return None
     if sight.look.kind is LookKind.CONFIRM:
         return incident
-    good = incident.good_polls + 1
-    if good < GOOD_POLLS_TO_CLOSE:
-        return replace(incident, good_polls=good)
-    return replace(incident, good_polls=good, phase=Phase.RESOLVED, resolved=sight.look.at)
+    now = sight.look.at
+    gone = replace(
+        incident,
+        good_polls=min(incident.good_polls + 1, GOOD_POLLS_TO_CLOSE),
+        good_since=min(incident.good_since or now, now),  # the clock may have been set back since
+    )
+    calm = gone.is_calm and now - (gone.good_since or now) >= hold(gone.flaps)
+    if calm or sight.look.kind is LookKind.LAST:
+        return replace(gone, phase=Phase.RESOLVED, resolved=now)
+    return gone
 
 
 def _seen(incident: Incident, finding: Finding, look: Look) -> Incident:
     if incident.phase is not Phase.PENDING:
-        return replace(incident, finding=finding, good_polls=0)
+        return replace(incident, finding=finding, good_polls=0, good_since=None)
     # What was waited for with patience and is another thing now begins to be confirmed with this look.
     anew = finding.patience < incident.finding.patience
     looks = 1 if anew else incident.looks + 1
@@ -173,7 +203,8 @@ def _is_over(incident: Incident, sight: _Sight) -> bool:
 
 
 def _explained(changes: list[Change], causes: Mapping[Subject, Subject], look: Look) -> tuple[Change, ...]:
-    living = {c.after.subject: c.after for c in changes if c.after is not None and c.after.phase is not Phase.RESOLVED}
+    present = [change.after for change in changes if change.after is not None]
+    living = {each.subject: each for each in present if each.phase is not Phase.RESOLVED and not each.is_calm}
 
     def after(incident: Incident) -> Incident:
         if incident.good_polls:  # not seen this time: it is about to close, and was nobody's news

@@ -1,19 +1,21 @@
 """Who is told what about an incident, and why. Level-triggered: asked again with the same incident, it answers *nothing*.
 
 Invariants: each receiver is told of an incident's opening at most once, of each later severity and class of error at most
-once, and of its end exactly once if it was told of the opening, and never otherwise.
+once, and of its end exactly once if it was told of the opening, and never otherwise. Reminders are of what is critical and
+acknowledged by nobody; a receiver with `escalate_after` hears of such alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from fnmatch import fnmatchcase
 
+from repwatch.health.flaps import hold
 from repwatch.health.incident import Incident, Phase
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver
+from repwatch.model.silence import Silence, matches
 
 _RANK = {Severity.WARNING: 0, Severity.CRITICAL: 1}
 
@@ -23,6 +25,8 @@ class Reason(StrEnum):
 
     FIRST = "first"
     CHANGED = "changed"
+    UNANSWERED = "unanswered"
+    ACKNOWLEDGED = "acknowledged"
     OVER = "over"
 
     @property
@@ -31,14 +35,21 @@ class Reason(StrEnum):
         return _EVENTS[self]
 
 
-_EVENTS = {Reason.FIRST: NoticeEvent.OPENED, Reason.CHANGED: NoticeEvent.UPDATED, Reason.OVER: NoticeEvent.RESOLVED}
+_EVENTS = {
+    Reason.FIRST: NoticeEvent.OPENED,
+    Reason.CHANGED: NoticeEvent.UPDATED,
+    Reason.UNANSWERED: NoticeEvent.REMINDER,
+    Reason.ACKNOWLEDGED: NoticeEvent.ACKNOWLEDGED,
+    Reason.OVER: NoticeEvent.RESOLVED,
+}
 
 
-class Silence(StrEnum):
+class Withheld(StrEnum):
     """Why no notice is sent."""
 
     UNCONFIRMED = "unconfirmed"
     EXPLAINED = "explained"  # another incident is its cause, and lists it
+    SILENCED = "silenced"  # a person wants it so
     UNCHANGED = "unchanged"
     UNWANTED = "unwanted"  # no receiver wants it
     UNTOLD = "untold"  # it ended before anyone had been told
@@ -62,23 +73,58 @@ class Posting:
     reason: Reason
 
 
-def decide(incident: Incident, receivers: Sequence[Receiver], server_name: str | None) -> tuple[Message, ...] | Silence:
+def decide(
+    incident: Incident, receivers: Sequence[Receiver], server_name: str | None, now: datetime
+) -> tuple[Message, ...] | Withheld:
     """What to say about an incident now, or why nothing."""
     present = {receiver.id for receiver in receivers}
     knowing = tuple(receiver for receiver in incident.told_to if receiver in present)
     if incident.phase is Phase.PENDING:
-        return Silence.UNCONFIRMED
+        return Withheld.UNCONFIRMED
     if incident.phase is Phase.RESOLVED:
-        return (Message(Reason.OVER, knowing),) if knowing else Silence.UNTOLD
+        return (Message(Reason.OVER, knowing),) if knowing else Withheld.UNTOLD
     if incident.cause:
-        return Silence.EXPLAINED
-    untold = tuple(r.id for r in receivers if r.id not in incident.told_to and wants(r, incident, server_name))
+        return Withheld.EXPLAINED
+    if incident.silenced_until is not None:
+        return Withheld.SILENCED
+    wanting = [r for r in receivers if r.id not in incident.told_to and wants(r, incident, server_name)]
+    untold = tuple(receiver.id for receiver in wanting if _is_its_turn(receiver, incident, now))
     messages = [Message(Reason.FIRST, untold)] if untold else []
     if knowing and incident.fingerprint not in incident.told:
         messages.append(Message(Reason.CHANGED, knowing))
+    if knowing and incident.acknowledged and not incident.acknowledgement_told:
+        messages.append(Message(Reason.ACKNOWLEDGED, knowing))
+    late = tuple(r.id for r in receivers if r.id in knowing and _is_late(r, incident, now))
+    if late and not any(message.receivers == knowing for message in messages):
+        messages.append(Message(Reason.UNANSWERED, late))
     if messages:
         return tuple(messages)
-    return Silence.UNCHANGED if incident.told_to else Silence.UNWANTED
+    return Withheld.UNCHANGED if incident.told_to else Withheld.UNWANTED
+
+
+def _is_its_turn(receiver: Receiver, incident: Incident, now: datetime) -> bool:
+    """At once, or when those before have had their time."""
+    since = incident.unanswered or now
+    return not receiver.escalate_after or _has_waited(incident, since, receiver.escalate_after, now)
+
+
+def _is_late(receiver: Receiver, incident: Incident, now: datetime) -> bool:
+    """Whether it is time to remind a receiver that knows."""
+    last = incident.told_at.get(receiver.id, incident.since)
+    return bool(receiver.remind_every) and _has_waited(incident, last, receiver.remind_every, now)
+
+
+def _has_waited(incident: Incident, since: datetime, span: timedelta, now: datetime) -> bool:
+    """Whether nobody has answered for that span; while the condition is not seen, nobody has to."""
+    return incident.unanswered is not None and not incident.good_polls and now - since >= span
+
+
+def _await_answer(incident: Incident, now: datetime) -> Incident:
+    """The incident with the time since when somebody should answer, if anybody should."""
+    open_now = incident.phase is Phase.OPEN and not incident.cause and incident.silenced_until is None
+    if open_now and incident.finding.severity is Severity.CRITICAL and not incident.acknowledged:
+        return incident if incident.unanswered else replace(incident, unanswered=now)
+    return replace(incident, unanswered=None) if incident.unanswered else incident
 
 
 def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bool:
@@ -90,10 +136,7 @@ def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bo
         return False  # it would refuse this one, too
     if not receiver.match:
         return True
-    servers = [name for name in (server_name, subject.server) if name]
-    texts = [subject.cluster, *(f"{subject.cluster}/{server}" for server in servers)]
-    texts += [f"{subject.cluster}/{server}/{subject.code}" for server in servers or [""]]
-    return any(fnmatchcase(text, pattern) for text in texts for pattern in receiver.match)
+    return matches(receiver.match, subject, server_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +145,17 @@ class Audience:
 
     receivers: tuple[Receiver, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
+
+
+def hush(incident: Incident, audience: Audience, now: datetime) -> Incident:
+    """The incident with the silence that covers it now, if there is one; of several the one that lasts longest."""
+    name = audience.names.get(incident.subject.server)
+    covering = [silence for silence in audience.silences if silence.covers(incident.subject, name, now)]
+    if not covering:
+        return replace(incident, silenced_until=None, silenced_by="") if incident.silenced_until else incident
+    longest = max(covering, key=lambda silence: silence.until)
+    return replace(incident, silenced_until=longest.until, silenced_by=f"{longest.author}: {longest.reason}")
 
 
 def post(
@@ -109,10 +163,15 @@ def post(
 ) -> tuple[Incident, tuple[Posting, ...]]:
     """The notices due now, and the incident that remembers them. `symptoms` are the incidents that this one explains."""
     name = audience.names.get(incident.subject.server)
-    messages = decide(incident, audience.receivers, name)
-    if isinstance(messages, Silence):
+    incident = _await_answer(incident, now)
+    messages = decide(incident, audience.receivers, name, now)
+    if isinstance(messages, Withheld):
         return incident, ()
     evidence = {**incident.finding.evidence, **_symptom_evidence(symptoms, audience.names)}
+    if incident.flaps:
+        evidence["came_back"] = _count(incident.flaps)
+    if incident.acknowledged_by:
+        evidence["acknowledged_by"] = incident.acknowledged_by
     postings = []
     for message in messages:
         incident = replace(
@@ -120,10 +179,17 @@ def post(
             notices=incident.notices + 1,
             told=tuple(dict.fromkeys((*incident.told, incident.fingerprint))),
             told_to=tuple(dict.fromkeys((*incident.told_to, *message.receivers))),
+            told_at={**incident.told_at, **dict.fromkeys(message.receivers, now)},
+            acknowledgement_told=incident.acknowledged,
         )
         notice = _notice(incident, message.reason, name, evidence, now)
         postings.append(Posting(incident_id=incident.id, notice=notice, receivers=message.receivers, reason=message.reason))
     return incident, tuple(postings)
+
+
+def _count(flaps: int) -> str:
+    minutes = int(hold(flaps).total_seconds()) // 60
+    return f"{flaps} times in a row within an hour; its end is told after {minutes} min without it"
 
 
 def _symptom_evidence(symptoms: Iterable[Incident], names: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_channel, rules_server, rules_topology
+from repwatch.health import rules_applier, rules_channel, rules_disk, rules_progress, rules_purge, rules_server, rules_topology
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -23,16 +23,22 @@ RULES = (
     Rule(FindingCode.SERVER_UNREACHABLE, rules_server.unreachable),
     Rule(FindingCode.LOGIN_REFUSED, rules_server.login_refused),
     Rule(FindingCode.PRIVILEGE_MISSING, rules_server.privilege_missing),
+    Rule(FindingCode.DISK_FULL, rules_disk.disk_full),
     Rule(FindingCode.OBSERVATION_STALE, rules_server.stale),
     Rule(FindingCode.DUPLICATE_SERVER_ID, rules_server.duplicate_server_id),
     Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),
     Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
+    Rule(FindingCode.BINLOG_PURGED, rules_purge.binlog_purged),
+    Rule(FindingCode.PURGE_HORIZON, rules_purge.purge_horizon),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
     Rule(FindingCode.RECEIVER_ERROR, rules_channel.receiver_error),
     Rule(FindingCode.RECEIVER_RETRYING, rules_channel.receiver_retrying),
+    Rule(FindingCode.RECEIVER_STALLED, rules_progress.receiver_stalled),
     Rule(FindingCode.APPLIER_STOPPED, rules_channel.applier_stopped),
     Rule(FindingCode.RECEIVER_STOPPED, rules_channel.receiver_stopped),
+    Rule(FindingCode.APPLIER_BLOCKED, rules_applier.applier_blocked),
+    Rule(FindingCode.APPLIER_STALLED, rules_applier.applier_stalled),
     Rule(FindingCode.LAGGING, rules_channel.lagging),
     Rule(FindingCode.REPLICA_WRITABLE, rules_server.replica_writable),
 )

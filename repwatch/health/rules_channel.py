@@ -7,16 +7,14 @@ from repwatch.health import commands
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
-from repwatch.health.inventory import label, source_of, wanted_source
+from repwatch.health.inventory import label
+from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
+from repwatch.health.progress import lost_source
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
-from repwatch.model.observation import ChannelObservation, ProbeFailure, ThreadError, ThreadState, Unobserved
-from repwatch.sql.replication import HOLD_DELAY
-
-MANY_LIMITS = 10
-"""So many times its limit, lag is critical."""
+from repwatch.model.observation import ChannelObservation, ThreadError, ThreadState
 
 HOLD_PATIENCE = timedelta(minutes=10)
 """A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
@@ -46,7 +44,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
         if channel.receiver is ThreadState.CONNECTING:
             error = channel.receiver_error
             advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
-            cause = _unreachable_source(world, server, channel)
+            cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
@@ -56,17 +54,9 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice)
-                | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause} if cause else {}),
+                | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause.address} if cause else {}),
                 settled=False,
             )
-
-
-def _unreachable_source(world: World, server: ServerNow, channel: ChannelObservation) -> str:
-    """The address of the channel's source if repwatch cannot reach it either, else ""."""
-    source = source_of(world, channel) or wanted_source(world, server, channel.name)
-    if source is None or not isinstance(source.result, Unobserved):
-        return ""
-    return source.address if source.result.failure in (ProbeFailure.UNREACHABLE, ProbeFailure.TIMED_OUT) else ""
 
 
 def receiver_error(world: World) -> Iterator[Finding]:
@@ -93,7 +83,7 @@ def applier_stopped(world: World) -> Iterator[Finding]:
     """Not running, and no error: a person stopped it, nobody started it, or repwatch holds it."""
     for server, channel in channels(world):
         if channel.applier is ThreadState.STOPPED and channel.applier_error is None:
-            yield _held(world, server, channel) if _is_held(channel) else _stopped(world, server, channel)
+            yield _held(world, server, channel) if is_held(channel) else _stopped(world, server, channel)
 
 
 def _stopped(world: World, server: ServerNow, channel: ChannelObservation) -> Finding:
@@ -125,10 +115,6 @@ def _held(world: World, server: ServerNow, channel: ChannelObservation) -> Findi
         evidence=_evidence(channel),
         patience=HOLD_PATIENCE,
     )
-
-
-def _is_held(channel: ChannelObservation) -> bool:
-    return channel.delay >= timedelta(seconds=HOLD_DELAY)
 
 
 def applier_error(world: World) -> Iterator[Finding]:
@@ -170,8 +156,8 @@ def lagging(world: World) -> Iterator[Finding]:
         if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
             continue
         seconds = channel.lag.seconds
-        limit = server.spec.max_lag or world.cluster.max_lag
-        delay = _intended_delay(server, channel)
+        limit = lag_limit(world, server)
+        delay = intended_delay(server, channel)
         behind = None if seconds is None else seconds - delay.total_seconds()
         if behind is None:
             summary = "how far it is behind is not known, though both threads run"
@@ -191,13 +177,6 @@ def lagging(world: World) -> Iterator[Finding]:
             evidence=_lag_evidence(server, channel, limit, delay),
             settled=False,
         )
-
-
-def _intended_delay(server: ServerNow, channel: ChannelObservation) -> timedelta:
-    """What the inventory wants, else what the server is set to; but the delay of a hold is nobody's wish for good."""
-    if server.spec.delay:
-        return server.spec.delay
-    return timedelta(0) if _is_held(channel) else channel.delay
 
 
 def _lag_evidence(server: ServerNow, channel: ChannelObservation, limit: timedelta, delay: timedelta) -> dict[str, str]:

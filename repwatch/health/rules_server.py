@@ -1,8 +1,9 @@
 """Rules about a server as such: whether it can be seen, who it is, whether it takes writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from repwatch.health.inventory import is_replica, label, same_server
+from repwatch.health.progress import progressing
 from repwatch.health.rules_common import evidence, is_stale, seen, subject, unseen
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -37,7 +38,10 @@ def _failure(server: ServerNow, result: Unobserved) -> dict[str, str]:
 def unreachable(world: World) -> Iterator[Finding]:
     """Nothing answers, or nothing that can be understood."""
     for server, result in unseen(world):
-        if result.failure in _SILENT:
+        alive = progressing(world, server) if result.failure in _SILENT else {}
+        if alive:
+            yield _out_of_sight(world, server, result, alive)
+        elif result.failure in _SILENT:
             yield Finding(
                 subject=subject(world, server, FindingCode.SERVER_UNREACHABLE),
                 severity=Severity.CRITICAL,
@@ -49,6 +53,22 @@ def unreachable(world: World) -> Iterator[Finding]:
                 evidence=_failure(server, result),
                 settled=False,
             )
+
+
+def _out_of_sight(world: World, server: ServerNow, result: Unobserved, alive: Mapping[str, str]) -> Finding:
+    return Finding(
+        subject=subject(world, server, FindingCode.SERVER_UNREACHABLE),
+        severity=Severity.WARNING,
+        summary=f"repwatch does not reach {label(server)}, but {', '.join(alive)} still receive from it",
+        meaning="The server is alive; the way from repwatch to it is closed, or it is too busy to answer. "
+        "Whether it takes writes is not known.",
+        remedy=_sentence(result.hint or "see whether repwatch's host reaches its port")
+        + "If other hosts reach it, the network is at fault, not the server.",
+        avoid="Do not promote another server: this one is at work, and there would be two sources.",
+        evidence=_failure(server, result)
+        | evidence({"replicas_progress": ", ".join(f"{replica} {when}" for replica, when in alive.items())}),
+        settled=False,
+    )
 
 
 def login_refused(world: World) -> Iterator[Finding]:

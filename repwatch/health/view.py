@@ -110,6 +110,9 @@ def _finding(finding: Finding, incidents: Mapping[Subject, Incident], now: datet
         avoid=finding.avoid,
         evidence=dict(finding.evidence),
         acknowledged=incident.acknowledged if incident else False,
+        acknowledged_by=incident.acknowledged_by if incident else "",
+        silenced_until=incident.silenced_until if incident else None,
+        silenced_by=incident.silenced_by if incident else "",
     )
 
 

@@ -1,8 +1,9 @@
 """The world as rules see it: the inventory and the latest look at each server. One value, rebuilt at each tick."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from repwatch.health.movement import Progress
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
@@ -39,3 +40,4 @@ class World:
     source: str | None
     servers: tuple[ServerNow, ...]
     now: datetime
+    progress: Progress = field(default_factory=Progress)  # empty at the first look: nothing is known to stand still

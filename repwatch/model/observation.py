@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from repwatch.model.applier import ApplierWork
 from repwatch.model.server import Address, ServerVersion
 
 
@@ -45,6 +46,31 @@ class Lag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """A receiver's signs of life beside what it receives: an idle source sends a heartbeat each `period`."""
+
+    heartbeats: int | None = None  # since the receiver started; None: not known
+    period: timedelta = timedelta(0)  # 0: none are sent, or not known
+    last_commit: datetime | None = None  # when the last transaction that it received was committed on the source, if known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinlogKeep:
+    """What a server no longer has in its binary logs, and for how long it keeps the rest."""
+
+    purged: str = ""  # GTIDs; "": nothing, or not known
+    asked: datetime | None = None  # when that was asked for; it is not part of every look on MariaDB
+    keep: timedelta | None = None  # None: until somebody deletes them, or not known
+
+
+class ThreadWait(StrEnum):
+    """What a receiver waits for that is no silence of its source; an applier may wait for the disk as well."""
+
+    RELAY_SPACE = "relay-space"  # relay_log_space_limit: the applier has to make room
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelObservation:
     """One replication channel of a replica (MySQL channel, MariaDB connection); the default one is named ""."""
 
@@ -56,6 +82,8 @@ class ChannelObservation:
     applier: ThreadState
     receiver_text: str  # the server's own description of what the thread does
     applier_text: str
+    receiver_wait: ThreadWait | None = None
+    pulse: Pulse = Pulse()
     receiver_error: ThreadError | None = None
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
     gtid_received: str = ""
@@ -66,6 +94,7 @@ class ChannelObservation:
     source_log: str = ""  # file:position read from the source
     applied_log: str = ""  # file:position applied
     relay_log: str = ""  # file:position of the relay log, where the applier stands
+    work: ApplierWork | None = None  # of an applier that did not get on since the look before
     failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
     failed_table: str = ""  # `schema.table` out of the error text, "" if not known
 
@@ -83,6 +112,7 @@ class Observation:
     log_bin: bool
     half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
+    binlog: BinlogKeep = BinlogKeep()
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
@@ -96,6 +126,7 @@ class ProbeFailure(StrEnum):
     TIMED_OUT = "timed-out"
     LOGIN_REFUSED = "login-refused"
     PRIVILEGE_MISSING = "privilege-missing"
+    DISK_FULL = "disk-full"  # the status statement hangs behind a thread that waits for space
     NOT_MYSQL = "not-mysql"
     FAILED = "failed"  # the server answered, but not as understood
 

@@ -1,6 +1,8 @@
 """A validated configuration as plain values. `app/config.py` makes it from TOML, `app/targets.py` from URLs."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from repwatch.model.endpoint import SecretSource
@@ -31,12 +33,21 @@ class EmailReceiver:
     password: SecretSource | None = None
 
 
+class WebhookForm(StrEnum):
+    """What the body looks like."""
+
+    REPWATCH = "repwatch"  # the contract's
+    PAGERDUTY = "pagerduty"
+    ALERTMANAGER = "alertmanager"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookReceiver:
-    """A URL that takes the contract's JSON body; with a secret, signed."""
+    """A URL that takes a JSON body. The secret signs the contract's; PagerDuty's form carries it as its routing key."""
 
     url: str
     secret: SecretSource | None = None
+    form: WebhookForm = WebhookForm.REPWATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,8 @@ class Receiver:
     channel: SlackReceiver | EmailReceiver | WebhookReceiver
     match: tuple[str, ...] = ()
     min_severity: Severity = Severity.WARNING
+    escalate_after: timedelta = timedelta(0)  # told only of what is critical and nobody has acknowledged for so long; 0: at once
+    remind_every: timedelta = timedelta(hours=4)  # of what is critical and nobody has acknowledged; 0: never
 
     @property
     def id(self) -> str:
@@ -56,16 +69,25 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadManSpec:
+    """An address that is called at that interval while repwatch is well."""
+
+    url: SecretSource
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a run needs. `path` is the configuration file, None where URLs were given instead."""
 
     clusters: tuple[ClusterSpec, ...]
     receivers: tuple[Receiver, ...] = ()  # one entry for each delivery channel of a configured receiver
+    deadman: DeadManSpec | None = None
     store_url: str = ""
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     path: Path | None = None
-    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks
+    state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 
     def cluster(self, name: str) -> ClusterSpec:
         """The cluster of that name. Raises KeyError."""

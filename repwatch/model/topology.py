@@ -14,7 +14,7 @@ class ServerSpec:
 
     endpoint: Endpoint
     name: str | None = None
-    operator: Endpoint | None = None  # used by repair and reseed alone; None: the watching account is used
+    operator: Endpoint | None = None  # used by repair, reseed and exact checks alone; None: the watching account is used
     replicates_from: str | None = None  # a server's name; None: the cluster's source
     channels: dict[str, str] = field(default_factory=dict)  # channel name -> server name, for multi-source
     max_lag: timedelta | None = None  # None: the cluster's
@@ -53,6 +53,8 @@ class DriftSpec:
     schedule: str | None = None  # cron: everything
     prove_within: timedelta | None = None  # each table is to be proved within this time
     window: tuple[str, ...] = ()  # spans of the day, `22:00-06:00`, in which checks may run; none: always
+    max_threads_running: int | None = None  # a check waits while more run on a server; None: as a check by hand
+    load: int | None = None  # percent of the time in which the source may be read; None: likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class ClusterSpec:
     servers: tuple[ServerSpec, ...]
     poll_interval: timedelta = timedelta(seconds=5)
     max_lag: timedelta = timedelta(seconds=30)
+    maintenance: tuple[str, ...] = ()  # `[sun ]22:00-04:00`, UTC: nobody is told of the cluster
     replication: ReplicationAccount | None = None
     drift: DriftSpec = DriftSpec()
 

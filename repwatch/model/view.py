@@ -44,6 +44,9 @@ class FindingView:
     avoid: str
     evidence: Mapping[str, str]
     acknowledged: bool = False
+    acknowledged_by: str = ""
+    silenced_until: datetime | None = None  # nobody is told of it until then
+    silenced_by: str = ""  # who and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

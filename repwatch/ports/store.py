@@ -4,16 +4,19 @@ Invariant: a change of an incident and the outbox rows that it causes are writte
 moment neither loses nor doubles a notice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from repwatch.errors import StoreError
+from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Notice
+from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 
 
@@ -52,6 +55,14 @@ class Ledger(Protocol):
 
     def standing(self, cluster: str) -> tuple[Finding, ...]:
         """Findings that no look at a server can show or clear: drift, a receiver that refuses."""
+        ...
+
+    def ended(self, cluster: str, since: datetime) -> Mapping[Subject, Ended]:
+        """The last end of each subject's incidents since that time."""
+        ...
+
+    def silences(self, now: datetime) -> tuple[Silence, ...]:
+        """What people want nobody to be told of, as far as it is not over."""
         ...
 
     def record(self, entry: Entry, now: datetime) -> None:

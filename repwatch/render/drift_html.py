@@ -33,10 +33,13 @@ from repwatch.render.drift_words import (
     kind_of_difference,
     label,
     not_compared_line,
+    proved_text,
     replica_line,
+    resumed_line,
     source_line,
     table_line,
 )
+from repwatch.render.times import rfc3339
 
 _UNFOLDED_ROWS: Final = 8  # so many rows of a table are seen at once; more are one click away
 
@@ -59,6 +62,9 @@ _ENVIRONMENT.globals |= {
     "effects": EFFECTS,
     "effects_legend": effects_legend,
     "not_compared_line": not_compared_line,
+    "proved_text": proved_text,
+    "resumed_line": resumed_line,
+    "rfc3339": rfc3339,
     "cause_text": cause_text,
     "errant_text": errant_text,
     "errant_command": errant_command,

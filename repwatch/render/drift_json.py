@@ -65,7 +65,7 @@ def _replica(replica: ReplicaReport) -> Json:
 
 
 def _table(table: TableReport) -> Json:
-    return {
+    document: dict[str, Json] = {
         "schema": table.schema,
         "table": table.table,
         "verdict": table.verdict.value,
@@ -77,6 +77,13 @@ def _table(table: TableReport) -> Json:
         "causes": [{"cause": guess.cause.value, "columns": list(guess.columns), "rows": guess.rows} for guess in table.causes],
         "differences": [_difference(difference) for difference in table.differences],
     }
+    if table.since is not None:
+        document["read_since"] = rfc3339(table.since)
+    if table.last_proved is not None:
+        document["last_proved"] = rfc3339(table.last_proved)
+    if table.there is not None:
+        document["replica_table"] = table.there
+    return document
 
 
 def _difference(difference: Difference) -> Json:

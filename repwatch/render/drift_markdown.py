@@ -28,7 +28,9 @@ from repwatch.render.drift_words import (
     kind_of_difference,
     label,
     not_compared_line,
+    proved_text,
     replica_line,
+    resumed_line,
     source_line,
     table_line,
 )
@@ -76,6 +78,9 @@ def _replica(report: DriftReport, replica: ReplicaReport) -> Iterator[str]:
         yield ""
         yield f"    {errant_command(replica.errant)}"
         yield ""
+    if resumed := resumed_line(replica):
+        yield _safe(resumed)
+        yield ""
     if replica.tables:
         yield "| table | verdict | rows | proved | differences |"
         yield "|---|---|--:|--:|--:|"
@@ -115,6 +120,9 @@ def _table(table: TableReport) -> Iterator[str]:
     yield f"### {_safe(f'{table.schema}.{table.table}')}"
     yield ""
     yield _safe(table_line(table))
+    if proved := proved_text(table):
+        yield ""
+        yield f"It was {_safe(proved)}."
     for guess in table.causes:
         yield ""
         yield f"It {_safe(cause_text(guess))}."

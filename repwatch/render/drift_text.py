@@ -34,7 +34,9 @@ from repwatch.render.drift_words import (
     kind_of_difference,
     label,
     not_compared_line,
+    proved_text,
     replica_line,
+    resumed_line,
     source_line,
     table_line,
 )
@@ -57,25 +59,33 @@ def _lines(report: DriftReport) -> Iterator[str]:
         yield f"Only rows where {report.where}; others were not looked at."
     for replica in report.replicas:
         yield ""
-        channel = f", channel {replica.channel}" if replica.channel else ""
-        yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
-        if replica.errant:
-            yield from wrap(errant_text(replica.errant), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
-            yield f"    {errant_command(replica.errant)}"
-        for table in by_verdict(replica.tables):
-            if table.verdict is Verdict.IDENTICAL and not table.difference_count:
-                continue
-            yield f"  {table.schema}.{table.table}  {table_line(table)}"
-            yield from _differences(table)
-        yield from _objects(replica)
-        if replica.not_replicated:
-            yield f"  not replicated: {', '.join(replica.not_replicated)}"
+        yield from _replica(report, replica)
     if legend := effects_legend(report):
         yield ""
         yield legend
     if report.left_out:
         yield ""
         yield f"Left out, tables of known tools: {', '.join(report.left_out)}"
+
+
+def _replica(report: DriftReport, replica: ReplicaReport) -> Iterator[str]:
+    channel = f", channel {replica.channel}" if replica.channel else ""
+    yield f"{label(replica.server, replica.name)}{channel}{from_line(report, replica)}  {replica_line(replica)}"
+    if replica.errant:
+        yield from wrap(errant_text(replica.errant), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        yield f"    {errant_command(replica.errant)}"
+    if resumed := resumed_line(replica):
+        yield from wrap(resumed, 100, initial_indent="  ", subsequent_indent="  ")
+    for table in by_verdict(replica.tables):
+        if table.verdict is Verdict.IDENTICAL and not table.difference_count:
+            continue
+        yield f"  {table.schema}.{table.table}  {table_line(table)}"
+        if proved := proved_text(table):
+            yield f"    {proved}"
+        yield from _differences(table)
+    yield from _objects(replica)
+    if replica.not_replicated:
+        yield f"  not replicated: {', '.join(replica.not_replicated)}"
 
 
 def _objects(replica: ReplicaReport) -> Iterator[str]:

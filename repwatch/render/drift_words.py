@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from repwatch.drift.report import (
@@ -171,7 +172,11 @@ def kinds_text(table: TableReport) -> str:
 
 
 def table_line(table: TableReport) -> str:
-    """What came out for a table, in one line without its name."""
+    """What came out for a table, in one line without its name on the source."""
+    return _outcome(table) + (f" (there it is {table.there})" if table.there else "")
+
+
+def _outcome(table: TableReport) -> str:
     rows = count_text(table.rows, "row")
     if table.verdict is Verdict.IDENTICAL:
         notes = f", {count_text(table.difference_count, 'difference')} of no effect on data" if table.difference_count else ""
@@ -185,6 +190,24 @@ def table_line(table: TableReport) -> str:
     reason = REASONS[table.reason] if table.reason else "no reason is known"
     open_rows = f"; {table.rows - table.rows_proved:,} of {rows} not proved" if table.rows > table.rows_proved else ""
     return f"undecided: {reason}{open_rows}"
+
+
+def proved_text(table: TableReport) -> str:
+    """When a table that is not identical last was; nothing where that is not known."""
+    return f"last proved identical {_minute(table.last_proved)}" if table.last_proved else ""
+
+
+def resumed_line(replica: ReplicaReport) -> str:
+    """That a part of it was read by an earlier run, and when; nothing where all was read by this one."""
+    since = min((table.since for table in replica.tables if table.since is not None), default=None)
+    if since is None:
+        return ""
+    tables = count_text(sum(table.since is not None for table in replica.tables), "table")
+    return f"This check has gone on from an interrupted one: rows of {tables} were read before it, the oldest {_minute(since)}."
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def by_effect(differences: Sequence[SchemaDifference]) -> list[tuple[Effect, list[SchemaDifference]]]:

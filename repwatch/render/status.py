@@ -94,25 +94,29 @@ def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
 
 def _finding_lines(title: str, finding: FindingView, now: datetime) -> Iterator[str]:
     channel = f" channel {finding.channel!r}" if finding.channel else ""
-    acknowledged = ", acknowledged" if finding.acknowledged else ""
-    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}{acknowledged}"
-    yield from _paragraph("what", finding.summary)
-    yield from _paragraph("since", f"{rfc3339(finding.since)} ({duration(now - finding.since)})")
-    yield from _paragraph("means", finding.meaning)
-    yield from _paragraph("do", finding.remedy)
-    yield from _paragraph("do not", finding.avoid)
+    yield f"{title}{channel}: {finding.severity.upper()} {finding.code}"
+    yield from paragraph("ack", f"by {finding.acknowledged_by or 'somebody'}" if finding.acknowledged else "")
+    silence = finding.silenced_until and f"until {rfc3339(finding.silenced_until)} by {finding.silenced_by}"
+    yield from paragraph("silent", silence or "")
+    yield from paragraph("what", finding.summary)
+    yield from paragraph("since", f"{rfc3339(finding.since)} ({duration(now - finding.since)})")
+    yield from paragraph("means", finding.meaning)
+    yield from paragraph("do", finding.remedy)
+    yield from paragraph("do not", finding.avoid)
     if finding.evidence:
         width = max(map(len, finding.evidence))
         for key, value in finding.evidence.items():
-            yield from _wrapped(f"    {key.ljust(width)}  ", value)
+            yield from wrapped(f"    {key.ljust(width)}  ", value)
 
 
-def _paragraph(label: str, text: str) -> Iterator[str]:
+def paragraph(label: str, text: str) -> Iterator[str]:
+    """`  label   text`, wrapped under itself; nothing where there is no text."""
     if text:
-        yield from _wrapped(f"  {label.ljust(8)}", text)
+        yield from wrapped(f"  {label.ljust(8)}", text)
 
 
-def _wrapped(prefix: str, text: str) -> Iterator[str]:
+def wrapped(prefix: str, text: str) -> Iterator[str]:
+    """The text behind the prefix, wrapped under itself."""
     for number, line in enumerate(text.splitlines() or [""]):
         start = prefix if number == 0 else " " * len(prefix)
         yield from textwrap.wrap(
@@ -157,4 +161,14 @@ def _finding_json(finding: FindingView) -> dict[str, object]:
         "summary": finding.summary,
         "remedy": finding.remedy,
         "evidence": dict(finding.evidence),
-    }
+    } | _handled_json(finding)
+
+
+def _handled_json(finding: FindingView) -> dict[str, object]:
+    """What people have said of it; nothing where nobody has."""
+    said: dict[str, object] = {}
+    if finding.acknowledged:
+        said["acknowledged_by"] = finding.acknowledged_by
+    if finding.silenced_until:
+        said["silenced_until"] = rfc3339(finding.silenced_until)
+    return said

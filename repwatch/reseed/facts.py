@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address, ServerVersion
+from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql.replication import ChannelState
 
@@ -37,13 +38,14 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
-    """A table of the source."""
+    """A table. `definition` is that of a base table without its counter, "" for others and where it may not be read."""
 
     name: TableName
     kind: str  # BASE TABLE, VIEW, SEQUENCE, SYSTEM VERSIONED, …
     engine: str
     rows: int  # the server's estimate
     data_bytes: int
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class SourceFacts:
     server: ServerFacts
     tables: tuple[TableFacts, ...]
     fingerprint: str  # of all definitions
+    foreign_keys: tuple[tuple[TableName, TableName], ...] = ()  # tables that refer to each other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class TargetFacts:
     writers: tuple[str, ...]  # sessions in the middle of a writing transaction
     marker: Marker | None
     executed: str
+    tables: tuple[TableFacts, ...] = ()
+    errant: str = ""  # transactions that the source does not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ class Facts:
     login: bool  # a replication account is configured
     overwrite_standalone: str  # host:port, "" if not given
     local_tables: tuple[str, ...]  # patterns of what the replica owns
+    asked: Method | None = None  # None: what costs least
+    only: tuple[TableName, ...] = ()  # asked for by name
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property

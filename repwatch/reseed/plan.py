@@ -4,43 +4,106 @@ import hashlib
 from collections import Counter
 
 from repwatch.model.plan import Plan, Step
+from repwatch.model.schema import TableName
+from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
+from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
+from repwatch.reseed.roles import some
 from repwatch.sql import definitions, replication, reseed
+from repwatch.sql.definitions import Kind
 
-METHOD = "logical"
-_REASON = (
-    "a full copy over SQL from one snapshot of the source, the only method so far; the old data is dropped before the copy; "
-    "accounts and their privileges are left as they are"
-)
+_WHY = {
+    Why.ASKED: "as asked for",
+    Why.TAKEN_UP: "a reseed that began so is taken up",
+    Why.MOSTLY_ALIKE: "most of the data is in tables that the replica has too, with the same definition and about as many rows",
+    Why.EMPTY: "the replica has no tables",
+    Why.FAR_OFF: "most of the data is in tables that the replica lacks, or has with another definition or size",
+}
+_HOW = {
+    Method.DIFFERENTIAL: "everything is compared with one snapshot of the source, and only rows that differ are written; "
+    "accounts and their privileges are left as they are",
+    Method.LOGICAL: "all data is copied from one snapshot of the source, the old data is dropped before; "
+    "accounts and their privileges are left as they are",
+    Method.TABLE: "these tables alone are compared with one snapshot of the source at whose position the replica is held, and "
+    "rows that differ are written; their foreign keys are not looked at meanwhile",
+}
 
 
 def make_plan(facts: Facts) -> Plan:
     """What would be done now. The hash stays the same while the servers, the schemas and the kinds of steps do."""
-    steps = _steps(facts)
-    marker = facts.target.marker
-    again = f"; a reseed that was interrupted at {marker.stage.value!r} is taken up" if marker else ""
-    return Plan(method=METHOD, reason=_REASON + again, plan_hash=_hash(facts, steps), refusals=refusals(facts), steps=steps)
+    choice = choose(facts)
+    steps = _table_steps(facts, choice.tables) if choice.method is Method.TABLE else _steps(facts, choice.method)
+    reason = f"{_WHY[choice.why]}: {_HOW[choice.method]}"
+    if facts.target.marker:
+        reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
+    if facts.target.errant and choice.method is not Method.TABLE:
+        reason += f"; transactions that only the replica has will be gone: {facts.target.errant}"
+    if choice.method is Method.TABLE and (others := _connected(facts, choice.tables)):
+        reason += f"; tables that foreign keys connect with them are not compared: {some(others)}"
+    plan_hash = _hash(facts, choice, steps)
+    return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
 
 
-def _hash(facts: Facts, steps: tuple[Step, ...]) -> str:
+def _connected(facts: Facts, tables: tuple[TableName, ...]) -> list[str]:
+    pairs = [pair for pair in facts.source.foreign_keys if set(pair) & set(tables)]
+    return sorted({str(name) for pair in pairs for name in pair if name not in tables})
+
+
+def _hash(facts: Facts, choice: Choice, steps: tuple[Step, ...]) -> str:
     source, target = facts.source.server, facts.target.server
-    parts = [METHOD, source.key, str(source.address), target.key, str(target.address), facts.channel, facts.source.fingerprint]
+    parts = [source.key, str(source.address), target.key, str(target.address), facts.channel, facts.source.fingerprint]
+    parts += [choice.method.value, *map(str, choice.tables)]
     # The schemas that are dropped are part of what a person agrees to; on the way through they come and go.
     parts += sorted({step.what for step in steps if not facts.target.marker or not step.what.startswith("drop ")})
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _steps(facts: Facts) -> tuple[Step, ...]:
-    version, channel = facts.target.server.version, facts.channel
+def _first_steps(facts: Facts) -> tuple[Step, ...]:
     target, source = str(facts.target.server.address), str(facts.source.server.address)
-    hold = replication.set_delay(version, channel, replication.HOLD_DELAY)
-    steps = [
+    hold = replication.set_delay(facts.target.server.version, facts.channel, replication.HOLD_DELAY)
+    return (
         Step(what="mark the replica as half loaded", where=target, statement=reseed.CREATE_MARKER[0], reversible=True),
         Step(what="make the replica read-only", where=target, statement=reseed.set_read_only(on=True), reversible=True),
         Step(what="hold replication", where=target, statement=hold, reversible=True),
         Step(what="take a snapshot", where=source, statement="START TRANSACTION WITH CONSISTENT SNAPSHOT", reversible=True),
-        *_data_steps(facts, target),
+    )
+
+
+def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...]:
+    version, channel = facts.target.server.version, facts.channel
+    target = str(facts.target.server.address)
+    until = replication.start_until(version, channel, "<position of the snapshot>")
+    return (
+        *_first_steps(facts),
+        Step(what="run up to the snapshot", where=target, statement=until, reversible=False),
+        *_replaced_tables(facts, target, set(tables)),
+        *(
+            Step(
+                what=f"compare {name} and rewrite the rows that differ",
+                where=target,
+                statement="DELETE …; INSERT …; its triggers are made anew",
+                reversible=False,
+            )
+            for name in tables
+        ),
+        Step(
+            what="start replication and catch up",
+            where=target,
+            statement=replication.start_channel(version, channel),
+            reversible=True,
+        ),
+        Step(what="compare these tables with the source", where=target, statement="SELECT …", reversible=True),
+        Step(what="remove the mark", where=target, statement=reseed.DROP_MARKER, reversible=False),
+    )
+
+
+def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
+    version, channel = facts.target.server.version, facts.channel
+    target = str(facts.target.server.address)
+    steps = [
+        *_first_steps(facts),
+        *(_rewriting_steps(facts, target) if method is Method.DIFFERENTIAL else _copying_steps(facts, target)),
         Step(
             what="delete the replica's own binary logs", where=target, statement=reseed.forget_history(version), reversible=False
         ),
@@ -63,17 +126,53 @@ def _steps(facts: Facts) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _data_steps(facts: Facts, target: str) -> list[Step]:
-    present = set(facts.source.server.schemas)
-    steps = [
+def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[Step]:
+    """Tables of the target that are dropped: the source has none of that name, or another one."""
+    ours = {table.name: table.definition for table in facts.source.tables if table.definition}
+    return [
         Step(
-            what=f"drop {name}" if name in present else f"drop {name}, which the source does not have",
+            what=f"drop {table.name} and copy it, for its definition differs"
+            if table.name in ours
+            else f"drop {table.name}, which the source does not have",
             where=target,
-            statement=definitions.drop_schema(name),
+            statement=definitions.drop(Kind.TABLE, table.name.schema, table.name.table),
             reversible=False,
         )
-        for name in facts.dropped_schemas
+        for table in facts.target.tables
+        if table.name in among and table.definition and table.definition != ours.get(table.name)
     ]
+
+
+def _rewriting_steps(facts: Facts, target: str) -> list[Step]:
+    present = set(facts.source.server.schemas)
+    kept = {table.name for table in facts.target.tables if table.name.schema in present}
+    return [
+        *(_drop_schema(facts, name, target) for name in facts.dropped_schemas if name not in present),
+        *_replaced_tables(facts, target, kept),
+        *(
+            Step(
+                what=f"compare {name} and rewrite the rows that differ",
+                where=target,
+                statement="DELETE …; INSERT …; views, routines, triggers and events are made anew; events disabled",
+                reversible=False,
+            )
+            for name in facts.source.server.schemas
+        ),
+    ]
+
+
+def _drop_schema(facts: Facts, name: str, target: str) -> Step:
+    present = name in facts.source.server.schemas
+    return Step(
+        what=f"drop {name}" if present else f"drop {name}, which the source does not have",
+        where=target,
+        statement=definitions.drop_schema(name),
+        reversible=False,
+    )
+
+
+def _copying_steps(facts: Facts, target: str) -> list[Step]:
+    steps = [_drop_schema(facts, name, target) for name in facts.dropped_schemas]
     rows: Counter[str] = Counter()
     for table in facts.source.tables:
         rows[table.name.schema] += table.rows

@@ -1,10 +1,13 @@
 """Why a reseed is refused: every reason at once, before anything is changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from repwatch.model.plan import Refusal
-from repwatch.reseed.facts import Facts
+from repwatch.model.schema import TableName
+from repwatch.reseed.choice import Choice
+from repwatch.reseed.facts import Facts, TableFacts, reads_from
+from repwatch.reseed.method import Method
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 from repwatch.sql.replication import set_delay
 from repwatch.sql.reseed import MARKER_SCHEMA
@@ -13,9 +16,22 @@ _TRANSACTIONAL = {"innodb"}
 _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source still keeps
 
 
-def refusals(facts: Facts) -> tuple[Refusal, ...]:
+def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
-    return tuple(refusal for check in _CHECKS for refusal in check(facts))
+    found = [refusal for check in _CHECKS for refusal in check(facts)]
+    concerned = _concerned(facts, choice)
+    found += [refusal for check in _TABLE_CHECKS for refusal in check(facts, concerned)]
+    if choice.method is Method.TABLE:
+        found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
+    else:
+        found += [*_own_tables(facts), *_channel(facts)]
+    return tuple(found)
+
+
+def _concerned(facts: Facts, choice: Choice) -> list[TableFacts]:
+    """The source's tables whose rows are read."""
+    base = [table for table in facts.source.tables if table.kind != "VIEW"]
+    return [table for table in base if table.name in choice.tables] if choice.method is Method.TABLE else base
 
 
 def _same_server(facts: Facts) -> Iterator[Refusal]:
@@ -100,8 +116,7 @@ def _busy(facts: Facts) -> Iterator[Refusal]:
         )
 
 
-def _tables(facts: Facts) -> Iterator[Refusal]:
-    base = [table for table in facts.source.tables if table.kind != "VIEW"]
+def _tables(facts: Facts, base: Sequence[TableFacts]) -> Iterator[Refusal]:
     foreign = [f"{table.name} ({table.engine or 'no engine'})" for table in base if table.engine.lower() not in _TRANSACTIONAL]
     if foreign:
         yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {some(foreign)}")
@@ -112,7 +127,46 @@ def _tables(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(
             code="source-half-loaded", summary=f"{facts.source.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
         )
-    yield from _own_tables(facts)
+
+
+def _named_tables(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal]:
+    """What `--table` names must be on the source, and not the replica's own."""
+    known = {table.name for table in facts.source.tables if table.kind == "BASE TABLE"}
+    if unknown := [str(name) for name in tables if name not in known]:
+        yield Refusal(code="no-such-table", summary=f"{facts.source.server.address} has no table {some(unknown)}")
+    if own := [str(name) for name in tables if any(fnmatchcase(str(name), pattern) for pattern in facts.local_tables)]:
+        yield Refusal(code="local-tables", summary=f"local_tables say that these are the replica's own: {some(own)}")
+    marker = facts.target.marker
+    if marker is not None and (marker.method is not Method.TABLE or set(marker.tables) != set(tables)):
+        yield Refusal(
+            code="half-loaded",
+            summary=f"another reseed of {facts.target.server.address} was interrupted: `repwatch reseed --resume` ends it",
+        )
+
+
+def _in_place(facts: Facts) -> Iterator[Refusal]:
+    """A replica that goes on serving must follow the source, and be able to run up to a snapshot."""
+    target, state = facts.target.server, facts.current
+    yield from _held(facts)
+    if target.missing_grants:
+        return  # so that no channel could be read; that refuses by itself
+    # What was proved before an interruption cannot be proved again while the receiver is stopped.
+    follows = facts.follows_source or (facts.target.marker and state and reads_from(state, facts.source.server))
+    if state is None or not follows:
+        yield Refusal(
+            code="not-following",
+            summary=f"{target.address} does not replicate from {facts.source.server.address}: reseed it whole, without --table",
+        )
+    elif not state.uses_gtid:
+        yield Refusal(
+            code="gtid-off", summary=f"the channel of {target.address} does not use GTIDs, so it cannot be stopped exactly"
+        )
+    elif state.applier_errno:
+        yield Refusal(
+            code="applier-error",
+            summary=f"the applier of {target.address} stopped with error {state.applier_errno} and cannot run up to a snapshot: "
+            "reseed it whole, without --table",
+        )
 
 
 def _own_tables(facts: Facts) -> Iterator[Refusal]:
@@ -131,7 +185,7 @@ def _own_tables(facts: Facts) -> Iterator[Refusal]:
         )
 
 
-def _channel(facts: Facts) -> Iterator[Refusal]:
+def _held(facts: Facts) -> Iterator[Refusal]:
     if facts.current is not None and facts.current.held and facts.target.marker is None:
         target = facts.target.server
         yield Refusal(
@@ -139,6 +193,10 @@ def _channel(facts: Facts) -> Iterator[Refusal]:
             summary=f"a repair or a check holds the applier of {target.address}: let it end, or run it again; "
             f"if its record is lost: {set_delay(target.version, facts.channel, 0)}",
         )
+
+
+def _channel(facts: Facts) -> Iterator[Refusal]:
+    yield from _held(facts)
     if facts.follows_source or facts.target.server.missing_grants:
         return
     if not facts.login:
@@ -152,9 +210,9 @@ def _channel(facts: Facts) -> Iterator[Refusal]:
         )
 
 
-def _purge(facts: Facts) -> Iterator[Refusal]:
+def _purge(facts: Facts, tables: Sequence[TableFacts]) -> Iterator[Refusal]:
     expires = facts.source.server.binlog_expires
-    seconds = sum(table.data_bytes for table in facts.source.tables) / _BYTES_PER_SECOND
+    seconds = sum(table.data_bytes for table in tables) / _BYTES_PER_SECOND
     if expires and expires < 2 * seconds + 600:
         yield Refusal(
             code="purge-horizon",
@@ -164,5 +222,6 @@ def _purge(facts: Facts) -> Iterator[Refusal]:
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[Refusal]], ...] = (
-    _same_server, _role, _standalone, _versions, _settings, _busy, _tables, _channel, _purge,
+    _same_server, _role, _standalone, _versions, _settings, _busy,
 )  # fmt: skip
+_TABLE_CHECKS: tuple[Callable[[Facts, Sequence[TableFacts]], Iterator[Refusal]], ...] = (_tables, _purge)

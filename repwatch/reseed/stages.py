@@ -3,13 +3,16 @@
 What counts is what the replica itself says: its marker, its GTID state and its channel. The journal tells people the story.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
 from repwatch.model.gtid import reached
+from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
+from repwatch.reseed.method import Method
 
 
 class Stage(StrEnum):
@@ -47,6 +50,8 @@ class Marker:
     read_only: bool
     super_read_only: bool
     trust_creators: bool  # log_bin_trust_function_creators
+    method: Method
+    tables: tuple[TableName, ...]  # of Method.TABLE
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -64,6 +69,8 @@ class Marker:
             "read_only": str(int(self.read_only)),
             "super_read_only": str(int(self.super_read_only)),
             "trust_creators": str(int(self.trust_creators)),
+            "method": self.method.value,
+            "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
         }
 
     @classmethod
@@ -83,6 +90,8 @@ class Marker:
             read_only=entries["read_only"] == "1",
             super_read_only=entries["super_read_only"] == "1",
             trust_creators=entries["trust_creators"] == "1",
+            method=Method(entries["method"]),
+            tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
         )
 
 

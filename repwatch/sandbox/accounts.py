@@ -18,7 +18,7 @@ class Account(StrEnum):
 
     ROOT = "root"
     WATCH = "repwatch"  # watching and drift checks: exactly what `repwatch doctor` asks for
-    OPERATOR = "repwatch_op"  # repair and reseed
+    OPERATOR = "repwatch_op"  # repair, reseed and exact checks
     REPLICATION = "repl"  # replicas connect with it
 
 

@@ -28,7 +28,9 @@ LOG_LINES = 15
 class SandboxServer:
     """A real server on a loopback port. Not safe for use by two threads at once."""
 
-    def __init__(self, seat: Seat, installation: Installation, parent: Path, credentials: Credentials) -> None:
+    def __init__(
+        self, seat: Seat, installation: Installation, parent: Path, credentials: Credentials, options: tuple[str, ...] = ()
+    ) -> None:
         self.seat = seat
         self.name = seat.name
         self.folder = parent / seat.name
@@ -38,7 +40,7 @@ class SandboxServer:
         self._port = ReservedPort()
         self._keeper: subprocess.Popen[bytes] | None = None
         self.address = Address("127.0.0.1", self._port.number)
-        self._options = server_options(self.flavour, seat, self.folder, self._port.number)
+        self._options = (*server_options(self.flavour, seat, self.folder, self._port.number), *options)
 
     @property
     def flavour(self) -> Flavour:
@@ -87,6 +89,10 @@ class SandboxServer:
             for statement in statements:
                 rows = [tuple(map(as_text, row)) for row in session.query(statement).rows]
         return rows
+
+    def use(self, *options: str) -> None:
+        """Give it these options, too, from its next start on; the last one of a name counts."""
+        self._options = (*self._options, *options)
 
     def prepare(self) -> None:
         """Make the data folder and the file that creates the accounts at the first start."""

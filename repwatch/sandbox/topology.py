@@ -22,7 +22,9 @@ from repwatch.sandbox.server import SandboxServer
 class Sandbox:
     """Running servers with GTID replication between them. Leaving the `with` block ends and removes everything."""
 
-    def __init__(self, flavour: Flavour, links: tuple[Link, ...], folder: Path | None = None) -> None:
+    def __init__(
+        self, flavour: Flavour, links: tuple[Link, ...], folder: Path | None = None, options: tuple[str, ...] = ()
+    ) -> None:
         self.flavour = flavour
         self.links = links
         self.credentials = Credentials.random()
@@ -30,7 +32,7 @@ class Sandbox:
         self._owned = OwnedFolder.chosen(folder) if folder else OwnedFolder.temporary()
         self.folder = self._owned.path
         place = self.folder / SERVERS
-        self.servers = tuple(SandboxServer(seat, installation, place, self.credentials) for seat in seats(links))
+        self.servers = tuple(SandboxServer(seat, installation, place, self.credentials, options) for seat in seats(links))
 
     @classmethod
     def start(
@@ -40,13 +42,14 @@ class Sandbox:
         *,
         links: tuple[Link, ...] | None = None,
         folder: Path | None = None,
+        options: tuple[str, ...] = (),
     ) -> Self:
         """Start a star of `replicas`, or the topology that `links` describe, and wait until all of it replicates.
 
         Raises Refused if a server program is missing or a server does not come up; nothing is left then. `folder`: put
-        everything there instead of into a temporary folder.
+        everything there instead of into a temporary folder. `options`: for each server, over the sandbox's own.
         """
-        box = cls(flavour, star(replicas) if links is None else links, folder)
+        box = cls(flavour, star(replicas) if links is None else links, folder, options)
         try:
             box._start()
         except BaseException:

@@ -63,6 +63,12 @@ LIST_EVENTS = (
     "SELECT EVENT_SCHEMA AS s, EVENT_NAME AS n, 'EVENT' AS t FROM information_schema.EVENTS "
     f"WHERE EVENT_SCHEMA NOT IN ({_SYSTEM}) ORDER BY 1, 2"
 )
+# Both ends of each foreign key.
+LIST_FOREIGN_KEYS = (
+    "SELECT DISTINCT TABLE_SCHEMA AS s, TABLE_NAME AS n, REFERENCED_TABLE_SCHEMA AS rs, REFERENCED_TABLE_NAME AS rn "
+    "FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL "
+    f"AND TABLE_SCHEMA NOT IN ({_SYSTEM})"
+)
 LIST_COLUMNS = (
     "SELECT TABLE_SCHEMA AS s, TABLE_NAME AS n, COLUMN_NAME AS c, DATA_TYPE AS t, COLUMN_TYPE AS ct, IS_NULLABLE AS nu, "
     "CHARACTER_SET_NAME AS cs, GENERATION_EXPRESSION AS g, EXTRA AS x FROM information_schema.COLUMNS "
@@ -125,6 +131,7 @@ def definition(kind: Kind, schema: str, name: str, row: Mapping[str, str | None]
 
 # The next AUTO_INCREMENT value moves with every insert and is no part of what a table is.
 _AUTO_INCREMENT = re.compile(r"^(\) ENGINE=\S+) AUTO_INCREMENT=\d+", re.MULTILINE)
+_COUNTER = re.compile(r"^\) ENGINE=\S+ AUTO_INCREMENT=(\d+)", re.MULTILINE)
 
 
 def without_counters(statement: str) -> str:
@@ -176,6 +183,33 @@ def next_of_sequence(schema: str, name: str) -> str:
 def position_sequence(schema: str, name: str, value: int) -> str:
     """MariaDB: make `value` the next one."""
     return f"SELECT SETVAL({quote_name(schema)}.{quote_name(name)}, {value}, 0)"
+
+
+def drop(kind: Kind, schema: str, name: str) -> str:
+    """Drop one object of a schema."""
+    return f"DROP {kind.value.upper()} IF EXISTS {quote_name(schema)}.{quote_name(name)}"
+
+
+def truncate(schema: str, name: str) -> str:
+    """Empty a table."""
+    return f"TRUNCATE TABLE {quote_name(schema)}.{quote_name(name)}"
+
+
+def alter_schema(item: Definition) -> str:
+    """Give a schema that exists the options of `item`, whose SHOW CREATE names all but an empty comment."""
+    options = item.statement.removeprefix(f"CREATE DATABASE {quote_name(item.schema)}")
+    return f"ALTER DATABASE {quote_name(item.schema)}{options}"
+
+
+def counter_of(statement: str) -> int | None:
+    """The next AUTO_INCREMENT value in a CREATE TABLE; None where it has none or is at its beginning."""
+    found = _COUNTER.search(statement)
+    return int(found[1]) if found else None
+
+
+def set_counter(schema: str, name: str, value: int) -> str:
+    """Make `value` the next AUTO_INCREMENT; where greater ones are in use, the one after those."""
+    return f"ALTER TABLE {quote_name(schema)}.{quote_name(name)} AUTO_INCREMENT = {value}"
 
 
 def drop_schema(schema: str) -> str:

@@ -43,8 +43,13 @@ def watch_needs(version: ServerVersion) -> tuple[Grant, ...]:
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ)), *dynamic)
 
 
+def lock_hot_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What `drift --lock-hot` needs on the source beside watching (MySQL manual, "Locking Reads": SELECT alone since 8.0.22)."""
+    return () if version.is_mariadb or version.at_least(8, 0, 22) else (Grant(("LOCK TABLES",)),)
+
+
 def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
-    """What repair and reseed need beside watching, on the replica as on the source (a snapshot at an exact position)."""
+    """What repair, reseed and exact checks need beside watching, on the replica as on the source (a snapshot at its position)."""
     if version.is_mariadb:
         return (Grant((*_mariadb_monitor(version), "PROCESS", *_READ, *_CHANGE, *_mariadb_admin(version))),)
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))

@@ -96,6 +96,11 @@ def stop_applier(version: ServerVersion, channel: str) -> str:
     return _thread_statement(version, "STOP", channel, "SQL_THREAD")
 
 
+def stop_receiver(version: ServerVersion, channel: str) -> str:
+    """Stop the receiver alone."""
+    return _thread_statement(version, "STOP", channel, "IO_THREAD")
+
+
 def start_channel(version: ServerVersion, channel: str) -> str:
     """Start receiver and applier."""
     return _thread_statement(version, "START", channel, "")

@@ -52,6 +52,17 @@ def can_chunk(table: Table) -> bool:
     return bool(table.primary_key) and all(table.column(name).data_type in _KEY_TYPES for name in table.primary_key)
 
 
+def read_rows(copy: CopyTable, condition: str) -> str:
+    """The rows for which a condition holds, in no order."""
+    columns = ", ".join(_expression(copy.table, name) for name in copy.columns)
+    return f"SELECT {columns} FROM {quote_table(copy.table.name)} WHERE {condition}"
+
+
+def delete_rows(copy: CopyTable, condition: str, limit: int | None = None) -> str:
+    """Delete them, or `limit` of them."""
+    return f"DELETE FROM {quote_table(copy.table.name)} WHERE {condition}" + (f" LIMIT {limit}" if limit else "")
+
+
 def read_chunk(copy: CopyTable, after: Sequence[Raw] | None, limit: int) -> str:
     """The next `limit` rows in key order after the key `after`; without a chunk key, all rows."""
     columns = ", ".join(_expression(copy.table, name) for name in copy.columns)

@@ -142,23 +142,30 @@ class TableReading:
         return "ORDER BY " + ", ".join(column.name for column in self.bounds) if self.bounds else ""
 
 
+def statement_limit(version: ServerVersion, seconds: float) -> str:
+    """Statements of the session end by themselves after so long."""
+    if version.is_mariadb:
+        return f"SET SESSION max_statement_time = {seconds:.3f}"
+    return f"SET SESSION max_execution_time = {round(seconds * 1000)}"
+
+
 def session_setup(version: ServerVersion, statement_seconds: float) -> tuple[str, ...]:
     """Settings of a checking session: consistent reads, no writes, no long waits, statements that end by themselves."""
-    bounded = (
-        f"SET SESSION max_statement_time = {statement_seconds:.3f}"
-        if version.is_mariadb
-        else f"SET SESSION max_execution_time = {round(statement_seconds * 1000)}"
-    )
     read_only = "tx_read_only" if version.is_mariadb else "transaction_read_only"
     setup = (
-        bounded,
-        f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}",
+        statement_limit(version, statement_seconds),
+        no_cut(),
         f"SET SESSION lock_wait_timeout = {max(1, min(15, round(statement_seconds)))}",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         f"SET SESSION {read_only} = ON",
     )
     # With the default expiry MySQL writes the statistics that it reads into a table of its own.
     return setup if version.is_mariadb else (*setup, "SET SESSION information_schema_stats_expiry = 0")
+
+
+def no_cut() -> str:
+    """The setting without which a signature is cut short, and therefore void."""
+    return f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}"
 
 
 def signature(reading: TableReading, piece: KeyRange, version: ServerVersion) -> str:

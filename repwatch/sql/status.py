@@ -20,7 +20,9 @@ class Part(StrEnum):
     IDENTITY = "identity"
     CHANNELS = "channels"
     WORKERS = "workers"
+    PULSES = "pulses"
     CLIENTS = "clients"
+    OLDEST_LOG = "oldest-log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,12 @@ _MYSQL_IDENTITY = (
     "SELECT @@global.server_id AS server_id, @@global.server_uuid AS server_uuid, @@global.read_only AS read_only,"
     " @@global.super_read_only AS super_read_only, @@global.log_bin AS log_bin, @@global.gtid_executed AS gtid_executed,"
     " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
-    f" {_HALF_LOADED}"
+    f" @@global.gtid_purged AS gtid_purged, {_HALF_LOADED}"
 )
+# For how long binary logs are kept; 0 is for ever. MySQL 8.0.29 can leave them in spite of their age.
+_KEEP_DAYS = ", @@global.expire_logs_days * 86400 AS keep_seconds"
+_KEEP_SECONDS = ", @@global.binlog_expire_logs_seconds AS keep_seconds"
+_KEEP_UNLESS_OFF = ", IF(@@global.binlog_expire_logs_auto_purge, @@global.binlog_expire_logs_seconds, 0) AS keep_seconds"
 # The variable gtid_slave_pos, not the column Gtid_Slave_Pos of the status: with a transaction of the replica's own (0-2-16 after
 # 0-1-15) the column shows that one, the variable the last replicated one (seen on 10.11).
 _MARIADB_IDENTITY = (
@@ -64,17 +70,29 @@ _MARIADB_IDENTITY = (
 )
 # The session's time zone is UTC, so these times are UTC, too; the server's own clock is what they compare with.
 _WORKERS = "SELECT UTC_TIMESTAMP(6) AS now_utc, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"
+# The status row has no heartbeats. A join by name alone: a channel has one row in each of the two.
+_PULSES = "SELECT connection.CHANNEL_NAME, connection.COUNT_RECEIVED_HEARTBEATS, settings.HEARTBEAT_INTERVAL"
+_LAST_COMMIT = ", connection.LAST_QUEUED_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP AS last_commit"
+_OF_CONNECTIONS = (
+    " FROM performance_schema.replication_connection_status AS connection"
+    " JOIN performance_schema.replication_connection_configuration AS settings ON settings.CHANNEL_NAME = connection.CHANNEL_NAME"
+)
 _MYSQL_CLIENTS = (
     "SELECT COUNT(*) AS clients FROM performance_schema.threads WHERE PROCESSLIST_COMMAND IN ('Binlog Dump', 'Binlog Dump GTID')"
 )
+# Without a name it reads the oldest file, whose second or third event lists the position at which the file begins. Before 10.5.2
+# it wanted REPLICATION SLAVE, which is more than looking needs.
+_OLDEST_LOG = "SHOW BINLOG EVENTS LIMIT 3"
 _P_S = "performance_schema.*"
 
 
 # Sources: MySQL manual "SHOW REPLICA STATUS" (the name from 8.0.22; the old one is gone in 8.4); MariaDB manual "SHOW REPLICA
 # STATUS" (REPLICATION SLAVE ADMIN from 10.5.2, SLAVE MONITOR from 10.5.9), "Performance Schema" (replication tables from 10.6).
 STATEMENTS = (
-    StatusStatement(Part.IDENTITY, Flavour.MYSQL, (5, 7), _MYSQL_IDENTITY),
-    StatusStatement(Part.IDENTITY, Flavour.MARIADB, (10, 0), _MARIADB_IDENTITY),
+    StatusStatement(Part.IDENTITY, Flavour.MYSQL, (5, 7), _MYSQL_IDENTITY + _KEEP_DAYS),
+    StatusStatement(Part.IDENTITY, Flavour.MYSQL, (8, 0, 11), _MYSQL_IDENTITY + _KEEP_SECONDS),
+    StatusStatement(Part.IDENTITY, Flavour.MYSQL, (8, 0, 29), _MYSQL_IDENTITY + _KEEP_UNLESS_OFF),
+    StatusStatement(Part.IDENTITY, Flavour.MARIADB, (10, 0), _MARIADB_IDENTITY + _KEEP_DAYS),
     StatusStatement(Part.CHANNELS, Flavour.MYSQL, (5, 7), "SHOW SLAVE STATUS", "REPLICATION CLIENT"),
     StatusStatement(Part.CHANNELS, Flavour.MYSQL, (8, 0, 22), "SHOW REPLICA STATUS", "REPLICATION CLIENT"),
     StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 0), "SHOW ALL SLAVES STATUS", "REPLICATION CLIENT"),
@@ -82,8 +100,11 @@ STATEMENTS = (
     StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 5, 9), "SHOW ALL SLAVES STATUS", "SLAVE MONITOR"),
     StatusStatement(Part.WORKERS, Flavour.MYSQL, (5, 7), _WORKERS, "SELECT", _P_S),
     StatusStatement(Part.WORKERS, Flavour.MARIADB, (10, 6), _WORKERS, "SELECT", _P_S),
+    StatusStatement(Part.PULSES, Flavour.MYSQL, (5, 7), _PULSES + _OF_CONNECTIONS, "SELECT", _P_S),
+    StatusStatement(Part.PULSES, Flavour.MYSQL, (8, 0, 11), _PULSES + _LAST_COMMIT + _OF_CONNECTIONS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
+    StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
 )
 
 
@@ -101,4 +122,9 @@ def show_relay_event(channel: str, file: str, position: int) -> str:
 
 # An account always sees its own connections. After a restart the same number is another connection, which has not run that long.
 STILL_RUNS = "SELECT COUNT(*) FROM information_schema.processlist WHERE ID = %s AND COMMAND = 'Query' AND TIME >= %s"
+# The stages of a thread that waits for space: MariaDB's, MySQL's. Others' threads show with the privilege PROCESS alone.
+WAIT_FOR_SPACE = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE STATE LIKE 'Waiting for someone to free space%' OR STATE LIKE 'Waiting for disk space%'"
+)
 CURRENT_ACCOUNT = "SELECT CURRENT_USER()"

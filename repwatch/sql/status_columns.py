@@ -27,6 +27,10 @@ class StatusRow:
     def __init__(self, row: RawRow) -> None:
         self._values = {_spelling(name): value for name, value in row.items()}
 
+    def has(self, name: str) -> bool:
+        """True if there is such a column, whatever it says."""
+        return name in self._values
+
     def text(self, *names: str) -> str:
         """The first of these columns that says something, "" if none does."""
         return next((value for name in names if (value := self._values.get(name))), "")

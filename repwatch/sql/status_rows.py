@@ -1,18 +1,19 @@
 """Rows of the status statements into observations. Pure, by column name; whatever is missing, NULL or odd becomes "unknown"."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.model.gtid import MariadbPosition
-from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets
+from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, thread_wait
 
 # 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about its workers.
 _POINTS_ELSEWHERE = {1964, 1756}
+_LONGEST_PERIOD = 4294967.0  # seconds; both manuals (CHANGE MASTER, CHANGE REPLICATION SOURCE) give it as the most
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
 
@@ -30,6 +31,8 @@ class Identity:
     gtid_applied: str  # the part that came by replication, where the flavour tells (MariaDB)
     performance_schema: bool
     instance: str
+    gtid_purged: str = ""  # MySQL
+    binlog_keep: timedelta | None = None
 
 
 def read_identity(row: RawRow) -> Identity:
@@ -49,8 +52,21 @@ def read_identity(row: RawRow) -> Identity:
         gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
         gtid_applied=applied,
         performance_schema=values.is_on("performance_schema"),
+        gtid_purged=values.text("gtid_purged").replace("\n", ""),
+        binlog_keep=_keep(values.number("keep_seconds")),
         instance=f"{values.text('hostname')}:{values.text('port')} {values.text('datadir')}",
     )
+
+
+def _keep(seconds: float | None) -> timedelta | None:
+    """For how long binary logs are kept; 0 is for ever."""
+    return timedelta(seconds=min(seconds, _LONGEST_PERIOD)) if seconds and seconds > 0 else None
+
+
+def read_oldest_log(rows: Iterable[RawRow]) -> str:
+    """The position before the oldest binary log of a MariaDB server: what comes no later is gone. "" is nothing, or not known."""
+    listed = (row.text("info") for row in map(StatusRow, rows) if row.text("event_type").lower() == "gtid_list")
+    return next(listed, "").strip("[]").replace("\n", "").replace(" ", "")
 
 
 def _union(applied: str, logged: str) -> str:
@@ -93,11 +109,30 @@ def _worker(row: StatusRow) -> Worker:
     )
 
 
-def read_channels(rows: Iterable[RawRow], identity: Identity, workers: Sequence[Worker] = ()) -> tuple[ChannelObservation, ...]:
+def read_pulses(rows: Iterable[RawRow]) -> Mapping[str, Pulse]:
+    """Channel name -> pulse, from performance_schema.replication_connection_status; MariaDB has it in the status row."""
+    values = [StatusRow(row) for row in rows]
+    return {row.text("channel_name"): _pulse(row, "count_received_heartbeats", "heartbeat_interval") for row in values}
+
+
+def _pulse(row: StatusRow, heartbeats: str, period: str) -> Pulse:
+    count = row.number(heartbeats)
+    seconds = min(max(row.number(period) or 0.0, 0.0), _LONGEST_PERIOD)
+    return Pulse(
+        heartbeats=None if count is None else int(count),
+        period=timedelta(seconds=seconds),
+        last_commit=row.time("last_commit"),
+    )
+
+
+def read_channels(
+    rows: Iterable[RawRow], identity: Identity, workers: Sequence[Worker] = (), pulses: Mapping[str, Pulse] | None = None
+) -> tuple[ChannelObservation, ...]:
     """Translate SHOW [ALL] REPLICA STATUS of any version. Rows without a source are no channels."""
     values = (StatusRow(row) for row in rows)
     ours = (row for row in values if row.text("source_host") and _name(row) not in _NOT_OURS)
-    return tuple(_channel(row, identity, [worker for worker in workers if worker.channel == _name(row)]) for row in ours)
+    channels = (_channel(row, identity, [worker for worker in workers if worker.channel == _name(row)]) for row in ours)
+    return tuple(replace(channel, pulse=(pulses or {}).get(channel.name, channel.pulse)) for channel in channels)
 
 
 def _name(row: StatusRow) -> str:
@@ -118,13 +153,15 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         applier=applier,
         receiver_text=row.text("replica_io_state"),
         applier_text=row.text("replica_sql_running_state", "replica_sql_state"),
+        receiver_wait=thread_wait(row.text("replica_io_state")),
+        pulse=_pulse(row, "replica_received_heartbeats", "replica_heartbeat_period"),
         receiver_error=_error(row, "last_io_errno", "last_io_error"),
         applier_error=error,
         gtid_received=row.text("retrieved_gtid_set", "gtid_io_pos").replace("\n", ""),
         gtid_executed=row.text("executed_gtid_set").replace("\n", "") or identity.gtid_applied,
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
         lag=_lag(row, receiver, applier, workers),
-        delay=timedelta(seconds=min(row.whole("sql_delay"), HOLD_DELAY)),
+        delay=timedelta(seconds=min(max(0, row.whole("sql_delay")), HOLD_DELAY)),
         source_log=_place(row.text("source_log_file"), row.text("read_source_log_pos")),
         applied_log=_place(row.text("relay_source_log_file"), row.text("exec_source_log_pos")),
         relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),

@@ -2,6 +2,14 @@
 
 import re
 
+from repwatch.model.observation import ThreadWait
+
+# The servers' stages: relay_log_space_limit; a full disk on MariaDB; one on MySQL.
+_WAITS = (
+    ("free enough relay log space", ThreadWait.RELAY_SPACE),
+    ("waiting for someone to free space", ThreadWait.DISK),
+    ("waiting for disk space", ThreadWait.DISK),
+)
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
@@ -32,6 +40,8 @@ _STATEMENT = re.compile(
 )
 # A statement that was replicated as text may carry a password. The text may be cut anywhere, so all after the word goes.
 _SENSITIVE = re.compile(r"\bQuery: '.*?(?:\bidentified\b|password)", re.IGNORECASE | re.DOTALL)
+_SECRET_WORD = re.compile(r"\bidentified\b|password", re.IGNORECASE)
+_BRIEF = 200  # characters
 
 
 def failed_gtid(text: str) -> str:
@@ -44,6 +54,11 @@ def relay_event_gtid(info: str) -> str:
     """The GTID out of the Info of a MariaDB Gtid event ("BEGIN GTID 0-1-8"), "" for other events."""
     found = _RELAY_GTID.search(info)
     return found[1] if found else ""
+
+
+def thread_wait(stage: str) -> ThreadWait | None:
+    """What a replication thread waits for, by the stage that the server shows of it; None: neither room nor space."""
+    return next((wait for text, wait in _WAITS if text in stage.lower()), None)
 
 
 def failed_worker(text: str) -> int | None:
@@ -78,3 +93,11 @@ def hide_secrets(text: str) -> str:
     """The text without what follows the word "password" or "identified" in a statement that it quotes."""
     found = _SENSITIVE.search(text)
     return f"{text[: found.end()]} …" if found else text
+
+
+def brief_statement(text: str) -> str:
+    """A statement that somebody runs, on one line, cut, without what follows the words "password" and "identified"."""
+    words = " ".join(text.split())
+    if found := _SECRET_WORD.search(words):
+        words = f"{words[: found.end()]} …"
+    return words if len(words) <= _BRIEF else f"{words[:_BRIEF]}…"

@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from repwatch import __version__
 from repwatch.model.observation import ThreadState
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Health, ServerView, State, View
+from repwatch.ports.checks import NO_CHECKS, Checks
+from repwatch.web.metrics_checks import check_metrics, proof_metrics
 
 SERVER = ("cluster", "server", "name")
 CHANNEL = (*SERVER, "channel")
@@ -23,9 +25,10 @@ CHANNEL = (*SERVER, "channel")
 class ViewCollector(Collector):
     """Turns the latest view and repwatch's own health into samples."""
 
-    def __init__(self, view: Callable[[], View | None], health: Callable[[], Health]) -> None:
+    def __init__(self, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks) -> None:
         self._view = view
         self._health = health
+        self._checks = checks
 
     def collect(self) -> Iterator[Metric]:
         """All families; those of servers are empty until the first look is done."""
@@ -35,12 +38,15 @@ class ViewCollector(Collector):
         yield from _server_metrics(clusters)
         yield from _channel_metrics(clusters)
         yield _finding_metric(clusters)
+        overviews = self._checks.overviews()
+        yield from proof_metrics(overviews)
+        yield from check_metrics(overviews)
 
 
-def exposition(view: Callable[[], View | None], health: Callable[[], Health]) -> bytes:
+def exposition(view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS) -> bytes:
     """The text that Prometheus scrapes."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ViewCollector(view, health))
+    registry.register(ViewCollector(view, health, checks))
     return generate_latest(registry)
 
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from repwatch.drift.overview import DriftRun, ProofSummary, RunOutcome
 from repwatch.model.server import ServerVersion
-from repwatch.model.view import ClusterView, Role, ServerView, View
+from repwatch.model.view import ClusterView, Role, ServerView, State, View
 
 SAMPLES = 180  # points of a lag line
 SPARK_WIDTH, SPARK_HEIGHT = 160.0, 28.0
@@ -101,6 +102,24 @@ def _node(server: ServerView, servers: tuple[ServerView, ...], parents: Mapping[
     drawn.add(server.server)
     children = [each for each in servers if parents[each.server] == server.server]
     return Node(server, tuple(_node(child, servers, parents, drawn) for child in children if child.server not in drawn))
+
+
+def amount(number: int, noun: str) -> str:
+    """`1 table`, `2,000 tables`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def proof_tone(replica: ProofSummary) -> State:
+    """How a replica's data stand; what was not proved in time need not be wrong."""
+    if replica.drifted:
+        return State.CRITICAL
+    return State.OK if replica.fresh == replica.tables else State.WARNING
+
+
+def run_tone(run: DriftRun) -> State:
+    """How good the outcome of a check is."""
+    tones = {RunOutcome.IDENTICAL: State.OK, RunOutcome.DRIFTED: State.CRITICAL, RunOutcome.FAILED: State.WARNING}
+    return tones.get(run.outcome, State.UNKNOWN)
 
 
 def product(version: str) -> str:

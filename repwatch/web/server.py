@@ -1,4 +1,7 @@
-"""The status page, its live updates, `/api/status`, `/metrics` and `/healthz`. Renders a View and decides nothing."""
+"""The status page, its live updates, the API, `/metrics` and `/healthz`. Renders a View and decides nothing.
+
+All that can be changed here is a running drift check: paused, let go on, stopped.
+"""
 
 import asyncio
 import json
@@ -6,6 +9,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import uvicorn
@@ -19,20 +23,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from repwatch import __version__
+from repwatch.drift.overview import RunningCheck
 from repwatch.errors import UsageError
 from repwatch.model.view import Health, View
+from repwatch.ports.checks import NO_CHECKS, Checks
+from repwatch.render.drift_progress import done_text, progress_line, waiting_text
 from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
+from repwatch.render.times import duration
+from repwatch.web.checks import check_routes
 from repwatch.web.metrics import exposition
-from repwatch.web.page import LagHistory, age, code, lag_text, product, tree
+from repwatch.web.page import LagHistory, age, amount, code, lag_text, product, proof_tone, run_tone, tree
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with `no-referrer` a form would be sent with the origin "null"
     "cache-control": "no-store",
 }
 POLL_SECONDS = 0.3  # how soon a new view reaches an open page
+PROGRESS_SECONDS = 1.0  # and how often the progress of a check does
 PING_SECONDS = 15.0  # keeps proxies from closing a quiet stream
 
 
@@ -42,6 +52,7 @@ class Page:
 
     view: Callable[[], View | None]
     health: Callable[[], Health]
+    checks: Checks = NO_CHECKS
     history: LagHistory = field(default_factory=LagHistory)
     stopping: threading.Event = field(default_factory=threading.Event)
     _templates: Environment = field(init=False)
@@ -50,12 +61,29 @@ class Page:
         self._templates = Environment(loader=PackageLoader("repwatch.web"), autoescape=True, undefined=StrictUndefined)
         self._templates.filters["code"] = code
         self._templates.globals.update(
-            age=age, lag_text=lag_text, passages=passages, product=product, tree=tree, version=__version__
+            age=age,
+            amount=amount,
+            done_text=done_text,
+            duration=duration,
+            lag_text=lag_text,
+            passages=passages,
+            product=product,
+            progress_line=progress_line,
+            proof_tone=proof_tone,
+            run_tone=run_tone,
+            tree=tree,
+            version=__version__,
+            waiting_text=waiting_text,
         )
 
     def render(self, template: str) -> str:
         """One template with the latest view."""
-        return self._templates.get_template(template).render(view=self.view(), health=self.health(), sparks=self.history.sparks())
+        return self._templates.get_template(template).render(
+            view=self.view(),
+            health=self.health(),
+            sparks=self.history.sparks(),
+            drift={overview.cluster: overview for overview in self.checks.overviews()},
+        )
 
     def remember(self) -> None:
         """Take samples until the server stops, whether or not somebody looks at the page."""
@@ -64,14 +92,14 @@ class Page:
                 self.history.add(view)
 
     async def events(self) -> AsyncIterator[str]:
-        """The live part of the page, sent whenever there is a new view."""
+        """The live part of the page, sent whenever there is a new view, or a check has gone on."""
         yield "retry: 2000\n\n"
-        shown = None
+        shown: tuple[datetime, list[RunningCheck | None]] | None = None
         quiet = 0.0
         while not self.stopping.is_set():
-            view = self.view()
-            if view is not None and view.as_of != shown:
-                shown, quiet = view.as_of, 0.0
+            view, running = self.view(), [overview.running for overview in self.checks.overviews()]
+            if view is not None and _is_news(shown, (view.as_of, running), quiet):
+                shown, quiet = (view.as_of, running), 0.0
                 yield "event: view\n" + "".join(f"data: {line}\n" for line in self.render("live.html").splitlines()) + "\n"
             elif quiet >= PING_SECONDS:
                 quiet = 0.0
@@ -80,8 +108,15 @@ class Page:
             await asyncio.sleep(POLL_SECONDS)
 
 
+def _is_news(
+    shown: tuple[datetime, list[RunningCheck | None]] | None, now: tuple[datetime, list[RunningCheck | None]], quiet: float
+) -> bool:
+    """True if an open page should be told: at once of a new view, now and then of the progress of a check."""
+    return shown is None or shown[0] != now[0] or (shown[1] != now[1] and quiet >= PROGRESS_SECONDS)
+
+
 class SecurityHeaders:
-    """Adds the headers to every answer."""
+    """Adds the headers to every answer; one that an answer brings itself stays."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -89,7 +124,9 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in HEADERS.items())]
+                given = {name for name, _ in message["headers"]}
+                more = ((name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in given)
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -105,7 +142,7 @@ def build_app(page: Page) -> Starlette:
         return StreamingResponse(page.events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     async def metrics(_: Request) -> Response:
-        return Response(exposition(page.view, page.health), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(exposition(page.view, page.health, page.checks), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def healthz(_: Request) -> Response:
         health = page.health()
@@ -125,6 +162,7 @@ def build_app(page: Page) -> Starlette:
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/api/status", api_status),
+            *check_routes(page.checks),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         middleware=[Middleware(SecurityHeaders)],
@@ -156,7 +194,9 @@ class WebServer:
         self._listener.close()
 
 
-def start(host: str, port: int, *, view: Callable[[], View | None], health: Callable[[], Health]) -> WebServer:
+def start(
+    host: str, port: int, *, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS
+) -> WebServer:
     """Listen and serve. Port 0 takes a free one. Raises UsageError if the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -169,6 +209,6 @@ def start(host: str, port: int, *, view: Callable[[], View | None], health: Call
         raise UsageError(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another address in [web] listen"
         ) from None
-    page = Page(view, health)
+    page = Page(view, health, checks)
     config = uvicorn.Config(build_app(page), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     return WebServer(uvicorn.Server(config), listener, page)

@@ -17,7 +17,7 @@ from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
 
 SLACK = ("repwatch.adapters.slack", "SlackBot.send")
 MAIL = ("repwatch.adapters.smtp", "SmtpNotifier.send")
-CHECK = ("repwatch.cli.drift", "check")
+CHECK = ("repwatch.app.checking", "check")
 Function = Callable[..., Any]
 
 

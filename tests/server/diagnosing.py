@@ -9,6 +9,8 @@ from datetime import timedelta
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
+from repwatch.health.movement import Progress
+from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding
@@ -28,6 +30,7 @@ class Watcher:
     cluster: ClusterSpec
     deadline: float = PATIENT
     last_good: dict[str, Observation] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
@@ -37,7 +40,9 @@ class Watcher:
         """Look at all servers, one after the other."""
         results = [(spec, self.prober(spec)) for spec in self.cluster.servers]
         servers = tuple(self._now(spec, result) for spec, result in results)
-        return World(cluster=self.cluster, source="source", servers=servers, now=self.clock.now())
+        world = World(cluster=self.cluster, source="source", servers=servers, now=self.clock.now(), progress=self.progress)
+        self.progress = remember(world)
+        return replace(world, progress=self.progress)
 
     def _now(self, spec: ServerSpec, result: ProbeResult) -> ServerNow:
         if isinstance(result, Observation):

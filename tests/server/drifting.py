@@ -20,6 +20,7 @@ from repwatch.drift.report import (
     TableReport,
 )
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.topology import ReplicaTarget
 from repwatch.render.drift_words import kind_of_difference
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -37,6 +38,8 @@ def run_check(
     reference: SandboxServer | None = None,
     users: bool = False,
     strict: bool = False,
+    lock_hot: bool = False,
+    exact: ExactMeans | None = None,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -50,8 +53,9 @@ def run_check(
         reference=ReplicaTarget(server=reference.spec()) if reference else None,
         users=users,
         strict=strict,
+        lock_hot=lock_hot,
     )
-    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress)
+    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact)
 
 
 def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60) -> DriftReport:

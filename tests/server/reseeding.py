@@ -19,6 +19,7 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import as_text
+from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.quoting import quote_table
@@ -28,12 +29,22 @@ from repwatch.sql.reseed import MARKER_SCHEMA
 CLOCK = SystemClock()
 
 
-def request(box: Sandbox, replica: SandboxServer, source: ServerSpec | None = None, *, login: bool = False) -> ReseedRequest:
+def request(
+    box: Sandbox,
+    replica: SandboxServer,
+    source: ServerSpec | None = None,
+    *,
+    login: bool = False,
+    method: Method | None = None,
+    tables: tuple[TableName, ...] = (),
+) -> ReseedRequest:
     return ReseedRequest(
         source=source or box.source.spec(),
         replica=ReplicaTarget(server=replica.spec()),
         others=tuple(server.spec() for server in box.replicas if server is not replica),
         login=replication_login(box) if login else None,
+        method=method,
+        tables=tables,
     )
 
 

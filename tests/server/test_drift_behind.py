@@ -8,7 +8,6 @@ import pytest
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
-from repwatch.cli.drift_progress import progress_line
 from repwatch.drift.progress import Behind, Progress
 from repwatch.drift.report import Reason, Verdict
 from repwatch.drift.summary import exit_status
@@ -18,6 +17,7 @@ from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_lag import channels_from, greatest_lag
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget
+from repwatch.render.drift_progress import progress_line
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql.signature import session_setup
 from tests.server.drifting import fill, of_replica, of_table, run_check

@@ -10,6 +10,7 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
+from repwatch.drift.overview import RunOutcome
 from repwatch.model.finding import FindingCode
 from repwatch.model.topology import DriftSpec
 from repwatch.sandbox import Sandbox
@@ -22,9 +23,9 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     opened.close()
 
 
-def test_drift_stands_until_a_check_clears_it(star: Sandbox, schema: str, store: SqlStore) -> None:
+def test_drift_stands_until_a_check_clears_it(star: Sandbox, schema: str, store: SqlStore, tmp_path: Path) -> None:
     cluster = star.cluster()
-    runner = drift_runner(cluster, store, SystemClock())
+    runner = drift_runner(cluster, store, tmp_path, SystemClock())
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, a INT)", f"INSERT INTO {schema}.t VALUES (1, 1), (2, 2)")
     star.wait_caught_up(60)
     runner.run()
@@ -44,10 +45,10 @@ def test_drift_stands_until_a_check_clears_it(star: Sandbox, schema: str, store:
     replica.sql("SET SESSION sql_log_bin = 0", f"UPDATE {schema}.t SET a = 2 WHERE id = 2")
     runner.run()
     assert store.standing(cluster.name) == ()
-    with store._engine.connect() as connection:
-        outcomes = connection.exec_driver_sql("SELECT outcome FROM drift_runs ORDER BY id").scalars().all()
-    assert outcomes[0] == outcomes[3] == "identical"
-    assert outcomes[1] == "drifted"
+    runs = store.drift_runs(cluster.name)[::-1]
+    assert [run.outcome for run in runs[:2]] == [RunOutcome.IDENTICAL, RunOutcome.DRIFTED]
+    assert runs[3].outcome is RunOutcome.IDENTICAL
+    assert all(run.summary.whole and run.summary.tables == 1 for run in (*runs[:2], runs[3]))
 
 
 class Later(SystemClock):
@@ -59,10 +60,12 @@ class Later(SystemClock):
         return super().now() + self.ahead
 
 
-def test_each_table_is_proved_in_time_and_it_is_told_where_not(star: Sandbox, schema: str, store: SqlStore) -> None:
+def test_each_table_is_proved_in_time_and_it_is_told_where_not(
+    star: Sandbox, schema: str, store: SqlStore, tmp_path: Path
+) -> None:
     week = timedelta(days=7)
     cluster, clock = replace(star.cluster(), drift=DriftSpec(prove_within=week)), Later()
-    runner = drift_runner(cluster, store, clock)
+    runner = drift_runner(cluster, store, tmp_path, clock)
     names = [f"{schema}.a", f"{schema}.b"]
     for name in names:
         star.source.sql(f"CREATE TABLE {name} (id INT PRIMARY KEY, a INT)", f"INSERT INTO {name} VALUES (1, 1), (2, 2)")
@@ -95,12 +98,12 @@ def test_each_table_is_proved_in_time_and_it_is_told_where_not(star: Sandbox, sc
     assert store.standing(cluster.name) == ()
 
 
-def test_nothing_runs_outside_the_window(star: Sandbox, schema: str, store: SqlStore) -> None:
+def test_nothing_runs_outside_the_window(star: Sandbox, schema: str, store: SqlStore, tmp_path: Path) -> None:
     star.source.sql(f"CREATE TABLE {schema}.a (id INT PRIMARY KEY)")
     clock = SystemClock()
     soon = f"{clock.now() + timedelta(hours=2):%H:%M}-{clock.now() + timedelta(hours=3):%H:%M}"
     spec = DriftSpec(schedule="0 2 * * *", prove_within=timedelta(days=7), window=(soon,))
-    runner = drift_runner(replace(star.cluster(), drift=spec), store, clock)
+    runner = drift_runner(replace(star.cluster(), drift=spec), store, tmp_path, clock)
     runner.prove()
     runner.run()
     assert store.proofs("shop") == ()

@@ -87,9 +87,19 @@ class Service:
 
     def get(self, path: str) -> tuple[int, str]:
         """Ask the web page of the service that runs."""
-        url = self.log.rsplit("listening on ", 1)[1].split()[0]
+        return self._ask(urllib.request.Request(self._url + path))
+
+    def post(self, path: str) -> tuple[int, str]:
+        """Press a button of that page."""
+        return self._ask(urllib.request.Request(self._url + path, data=b"", headers={"Origin": self._url.rstrip("/")}))
+
+    @property
+    def _url(self) -> str:
+        return self.log.rsplit("listening on ", 1)[1].split()[0]
+
+    def _ask(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(url + path, timeout=PATIENT) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENT) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -4,28 +4,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
-from repwatch.model.observation import ChannelObservation, Observation, ThreadState
+from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_workers
+from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
 from repwatch.sql.status_texts import relay_event_gtid
+
+OLDEST_LOG_EVERY = timedelta(seconds=10)
+"""MariaDB opens a file for it, and holds the binary log's lock for a moment."""
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
 
-def look(database: Database, clock: Clock, started: float, deadline: float) -> Observation:
-    """Look once. Raises ServerError; PrivilegeMissing has the missing GRANT as its hint."""
-    return _Look(database, clock, started + deadline).run(started)
+def look(database: Database, clock: Clock, started: float, deadline: float, before: Observation | None = None) -> Observation:
+    """Look once; `before` is what the look before saw. Raises ServerError; PrivilegeMissing has the missing GRANT as its hint."""
+    return _Look(database, clock, started + deadline, before).run(started)
 
 
 class _Look:
-    def __init__(self, database: Database, clock: Clock, give_up_at: float) -> None:
+    def __init__(self, database: Database, clock: Clock, give_up_at: float, before: Observation | None) -> None:
         self._database = database
+        self._before = before
         self._clock = clock
         self._give_up_at = give_up_at
         self._skipped: list[str] = []
@@ -47,18 +52,32 @@ class _Look:
             half_loaded=identity.half_loaded,
             gtid_executed=identity.gtid_executed,
             instance=identity.instance,
+            binlog=self._binlog(identity),
             channels=channels,
             dump_clients=clients,
             skipped=tuple(self._skipped),
         )
 
+    def _binlog(self, identity: Identity) -> BinlogKeep:
+        if not self._is_mariadb:
+            return BinlogKeep(purged=identity.gtid_purged, keep=identity.binlog_keep)
+        known, now = self._before.binlog if self._before else BinlogKeep(), self._clock.now()
+        if identity.log_bin and (known.asked is None or not timedelta(0) <= now - known.asked < OLDEST_LOG_EVERY):
+            known = BinlogKeep(purged=read_oldest_log(self._ask(Part.OLDEST_LOG)), asked=now)
+        return replace(known, keep=identity.binlog_keep)
+
     def _channels(self, identity: Identity) -> tuple[ChannelObservation, ...]:
         rows = self._ask(Part.CHANNELS)
         channels = read_channels(rows, identity)
         workers = self._workers(identity, channels)
-        if workers:
-            channels = read_channels(rows, identity, workers)
-        return tuple(self._with_failed_gtid(channel) for channel in channels)
+        pulses = read_pulses(self._ask(Part.PULSES)) if channels and identity.performance_schema else {}
+        if workers or pulses:
+            channels = read_channels(rows, identity, workers, pulses)
+        channels = tuple(self._with_failed_gtid(channel) for channel in channels)
+        if not self._is_mariadb and not identity.performance_schema:
+            return channels
+        account = f"{self._database.endpoint.user}@"
+        return with_work(channels, self._before, self._database.version, account, lambda sql: self._optional(sql, "the applier"))
 
     def _workers(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> tuple[Worker, ...]:
         # On MariaDB the status row has the worker's own text already, except where it points to another one.

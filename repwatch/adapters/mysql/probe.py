@@ -3,7 +3,8 @@
 The caller waits at most `deadline` seconds whatever happens: name resolution, a secret's command and a driver can each overstay
 their own limits, so the look runs on a thread of its own. A server has at most one look in flight: while one has not come back,
 the next answer is "timed out" at once. A statement that hangs in the server (SHOW ALL SLAVES STATUS does while the relay log's
-disk is full) is sent again only when the server has ended the first, so that no threads pile up there.
+disk is full) is sent again only when the server has ended the first, so that no threads pile up there; meanwhile the process list
+is asked, which answers.
 """
 
 import threading
@@ -24,11 +25,11 @@ from repwatch.errors import (
     UsageError,
 )
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
-from repwatch.sql.status import STILL_RUNS
+from repwatch.sql.status import STILL_RUNS, WAIT_FOR_SPACE
 
 DEADLINE = 4.0
 """Seconds that a look may take, all in."""
@@ -51,6 +52,7 @@ class _Lane:
 
     endpoint: Endpoint
     database: Database | None = None
+    latest: Observation | None = None
     hung: tuple[int, float] | None = None  # the connection whose statement did not come back, and when that was sent
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -113,22 +115,32 @@ class Prober:
         while True:
             database = lane.database or self._open(lane)
             if self._still_hangs(lane, database):
-                return self._late(started, "the statement of an earlier look still hangs in the server", _HUNG_HINT)
+                return self._hung(database, started, "the statement of an earlier look still hangs in the server")
             asked = self._clock.monotonic()
             try:
-                return look(database, self._clock, started, self._deadline)
+                seen = look(database, self._clock, started, self._deadline, lane.latest)
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:
                     lane.hung = (database.connection_id, asked)
-                    return self._late(started, f"it is connected, but did not answer within {self._patience:g} s")
+                    text = f"it is connected, but did not answer within {self._patience:g} s"
+                    return self._hung(self._open(lane), started, text)
                 if not kept:
                     raise
                 kept = False  # a kept connection may have been closed meanwhile (a restart, wait_timeout): once more, afresh
+            else:
+                lane.latest = seen
+                return seen
 
     def _open(self, lane: _Lane) -> Database:
         lane.database = self._connect(lane.endpoint, Timeouts(connect=self._patience, read=self._patience))
         return lane.database
+
+    def _hung(self, database: Database, started: float, text: str) -> ProbeResult:
+        """A second way to look, for a statement that does not come back: the process list answers all the same."""
+        if database.scalar(WAIT_FOR_SPACE) not in (None, "0"):
+            return self._failure(started, ProbeFailure.DISK_FULL, "a thread waits for space on a full disk, and its status hangs")
+        return self._late(started, text, _HUNG_HINT)
 
     def _still_hangs(self, lane: _Lane, database: Database) -> bool:
         """True while the server has not ended what did not come back, though the session's end tried to kill it."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter
 
 from repwatch.adapters.store.tables import moment
+from repwatch.drift.overview import RunSummary
 from repwatch.health.incident import Incident
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding
@@ -19,6 +20,7 @@ INCIDENT = TypeAdapter(Incident)
 FINDING = TypeAdapter(Finding)
 NOTICE = TypeAdapter(Notice)
 CLUSTER = TypeAdapter(ClusterView)
+RUN_SUMMARY = TypeAdapter(RunSummary)
 THREAD = TypeAdapter(dict[str, str])
 
 
@@ -27,9 +29,9 @@ def dump(adapter: TypeAdapter[T], value: T) -> str:
     return adapter.dump_json(value).decode()
 
 
-def incident(body: str, *, acknowledged: bool) -> Incident:
-    """An incident; whether it is acknowledged is kept beside its body."""
-    return replace(INCIDENT.validate_json(body), acknowledged=acknowledged)
+def incident(body: str, *, acknowledged: bool, by: str | None) -> Incident:
+    """An incident; whether it is acknowledged, and by whom, is kept beside its body."""
+    return replace(INCIDENT.validate_json(body), acknowledged=acknowledged, acknowledged_by=by or "")
 
 
 def dated_view(as_of: str, poll_seconds: float, body: str) -> DatedView:

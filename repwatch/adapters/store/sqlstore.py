@@ -8,19 +8,24 @@ from typing import Self
 from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
-from repwatch.adapters.store.tables import RowState, drift_runs, incidents, outbox, stamp, standing, threads, views
+from repwatch.adapters.store.silences import read_silences
+from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
+from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
+from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
+from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Entry, Envelope, StoreConflict
 
@@ -85,8 +90,22 @@ class SqlStore:
         """The pending and open ones."""
         wanted = and_(incidents.c.cluster == cluster, incidents.c.resolved.is_(None))
         with self._read() as connection:
-            rows = connection.execute(select(incidents.c.body, incidents.c.acknowledged).where(wanted)).all()
-        return tuple(codec.incident(body, acknowledged=acknowledged is not None) for body, acknowledged in rows)
+            columns = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by)
+            rows = connection.execute(columns.where(wanted)).all()
+        return tuple(codec.incident(body, acknowledged=acknowledged is not None, by=by) for body, acknowledged, by in rows)
+
+    def ended(self, cluster: str, since: datetime) -> dict[Subject, Ended]:
+        """The last end of each subject's incidents since that time."""
+        lately = and_(incidents.c.cluster == cluster, incidents.c.resolved >= stamp(since))
+        with self._read() as connection:
+            bodies = connection.execute(select(incidents.c.body).where(lately).order_by(incidents.c.resolved)).scalars().all()
+        over = [codec.INCIDENT.validate_json(body) for body in bodies]
+        return {incident.subject: Ended(incident.resolved, incident.flaps) for incident in over if incident.resolved}
+
+    def silences(self, now: datetime) -> tuple[Silence, ...]:
+        """Those that are not over."""
+        with self._read() as connection:
+            return read_silences(connection, now)
 
     def clusters(self) -> frozenset[str]:
         """Names of all clusters of which something is open or standing or shown."""
@@ -207,12 +226,21 @@ class SqlStore:
         with self._write() as connection:
             connection.execute(delete(views).where(views.c.cluster == cluster))
 
-    def record_drift_run(self, cluster: str, started: datetime, finished: datetime, outcome: str, body: str) -> None:
-        """Keep the result of a scheduled check; `body` is its report as JSON."""
-        values = {"cluster": cluster, "started": stamp(started), "finished": stamp(finished), "outcome": outcome, "body": body}
+    def begin_drift_run(self, cluster: str, started: datetime, summary: RunSummary) -> int:
+        """Note a check of the service; its number. One that the cluster had running was interrupted."""
         with self._write() as connection:
-            connection.execute(insert(drift_runs).values(**values))
-            connection.execute(delete(drift_runs).where(drift_runs.c.finished < stamp(finished - KEEP)))
+            return begin_run(connection, cluster, started, summary)
+
+    def end_drift_run(self, number: int, finished: datetime, outcome: RunOutcome, summary: RunSummary) -> None:
+        """Note what became of it."""
+        with self._write() as connection:
+            end_run(connection, number, finished, outcome, summary)
+            forget_runs(connection, finished - KEEP)
+
+    def drift_runs(self, cluster: str) -> tuple[DriftRun, ...]:
+        """The checks of a cluster, the newest first."""
+        with self._read() as connection:
+            return read_runs(connection, cluster)
 
     def proofs(self, cluster: str) -> tuple[TableProof, ...]:
         """When each table was last proved on each replica."""

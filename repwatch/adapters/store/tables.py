@@ -16,6 +16,7 @@ incidents = Table(
     Column("since", Text, nullable=False),
     Column("resolved", Text),
     Column("acknowledged", Text),  # its own column: who acknowledges does not race with the service
+    Column("acknowledged_by", Text),
     Column("revision", Integer, nullable=False),
     Column("body", Text, nullable=False),
     # The database itself refuses a second open incident of one subject.
@@ -92,6 +93,18 @@ proofs = Table(
     Column("checked", Text, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("proved", Text),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("target", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 

@@ -174,7 +174,10 @@ def reseed(stage: Stage, tell: Narrator) -> None:
     """Act 5: the stopped replica is copied anew and follows again; both are proved identical."""
     act = "reseed"
     name = f"shop/{stage.box.replicas[0].name}"
-    tell.act("5. The stopped replica is reseeded", "A fresh copy from one consistent snapshot of the source, under load.")
+    tell.act(
+        "5. The stopped replica is reseeded",
+        "Everything is compared with one snapshot of the source, under load, and what differs is written.",
+    )
     _apply(act, stage, tell, "reseed", name)
     _check_identical(act, stage, tell, stage.box.replicas[0].name, expected=0)
     rows = stage.box.replicas[0].sql(f"SELECT COUNT(*) FROM shop.orders WHERE id = {COLLIDING_KEY}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import socket
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from repwatch.errors import UsageError
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.finding import Severity
 from repwatch.model.notice import NoticeEvent
-from repwatch.model.settings import EmailReceiver, Receiver, SlackReceiver, WebhookReceiver
+from repwatch.model.settings import EmailReceiver, Receiver, SlackReceiver, WebhookForm, WebhookReceiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome
 from repwatch.sandbox.standins import Misbehaviour
 from repwatch.sandbox.standins_mail import MailCatcher
@@ -368,6 +369,17 @@ def test_a_webhook_can_verify_who_sent_it(hook: WebhookCatcher) -> None:
     assert "x-repwatch-signature" not in unsigned.headers
     assert signed.headers["content-type"].startswith("application/json")
     assert signed.json["key"] == "shop/10.0.0.3:3306//applier-error"
+
+
+def test_a_webhook_of_another_form(hook: WebhookCatcher) -> None:
+    for form in (WebhookForm.PAGERDUTY, WebhookForm.ALERTMANAGER):
+        receiver = Receiver(name="oncall", channel=WebhookReceiver(url=hook.url, secret=SIGNING, form=form))
+        assert build(receiver, seconds=SECONDS).send(notice(), {}).outcome is DELIVERED
+    event, alerts = hook.posts
+    assert event.json["routing_key"] == SECRETS[4]
+    assert isinstance(json.loads(alerts.body), list)
+    assert not any("x-repwatch-signature" in post.headers for post in hook.posts)
+    assert SECRETS[4].encode() not in alerts.body
 
 
 @pytest.mark.parametrize(

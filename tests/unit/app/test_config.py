@@ -233,6 +233,8 @@ SERVERS = '[clusters.c.servers]\na.url = "mysql://u@a"\nb.url = "mysql://u@b"\nc
         (MINIMAL + '[receivers.x]\nslack = { channel = "#x", token = "xoxb-geheim" }\n', 4, "receivers.x.slack.token"),
         (MINIMAL + '[receivers.x]\nwebhook = { url = "ftp://geheim" }\n', 4, "receivers.x.webhook.url"),
         (MINIMAL + '[receivers.x]\nwebhook = { url = "http://x", secret = "geheim" }\n', 4, "receivers.x.webhook.secret"),
+        (MINIMAL + '[receivers.x]\nwebhook = { url = "http://x", form = "pagerduty" }\n', 4, "receivers.x.webhook"),
+        (MINIMAL + '[receivers.x]\nwebhook = { url = "http://x", form = "xml" }\n', 4, "receivers.x.webhook.form"),
         (MINIMAL + '[receivers.x]\nwebhook = { url = "http://x" }\nmin_severity = "high"\n', 5, "receivers.x.min_severity"),
         (MINIMAL + '[receivers.x]\nwebhook = { url = "http://x" }\nmatch = ["a/b/c/d"]\n', 5, "receivers.x.match[0]"),
         (MINIMAL + '[receivers.x.email]\nto = []\nfrom = "a@b"\nsmtp = "smtp://h"\n', 4, "receivers.x.email.to"),

@@ -47,9 +47,11 @@ def found(row: dict[str, str | None], table: str, events: Events = Events.ROW_IM
         ({"Replicate_Wild_Do_Table": "a.%", "Replicate_Wild_Ignore_Table": "a.t"}, "a.t", IN),
         ({"Replicate_Ignore_DB": "a", "Replicate_Do_Table": "a.t"}, "a.t", OUT),  # databases come before tables
         ({"Replicate_Do_DB": "a", "Replicate_Ignore_Table": "a.t"}, "a.t", OUT),
-        ({"Replicate_Rewrite_DB": "(a,b)"}, "a.t", OPEN),
-        ({"Replicate_Rewrite_DB": "(x,y),(a,b)"}, "b.t", OPEN),
-        ({"Replicate_Rewrite_DB": "x->y,a->b"}, "b.t", OPEN),
+        ({"Replicate_Rewrite_DB": "(a,b)"}, "a.t", IN),
+        ({"Replicate_Rewrite_DB": "(x,y),(a,b)", "Replicate_Do_DB": "b"}, "a.t", IN),  # names are rewritten first
+        ({"Replicate_Rewrite_DB": "x->y,a->b", "Replicate_Do_DB": "a"}, "a.t", OUT),
+        ({"Replicate_Rewrite_DB": "a->b", "Replicate_Wild_Do_Table": "b.%"}, "a.t", IN),
+        ({"Replicate_Rewrite_DB": "a->b", "Replicate_Ignore_Table": "a.t"}, "a.t", IN),
         ({"Replicate_Rewrite_DB": "a->b"}, "c.t", IN),
         ({"Replicate_Rewrite_DB": "what is this"}, "c.t", OPEN),
         ({"Replicate_Ignore_Table": "a.x,y"}, "a.x,y", OPEN),  # printed lists have no way to say a comma

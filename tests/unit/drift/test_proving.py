@@ -1,5 +1,6 @@
 """Which tables are proved next, what is overdue, and when checks may run."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,6 +56,14 @@ def test_a_check_that_could_not_decide_forgets_no_drift() -> None:
     (identical,) = after_check(undecided, report(Verdict.IDENTICAL))
     assert (identical.verdict, identical.proved) == (Verdict.IDENTICAL, NOW)
     assert [proof.verdict for proof in after_check((), report(Verdict.UNDECIDED))] == [Verdict.UNDECIDED]
+
+
+def test_a_proof_is_as_old_as_the_oldest_rows_that_count_for_it() -> None:
+    found = report(Verdict.IDENTICAL)
+    (replica,) = found.replicas
+    since = NOW - timedelta(hours=9)
+    resumed = replace(found, replicas=(replace(replica, tables=(replace(replica.tables[0], since=since),)),))
+    assert [each.proved for each in after_check((), resumed)] == [since]
 
 
 def test_a_table_is_as_old_as_on_the_replica_where_it_is_oldest() -> None:

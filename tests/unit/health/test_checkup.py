@@ -106,6 +106,15 @@ def test_a_replica_of_somewhere_else_is_told_and_where_the_source_is_not_seen_it
     assert remarks({"db1": Failed(text="down"), "db2": elsewhere}) == {("db1", Topic.CONNECTION)}
 
 
+@pytest.mark.parametrize(("version", "notes"), [("8.0.21", {("db1", Topic.PRIVILEGES)}), ("8.0.22", set()), (MARIADB, set())])
+def test_locking_reads_want_more_of_old_servers_alone(version: str, notes: set[tuple[str, Topic]]) -> None:
+    results: dict[str, Look | Failed] = {
+        "db1": look("db1", version=version),
+        "db2": look("db2", channel("db1:3306"), version=version),
+    }
+    assert (remarks(results), remarks(results, Level.NOTE)) == (set(), notes)
+
+
 def test_missing_privileges_come_with_their_statements() -> None:
     checkup = check_cluster(TWO, {"db1": look("db1", grants=("GRANT SELECT ON *.* TO `repwatch`@`%`",)), "db2": Failed(text="x")})
     (remark,) = [remark for remark in checkup.servers[0].remarks if remark.topic is Topic.PRIVILEGES]

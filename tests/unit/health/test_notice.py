@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from repwatch.health.incident import Incident, Phase
-from repwatch.health.notice import Audience, Message, Reason, Silence, decide, post, wants
+from repwatch.health.notice import Audience, Message, Reason, Withheld, decide, post, wants
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
@@ -30,24 +30,24 @@ TOLD: dict[str, Any] = {"told_to": (ALL.id,), "told": ("warning//",)}
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (incident(phase=Phase.PENDING), Silence.UNCONFIRMED),
+        (incident(phase=Phase.PENDING), Withheld.UNCONFIRMED),
         (incident(), (Message(Reason.FIRST, (ALL.id,)),)),
         (incident(Severity.CRITICAL), (Message(Reason.FIRST, (ALL.id, PAGER.id)),)),
-        (incident(cause="shop/source//server-unreachable"), Silence.EXPLAINED),
-        (incident(**TOLD), Silence.UNCHANGED),
+        (incident(cause="shop/source//server-unreachable"), Withheld.EXPLAINED),
+        (incident(**TOLD), Withheld.UNCHANGED),
         (incident(Severity.CRITICAL, **TOLD), (Message(Reason.FIRST, (PAGER.id,)), Message(Reason.CHANGED, (ALL.id,)))),
         (incident(Severity.CRITICAL, told_to=(ALL.id,), told=("warning//", "critical//")), (Message(Reason.FIRST, (PAGER.id,)),)),
         (incident(phase=Phase.RESOLVED, **TOLD), (Message(Reason.OVER, (ALL.id,)),)),
-        (incident(phase=Phase.RESOLVED), Silence.UNTOLD),
-        (incident(phase=Phase.RESOLVED, told_to=("gone/webhook",), told=("warning//",)), Silence.UNTOLD),
+        (incident(phase=Phase.RESOLVED), Withheld.UNTOLD),
+        (incident(phase=Phase.RESOLVED, told_to=("gone/webhook",), told=("warning//",)), Withheld.UNTOLD),
     ],
 )
-def test_decision(given: Incident, expected: tuple[Message, ...] | Silence) -> None:
-    assert decide(given, (ALL, PAGER), "db2") == expected
+def test_decision(given: Incident, expected: tuple[Message, ...] | Withheld) -> None:
+    assert decide(given, (ALL, PAGER), "db2", NOW) == expected
 
 
 def test_nobody_wants_it() -> None:
-    assert decide(incident(), (PAGER,), None) is Silence.UNWANTED
+    assert decide(incident(), (PAGER,), None, NOW) is Withheld.UNWANTED
 
 
 @pytest.mark.parametrize("severity", Severity)
@@ -114,4 +114,4 @@ def test_a_receiver_is_not_told_through_itself_that_it_refuses() -> None:
     subject = Subject("", "", ALL.id, FindingCode.RECEIVER_UNDELIVERABLE)
     refused = incident(Severity.CRITICAL)
     refused = replace(refused, finding=replace(refused.finding, subject=subject))
-    assert decide(refused, (ALL, PAGER), None) == (Message(Reason.FIRST, (PAGER.id,)),)
+    assert decide(refused, (ALL, PAGER), None, NOW) == (Message(Reason.FIRST, (PAGER.id,)),)

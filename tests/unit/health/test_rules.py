@@ -66,7 +66,7 @@ DUPLICATE = ThreadError(errno=1062, text="Duplicate entry")
     ("receiver", "receiver_error", "applier", "applier_error", "found"),
     [
         (STOP, None, RUN, None, ["receiver-stopped"]),
-        (STOP, PURGED, RUN, None, ["receiver-error"]),
+        (STOP, PURGED, RUN, None, ["binlog-purged", "receiver-error"]),
         (CONNECT, None, RUN, None, ["receiver-retrying"]),
         (CONNECT, REFUSED, RUN, None, ["receiver-retrying"]),
         (UNKNOWN, None, RUN, None, ["receiver-error"]),

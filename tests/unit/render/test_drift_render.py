@@ -10,6 +10,7 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator
 
+from repwatch.drift.proving import TableProof, with_last_proved
 from repwatch.drift.report import (
     Cause,
     ChangedRow,
@@ -66,6 +67,7 @@ def table(
         rows_proved=9_000,
         difference_count=len(DIFFERENCES) + 3 if differences else 0,
         differences=DIFFERENCES if differences else (),
+        there="there.orders" if differences else None,
     )
 
 
@@ -282,3 +284,34 @@ def test_what_stands_beside_tables_is_told(rendering: Callable[[DriftReport], st
     told = rendering(OBJECTS)
     assert all(word in told for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
     assert not any(word in rendering(DRIFTED) for word in ("shop.v", "shop.s", "GRANT TRIGGER"))
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_when_a_drifted_table_was_last_proved_is_told(rendering: Callable[[DriftReport], str]) -> None:
+    """Of a table that is identical the report itself is the last proof."""
+    proofs = [
+        TableProof(
+            server="127.0.0.1:3307", channel="", table=f"shop.{name}", since=NOW, checked=NOW, verdict=verdict, proved=proved
+        )
+        for name, verdict, proved in (
+            (NASTY, Verdict.DRIFTED, datetime(2025, 7, 6, 5, 4, tzinfo=UTC)),
+            ("orders", Verdict.IDENTICAL, datetime(2024, 7, 6, 5, 4, tzinfo=UTC)),
+        )
+    ]
+    both = report(table(Verdict.DRIFTED, differences=True), table(Verdict.IDENTICAL), verdict=Verdict.DRIFTED)
+    told = with_last_proved(both, proofs)
+    assert "2025-07-06" in rendering(told)
+    assert "2024-07-06" not in rendering(told)
+    assert rendering(with_last_proved(both, ())) == rendering(both)
+    assert with_last_proved(both, [replace(proof, server="other") for proof in proofs]) == both
+    test_the_json_keeps_its_schema(told)
+
+
+@pytest.mark.parametrize("rendering", [drift_text, drift_html, drift_markdown, drift_json])
+def test_a_check_that_has_gone_on_says_since_when_rows_count(rendering: Callable[[DriftReport], str]) -> None:
+    since = datetime(2025, 7, 6, 5, 4, tzinfo=UTC)
+    resumed = replace(table(Verdict.IDENTICAL, proof=Proof.REREAD), since=since)
+    found = report(resumed, table(Verdict.IDENTICAL, proof=Proof.REREAD), verdict=Verdict.IDENTICAL)
+    assert "2025-07-06" in rendering(found)
+    test_the_json_keeps_its_schema(found)
+    test_markdown_keeps_its_tables(found)

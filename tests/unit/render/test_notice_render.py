@@ -20,6 +20,7 @@ from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import EmailReceiver
 from repwatch.render import notice_slack
 from repwatch.render.notice_email import email
+from repwatch.render.notice_forms import alertmanager_body, pagerduty_body
 from repwatch.render.notice_slack import MAX_JSON, SlackMessage
 from repwatch.render.notice_text import clean, cut, facts, passages, plain_text, units, what, where
 from repwatch.render.notice_webhook import signature, webhook_body
@@ -136,6 +137,44 @@ def test_a_webhook_takes_any_notice(notice: Notice) -> None:
         *("severity", "since", "at", "summary", "remedy", "evidence"),
     ]
     assert webhook_body(notice) == webhook_body(notice)
+
+
+@given(notices)
+@settings(max_examples=100, deadline=None)
+def test_pagerduty_and_alertmanager_take_any_notice(notice: Notice) -> None:
+    """Invariant: within PagerDuty's limits, one key over the incident's life; in Alertmanager one alert of a severity fires."""
+    raw = pagerduty_body(notice, "k" * 32)
+    event = json.loads(raw.decode())
+    assert len(raw) < 512_000
+    assert 0 < len(event["dedup_key"]) <= 255
+    assert 0 < len(event["payload"]["summary"]) <= 1024
+    assert event["payload"]["source"]
+    over = notice.event is NoticeEvent.RESOLVED
+    assert event["event_action"] == {"resolved": "resolve", "acknowledged": "acknowledge"}.get(notice.event, "trigger")
+    later = replace(notice, event=NoticeEvent.RESOLVED, id="other", severity=Severity.WARNING, evidence={})
+    assert json.loads(pagerduty_body(later, "k" * 32))["dedup_key"] == event["dedup_key"]
+    alerts = json.loads(alertmanager_body(notice).decode())
+    firing = {a["labels"]["severity"] for a in alerts if datetime.fromisoformat(a["endsAt"]) > notice.at}
+    assert firing == (set() if over else {notice.severity.value})
+    assert all(text for alert in alerts for text in alert["labels"].values())
+    names = [name for alert in alerts for name in (*alert["labels"], *alert["annotations"])]
+    assert all(re.fullmatch("[a-zA-Z_][a-zA-Z0-9_]*", name) for name in names)
+
+
+def test_what_pagerduty_and_alertmanager_are_told() -> None:
+    event = json.loads(pagerduty_body(NOTICE, "key"))
+    assert (event["routing_key"], event["dedup_key"]) == ("key", "shop/10.0.0.3:3306//applier-error")
+    assert event["payload"]["custom_details"]["table"] == "shop.orders"
+    alert = next(each for each in json.loads(alertmanager_body(NOTICE)) if each["labels"]["severity"] == "critical")
+    assert alert["labels"] == {
+        "alertname": "applier-error",
+        "severity": "critical",
+        "cluster": "shop",
+        "instance": "10.0.0.3:3306",
+        "server": "db3",
+        "job": "repwatch",
+    }
+    assert COMMAND in alert["annotations"]["remedy"]
 
 
 @given(st.text(st.characters(codec=None)), st.integers(0, 50))

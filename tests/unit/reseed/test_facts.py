@@ -7,6 +7,7 @@ import pytest
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.model.server import Address
 from repwatch.reseed.facts import Facts
+from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker, Stage
 from tests.unit.reseed.facts import FACTS, SOURCE, SOURCE_UUID, TARGET, TARGET_UUID, channel, server
 
@@ -14,6 +15,7 @@ ELSEWHERE = Address("db9", 3306)
 MARKER = Marker(
     run="r", stage=Stage.LOADING, source="db1:3306", source_key="1", channel="", before="", position="", delay=0,
     receiver=True, applier=True, read_only=True, super_read_only=False, trust_creators=False,
+    method=Method.LOGICAL, tables=(),
 )  # fmt: skip
 
 

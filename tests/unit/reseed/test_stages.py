@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.gtid import reached
+from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
+from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
 
 P, BEFORE, LATER, OTHER = "0-1-50", "0-1-20", "0-1-60", "0-1-30"
@@ -26,6 +28,8 @@ def marker(stage: Stage, position: str = P) -> Marker:
         read_only=True,
         super_read_only=False,
         trust_creators=False,
+        method=Method.DIFFERENTIAL,
+        tables=(TableName("shop", "odd.name"),),
     )
 
 
@@ -98,6 +102,8 @@ def test_a_marker_survives_being_written(
         read_only=read_only,
         super_read_only=super_read_only,
         trust_creators=trust,
+        method=Method.DIFFERENTIAL,
+        tables=(TableName("shop", "odd.name"),),
     )
     assert Marker.from_entries(value.entries()) == value
 

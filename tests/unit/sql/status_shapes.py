@@ -52,6 +52,7 @@ _MARIADB = {
     "Gtid_Slave_Pos": "0-12-77",
     "Parallel_Mode": "optimistic",
     "Slave_received_heartbeats": "4",
+    "Slave_heartbeat_period": "30.000",
 }
 
 

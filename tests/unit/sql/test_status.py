@@ -39,10 +39,30 @@ def test_the_statement_for_channels(version: str, sql: str, needs: str) -> None:
         ("5.6.51", Part.CHANNELS, False),
         ("5.7.44", Part.IDENTITY, True),
         ("10.3.0-MariaDB", Part.CLIENTS, True),
+        ("10.3.0-MariaDB", Part.OLDEST_LOG, False),
+        ("10.5.2-MariaDB", Part.OLDEST_LOG, True),
+        ("8.4.3", Part.OLDEST_LOG, False),
+        ("5.7.44", Part.PULSES, True),
     ],
 )
 def test_what_a_version_does_not_have_is_not_asked(version: str, part: Part, known: bool) -> None:
     assert (statement(part, ServerVersion.parse(version)) is not None) is known
+
+
+@pytest.mark.parametrize(
+    ("version", "variable"),
+    [
+        ("5.7.44", "expire_logs_days"),
+        ("8.0.28", "binlog_expire_logs_seconds"),
+        ("8.0.29", "binlog_expire_logs_auto_purge"),
+        ("26.7.0", "binlog_expire_logs_auto_purge"),
+        ("10.11.19-MariaDB", "expire_logs_days"),
+    ],
+)
+def test_how_long_logs_are_kept(version: str, variable: str) -> None:
+    row = statement(Part.IDENTITY, ServerVersion.parse(version))
+    assert row
+    assert variable in row.sql
 
 
 @pytest.mark.parametrize("version", ["5.7.44", "8.0.36", "9.7.4", "10.3.39-MariaDB", "10.5.5-MariaDB", "10.11.19-MariaDB"])

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.model.observation import ChannelObservation, Lag, LagBasis, ThreadError, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState, ThreadWait
 from repwatch.model.server import Address
-from repwatch.sql.status_rows import Identity, read_channels, read_identity, read_workers
+from repwatch.sql.status_rows import Identity, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
 from tests.unit.sql.status_shapes import NO_TIME, SHAPES, UUID, worker
 
 IDENTITY = Identity(
@@ -44,12 +44,75 @@ MYSQL = replace(
     gtid_received=f"{UUID}:1-9",
     gtid_executed=f"{UUID}:1-5,7e11fa47-71ca-11e1-9e33-c80aa9429562:1",
 )
-MARIADB = replace(SAME, gtid_received="0-11-9", gtid_executed="0-11-5")  # the variable, not the column
+# MariaDB's row has the heartbeats as well.
+PULSE = Pulse(heartbeats=4, period=timedelta(seconds=30))
+MARIADB = replace(SAME, gtid_received="0-11-9", gtid_executed="0-11-5", pulse=PULSE)  # the variable, not the column
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_version_gives_the_same_record(shape: str) -> None:
     assert read_channels([SHAPES[shape]], IDENTITY) == (MYSQL if shape.startswith("mysql") else MARIADB,)
+
+
+@pytest.mark.parametrize(
+    ("count", "interval", "pulse"),
+    [
+        ("4", "30.000", PULSE),
+        ("0", "0.000", Pulse(heartbeats=0)),
+        (None, None, Pulse()),
+        ("many", "-1", Pulse()),
+        ("1e999", "9e99", Pulse(period=timedelta(seconds=4294967))),
+    ],
+)
+def test_a_pulse_beside_the_status_row(count: str | None, interval: str | None, pulse: Pulse) -> None:
+    row = {"CHANNEL_NAME": "billing", "COUNT_RECEIVED_HEARTBEATS": count, "HEARTBEAT_INTERVAL": interval}
+    (found,) = read_channels([SHAPES["mysql-8.4"]], IDENTITY, (), read_pulses([row]))
+    assert found.pulse == pulse
+    (other,) = read_channels([SHAPES["mysql-8.4"]], IDENTITY, (), read_pulses([row | {"CHANNEL_NAME": "other"}]))
+    assert other.pulse == Pulse()
+
+
+def test_the_commit_of_what_was_received_last() -> None:
+    row = {"CHANNEL_NAME": "billing", "last_commit": "2026-11-22 10:00:00.250000"}
+    assert read_pulses([row])["billing"].last_commit == datetime(2026, 11, 22, 10, 0, 0, 250000, tzinfo=UTC)
+    assert read_pulses([row | {"last_commit": NO_TIME}])["billing"].last_commit is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "keep"),
+    [("20", timedelta(seconds=20)), ("0", None), ("-1", None), (None, None), ("9e99", timedelta(seconds=4294967))],
+)
+def test_how_long_logs_are_kept(seconds: str | None, keep: timedelta | None) -> None:
+    assert read_identity({"keep_seconds": seconds}).binlog_keep == keep
+
+
+@pytest.mark.parametrize(
+    ("events", "position"),
+    [
+        ([("Format_desc", "Server ver: 10.11"), ("Gtid_list", "[]")], ""),
+        ([("Format_desc", "Server ver: 10.11"), ("Gtid_list", "[0-1-2]")], "0-1-2"),
+        ([("Format_desc", ""), ("Start_encryption", ""), ("Gtid_list", "[0-1-2,\n1-2-3]")], "0-1-2,1-2-3"),
+        ([("Format_desc", "")], ""),
+        ([], ""),
+    ],
+)
+def test_where_the_oldest_log_begins(events: list[tuple[str, str]], position: str) -> None:
+    assert read_oldest_log([{"Event_type": kind, "Info": info} for kind, info in events]) == position
+
+
+@pytest.mark.parametrize(
+    ("stage", "wait"),
+    [
+        ("Waiting for source to send event", None),
+        ("Waiting for the slave SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
+        ("Waiting for the replica SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
+        ("Waiting for someone to free space", ThreadWait.DISK),
+        ("Waiting for disk space", ThreadWait.DISK),
+        (None, None),
+    ],
+)
+def test_what_a_receiver_waits_for(stage: str | None, wait: ThreadWait | None) -> None:
+    assert read({"Replica_IO_State": stage}).receiver_wait is wait
 
 
 Columns = dict[str, str | None]

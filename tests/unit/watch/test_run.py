@@ -7,12 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from repwatch.cli.main import main
+from repwatch.sandbox.standins_webhook import WebhookCatcher
 
 PATIENT = 60
 
@@ -152,3 +156,48 @@ def test_a_store_that_cannot_be_made(config: Path) -> None:
 def test_a_schedule_that_cannot_be_understood(config: Path) -> None:
     config.write_text(config.read_text() + '[clusters.shop.drift]\nschedule = "61 * * * *"\n')
     assert repwatch("run", "--config", config).returncode == 2
+
+
+def test_a_sign_of_life_is_given_while_all_is_well_and_only_then(config: Path) -> None:
+    with WebhookCatcher() as hook:
+        dead_man = f'[deadman]\nurl = "{hook.url}"\nevery = "500ms"\n'
+        config.write_text(dead_man + config.read_text(encoding="utf-8"), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "repwatch", "run", "--config", str(config)], stderr=subprocess.PIPE, text=True,
+            env={"TOP": "geheim", "PATH": "/usr/bin"},
+        )  # fmt: skip
+        try:
+            url = wait_for(process, "service.started").rsplit("listening on ", 1)[1].split()[0]
+            assert hook.wait_for(lambda posts: len(posts) >= 2, PATIENT)
+            store = config.with_name("repwatch.db")
+            store.rename(store.with_name("moved"))
+            wait_until(lambda: get(url + "healthz")[0] == 503)
+            told, begun = len(hook.posts), as_of(url)
+            wait_until(lambda: as_of(url) >= begun + timedelta(seconds=3))
+            assert len(hook.posts) <= told + 1  # one may have been on its way
+            store.with_name("moved").rename(store)
+            assert hook.wait_for(lambda posts: len(posts) >= told + 3, PATIENT)
+        finally:
+            process.kill()
+            process.communicate(timeout=PATIENT)
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENT) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def as_of(url: str) -> datetime:
+    """When the service looked last."""
+    return datetime.fromisoformat(json.loads(get(url + "api/status")[1])["as_of"])
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENT
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,192 @@
+"""How long it takes to make a drifted replica right: compared, copied, or with a dump and with mydumper, on real servers.
+
+    python -m bench.reseed --flavour mariadb --rows 1000000 --wrong 1000 --runs 3
+
+Each round damages the replica and runs every candidate once, in turn. The source is idle. For `repwatch reseed` the clock stops
+when the replica has caught up; the final proof is told beside it. A dump is loaded into a stopped replica, which then starts.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from bench.drift import SCHEMA, TABLES, fill
+from repwatch.model.endpoint import LiteralSecret
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sql import replication
+
+LOCAL = "SET SESSION sql_log_bin = 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Seconds until the replica replicates, and of the proof after that; the greatest memory of repwatch in MiB."""
+
+    seconds: float
+    proof: float = 0.0
+    memory: float = 0.0
+
+
+Candidate = Callable[[Sandbox], Run]
+
+
+def damage(box: Sandbox, rows: int, wrong: int) -> None:
+    """Wrong rows at even distances in all tables; half of them changed, the rest lost."""
+    step = max(1, rows * len(TABLES) // wrong)
+    for table in TABLES:
+        box.replicas[0].sql(
+            LOCAL,
+            f"UPDATE {SCHEMA}.{table} SET k = k + 1 WHERE id % {2 * step} = 0",
+            f"DELETE FROM {SCHEMA}.{table} WHERE id % {2 * step} = {step}",
+        )
+
+
+def differential(box: Sandbox) -> Run:
+    """`repwatch reseed --method differential`."""
+    return _reseed(box, "differential")
+
+
+def logical(box: Sandbox) -> Run:
+    """`repwatch reseed --method logical`."""
+    return _reseed(box, "logical")
+
+
+def _reseed(box: Sandbox, method: str) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("reseed", box.replicas[0].name, "--method", method, "--apply", "--yes", "--state", folder)
+        started = time.time()
+        memory = _command(box, folder, *words, expected=0)
+        ended = time.time()
+        (journal,) = Path(folder).glob("reseed/*.jsonl")
+        entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    reached = next(entry["at"] for entry in entries if (entry["event"], entry.get("step")) == ("done", "caught-up"))
+    running = datetime.fromisoformat(reached).timestamp()
+    return Run(seconds=running - started, proof=ended - running, memory=memory)
+
+
+def drift_check(box: Sandbox) -> Run:
+    """`repwatch drift` of the damaged replica."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.monotonic()
+        memory = _command(box, folder, "drift", "--tables", f"{SCHEMA}.*", "--state", folder, expected=1)
+        return Run(seconds=time.monotonic() - started, memory=memory)
+
+
+def _command(box: Sandbox, folder: str, *words: str, expected: int) -> float:
+    configuration = Path(folder) / "repwatch.toml"
+    configuration.write_text(box.configuration(), encoding="utf-8")
+    command = [sys.executable, "-m", "repwatch", *words, "--config", str(configuration)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == expected, f"{words[0]}: exit status {process.returncode}"
+    return usage.ru_maxrss / 1024
+
+
+def dump_and_load(box: Sandbox) -> Run:
+    """`mariadb-dump | mariadb`, as fast as they go."""
+    dump = ["mariadb-dump", *_login(box.source), "--single-transaction", "--quick", "--databases", SCHEMA]
+    load = ["mariadb", *_login(box.replicas[0]), f"--init-command={LOCAL}"]
+
+    def run() -> None:
+        with (
+            subprocess.Popen(dump, stdout=subprocess.PIPE, env=_password(box.source)) as one,
+            subprocess.Popen(load, stdin=one.stdout, env=_password(box.replicas[0])) as other,
+        ):
+            assert one.stdout is not None
+            one.stdout.close()
+            assert (one.wait(), other.wait()) == (0, 0)
+
+    return _while_stopped(box, run)
+
+
+def mydumper(box: Sandbox) -> Run:
+    """`mydumper`, then `myloader`, each with as many threads as there are cores."""
+    threads = f"--threads={os.cpu_count()}"
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for tool, server, more in (
+                ("mydumper", box.source, (f"--database={SCHEMA}",)),
+                ("myloader", box.replicas[0], ("--overwrite-tables",)),
+            ):
+                words = (tool, *_login(server), *more, threads, "--outputdir" if tool == "mydumper" else "--directory", folder)
+                subprocess.run(words, check=True, capture_output=True, env=_password(server))
+
+    return _while_stopped(box, run)
+
+
+def _login(server: SandboxServer) -> tuple[str, ...]:
+    return ("--host=127.0.0.1", f"--port={server.port}", "--user=root")
+
+
+def _password(server: SandboxServer) -> dict[str, str]:
+    secret = server.endpoint(Account.ROOT).password
+    assert isinstance(secret, LiteralSecret)
+    return {**os.environ, "MYSQL_PWD": secret.text}
+
+
+def _while_stopped(box: Sandbox, load: Callable[[], None]) -> Run:
+    with box.replicas[0].connect() as db:
+        started = time.monotonic()
+        db.execute(replication.stop_channel(db.version, ""))
+        load()
+        db.execute(replication.start_channel(db.version, ""))
+    box.wait_caught_up(600)
+    return Run(seconds=time.monotonic() - started)
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--flavour", type=Flavour, choices=list(Flavour), default=Flavour.MARIADB)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of each of the four tables")
+    parser.add_argument("--wrong", type=int, default=1_000, help="rows, in all tables together")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    candidates: list[Candidate] = [drift_check, differential, logical, dump_and_load]
+    if shutil.which("mydumper") and shutil.which("myloader"):
+        candidates.append(mydumper)
+    with Sandbox.start(options.flavour, replicas=1) as box:
+        fill(box, options.rows)
+        runs: dict[str, list[Run]] = {candidate.__name__: [] for candidate in candidates}
+        for number in range(options.runs):
+            for candidate in candidates:
+                damage(box, options.rows, options.wrong)
+                found = candidate(box)
+                runs[candidate.__name__].append(found)
+                click.echo(f"  round {number}: {candidate.__name__} {found}, load {os.getloadavg()[0]:.1f}", err=True)
+        version = box.source.sql("SELECT VERSION()")[0][0]
+    click.echo(f"{version}, 4 tables of {options.rows:,} rows, {options.wrong:,} wrong; {os.cpu_count()} cores")
+    click.echo(f"load {os.getloadavg()[0]:.1f} at the end; medians of {options.runs} runs\n")
+    click.echo("| candidate | until it replicates, s | to the drift check | the proof, s | memory, MiB |")
+    click.echo("|---|--:|--:|--:|--:|")
+    check = _median(runs["drift_check"]).seconds
+    for name, found in runs.items():
+        run = _median(found)
+        click.echo(f"| {name} | {run.seconds:.2f} | {run.seconds / check:.2f} | {run.proof:.2f} | {run.memory:.0f} |")
+
+
+def _median(runs: list[Run]) -> Run:
+    return replace(
+        max(runs, key=lambda run: run.memory),
+        seconds=statistics.median(run.seconds for run in runs),
+        proof=statistics.median(run.proof for run in runs),
+    )
+
+
+if __name__ == "__main__":
+    main()

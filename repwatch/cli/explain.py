@@ -1,0 +1,58 @@
+"""`repwatch explain`: what a pasted status, error or log says, without any server."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.cli.options import format_option
+from repwatch.errors import UsageError
+from repwatch.health.explain import explain as explain_pasted
+from repwatch.render.explain import explain_json, explain_text
+from repwatch.sql.paste import parse
+
+MOST_BYTES = 4 << 20
+_HINT = (
+    "it takes the output of SHOW REPLICA STATUS\\G or SHOW ALL SLAVES STATUS\\G, an error number (and its text), or lines of a "
+    "server's error log"
+)
+
+
+@click.command(epilog="Example: mysql -e 'SHOW REPLICA STATUS\\G' | repwatch explain; repwatch explain 1062")
+@click.argument("words", nargs=-1, metavar="[FILE | TEXT…]")
+@format_option("text", "json")
+def explain(*, words: tuple[str, ...], output_format: str) -> int:
+    """Say what a pasted status, error or error log means, and what to do; no server is asked.
+
+    Reads FILE, or the text given as arguments, or standard input. Exit status: 0, or 2 if it is not understood.
+    """
+    pasted = parse(_text(words))
+    explanations = explain_pasted(pasted, SystemClock().now()) if pasted else ()
+    if not pasted or not explanations:
+        raise UsageError("nothing about replication was found in this text", hint=_HINT)
+    render = explain_json if output_format == "json" else explain_text
+    click.echo(render(pasted.kind, explanations))
+    return 0
+
+
+def _text(words: tuple[str, ...]) -> str:
+    """The file's, the arguments', or what comes in; without what is no Unicode."""
+    if not words or words == ("-",):
+        if sys.stdin.isatty():
+            click.echo("Paste the status, the error or the lines of the log, then Ctrl-D.", err=True)
+        return _decoded(sys.stdin.buffer.read(MOST_BYTES + 1))
+    try:
+        if len(words) == 1 and Path(words[0]).is_file():
+            with Path(words[0]).open("rb") as file:
+                return _decoded(file.read(MOST_BYTES + 1))
+    except (OSError, ValueError) as error:  # a text may be no possible name of a file
+        if isinstance(error, PermissionError):
+            raise UsageError(f"cannot read {words[0]}: {error.strerror}") from None
+    return " ".join(words).encode("utf-8", "replace").decode()
+
+
+def _decoded(data: bytes) -> str:
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"the text is longer than {MOST_BYTES >> 20} MiB", hint="give the lines around the error")
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,50 @@
+"""Copies whole tables out of a snapshot."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from repwatch.flows.reseed_write import RowWriter, size_of
+from repwatch.ports.database import Database, Row
+from repwatch.sql import rowcopy
+from repwatch.sql.rowcopy import CopyTable
+
+_CHUNK_BYTES: Final = 4_000_000
+_FIRST_CHUNK_ROWS: Final = 100  # the server's average may be wrong or missing, so the first rows are measured
+_CHUNK_ROWS: Final = (20, 10_000)
+
+
+def copy_rows(reader: Database, writer: RowWriter, copy: CopyTable, tell: Callable[[int], None]) -> int:
+    """Read all rows with `reader`, which reads raw, and write them; how many. `tell` is given the rows of each chunk."""
+    written = 0
+    for rows in _chunks(reader, copy):
+        written += writer.insert(copy, rows)
+        tell(len(rows))
+    return written
+
+
+def _chunks(reader: Database, copy: CopyTable) -> Iterator[list[Row]]:
+    if not copy.chunk_key:
+        yield from _batches(reader.stream(rowcopy.read_chunk(copy, None, 0)), _FIRST_CHUNK_ROWS)
+        return
+    places = [copy.columns.index(name) for name in copy.chunk_key]
+    after: list[bytes | None] | None = None
+    limit = _FIRST_CHUNK_ROWS
+    while True:
+        rows = reader.query(rowcopy.read_chunk(copy, after, limit)).rows
+        if rows:
+            yield rows
+        if len(rows) < limit:
+            return
+        after = [rows[-1][place] for place in places]
+        limit = min(max(_CHUNK_BYTES * len(rows) // size_of(rows), _CHUNK_ROWS[0]), _CHUNK_ROWS[1])
+
+
+def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,108 @@
+"""Makes what a replica holds beside rows, from the source's definitions; and drops what stands in the way of that."""
+
+from collections.abc import Collection, Sequence
+
+from repwatch.errors import StatementRefused
+from repwatch.model.schema import TableName
+from repwatch.ports.database import Database
+from repwatch.sql import definitions, rowcopy
+from repwatch.sql.definitions import Definition, Kind
+
+ROUTINES = (Kind.PACKAGE, Kind.PACKAGE_BODY, Kind.FUNCTION, Kind.PROCEDURE)
+# Made anew by every method: their definitions are small, and triggers would fire for the rows that are written.
+_OTHERS = (Kind.EVENT, Kind.TRIGGER, Kind.VIEW, Kind.PROCEDURE, Kind.FUNCTION, Kind.PACKAGE, Kind.SEQUENCE)
+
+
+class Maker:
+    """Makes the source's objects with `writer`, which is set up by `rowcopy.loader_setup`."""
+
+    def __init__(self, writer: Database, items: Sequence[Definition]) -> None:
+        self._writer = writer
+        self._items = items
+
+    def make(self, *kinds: Kind, there: Collection[TableName] = ()) -> None:
+        """All of these kinds, but for tables that are `there`."""
+        for item in self._items:
+            if item.kind in kinds and not (item.kind is Kind.TABLE and name_of(item) in there):
+                self._create(item)
+
+    def make_views(self) -> list[str]:
+        """Views may stand on views: go on as long as another one can be made. What is left is broken on the source too."""
+        left = [item for item in self._items if item.kind is Kind.VIEW]
+        while left:
+            failed: list[tuple[Definition, str]] = []
+            for item in left:
+                try:
+                    self._create(item)
+                except StatementRefused as error:
+                    failed.append((item, str(error)))
+            if len(failed) == len(left):
+                return [f"{item}: {text}" for item, text in failed]
+            left = [item for item, _ in failed]
+        return []
+
+    def _create(self, item: Definition) -> None:
+        writer = self._writer
+        statement = item.statement
+        if item.kind is Kind.EVENT:
+            statement = definitions.event_on_replica(statement, writer.version)
+        if item.kind is not Kind.SCHEMA:
+            writer.execute(definitions.use(item.schema))
+        writer.execute(definitions.creation_setup(item))
+        try:
+            writer.execute(statement)
+        finally:
+            writer.execute(definitions.CREATION_RESET)
+            for setting in rowcopy.loader_setup(writer.version):
+                writer.execute(setting)
+
+    def position_sequences(self, catalogue: Database) -> None:
+        """Where the source's sequences are; it is read from the live source, and may be ahead, which is harmless."""
+        for item in self._items:
+            if item.kind is Kind.SEQUENCE:
+                value = catalogue.scalar(definitions.next_of_sequence(item.schema, item.name))
+                self._writer.execute(definitions.position_sequence(item.schema, item.name, int(value or 0)))
+
+    def set_counters(self, theirs: Sequence[Definition]) -> None:
+        """Give tables the source's next AUTO_INCREMENT value. `theirs`: their definitions on the replica as they are now."""
+        ours = {name_of(item): definitions.counter_of(item.statement) for item in self._items if item.kind is Kind.TABLE}
+        for item in theirs:
+            wanted = ours.get(name_of(item))
+            if item.kind is Kind.TABLE and wanted is not None and wanted != definitions.counter_of(item.statement):
+                self._writer.execute(definitions.set_counter(item.schema, item.name, wanted))
+
+
+def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:
+    """Drop of `theirs` what is not among `ours`, or is another thing there, and all that is no table.
+
+    Schemas are kept and given the source's options. The result: the tables that are the same, which keep their rows.
+    """
+    wanted = {(item.kind, item.schema, item.name): item for item in ours}
+    schemas = {item.schema for item in ours}
+    same: set[TableName] = set()
+    for kind in _OTHERS:
+        for item in theirs:
+            if item.kind is kind and item.schema in schemas:
+                writer.execute(definitions.drop(kind, item.schema, item.name))
+    for item in theirs:
+        match = wanted.get((item.kind, item.schema, item.name))
+        if item.kind is Kind.SCHEMA:
+            _settle_schema(writer, item, match)
+        elif item.kind is Kind.TABLE and item.schema in schemas:
+            if match and definitions.without_counters(match.statement) == definitions.without_counters(item.statement):
+                same.add(name_of(item))
+            else:
+                writer.execute(definitions.drop(Kind.TABLE, item.schema, item.name))
+    return same
+
+
+def _settle_schema(writer: Database, item: Definition, match: Definition | None) -> None:
+    if match is None:
+        writer.execute(definitions.drop_schema(item.schema))
+    elif match.statement != item.statement:
+        writer.execute(definitions.alter_schema(match))
+
+
+def name_of(item: Definition) -> TableName:
+    """Its schema and name."""
+    return TableName(item.schema, item.name)

@@ -1,0 +1,114 @@
+"""What pasted text means, by the same rules as the service's: its rows become the observation of one replica, and that a world.
+
+Only what the text shows is spoken of: of an error alone neither the other thread's state nor the lag is known.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from repwatch.health.errors_applier import APPLIER_ERRORS
+from repwatch.health.errors_receiver import RECEIVER_ERRORS
+from repwatch.health.rules import diagnose
+from repwatch.health.world import ServerNow, World
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.finding import Finding
+from repwatch.model.observation import ChannelObservation, Observation
+from repwatch.model.server import Address, Flavour, ServerVersion
+from repwatch.model.topology import ClusterSpec, ServerSpec
+from repwatch.sql.paste import Pasted, PasteKind, version_of
+from repwatch.sql.paste_errors import PastedError, Thread
+from repwatch.sql.status_columns import RawRow
+from repwatch.sql.status_rows import Identity, read_channels
+
+REPLICA = Address("replica-host")
+"""What the pasted replica is called: a status does not tell the name of its own server."""
+
+_CLUSTER = "pasted"
+_ASSUMED = ServerVersion.parse("8.4.0")
+_OF_AN_ERROR = {"errno", "error_class", "error", "transaction", "table", "worker"}
+_ENTRIES = {Thread.RECEIVER: RECEIVER_ERRORS, Thread.APPLIER: APPLIER_ERRORS}
+# A status says nothing of these; the identity that it gets here must not make a rule speak of them.
+_UNTOLD = Identity(
+    server_id=0,
+    server_uuid="",
+    read_only=True,
+    log_bin=True,
+    half_loaded=False,
+    gtid_executed="",
+    gtid_applied="",
+    performance_schema=False,
+    instance="",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One channel, or one error, and what is wrong. `whole` is false where the text shows an error alone."""
+
+    kind: PasteKind
+    channel: ChannelObservation
+    flavour: Flavour | None  # None: the text does not tell; the commands are then in MySQL's words
+    findings: tuple[Finding, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the state of the threads is known, too."""
+        return self.kind is PasteKind.STATUS
+
+
+def explain(pasted: Pasted, now: datetime) -> tuple[Explanation, ...]:
+    """One for each channel or error; none if the errors are numbers that nobody has an entry for."""
+    channels = (each for row in pasted.rows for each in _of_status(row, now))
+    errors = (each for error in pasted.errors for each in _of_error(pasted.kind, error, now))
+    return (*channels, *errors)
+
+
+def _of_status(row: RawRow, now: datetime) -> Iterator[Explanation]:
+    version = version_of(row)
+    # With no source in the text the row is one of a channel all the same.
+    for channel in read_channels([{**row, "Source_Host": _host(row)}], _UNTOLD):
+        findings = _diagnose(channel, version, now)
+        yield Explanation(kind=PasteKind.STATUS, channel=channel, flavour=version.flavour, findings=findings)
+
+
+def _host(row: RawRow) -> str:
+    return row.get("Source_Host") or row.get("Master_Host") or "source-host"
+
+
+def _of_error(kind: PasteKind, error: PastedError, now: datetime) -> Iterator[Explanation]:
+    version = error.version
+    for thread in _threads(error):
+        (channel,) = read_channels([error.row(thread)], _UNTOLD)
+        findings = tuple(_bare(finding) for finding in _diagnose(channel, version or _ASSUMED, now))
+        yield Explanation(kind=kind, channel=channel, flavour=version.flavour if version else None, findings=findings)
+
+
+def _threads(error: PastedError) -> Iterable[Thread]:
+    """Whose error it is; where the text does not tell, all that have an entry for its number."""
+    if error.thread is not None:
+        return (error.thread,)
+    return tuple(thread for thread, entries in _ENTRIES.items() if any(error.errno in entry.errnos for entry in entries))
+
+
+def _bare(finding: Finding) -> Finding:
+    return replace(finding, evidence={name: text for name, text in finding.evidence.items() if name in _OF_AN_ERROR})
+
+
+def _diagnose(channel: ChannelObservation, version: ServerVersion, now: datetime) -> tuple[Finding, ...]:
+    source = str(channel.source)
+    spec = ServerSpec(endpoint=Endpoint(REPLICA, ""), channels={channel.name: source})
+    seen = Observation(
+        at=now,
+        took=timedelta(0),
+        version=version,
+        server_id=0,
+        server_uuid="",
+        read_only=True,
+        log_bin=True,
+        gtid_executed=channel.gtid_executed,
+        channels=(channel,),
+    )
+    cluster = ClusterSpec(name=_CLUSTER, source=source, servers=(spec,))
+    world = World(cluster=cluster, source=source, servers=(ServerNow(spec=spec, result=seen, last_good=seen),), now=now)
+    return tuple(finding for finding in diagnose(world) if finding.subject.server == str(REPLICA))

@@ -1,0 +1,98 @@
+"""What a look adds to the memory of movement. Pure: the watcher keeps it from tick to tick; a restart forgets it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from repwatch.health.inventory import label, source_of, wanted_source
+from repwatch.health.movement import ChannelProgress, Progress, follow
+from repwatch.health.world import ServerNow, World
+from repwatch.model.backlog import has_work
+from repwatch.model.gtid import missing_count
+from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
+
+UNKNOWN_PERIOD = timedelta(seconds=30)
+"""The period of heartbeats where a server does not tell it: half of slave_net_timeout, by default, on both flavours."""
+
+GRACE = timedelta(seconds=5)
+"""What a heartbeat may be late, on a machine that does much else."""
+
+
+def remember(world: World) -> Progress:
+    """The world's progress after its latest looks. A server that was not looked at anew changes nothing."""
+    known = world.progress
+    channels = {
+        (label(server), channel.name): _channel(world, server, seen, channel)
+        for server in world.servers
+        if (seen := server.last_good) is not None
+        for channel in seen.channels
+    }
+    unseen = {
+        label(server): known.unseen_since.get(label(server), server.result.at)
+        for server in world.servers
+        if server.observation is None
+    }
+    return Progress(channels=channels, unseen_since=unseen)
+
+
+def _channel(world: World, server: ServerNow, seen: Observation, channel: ChannelObservation) -> ChannelProgress:
+    known = world.progress.channels.get((label(server), channel.name))
+    if known is not None and known.receiver.looked >= seen.at:
+        return known
+    receiver = follow(known.receiver if known else None, _receiver_mark(channel), seen.at)
+    applier = follow(known.applier if known else None, f"{channel.gtid_executed} {channel.applied_log}", seen.at)
+    source = source_of(world, channel)
+    written = source.observation.gtid_executed if source and source.observation else ""
+    silent = receiver.since != seen.at
+    source_mark = (known.source_mark if known and silent else "") or written
+    owed = silent and written not in ("", source_mark) and _lacks(seen, channel, written)
+    worked = known.work_since if known and applier.since != seen.at else None
+    return ChannelProgress(
+        receiver=receiver,
+        applier=applier,
+        source_mark=source_mark,
+        owed_since=(known.owed_since if known else None) or seen.at if owed else None,
+        work_since=(worked or seen.at) if has_work(seen.version.flavour, channel) else None,
+    )
+
+
+def _receiver_mark(channel: ChannelObservation) -> str:
+    """Whatever changes when anything arrives; a large transaction moves the place in the source's log before it is received."""
+    return f"{channel.receiver} {channel.pulse.heartbeats} {channel.gtid_received} {channel.source_log}"
+
+
+def _lacks(seen: Observation, channel: ChannelObservation, written: str) -> bool:
+    """True if the source has what this server neither received nor has from elsewhere (in a ring, its own come back)."""
+    try:
+        here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
+        return missing_count(seen.version.flavour, here, written) > 0
+    except ValueError:
+        return False
+
+
+def period(channel: ChannelObservation) -> timedelta:
+    """How often an idle source gives a sign of life."""
+    return channel.pulse.period or UNKNOWN_PERIOD
+
+
+def progressing(world: World, source: ServerNow) -> Mapping[str, str]:
+    """Replicas that surely received something of this source since repwatch lost sight of it, by label, with when."""
+    lost: datetime | None = world.progress.unseen_since.get(label(source))
+    found: dict[str, str] = {}
+    for server in world.servers if lost else ():
+        for channel in server.observation.channels if server.observation else ():
+            known = world.progress.channels.get((label(server), channel.name))
+            if lost is None or known is None or channel.receiver is not ThreadState.RUNNING:
+                continue
+            recent = world.now - known.receiver.since <= period(channel) + GRACE
+            if recent and known.receiver.moved_after(lost) and source_of(world, channel) is source:
+                found[label(server)] = known.receiver.since.isoformat()
+    return found
+
+
+def lost_source(world: World, server: ServerNow, channel: ChannelObservation) -> ServerNow | None:
+    """The channel's source, if it answers neither repwatch nor, as far as can be seen, any of its replicas."""
+    source = source_of(world, channel) or wanted_source(world, server, channel.name)
+    if source is None or not isinstance(source.result, Unobserved):
+        return None
+    unreachable = source.result.failure in (ProbeFailure.UNREACHABLE, ProbeFailure.TIMED_OUT)
+    return source if unreachable and not progressing(world, source) else None

@@ -1,0 +1,57 @@
+"""Chooses the method of a reseed from what is cheap to know: definitions, and the servers' estimates of sizes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from repwatch.model.schema import TableName
+from repwatch.reseed.facts import Facts, TableFacts
+from repwatch.reseed.method import Method, Why
+
+_ENOUGH: Final = 0.5  # of the source's bytes; comparing costs a fraction of copying
+_FACTOR: Final = 2  # estimates of the same rows on two servers are rarely farther apart
+_FEW: Final = 10_000  # rows: of small tables an estimate says little, and a wrong guess costs little
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The method, why, and the tables of Method.TABLE."""
+
+    method: Method
+    why: Why
+    tables: tuple[TableName, ...] = ()
+
+
+def choose(facts: Facts) -> Choice:
+    """What a person asked for, else what was begun, else what costs less."""
+    marker = facts.target.marker
+    if facts.only:
+        return Choice(Method.TABLE, Why.ASKED, facts.only)
+    if facts.asked is not None:
+        return Choice(facts.asked, Why.ASKED)
+    if marker is not None:
+        return Choice(marker.method, Why.TAKEN_UP, marker.tables)
+    if not facts.target.tables:
+        return Choice(Method.LOGICAL, Why.EMPTY)
+    if alike_share(facts) >= _ENOUGH:
+        return Choice(Method.DIFFERENTIAL, Why.MOSTLY_ALIKE)
+    return Choice(Method.LOGICAL, Why.FAR_OFF)
+
+
+def alike_share(facts: Facts) -> float:
+    """How much of the source's data, 0 to 1, lies in tables that the target seems to have too."""
+    theirs = {table.name: table for table in facts.target.tables}
+    ours = [table for table in facts.source.tables if table.definition]
+    whole = sum(_weight(table) for table in ours)
+    alike = sum(_weight(table) for table in ours if table.name in theirs and _alike(table, theirs[table.name]))
+    return alike / whole if whole else 0.0
+
+
+def _weight(table: TableFacts) -> int:
+    return max(table.data_bytes, 1)
+
+
+def _alike(ours: TableFacts, theirs: TableFacts) -> bool:
+    if ours.definition != theirs.definition:
+        return False
+    low, high = sorted((ours.rows, theirs.rows))
+    return high <= _FEW or high <= low * _FACTOR

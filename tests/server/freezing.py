@@ -1,0 +1,56 @@
+"""A way between two servers that can freeze: connections stay open, and nothing gets through."""
+
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from repwatch.model.server import Address
+
+
+class FreezingProxy:
+    """Forwards connections from a port of its own to a server, until it is frozen."""
+
+    def __init__(self, target: Address) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._flows = threading.Event()
+        self._flows.set()
+        self._sockets: list[socket.socket] = []
+        self.address = Address("127.0.0.1", self._listener.getsockname()[1])
+
+    def freeze(self) -> None:
+        """Let nothing through any more."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Go on."""
+        self._flows.set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._flows.set()
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((self._target.host, self._target.port))
+                self._sockets += [client, server]
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                self._flows.wait()
+                other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)

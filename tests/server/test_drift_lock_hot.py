@@ -1,0 +1,104 @@
+"""`drift --lock-hot` on live servers: rows that are never met otherwise are decided, and who writes to them hardly waits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from repwatch.adapters.mysql.session import Session
+from repwatch.drift.report import ChangedRow, DriftReport, Proof, Reason, Verdict
+from repwatch.flows import drift_settle
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Sandbox, SandboxServer
+from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
+from tests.server.hot_writing import HotWriter
+
+CHECKS = 8
+LONGEST_WAIT = 10.0  # seconds; a lock that is not bounded costs its writers 50, and this machine may be busy
+
+
+@pytest.fixture
+def statements_replicate(star: Sandbox, flavour: Flavour) -> Iterator[None]:
+    """A difference in a counter stays for ever; row images would put it right with the next change."""
+    before = star.source.sql("SELECT @@GLOBAL.binlog_format")[0][0]
+    star.source.sql("SET GLOBAL binlog_format = 'MIXED'")
+    yield
+    star.source.sql(f"SET GLOBAL binlog_format = '{before}'")
+
+
+@contextmanager
+def hot_table(star: Sandbox, schema: str) -> Iterator[tuple[HotWriter, HotWriter]]:
+    """Row 1 counts for ever; row 3 comes and goes; the others rest."""
+    table = f"{schema}.t"
+    star.source.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, n BIGINT)", f"INSERT INTO {table} VALUES (1, 0), (2, 0), (4, 0)")
+    star.wait_caught_up(60)
+    counting = HotWriter(star.source, lambda _: f"UPDATE {table} SET n = n + 1 WHERE id = 1")
+    coming = HotWriter(
+        star.source, lambda n: f"DELETE FROM {table} WHERE id = 3" if n % 2 else f"INSERT INTO {table} VALUES (3, {n})"
+    )
+    with counting, coming:
+        yield counting, coming
+    star.wait_caught_up(60)
+
+
+@pytest.mark.usefixtures("statements_replicate")
+def test_a_hot_row_is_decided_under_a_lock(star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now and then such a row is met without a lock, by luck: each check says the truth, and one soon says it by a lock."""
+    monkeypatch.setattr(drift_settle, "LOCK_AFTER", 0.0)
+    monkeypatch.setattr(drift_settle, "HOT_TRIES", 0)
+    wrong, right = star.replicas
+    with hot_table(star, schema) as writers:
+        drift_on(wrong, f"UPDATE {schema}.t SET n = n + 1000000 WHERE id = 1")
+        proofs = set()
+        for _ in range(CHECKS):
+            begun = [writer.done for writer in writers]
+            report = run_check(star, f"{schema}.t", seconds=20, lock_hot=True)
+            assert all(writer.done > before for writer, before in zip(writers, begun, strict=True))
+            assert_true(report, wrong, right)
+            proofs |= {of_table(report, server, "t").proof for server in star.replicas}
+            if Proof.LOCKED in proofs:
+                break
+    assert Proof.LOCKED in proofs
+    assert max(writer.longest for writer in writers) < LONGEST_WAIT
+
+
+def assert_true(report: DriftReport, wrong: SandboxServer, right: SandboxServer) -> None:
+    """Never the contrary; what was read under a lock differs by a million, as it does at each position."""
+    found, clean = of_table(report, wrong, "t"), of_table(report, right, "t")
+    assert found.verdict is not Verdict.IDENTICAL
+    assert found_in(found) <= {Found("changed", ("1",), frozenset({"n"}))}
+    if found.proof is Proof.LOCKED and found.verdict is Verdict.DRIFTED:
+        (difference,) = found.differences
+        assert isinstance(difference, ChangedRow)
+        values = difference.columns["n"]
+        assert int(str(values.replica)) - int(str(values.source)) == 1_000_000
+    assert clean.verdict is not Verdict.DRIFTED
+    assert clean.reason in (None, Reason.HOT_ROWS)  # the row that comes and goes may not be there whenever it is asked for
+    assert clean.rows_proved >= 2
+
+
+def test_a_row_that_somebody_holds_is_given_up_soon(star: Sandbox, schema: str) -> None:
+    """A transaction that stays open keeps its row from the check, which goes on without it and takes nothing from it."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, n BIGINT)", f"INSERT INTO {schema}.t VALUES (1, 0), (2, 0)")
+    star.wait_caught_up(60)
+    drift_on(star.replicas[0], f"UPDATE {schema}.t SET n = 7 WHERE id = 2")
+    moving = HotWriter(star.source, lambda _: f"UPDATE {schema}.t SET n = n + 1 WHERE id = 1")
+    with holding(star.source, f"UPDATE {schema}.t SET n = 1 WHERE id = 2") as transaction, moving:
+        report = run_check(star, f"{schema}.t", seconds=3, lock_hot=True)
+        transaction.execute("COMMIT")
+    star.wait_caught_up(60)
+    assert star.source.sql(f"SELECT n FROM {schema}.t WHERE id = 2") == [("1",)]
+    assert of_table(report, star.replicas[0], "t").verdict is not Verdict.IDENTICAL
+    assert of_replica(report, star.replicas[1]).verdict is not Verdict.DRIFTED
+
+
+@contextmanager
+def holding(server: SandboxServer, statement: str) -> Iterator[Session]:
+    """A transaction that has written and does not end."""
+    with server.connect() as db:
+        db.execute("BEGIN")
+        db.execute(statement)
+        try:
+            yield db
+        finally:
+            db.execute("ROLLBACK")

@@ -1,0 +1,76 @@
+"""`ack`, `silence` and `incidents` beside a service on real servers: obeyed with its next look."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Sandbox
+from repwatch.sandbox.standins_webhook import WebhookCatcher
+from tests.server.diagnosing import words
+from tests.server.watching import PATIENT, Service, body, collide, mend, told, until
+
+
+@pytest.fixture
+def hook() -> Iterator[WebhookCatcher]:
+    """Writes down what it is told."""
+    with WebhookCatcher() as catcher:
+        yield catcher
+
+
+@pytest.fixture
+def service(fresh_star: Sandbox, tmp_path: Path, hook: WebhookCatcher) -> Iterator[Service]:
+    """A service on a star of its own, with all well."""
+    fresh_star.source.sql("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY)")
+    fresh_star.wait_caught_up(PATIENT)
+    made = Service(fresh_star, tmp_path, hook)
+    made.start()
+    until(made.healthy, "everything is healthy")
+    yield made
+    made.close()
+
+
+def run(service: Service, *words: str) -> str:
+    """What a verb prints; it has to succeed."""
+    command = [sys.executable, "-m", "repwatch", words[0], "--config", str(service.config), *words[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def shown(service: Service) -> dict[str, dict[str, object]]:
+    """The findings of the status by their code."""
+    status = body(service.status("--format", "json")[1])
+    clusters: list[dict[str, list[dict[str, list[dict[str, object]]]]]] = status["clusters"]  # type: ignore[assignment]
+    return {str(f["code"]): f for cluster in clusters for server in cluster["servers"] for f in server["findings"]}
+
+
+def test_people_are_obeyed(fresh_star: Sandbox, flavour: Flavour, service: Service, hook: WebhookCatcher) -> None:
+    box, (one, two) = fresh_star, fresh_star.replicas
+    cluster = box.cluster().name
+    collide(box, one, "w", 1)
+    assert hook.wait_for(lambda posts: len(posts) == 1, PATIENT)
+    (incident,) = json.loads(run(service, "incidents", "--format", "json"))["incidents"]
+    assert (incident["key"], incident["name"]) == (hook.posts[0].json["key"], "replica1")
+    run(service, "ack", incident["key"], "--author", "ann")
+    assert hook.wait_for(lambda posts: len(posts) == 2, PATIENT)
+    assert told(hook)[1] == ("acknowledged", "applier-error", "replica1")
+    until(lambda: shown(service)["applier-error"].get("acknowledged_by") == "ann", "the status says who has it")
+
+    run(service, "silence", f"{cluster}/replica2", "--for", "1h", "--reason", "new disks", "--author", "bob")
+    two.sql(f"STOP {words(flavour)} SQL_THREAD")
+    until(lambda: "applier-stopped" in run(service, "incidents"), "the incident is open")
+    assert "silenced_until" in shown(service)["applier-stopped"]
+    (silence,) = json.loads(run(service, "silence", "--format", "json"))["silences"]
+    assert (silence["author"], silence["reason"]) == ("bob", "new disks")
+    mend(one, "w", 1)
+    assert hook.wait_for(lambda posts: len(posts) == 3, PATIENT)
+    run(service, "silence", "--remove", str(silence["id"]))
+    assert hook.wait_for(lambda posts: len(posts) == 4, PATIENT)
+    assert told(hook)[2:] == [("resolved", "applier-error", "replica1"), ("opened", "applier-stopped", "replica2")]
+    assert service.stop()[0] == 0
+    assert "Traceback" not in service.log

@@ -1,0 +1,190 @@
+"""Pasted text gives the findings that the service would make, and any text at all gives no traceback."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repwatch.health.explain import Explanation, explain
+from repwatch.model.server import Flavour
+from repwatch.render.explain import explain_json, explain_text
+from repwatch.sql.paste import PasteKind, parse
+from tests.unit.sql.status_shapes import SHAPES, Row
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+PASTED = Path(__file__).with_name("pasted")  # as the clients and servers of 10.11 and 9.7 printed them
+SCHEMA = json.loads((Path(__file__).parents[3] / "repwatch/schemas/explain.schema.json").read_text(encoding="utf-8"))
+
+
+def explained(text: str) -> tuple[Explanation, ...]:
+    """What is made of it; both renderings can be made, and the JSON is as its schema says."""
+    pasted = parse(text)
+    found = explain(pasted, NOW) if pasted else ()
+    if pasted:
+        jsonschema.validate(json.loads(explain_json(pasted.kind, found)), SCHEMA)
+        explain_text(pasted.kind, found).encode()
+    return found
+
+
+def codes(text: str) -> list[tuple[str, str, str | None]]:
+    """(code, class of error, flavour) of every finding."""
+    return [
+        (finding.subject.code.value, finding.evidence.get("error_class", ""), each.flavour)
+        for each in explained(text)
+        for finding in each.findings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("mariadb-healthy.txt", "status", []),
+        ("mariadb-duplicate.txt", "status", [("applier-error", "duplicate-key")]),
+        ("mariadb-login.txt", "status", [("receiver-retrying", "login")]),
+        ("mysql-duplicate.txt", "status", [("applier-error", "duplicate-key")]),
+        ("mysql-receiver-stopped.txt", "status", [("receiver-stopped", "")]),
+        ("mysql-source-down.txt", "status", [("applier-error", "duplicate-key"), ("receiver-retrying", "network")]),
+        (
+            "mariadb-replica1.log",
+            "log",
+            [("applier-error", "duplicate-key"), ("receiver-retrying", "network"), ("receiver-retrying", "network")],
+        ),
+        ("mysql-replica1.log", "log", [("applier-error", "duplicate-key"), ("receiver-retrying", "network")]),
+        (
+            "mysql-replica2.log",
+            "log",
+            [("receiver-retrying", "login"), ("receiver-retrying", "network"), ("receiver-retrying", "network")],
+        ),
+    ],
+)
+def test_what_real_servers_printed(name: str, kind: str, expected: list[tuple[str, str]]) -> None:
+    text = (PASTED / name).read_text(encoding="utf-8")
+    pasted = parse(text)
+    assert pasted is not None
+    assert pasted.kind == kind
+    assert codes(text) == [(*each, name.partition("-")[0]) for each in expected]
+
+
+def test_a_log_names_transaction_table_and_source() -> None:
+    first, second = explained((PASTED / "mysql-replica1.log").read_text(encoding="utf-8"))
+    assert first.findings[0].evidence["table"] == "w.t"
+    assert first.findings[0].evidence["transaction"].endswith(":3")
+    assert str(second.channel.source) == "127.0.0.1:25579"
+
+
+def printed(row: Row) -> str:
+    """As a client prints it with \\G."""
+    lines = [f"{name:>30}: {'NULL' if value is None else value}" for name, value in row.items()]
+    return "*************************** 1. row ***************************\n" + "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_version_is_understood(shape: str) -> None:
+    stopped = {name: "No" if name.endswith("SQL_Running") else value for name, value in SHAPES[shape].items()}
+    (found,) = explained(printed(stopped))
+    assert [finding.subject.code for finding in found.findings] == ["applier-stopped"]
+    assert found.flavour == shape.partition("-")[0]
+    assert found.channel.name == "billing"
+    assert found.channel.gtid_received == SHAPES[shape].get("Retrieved_Gtid_Set", "0-11-9")
+
+
+def test_several_rows_are_several_channels_with_or_without_the_clients_headings() -> None:
+    rows = [SHAPES["mariadb-10.5"] | {"Connection_name": name, "Slave_IO_Running": "No"} for name in ("a", "b")]
+    text = "".join(printed(row) for row in rows)
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith("*"))
+    for each in (text, bare, "\n".join(f"> {line}" for line in text.splitlines())):
+        assert [found.channel.name for found in explained(each)] == ["a", "b"]
+
+
+def test_six_states_are_six_diagnoses() -> None:
+    def of(**changed: str | None) -> list[str]:
+        return [code for code, *_ in codes(printed(SHAPES["mysql-8.4"] | changed))]
+
+    quiet = {"Seconds_Behind_Source": None}
+    assert of(Replica_IO_Running="Connecting", **quiet) == ["receiver-retrying"]
+    assert of(Replica_IO_Running="No", **quiet) == ["receiver-stopped"]
+    assert of(**quiet) == ["lagging"]
+    purged = {"Last_IO_Errno": "13114", "Last_IO_Error": "Got fatal error 1236 from source …: 'purged required binary logs'"}
+    assert of(Replica_IO_Running="No", Seconds_Behind_Source="0", **purged) == ["receiver-error"]
+    assert of(Replica_IO_Running="No", Source_Server_Id="0", **quiet) == ["receiver-stopped"]
+    assert parse("Empty set (0.00 sec)") is None
+
+
+NAMED_CONNECTION = (
+    "2026-11-26  1:25:43 8 [ERROR] Master 'b': Slave SQL: Could not execute Update_rows_v1 event on table w.t; Can't find record "
+    "in 't', Error_code: 1032; handler error HA_ERR_KEY_NOT_FOUND, Gtid 0-1-8, Internal MariaDB error code: 1032"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1062", [("applier-error", "duplicate-key", None)]),
+        ("ERROR 1062 (23000): Duplicate entry '1' for key 'PRIMARY'", [("applier-error", "duplicate-key", None)]),
+        ("Last_SQL_Errno: 1032", [("applier-error", "row-not-found", None)]),
+        ("Last_IO_Errno: 65000", [("receiver-error", "other", None)]),
+        (
+            "13114: Got fatal error 1236 from source when reading data from binary log: 'the source purged required binary logs'",
+            [("receiver-error", "purged", "mysql")],
+        ),
+        (
+            "Got fatal error 1236 from master when reading data from binary log: 'bogus data in log event'",
+            [("receiver-error", "source-log", None)],
+        ),
+        ("MY-013117", [("receiver-error", "other", "mysql")]),
+        (
+            NAMED_CONNECTION,
+            [("applier-error", "row-not-found", "mariadb")],
+        ),
+    ],
+)
+def test_errors(text: str, expected: list[tuple[str, str, str | None]]) -> None:
+    assert codes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "hello", "2026-11-26", "10.0.0.1", "65000", "0", "*** 1. row ***", "Slave_IO_Running:"])
+def test_what_is_not_understood(text: str) -> None:
+    assert explained(text) == ()
+
+
+def test_a_follow_up_is_told_only_where_nothing_else_is() -> None:
+    line = "[ERROR] [MY-010584] [Repl] Replica SQL for channel '': it stopped, Error_code: MY-00{}"
+    assert len(explained(line.format(1756))) == 1
+    (found,) = explained(f"{line.format(1062)}\n{line.format(1756)}")
+    assert found.findings[0].evidence["errno"] == "1062"
+
+
+def test_no_password_of_a_statement_is_shown() -> None:
+    text = (
+        "Last_SQL_Errno: 1396\nLast_SQL_Error: Error 'x' on query. Query: 'CREATE USER u IDENTIFIED BY 's3cr3t''\n"
+        "Slave_SQL_Running: No\nSlave_IO_Running: Yes\n"
+    )
+    for each in (text, text.replace("\nSlave", "\nother ")):
+        assert "s3cr3t" not in explain_text(PasteKind.STATUS, explained(each))
+
+
+NAMES = sorted({name for row in SHAPES.values() for name in row})
+VALUES = st.text() | st.sampled_from(["Yes", "No", "Connecting", "NULL", "1062", "-1e300", "9" * 400])
+LINES = st.one_of(
+    st.builds("{}: {}".format, st.sampled_from(NAMES), VALUES),
+    st.text(),
+    st.from_regex(r"\[ERROR\] (Slave|Replica) (SQL|I/O)( for channel '.*')?: .* Error_code: (MY-)?[0-9]+"),
+    st.just("*************************** 1. row ***************************"),
+)
+
+
+@given(st.lists(LINES, max_size=30).map("\n".join))
+def test_no_text_makes_a_traceback(text: str) -> None:
+    explained(text)
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+@given(cut=st.integers(0, 4000))
+def test_a_status_may_be_cut_anywhere(flavour: Flavour, cut: int) -> None:
+    text = (PASTED / f"{flavour.value}-duplicate.txt").read_text(encoding="utf-8")
+    explained(text[:cut])
+    explained(text[cut:])
