@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +13,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.scheduled_drift import DriftRunner
+from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
 from repwatch.health.view import combine, service_findings
 from repwatch.model.settings import Settings
@@ -45,6 +46,7 @@ class Service:
     couriers: Sequence[Courier]
     drift: Sequence[DriftRunner]
     checks: Checks
+    suspects: Mapping[str, SuspectChecker]  # by cluster
     start_web: StartWeb
     alive: Callable[[], None] | None = None  # calls the dead man's switch
     let_go: Callable[[], None]  # of replicas that a killed check left held
@@ -92,6 +94,8 @@ class Service:
         self.scheduler.stop()
         for runner in self.drift:
             runner.cancel()
+        for checker in self.suspects.values():
+            checker.cancel()
         for wake in self._wakes.values():
             wake.set()
         if self.web is not None:
@@ -108,7 +112,11 @@ class Service:
         return quiet
 
     def _busy(self) -> bool:
-        return not self.scheduler.idle() or any(runner.running for runner in self.drift)
+        return (
+            not self.scheduler.idle()
+            or any(runner.running for runner in self.drift)
+            or any(checker.running for checker in self.suspects.values())
+        )
 
     def view(self) -> View | None:
         """Everything as last seen; None until each cluster was looked at once."""
@@ -142,6 +150,8 @@ class Service:
     def _tick(self, watcher: Watcher) -> None:
         if watcher.tick():
             self._wake_couriers()
+        if watcher.world is not None:
+            self.suspects[watcher.cluster.name].begin(watcher.world)
         self._ticks[watcher.cluster.name] = self.clock.now()
 
     def _tick_self(self) -> None:

@@ -10,11 +10,13 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.service import Service
+from repwatch.app.suspect_job import suspect_checker
 from repwatch.app.targets import replica_targets
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
 from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.probing import Probing
+from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
@@ -31,13 +33,11 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     try:
         _forget_what_is_not_configured(store, settings, clock)
         refusing = {finding.subject for finding in store.standing("")}
+        suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
         probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
-        drift = [
-            drift_runner(cluster, store, settings.state_dir, clock)
-            for cluster in settings.clusters
-            if cluster.drift.schedule or cluster.drift.prove_within
-        ]
+        runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
+        checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
         targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
         holds = FileRecords(settings.state_dir / HOLDS)
         return Service(
@@ -47,12 +47,14 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
             watchers=[
-                _watcher(cluster, settings.receivers, store, probers[cluster.name], clock) for cluster in settings.clusters
+                _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock))
+                for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
-            drift=drift,
-            checks=DriftDesk(runners=drift, ledger=store, state_dir=settings.state_dir, clock=clock),
+            drift=checked,
+            suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
+            checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
             let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
             start_web=lambda view, health, checks: web.start(
                 settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
@@ -64,15 +66,19 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         raise
 
 
-def _watcher(cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, prober: Prober, clock: Clock) -> Watcher:
+def _watcher(
+    cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, suspects: Suspects, probing: Probing
+) -> Watcher:
+    clock = probing.clock
     names = {str(server.endpoint.address): server.name for server in cluster.servers if server.name}
     return Watcher(
         cluster=cluster,
         diagnose=diagnose,
-        probing=Probing(prober, clock),
+        probing=probing,
         book=Book(store, clock, cluster.name),
         audience=Audience(receivers=receivers, names=names),
         clock=clock,
+        suspects=suspects,
     )
 
 
@@ -82,3 +88,4 @@ def _forget_what_is_not_configured(store: SqlStore, settings: Settings, clock: C
         for finding in store.standing(name):
             store.clear_standing(finding.subject)
         store.forget_view(name)
+        store.record_suspicions(name, ())

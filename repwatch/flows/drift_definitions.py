@@ -16,7 +16,7 @@ from repwatch.ports.database import Database
 
 T = TypeVar("T")
 _TABLES_FOR_ONE: Final = 4
-_Columns = dict[TableName, tuple[Column, ...]]
+_Columns = Mapping[TableName, tuple[Column, ...]]
 Definitions = tuple[Table | None, dict[int, Table | None]]
 
 
@@ -88,28 +88,24 @@ class Again:
 
     def result(self) -> set[int]:
         """The replicas for which no column changed since: only then rows that were read mean anything. Raises SourceLost."""
-        tables = self.scanned.tables
-        if not _same_columns(source_answer(self.ours), self.scanned.source):
+        name, tables = self.scanned.source.name, self.scanned.tables
+        if source_answer(self.ours).get(name) != self.scanned.source.columns:
             return set()
         return {
             number
             for number, future in self.theirs.items()
-            if number in tables and _stands(self.world, number, future) and _same_columns(future.result(), tables[number])
+            if number in tables
+            and _stands(self.world, number, future)
+            and future.result().get(tables[number].name) == tables[number].columns
         }
 
 
 def ask_unchanged(world: CheckWorld, scanned: Sequence[Scanned]) -> list[Again]:
     """Read the columns of tables again, behind all that has been asked for before."""
     if is_worth_all(world, len(scanned)):
-        numbers = {number for table in scanned for number in table.tables}
-        ours, theirs = _ask_columns(world, None, dict.fromkeys(numbers))
+        ours, theirs = _ask_columns(world, set().union(*(table.tables for table in scanned)))
         return [Again(world, table, ours, theirs) for table in scanned]
-    return [
-        Again(
-            world, table, *_ask_columns(world, table.source.name, {number: there.name for number, there in table.tables.items()})
-        )
-        for table in scanned
-    ]
+    return [Again(world, table, *_ask_columns(world, set(table.tables), table.source.name)) for table in scanned]
 
 
 def is_worth_all(world: CheckWorld, count: int) -> bool:
@@ -117,20 +113,17 @@ def is_worth_all(world: CheckWorld, count: int) -> bool:
     return count >= len(world.source.tables) / _TABLES_FOR_ONE
 
 
-def _same_columns(found: _Columns, table: Table) -> bool:
-    return found.get(table.name) == table.columns
-
-
 def _ask_columns(
-    world: CheckWorld, source: TableName | None, replicas: Mapping[int, TableName | None]
+    world: CheckWorld, numbers: set[int], only: TableName | None = None
 ) -> "tuple[Future[_Columns], dict[int, Future[_Columns]]]":
-    """The columns of one table, by its name on each server, or of all."""
-    theirs = {
-        number: world.replicas[number].lane.submit(partial(read_columns, only=name))
-        for number, name in replicas.items()
-        if world.replicas[number].fallen is None
+    def look(db: Database, name: TableName | None) -> _Columns:
+        return read_columns(db, name)
+
+    replicas = {number: world.replicas[number] for number in numbers if world.replicas[number].fallen is None}
+    theirs = {number: partial(look, name=only and replica.places.of(only)) for number, replica in replicas.items()}
+    return world.source.lane.submit(partial(look, name=only)), {
+        n: world.replicas[n].lane.submit(ask) for n, ask in theirs.items()
     }
-    return world.source.lane.submit(partial(read_columns, only=source)), theirs
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:

@@ -74,7 +74,7 @@ def _under_lock(
     started = world.clock.monotonic()
     until = started + HOLD_SECONDS
     first = fetch(db, reader.source, lock(reader.source, keys, db.version))
-    position = _position_of_all(db)
+    position = position_of_all(db)
     look = _Look(world=world, keys=keys, position=position, until=until)
     answers = {
         number: world.replicas[number].lane.submit(partial(look.on_replica, reader.replicas[number])) for number in numbers
@@ -103,7 +103,7 @@ def _met(started: float, ended: float, source: Fetched, replica: Fetched | None)
     return Met(Round(started=started, ended=ended, first=here, replica=there, second=here, locked=True), source, replica)
 
 
-def _position_of_all(db: Database) -> str:
+def position_of_all(db: Database) -> str:
     """A position that names every transaction whose locks are gone.
 
     MariaDB names a transaction before it lets go of its locks. MySQL does so afterwards; until then it stands in `gtid_owned`,

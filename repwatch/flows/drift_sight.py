@@ -34,6 +34,7 @@ class Unit:
     piece: KeyRange = field(default_factory=KeyRange)
     keys: tuple[Key, ...] = ()
     by_row: bool = False
+    prefix: str = ""  # of rows without a key: only those whose hashes begin so
     cut: bool = False  # True: only the first rows are meant, as many as the pace says
     dense: bool = False  # the range before it used at least half of its possible keys
     replicas: frozenset[int] = frozenset()
@@ -70,7 +71,12 @@ _Reading = tuple[Signature | None, Mapping[Key, str], Key | None]  # as in a Sig
 
 
 class Reader:
-    """Reads one table on all servers. Its methods run in lanes."""
+    """Reads one table on all servers. Its methods run in lanes.
+
+    `decides_at_once`: one round proves what it shows, so that nothing has to be read again.
+    """
+
+    decides_at_once = False
 
     def __init__(self, world: CheckWorld, source: TableReading, replicas: Mapping[int, TableReading], *, exact: bool) -> None:
         self._world = world
@@ -81,6 +87,7 @@ class Reader:
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
         leads = world.source.version.is_mariadb and is_transactional(source.table) and not world.source.applies
         self._trails = self.events is Events.STATEMENTS and not world.static and not leads
+        self._undivided = UNDIVIDED_ROWS
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
 
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
@@ -91,7 +98,7 @@ class Reader:
             if not source.watermark.seen_since(started - _FRESH):
                 note_position(self._world, db)
             piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
-            settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, replicas=unit.replicas)
+            settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, prefix=unit.prefix, replicas=unit.replicas)
             sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)
@@ -202,9 +209,9 @@ class Reader:
         if unit.keys:
             answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
             return None, sql.parse_row_hashes(answer, reading), None
-        # Many rows without a key may have one value of the index, and cannot be parted.
-        limit = LEAF_ROWS if reading.bounds and not reading.counted else UNDIVIDED_ROWS
-        answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1)).rows
+        # Many rows may have one value of the index, or of the beginning of a key that both sides order alike.
+        limit = LEAF_ROWS if reading.parted else self._undivided
+        answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1, unit.prefix)).rows
         rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:
             return None, rows, None

@@ -35,6 +35,8 @@ from repwatch.sql.signature import TableReading, session_setup
 log = logging.getLogger("repwatch.drift")
 
 STAND_SECONDS: Final = 60.0
+HASHED_ROWS: Final = 25_000  # rows without a key that are read at once; more are parted by their hashes
+_TRIES: Final = 3  # of a busy source, or one whose definitions change: replicas catch up in between
 RUN_SECONDS: Final = 30.0  # for a replica that is near to reach the snapshot's position
 _READ: Final = Timeouts(connect=10.0, read=PATIENT_SECONDS + 10)
 
@@ -143,25 +145,29 @@ class Stand:
 
     def take(self) -> None:
         """Stand. A replica that cannot get there falls, and if the source gives no snapshot, all do. Raises SourceLost."""
-        self._await_replicas()
-        if not (sides := self._standing()):
-            return
+        for _ in range(_TRIES):
+            self._await_replicas()
+            if not (sides := self._standing()) or self._took(sides):
+                return
+        for side in self._standing():
+            side.replica.fallen = Reason.UNREADABLE
+
+    def _took(self, sides: Sequence[_Side]) -> bool:
+        """One try; False if the source gave no snapshot. The replicas are let go in any case."""
         try:
             _each(sides, _Side.hold)
             taken = self._take_snapshot()
             if taken is None:
-                return
+                return False
             _each(sides, lambda side: side.open_at(taken.position, self._world, self._connect))
         finally:
             _each(sides, lambda side: side.let_go(self._connect), after_all=True)
         self._snapshot, self._since = taken, self._world.clock.monotonic()
-        (ours,) = taken.sessions
-        for statement in session_setup(ours.version, STATEMENT_SECONDS):
-            ours.execute(statement)
-        self._world.source.lane.pin(ours)
+        self._world.source.lane.pin(taken.sessions[0])
         for side in self._standing():
             if side.reader is not None:
                 side.replica.lane.pin(side.reader)
+        return True
 
     def drop(self) -> None:
         """Give the stand up: lanes show the present again."""
@@ -198,14 +204,25 @@ class Stand:
             return self._connect(endpoint, _READ)
 
         try:
-            return take_snapshot(connect, self._world.source.spec.writer, self._tables, clock=self._world.clock)
+            taken = take_snapshot(connect, self._world.source.spec.writer, self._tables, clock=self._world.clock)
+            _set_up(taken)
         except (OutcomeUnknown, Unreachable, LoginRefused) as error:
             raise SourceLost(str(error)) from error
         except (Refused, ServerError) as error:
             log.warning("drift.no_snapshot %s", error)
-            for side in self._standing():
-                side.replica.fallen = Reason.UNREADABLE
             return None
+        return taken
+
+
+def _set_up(taken: Snapshot) -> None:
+    """Make its session one of a check; closed if that fails, for it keeps changes of definitions waiting."""
+    try:
+        (session,) = taken.sessions
+        for statement in session_setup(session.version, STATEMENT_SECONDS):
+            session.execute(statement)
+    except ServerError:
+        taken.close()
+        raise
 
 
 def _each(sides: Sequence[_Side], step: Callable[[_Side], None], *, after_all: bool = False) -> None:
@@ -237,19 +254,24 @@ def _why(error: RepwatchError) -> Reason:
 
 
 class StandReader(Reader):
-    """Reads where all lanes show one position, so that one round decides."""
+    """Reads where all lanes show one position."""
+
+    decides_at_once = True
 
     def __init__(self, world: CheckWorld, stand: OnePosition, source: TableReading, replicas: Mapping[int, TableReading]) -> None:
         super().__init__(world, source, replicas, exact=False)
         self._stand = stand
         self._trails = False
+        self._undivided = HASHED_ROWS
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R; there is nothing to wait for."""
-        return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
+        with self._turn(self._world.replicas[number].lane, unit):
+            return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
-        signature, rows, overflow = self._read(db, reading, unit)
+        read = self._read_or_void if like is None else self._read
+        signature, rows, overflow = read(db, reading, unit)
         return Sight(
             signature=signature,
             rows=rows,

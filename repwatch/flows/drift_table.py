@@ -1,6 +1,7 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
+from repwatch.sql.signature import longer
 
 NARROW: Final = 16  # a differing piece is cut into about that many
 # Rows in doubt that are kept at a time; then they are settled before more is read. Bounds the memory of a check.
@@ -206,21 +208,34 @@ class TableCheck:
         queue = list(units)
         while queue:
             split: list[Unit] = []
-            for compared in read_units(self._pipeline, queue):
-                halves = self._halves(compared)
-                split += halves
-                if not halves:
-                    self.settlement.take(compared)
+            for some in _together(queue):
+                for compared in read_units(self._pipeline, some):
+                    parts = self._parts(compared)
+                    split += parts
+                    if not parts:
+                        self.settlement.take(compared)
+                if len(self.settlement) >= MOST_PENDING:
+                    settle(self._world, [self.settlement])
             queue = split
 
-    def _halves(self, compared: Compared) -> list[Unit]:
-        """A range with more rows than may be read at once, cut in two at a key of the side that has them."""
+    def _parts(self, compared: Compared) -> list[Unit]:
+        """A range with more rows than may be read at once, cut in two at a key of the side that has them; else by hashes."""
         sights = [compared.first, *compared.replicas.values()]
         key = next((sight.overflow for sight in sights if sight.overflow is not None), None)
         if key is None:
             return []
         piece, replicas = compared.unit.piece, frozenset(compared.replicas)
-        if not key or key in (piece.lower, piece.upper):
+        if not key or compared.unit.prefix or key in (piece.lower, piece.upper):
+            # Each such part is read by going through all rows: only where it then need not be read again.
+            if self._source.counted and self._pipeline.reader.decides_at_once:
+                return [replace(compared.unit, prefix=prefix, replicas=replicas) for prefix in longer(compared.unit.prefix)]
             raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]
+
+
+def _together(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units that are read one behind the other. Parts by hash hold many rows, and are read one at a time, to save memory."""
+    if not any(unit.prefix for unit in units):
+        return [list(units)]
+    return [[unit] for unit in units]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from repwatch.flows.book import Book, living
 from repwatch.flows.probing import Rounds
+from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import Diagnose, Watcher
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Incident
@@ -15,6 +16,7 @@ from repwatch.health.world import World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Notice
 from repwatch.model.observation import ProbeResult
+from repwatch.model.risks import Suspicion
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
@@ -125,6 +127,12 @@ class _Memory:
     def silences(self, now: datetime) -> tuple[Silence, ...]:
         return ()
 
+    def suspicions(self, cluster: str) -> tuple[Suspicion, ...]:
+        return ()
+
+    def record_suspicions(self, cluster: str, all_of_it: Iterable[Suspicion]) -> None:
+        return
+
     def record(self, entry: Entry, now: datetime) -> None:
         self.incidents = living(self.incidents, entry.changes)
         self.postings += entry.postings
@@ -145,6 +153,7 @@ class Observer:
             book=Book(self._memory, moment, cluster.name),
             audience=Audience(receivers=(EVERYBODY,), names={str(s.endpoint.address): s.name for s in cluster.servers if s.name}),
             clock=moment,
+            suspects=Suspects(self._memory, cluster.name),
         )
 
     def _diagnose(self, world: World) -> Sequence[Finding]:

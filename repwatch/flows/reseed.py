@@ -22,7 +22,7 @@ from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
-from repwatch.reseed.method import Method
+from repwatch.reseed.method import Method, Why
 from repwatch.reseed.plan import make_plan
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
@@ -77,8 +77,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     with tools.connect(request.replica.server.writer, _PATIENT) as target:
         if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
             raise Refused(f"another reseed of {target.server} runs", hint="wait for it to end")
-        facts = survey(request, tools.connect)
-        plan = make_plan(facts)
+        facts, plan = _agreed_plan(survey(request, tools.connect), plan_hash)
         if plan.refusals:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
@@ -86,6 +85,17 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
         for statement in loader_setup(target.version):
             target.execute(statement)
         return _Run(request, tools, facts, target).carry_out(plan)
+
+
+def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
+    """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
+    plan = make_plan(facts)
+    if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
+        for other in (Method.DIFFERENTIAL, Method.LOGICAL):
+            asked = replace(facts, asked=other)
+            if make_plan(asked).plan_hash == plan_hash:
+                return asked, make_plan(asked)
+    return facts, plan
 
 
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:

@@ -1,6 +1,6 @@
 """Makes a held replica's schemas and rows those of one snapshot of the source: all of them, or some tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from repwatch.errors import Refused
 from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions
 from repwatch.flows.reseed_differ import Sides
 from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
-from repwatch.flows.reseed_tables import SchemaChanged, Tables
+from repwatch.flows.reseed_tables import Line, SchemaChanged, Tables
 from repwatch.flows.snapshot import Snapshot, take_snapshot
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
@@ -17,12 +17,14 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
-from repwatch.sql import definitions, repair
+from repwatch.sql import definitions, repair, rowcopy
 from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.reseed import MARKER_SCHEMA
 from repwatch.sql.rowcopy import CopyTable
 
 _PATIENT = Timeouts(connect=10.0, read=3600.0)  # a catalogue of many tables, a piece of a busy one
+_LARGE = 10_000  # rows: below, building keys later costs more than it saves
+_LINES = 4  # tables that are copied at the same time; beyond that one of the servers, or Python, is the limit
 _ATTEMPTS = 3  # a schema change during the copy starts it anew
 
 
@@ -69,7 +71,8 @@ def _attempt(job: Load) -> Loaded:
         items, tables = _read_source(job, catalogue)
         job.progress(Progress(phase=Phase.SNAPSHOT))
         names = [copy.table.name for copy in tables]
-        snapshot = opened.enter_context(take_snapshot(job.connect, job.source, names, clock=job.clock))
+        sessions = max(1, min(_LINES, len(names))) if job.method is Method.LOGICAL else 1
+        snapshot = opened.enter_context(take_snapshot(job.connect, job.source, names, clock=job.clock, sessions=sessions))
         # Equal before and after: nothing was changed in the moment of the snapshot either. An old read view shows a
         # column that was added instantly after it, without an error (MariaDB 10.11), so errors alone prove nothing.
         items_now, tables_now = _read_source(job, catalogue)
@@ -116,13 +119,13 @@ class _Loading:
 
     def run(self) -> Loaded:
         """All of it."""
-        maker = Maker(self.job.writer, self.items)
+        maker = Maker(self.job.writer, self.items, self._large())
         theirs = _reader(self.job, self.job.writer.endpoint)
         self.opened.enter_context(theirs)
         same = self._clear_way(theirs)
         maker.make(Kind.SEQUENCE, Kind.TABLE, there=same)
         maker.position_sequences(self.catalogue)
-        written = self._load_rows(same)
+        written = self._load_rows(same, maker.late_keys)
         self.job.progress(Progress(phase=Phase.OBJECTS))
         if same:
             maker.set_counters(_concerned(self.job, theirs))
@@ -146,23 +149,38 @@ class _Loading:
         Maker(self.job.writer, new).make(Kind.SCHEMA)
         return same
 
-    def _load_rows(self, same: set[TableName]) -> int:
+    def _large(self) -> set[TableName]:
+        """Tables whose keys are worth adding late; not those whose keys the foreign keys of others need."""
+        rows = self.catalogue.texts(definitions.LIST_FOREIGN_KEYS)
+        referenced = {TableName(row["rs"] or "", row["rn"] or "") for row in rows}
+        return {copy.table.name for copy in self.tables if copy.table.estimated_rows >= _LARGE} - referenced
+
+    def _load_rows(self, same: set[TableName], late_keys: Mapping[TableName, str]) -> int:
         job = self.job
         definitions_now = {
             name_of(item): definitions.without_counters(item.statement) for item in self.items if item.kind is Kind.TABLE
         }
         loading = Tables(
-            source=self.snapshot.sessions[0],
+            lines=[Line(*pair) for pair in zip(self.snapshot.sessions, self._writers(), strict=True)],
             catalogue=self.catalogue,
-            writer=job.writer,
             release=self.snapshot.release_metadata_locks,
             clock=job.clock,
             progress=job.progress,
             definitions=definitions_now,
+            late_keys=late_keys,
         )
         with ThreadPoolExecutor(1) as lane:
             sides = self._sides(lane) if same else None
             return loading.run(self.tables, same, sides)
+
+    def _writers(self) -> Iterator[Database]:
+        """One for each session of the snapshot, the first being the one that makes all else."""
+        yield self.job.writer
+        for _ in self.snapshot.sessions[1:]:
+            writer = self.opened.enter_context(self.job.connect(self.job.writer.endpoint, _PATIENT))
+            for statement in rowcopy.loader_setup(writer.version):
+                writer.execute(statement)
+            yield writer
 
     def _sides(self, lane: ThreadPoolExecutor) -> Sides:
         """Further sessions on the replica: one reads while the other writes rows, with all unique keys watched."""

@@ -7,6 +7,7 @@ from repwatch.model.schema import TableName
 from repwatch.ports.database import Database
 from repwatch.sql import definitions, rowcopy
 from repwatch.sql.definitions import Definition, Kind
+from repwatch.sql.late_keys import without_keys
 
 ROUTINES = (Kind.PACKAGE, Kind.PACKAGE_BODY, Kind.FUNCTION, Kind.PROCEDURE)
 # Made anew by every method: their definitions are small, and triggers would fire for the rows that are written.
@@ -14,11 +15,16 @@ _OTHERS = (Kind.EVENT, Kind.TRIGGER, Kind.VIEW, Kind.PROCEDURE, Kind.FUNCTION, K
 
 
 class Maker:
-    """Makes the source's objects with `writer`, which is set up by `rowcopy.loader_setup`."""
+    """Makes the source's objects with `writer`, which is set up by `rowcopy.loader_setup`.
 
-    def __init__(self, writer: Database, items: Sequence[Definition]) -> None:
+    Tables in `large` are made without the keys that can be added later; `late_keys` has the statements that do it.
+    """
+
+    def __init__(self, writer: Database, items: Sequence[Definition], large: Collection[TableName] = ()) -> None:
         self._writer = writer
         self._items = items
+        self._large = large
+        self.late_keys: dict[TableName, str] = {}
 
     def make(self, *kinds: Kind, there: Collection[TableName] = ()) -> None:
         """All of these kinds, but for tables that are `there`."""
@@ -46,6 +52,8 @@ class Maker:
         statement = item.statement
         if item.kind is Kind.EVENT:
             statement = definitions.event_on_replica(statement, writer.version)
+        if item.kind is Kind.TABLE and name_of(item) in self._large:
+            statement, self.late_keys[name_of(item)] = without_keys(statement, item.schema, item.name)
         if item.kind is not Kind.SCHEMA:
             writer.execute(definitions.use(item.schema))
         writer.execute(definitions.creation_setup(item))
@@ -67,9 +75,8 @@ class Maker:
         """Give tables the source's next AUTO_INCREMENT value. `theirs`: their definitions on the replica as they are now."""
         ours = {name_of(item): definitions.counter_of(item.statement) for item in self._items if item.kind is Kind.TABLE}
         for item in theirs:
-            wanted = ours.get(name_of(item))
-            if item.kind is Kind.TABLE and wanted is not None and wanted != definitions.counter_of(item.statement):
-                self._writer.execute(definitions.set_counter(item.schema, item.name, wanted))
+            if item.kind is Kind.TABLE and ours[name_of(item)] != definitions.counter_of(item.statement):
+                self._writer.execute(definitions.set_counter(item.schema, item.name, ours[name_of(item)] or 1))
 
 
 def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:

@@ -1,7 +1,11 @@
 """Goes through the tables of a load: those that the replica has alike are compared and rewritten, the others copied."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
 
 from repwatch.errors import StatementRefused
 from repwatch.flows.drift_meet import read_tables
@@ -24,20 +28,38 @@ class SchemaChanged(Exception):
     """A definition changed on the source after the snapshot; `str()` says which."""
 
 
+class _Ended(Exception):
+    """Another line has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One session of the snapshot, and one that writes; tables are copied over several of them at once."""
+
+    source: Database
+    writer: Database
+
+
 @dataclass(kw_only=True)
 class Tables:
-    """One pass over all tables. `definitions`: the CREATE statements at the snapshot, without counters."""
+    """One pass over all tables.
 
-    source: Database  # a session of the snapshot
+    `definitions`: the CREATE statements at the snapshot, without counters. `late_keys`: what completes tables that are copied.
+    """
+
+    lines: Sequence[Line]
     catalogue: Database  # of the source, as it is now
-    writer: Database
     release: Callable[[Database], None]  # gives metadata locks of the source back
     clock: Clock
     progress: Callable[[Progress], None]
     definitions: Mapping[TableName, str]
+    late_keys: Mapping[TableName, str]
     _rows: int = field(default=0, init=False)  # compared or copied
     _total: int = field(default=0, init=False)  # an estimate
     _began: float = field(default=0.0, init=False)
+    _ended: bool = field(default=False, init=False)
+    # One line at a time reads the catalogue, tells how far it is, and takes the next table.
+    _turn: Lock = field(default_factory=Lock, init=False)
 
     def run(self, tables: Sequence[CopyTable], same: Collection[TableName], sides: Sides | None) -> int:
         """The number of rows written. `same` are the replica's tables that hold rows; there are none without `sides`.
@@ -46,28 +68,59 @@ class Tables:
         """
         self._total = sum(copy.table.estimated_rows for copy in tables)
         self._began = self.clock.monotonic()
-        self.source.execute(rowcopy.READ_RAW)
+        for line in self.lines:
+            line.source.execute(rowcopy.READ_RAW)
         layouts = read_tables(self.catalogue) if sides else {}
+        written = self._copy_all([copy for copy in tables if copy.table.name not in same])
         if sides:
             for session in (sides.source, sides.target):
                 session.execute(signature.no_cut())
-        rows = RowWriter(self.writer)
-        written = 0
-        for copy in tables:
-            name = copy.table.name
-            self._tell(name, 0)
+            rows = RowWriter(self.lines[0].writer)
+            for copy in tables:
+                if copy.table.name in same:
+                    written += self._one(
+                        self.lines[0], copy, partial(self._put_right, sides, layouts[copy.table.name], copy, rows)
+                    )
+        return written
+
+    def _copy_all(self, tables: Sequence[CopyTable]) -> int:
+        """Copy these tables over all lines, the largest first, so that none is left alone with one at the end."""
+        waiting = deque(sorted(tables, key=lambda copy: -copy.table.estimated_rows))
+        if not waiting:
+            return 0
+        with ThreadPoolExecutor(len(self.lines)) as pool:
+            asked = [pool.submit(self._copy_some, line, waiting) for line in self.lines]
             try:
-                if sides and name in same:
-                    written += self._put_right(sides, layouts[name], copy, rows)
-                else:
-                    written += self._copy(copy, rows)
-            except StatementRefused as error:
-                if error.errno in _CHANGED_ERRORS and error.server == self.source.server:
-                    raise SchemaChanged(f"of {name}") from None
+                return sum(future.result() for future in as_completed(asked))
+            except BaseException:
+                self._ended = True
                 raise
-            if read_table_definition(self.catalogue, name) != self.definitions[name]:
-                raise SchemaChanged(f"of {name}")
-            self.release(self.source)
+
+    def _copy_some(self, line: Line, waiting: deque[CopyTable]) -> int:
+        written, rows = 0, RowWriter(line.writer)
+        while waiting and not self._ended:
+            try:
+                copy = waiting.popleft()
+            except IndexError:  # another line was faster
+                break
+            written += self._one(line, copy, partial(self._copy, line, copy, rows))
+        return written
+
+    def _one(self, line: Line, copy: CopyTable, work: Callable[[], int]) -> int:
+        """One table, and then a look whether it is still what it was at the snapshot."""
+        name = copy.table.name
+        self._tell(name, 0)
+        try:
+            written = work()
+        except StatementRefused as error:
+            if error.errno in _CHANGED_ERRORS and error.server == line.source.server:
+                raise SchemaChanged(f"of {name}") from None
+            raise
+        with self._turn:
+            now = read_table_definition(self.catalogue, name)
+        if now != self.definitions[name]:
+            raise SchemaChanged(f"of {name}")
+        self.release(line.source)
         return written
 
     def _put_right(self, sides: Sides, layout: Table, copy: CopyTable, rows: RowWriter) -> int:
@@ -80,14 +133,23 @@ class Tables:
                 return differ.rewritten
             if differ.alike():
                 return 0
-        self.writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
-        return self._copy(copy, rows)
+        self.lines[0].writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
+        return self._copy(self.lines[0], copy, rows)
 
-    def _copy(self, copy: CopyTable, rows: RowWriter) -> int:
-        return copy_rows(self.source, rows, copy, lambda count: self._tell(copy.table.name, count))
+    def _copy(self, line: Line, copy: CopyTable, rows: RowWriter) -> int:
+        name = copy.table.name
+        written = copy_rows(line.source, rows, copy, lambda count: self._tell(name, count))
+        if statement := self.late_keys.get(name):
+            line.writer.execute(definitions.use(name.schema))  # what it refers to is named without its own schema
+            line.writer.execute(statement)
+        return written
 
     def _tell(self, name: TableName, rows: int) -> None:
-        self._rows += rows
-        seconds = self.clock.monotonic() - self._began
-        total = max(self._total, self._rows)
-        self.progress(Progress(phase=Phase.DATA, text=str(name), done=self._rows, total=total, seconds=seconds))
+        """Raises _Ended where another line has failed, so that this one does not go on for nothing."""
+        with self._turn:
+            if self._ended:
+                raise _Ended
+            self._rows += rows
+            seconds = self.clock.monotonic() - self._began
+            total = max(self._total, self._rows)
+            self.progress(Progress(phase=Phase.DATA, text=str(name), done=self._rows, total=total, seconds=seconds))

@@ -79,6 +79,7 @@ class DriftRunner:
     now: RunningCheck | None = None  # the check that runs
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
+    _recording: threading.Lock = field(default_factory=threading.Lock)
     _rests_until: float = 0.0  # monotonic
     _took_up: bool = False
 
@@ -178,15 +179,7 @@ class DriftRunner:
             self.now = replace(self.now, progress=progress)
 
     def _record(self, number: int, ended: Ended, *, whole: bool) -> None:
-        before = self.ledger.proofs(self.cluster.name)
-        report = with_last_proved(ended.report, before)
-        found = after_check(before, report)
-        known = {proof.table for proof in (*before, *found)}
-        # Where a replica could not be asked for its tables at all, nobody knows which are no more.
-        told = all(replica.tables or replica.not_replicated for replica in report.replicas)
-        gone = {proof.table for proof in before} - {proof.table for proof in found} if whole and told else set()
-        self.ledger.record_proofs(self.cluster.name, found, known - gone)
-        self._judge_all(report)
+        report = self.record(ended.report, whole=whole)
         if ended.by_person:
             self._rests_until = self.clock.monotonic() + STOPPED_SECONDS
         if not self._cancelled.is_set():  # else it stays open, for the next start of the service to go on with
@@ -194,11 +187,25 @@ class DriftRunner:
             self.ledger.end_drift_run(number, self.clock.now(), RunOutcome.of(report.verdict), summary)
             self.keep(number, report)
 
-    def _judge_all(self, report: DriftReport) -> None:
-        proofs = self.proofs()
-        for replica in report.replicas:
-            mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
-            self._judge(replica, mine, report.finished)
+    def record(self, report: DriftReport, *, whole: bool) -> DriftReport:
+        """Keep what a check proved and found; the report, with when what drifted was last proved. Raises StoreError.
+
+        `whole`: it was of all tables of all replicas. A check of suspect data may come at the same time.
+        """
+        with self._recording:
+            before = self.ledger.proofs(self.cluster.name)
+            report = with_last_proved(report, before)
+            found = after_check(before, report)
+            known = {proof.table for proof in (*before, *found)}
+            # Where a replica could not be asked for its tables at all, nobody knows which are no more.
+            told = all(replica.tables or replica.not_replicated for replica in report.replicas)
+            gone = {proof.table for proof in before} - {proof.table for proof in found} if whole and told else set()
+            self.ledger.record_proofs(self.cluster.name, found, known - gone)
+            proofs = self.proofs()
+            for replica in report.replicas:
+                mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
+                self._judge(replica, mine, report.finished)
+            return report
 
     def _judge(self, replica: ReplicaReport, proofs: Sequence[TableProof], at: datetime) -> None:
         """Drift stands until every table that showed it was proved identical."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from repwatch.flows.book import Book, living
 from repwatch.flows.probing import BUDGET, Rounds
+from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source
@@ -17,10 +18,12 @@ from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
 from repwatch.health.progress import remember
+from repwatch.health.skips import recall
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
-from repwatch.health.world import ServerNow, World
+from repwatch.health.world import ServerNow, SourceChange, World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.past import Past
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.store import Entry
@@ -43,11 +46,15 @@ class Watcher:
     book: Book
     audience: Audience
     clock: Clock
+    suspects: Suspects
     view: DatedView | None = None
+    world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
     _progress: Progress = field(default_factory=Progress)
+    _past: Mapping[str, Past] = field(default_factory=dict)
+    _source_change: SourceChange | None = None
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -60,9 +67,14 @@ class Watcher:
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers)
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
+        if self.source and world.source and world.source != self.source:
+            self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
         self.source = world.source
         self._progress = remember(replace(world, progress=self._progress))
         world = replace(world, progress=self._progress)
+        self._past = recall(self._past, world)
+        world = replace(world, past=self._past, source_change=self._source_change)
+        self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))

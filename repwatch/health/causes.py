@@ -3,8 +3,8 @@
 A replica that cannot reach its source, or no longer hears from it, is a symptom while repwatch cannot reach that source
 either; but not while another replica goes on receiving from it, for then the source is alive. A receiver that fails
 for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom. A replica that is being
-reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event. An
-applier that does not get on falls behind. A receiver that was told that its binary logs are gone has that for its cause.
+reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event. A
+receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +18,7 @@ from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
-_MAKES_LAG = (FindingCode.APPLIER_STALLED, FindingCode.APPLIER_BLOCKED)
+_MAKES_LAG = (FindingCode.RECEIVER_STALLED, FindingCode.APPLIER_STALLED, FindingCode.APPLIER_BLOCKED)
 
 
 def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
@@ -35,6 +35,8 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
             found[subject] = maker
         elif finding.evidence.get("error_class") == ErrorClass.PURGED:
             found[subject] = replace(subject, code=FindingCode.BINLOG_PURGED)
+        elif subject.code is FindingCode.SUSPECT_DATA:
+            found[subject] = replace(subject, code=FindingCode.APPLIER_ERROR)
         elif subject.code in OF_A_RESEED:
             found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
         elif subject.code is FindingCode.RECEIVER_STALLED or _lost_its_source(finding):

@@ -37,6 +37,11 @@ def _statements(version: ServerVersion, channel: str) -> dict[str, str]:
     }
 
 
+def stop(version: ServerVersion, channel: str) -> str:
+    """The statement that stops a channel."""
+    return f"`{replication.stop_channel(version, channel)}`"
+
+
 def point_to(version: ServerVersion, channel: str, source: Address) -> str:
     """Statements that make a channel replicate from `source` by GTID, with the account it has."""
     start, stop = replication.start_channel(version, channel), replication.stop_channel(version, channel)

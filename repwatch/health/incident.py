@@ -21,7 +21,8 @@ LOOKS_TO_CONFIRM = 2  # a stopped thread or an error: a poll and the quick secon
 POLLS_TO_CONFIRM = 2  # all else, so that a passing condition tells nobody
 GOOD_POLLS_TO_CLOSE = 2  # one more than the first good one, so that a flap is one incident
 # A receiver that has lost its source tries again once in MASTER_CONNECT_RETRY seconds, 60 by default on both flavours.
-RECONNECT_GRACE = timedelta(seconds=75)
+# Data that an applier's error made suspect are being checked when the applier runs again; the check says more than a suspicion.
+GRACE = {FindingCode.RECEIVER_RETRYING: timedelta(seconds=75), FindingCode.SUSPECT_DATA: timedelta(minutes=5)}
 # The replicas may notice the loss of their source a little before the next poll of the source does.
 CAUSE_LEAD = timedelta(seconds=30)
 
@@ -227,7 +228,6 @@ def _explain(incident: Incident, cause: Incident | None, look: Look) -> Incident
     if not incident.cause:
         return incident
     gone = incident.cause_gone or look.at
-    grace = RECONNECT_GRACE if incident.subject.code is FindingCode.RECEIVER_RETRYING else timedelta(0)
-    if look.at - gone >= grace:
+    if look.at - gone >= GRACE.get(incident.subject.code, timedelta(0)):
         return replace(incident, cause="", cause_gone=None)
     return replace(incident, cause_gone=gone)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress, Progress, follow
-from repwatch.health.world import ServerNow, World
+from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
@@ -36,10 +36,11 @@ def remember(world: World) -> Progress:
 
 def _channel(world: World, server: ServerNow, seen: Observation, channel: ChannelObservation) -> ChannelProgress:
     known = world.progress.channels.get((label(server), channel.name))
-    if known is not None and known.receiver.looked >= seen.at:
+    if known is not None and known.receiver.looked == seen.at:
         return known
-    receiver = follow(known.receiver if known else None, _receiver_mark(channel), seen.at)
-    applier = follow(known.applier if known else None, f"{channel.gtid_executed} {channel.applied_log}", seen.at)
+    most = stale_after(world.cluster.poll_interval)
+    receiver = follow(known.receiver if known else None, _receiver_mark(channel), seen.at, most)
+    applier = follow(known.applier if known else None, f"{channel.gtid_executed} {channel.applied_log}", seen.at, most)
     source = source_of(world, channel)
     written = source.observation.gtid_executed if source and source.observation else ""
     silent = receiver.since != seen.at
@@ -50,6 +51,8 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
         receiver=receiver,
         applier=applier,
         source_mark=source_mark,
+        source_now=written,
+        source_then=known.source_now if known else "",
         owed_since=(known.owed_since if known else None) or seen.at if owed else None,
         work_since=(worked or seen.at) if has_work(seen.version.flavour, channel) else None,
     )

@@ -7,7 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from repwatch.health import rules_applier, rules_channel, rules_disk, rules_progress, rules_purge, rules_server, rules_topology
+from repwatch.health import (
+    rules_applier,
+    rules_channel,
+    rules_disk,
+    rules_progress,
+    rules_purge,
+    rules_semisync,
+    rules_server,
+    rules_settings,
+    rules_source,
+    rules_suspect,
+    rules_topology,
+)
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 
@@ -29,6 +41,8 @@ RULES = (
     Rule(FindingCode.HALF_LOADED, rules_server.half_loaded),
     Rule(FindingCode.REPLICATION_MISSING, rules_topology.replication_missing),
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
+    Rule(FindingCode.SOURCE_CHANGED, rules_source.source_changed),
+    Rule(FindingCode.SOURCE_READ_ONLY, rules_settings.source_read_only),
     Rule(FindingCode.BINLOG_PURGED, rules_purge.binlog_purged),
     Rule(FindingCode.PURGE_HORIZON, rules_purge.purge_horizon),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),
@@ -37,9 +51,15 @@ RULES = (
     Rule(FindingCode.RECEIVER_STALLED, rules_progress.receiver_stalled),
     Rule(FindingCode.APPLIER_STOPPED, rules_channel.applier_stopped),
     Rule(FindingCode.RECEIVER_STOPPED, rules_channel.receiver_stopped),
+    Rule(FindingCode.ERRANT_TRANSACTIONS, rules_suspect.errant),
+    Rule(FindingCode.SUSPECT_DATA, rules_suspect.suspect_data),
+    Rule(FindingCode.SKIPPED_TRANSACTIONS, rules_suspect.skipped),
     Rule(FindingCode.APPLIER_BLOCKED, rules_applier.applier_blocked),
     Rule(FindingCode.APPLIER_STALLED, rules_applier.applier_stalled),
     Rule(FindingCode.LAGGING, rules_channel.lagging),
+    Rule(FindingCode.SEMISYNC_DEGRADED, rules_semisync.degraded),
+    Rule(FindingCode.UNSAFE_SETTINGS, rules_settings.unsafe_settings),
+    Rule(FindingCode.REPLICATION_FILTERS_DIFFER, rules_settings.filters_differ),
     Rule(FindingCode.REPLICA_WRITABLE, rules_server.replica_writable),
 )
 """The worst and the causes first; a person reads them in this order."""

@@ -120,9 +120,7 @@ def _quicken(work: ApplierWork | None) -> str:
 def _standing(world: World, server: ServerNow, channel: ChannelObservation) -> timedelta:
     """For how long the applier has been seen to have work and not to move."""
     known = world.progress.channels.get((label(server), channel.name))
-    if known is None or known.work_since is None:
-        return timedelta(0)
-    return known.applier.looked - known.work_since
+    return known.applier.still_since(known.work_since) if known else timedelta(0)
 
 
 def _severity(world: World, server: ServerNow, channel: ChannelObservation) -> Severity:

@@ -8,13 +8,14 @@ from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
+from repwatch.health.lag import true_lag
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
 from repwatch.health.progress import lost_source
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
-from repwatch.model.observation import ChannelObservation, ThreadError, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, ThreadError, ThreadState
 
 HOLD_PATIENCE = timedelta(minutes=10)
 """A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
@@ -155,14 +156,16 @@ def lagging(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
             continue
-        seconds = channel.lag.seconds
+        lag = true_lag(world, server, channel)
+        seconds = lag.seconds
         limit = lag_limit(world, server)
         delay = intended_delay(server, channel)
         behind = None if seconds is None else seconds - delay.total_seconds()
         if behind is None:
             summary = "how far it is behind is not known, though both threads run"
         elif behind > limit.total_seconds():
-            summary = f"{seconds:.0f} s behind, over its limit of {limit.total_seconds():g} s"
+            least = "at least " if lag.at_least else ""
+            summary = f"{least}{seconds:.0f} s behind, over its limit of {limit.total_seconds():g} s"
             summary += f" on top of its delay of {delay.total_seconds():g} s" if delay else ""
         else:
             continue
@@ -174,19 +177,20 @@ def lagging(world: World) -> Iterator[Finding]:
             remedy="See what the applier does (its state is below): a long transaction or DDL of the source, a lock that "
             "somebody holds on the replica, a table without a primary key, too little disk or too few workers.",
             avoid="Do not restart the applier in the middle of a long transaction: it begins that one again.",
-            evidence=_lag_evidence(server, channel, limit, delay),
+            evidence=_lag_evidence(server, channel, lag, limit, delay),
             settled=False,
         )
 
 
-def _lag_evidence(server: ServerNow, channel: ChannelObservation, limit: timedelta, delay: timedelta) -> dict[str, str]:
-    seconds = channel.lag.seconds
+def _lag_evidence(server: ServerNow, channel: ChannelObservation, lag: Lag, limit: timedelta, delay: timedelta) -> dict[str, str]:
+    seconds = lag.seconds
     return evidence(
         {
             "lag_seconds": "unknown" if seconds is None else f"{seconds:.1f}",
             "limit_seconds": f"{limit.total_seconds():g}",
             "delay_seconds": f"{delay.total_seconds():g}" if delay else "",
-            "basis": channel.lag.basis.value,
+            "basis": lag.basis.value,
+            "quality": lag.quality.value,
             "transactions_behind": _transactions_behind(server, channel),
             "applier_state": channel.applier_text,
             "source": channel.source,

@@ -29,7 +29,7 @@ def receiver_stalled(world: World) -> Iterator[Finding]:
 
 def _owes(known: ChannelProgress) -> bool:
     """The source has written something else since, and it did not come."""
-    return known.owed_since is not None and known.receiver.looked - known.owed_since >= OWED
+    return known.receiver.still_since(known.owed_since) >= OWED
 
 
 def _silent(channel: ChannelObservation, known: ChannelProgress, lost: bool) -> bool:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
+from repwatch.health.lag import true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.observation import ChannelObservation, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, ThreadState
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
@@ -122,7 +123,8 @@ def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
 
 def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
     seen = server.observation
-    channels = tuple(_channel(c, fresh=seen is not None) for c in (server.last_good.channels if server.last_good else ()))
+    known = server.last_good.channels if server.last_good else ()
+    channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
     return ServerView(
         server=server.address,
         name=server.spec.name,
@@ -138,13 +140,15 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     )
 
 
-def _channel(channel: ChannelObservation, *, fresh: bool) -> ChannelView:
+def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
+    """A channel as shown; without a lag it is not seen now."""
     return ChannelView(
         name=channel.name,
         source=str(channel.source),
-        receiver=channel.receiver if fresh else ThreadState.UNKNOWN,
-        applier=channel.applier if fresh else ThreadState.UNKNOWN,
-        lag_seconds=channel.lag.seconds if fresh else None,
+        receiver=channel.receiver if lag else ThreadState.UNKNOWN,
+        applier=channel.applier if lag else ThreadState.UNKNOWN,
+        lag_seconds=lag.seconds if lag else None,
+        lag_at_least=bool(lag and lag.at_least),
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
     )

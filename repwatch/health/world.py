@@ -1,10 +1,13 @@
 """The world as rules see it: the inventory and the latest look at each server. One value, rebuilt at each tick."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from repwatch.health.movement import Progress
 from repwatch.model.observation import Observation, ProbeResult
+from repwatch.model.past import Past
+from repwatch.model.risks import Suspicion
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
 
@@ -33,6 +36,15 @@ class ServerNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChange:
+    """The source that AUTO settled on has become another one. Labels."""
+
+    before: str
+    after: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
 
@@ -41,3 +53,6 @@ class World:
     servers: tuple[ServerNow, ...]
     now: datetime
     progress: Progress = field(default_factory=Progress)  # empty at the first look: nothing is known to stand still
+    past: Mapping[str, Past] = field(default_factory=dict)  # by label
+    suspicions: tuple[Suspicion, ...] = ()
+    source_change: SourceChange | None = None  # the latest

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from repwatch.model.applier import ApplierWork
+from repwatch.model.risks import Risks
 from repwatch.model.server import Address, ServerVersion
 
 
@@ -35,6 +36,15 @@ class LagBasis(StrEnum):
 
     PERFORMANCE_SCHEMA = "performance-schema"
     STATUS = "status"  # Seconds_Behind_Source
+    MOVEMENT = "movement"  # for how long something that it lacks has been seen to wait
+
+
+class LagQuality(StrEnum):
+    """What may be concluded from a lag figure."""
+
+    EXACT = "exact"
+    LOWER_BOUND = "lower-bound"  # it is this far behind, and perhaps further
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,14 @@ class Lag:
 
     seconds: float | None
     basis: LagBasis
+    at_least: bool = False
+
+    @property
+    def quality(self) -> LagQuality:
+        """What may be concluded from it."""
+        if self.seconds is None:
+            return LagQuality.UNKNOWN
+        return LagQuality.LOWER_BOUND if self.at_least else LagQuality.EXACT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +115,9 @@ class ChannelObservation:
     work: ApplierWork | None = None  # of an applier that did not get on since the look before
     failed_gtid: str = ""  # of the transaction that stopped the applier, "" if not known
     failed_table: str = ""  # `schema.table` out of the error text, "" if not known
+    filters: str = ""  # what the channel leaves out, in one canonical text; "": nothing
+    skip_pending: int = 0  # events or event groups that the applier is about to skip
+    groups: int | None = None  # transactions that the applier has begun since it was set up (MariaDB); skipped ones do not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +134,10 @@ class Observation:
     half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
     binlog: BinlogKeep = BinlogKeep()
+    gtid_logged: str = ""  # MariaDB: the last one of each server and domain in its binary logs, those that are gone included
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
+    risks: Risks | None = None  # None if they could not be seen
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 

@@ -60,6 +60,7 @@ class ChannelView:
     lag_seconds: float | None
     delay_seconds: float
     gtid_executed: str
+    lag_at_least: bool = False  # it may be further behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,7 +87,8 @@ def _table(cluster: ClusterView, now: datetime) -> list[str]:
 def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
     if channel is None:
         return ("-", "-", "-")
-    lag = "unknown" if channel.lag_seconds is None else f"{channel.lag_seconds:.0f} s"
+    least = "at least " if channel.lag_at_least else ""
+    lag = "unknown" if channel.lag_seconds is None else f"{least}{channel.lag_seconds:.0f} s"
     name = f" [{channel.name}]" if channel.name else ""
     return (channel.receiver + name, channel.applier, lag)
 

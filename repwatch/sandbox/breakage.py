@@ -1,5 +1,6 @@
 """Ways to break a sandbox, and to mend what can be mended, each by a name. Each says in one line what it did."""
 
+import time
 from collections.abc import Callable, Mapping
 
 from repwatch.errors import Refused
@@ -7,6 +8,8 @@ from repwatch.sandbox import statements
 from repwatch.sandbox.server import SandboxServer
 from repwatch.sandbox.shop import SCHEMA
 from repwatch.sandbox.topology import Sandbox
+
+PURGE_SECONDS = 30
 
 Breakage = Callable[[Sandbox, SandboxServer], str]
 
@@ -44,6 +47,21 @@ def stop_receiver(box: Sandbox, replica: SandboxServer) -> str:
     """The receiver is stopped, as by a person."""
     replica.sql(statements.stop(box.flavour, applier=False))
     return f"the receiver of {replica.name} was stopped"
+
+
+def purge_logs(box: Sandbox, replica: SandboxServer) -> str:
+    """While the receiver is stopped, the source deletes a binary log that the replica needs (1236)."""
+    _need_shop(box)
+    replica.sql(statements.stop(box.flavour, applier=False))
+    box.source.sql(f"UPDATE {SCHEMA}.orders SET total = total + 1 ORDER BY id LIMIT 1", "FLUSH BINARY LOGS")
+    deadline = time.monotonic() + PURGE_SECONDS
+    while len(logs := box.source.sql("SHOW BINARY LOGS")) > 1:  # it keeps a log that it still sends, or may need for recovery
+        if time.monotonic() > deadline:
+            raise Refused(f"{box.source.name} kept its binary logs", hint="another replica may still read them; try again")
+        box.source.sql(f"PURGE BINARY LOGS TO '{logs[-1][0]}'")
+        time.sleep(0.1)
+    replica.sql(statements.start(box.flavour))
+    return f"{box.source.name} has deleted binary logs that {replica.name} had not received"
 
 
 def start_replication(box: Sandbox, replica: SandboxServer) -> str:
@@ -107,6 +125,7 @@ ON_A_REPLICA: Mapping[str, Breakage] = {
     "applier-missing": applier_missing,
     "stop-applier": stop_applier,
     "stop-receiver": stop_receiver,
+    "purge-logs": purge_logs,
     "start-replication": start_replication,
     "writable": writable,
     "drift": drift,

@@ -17,16 +17,22 @@ _COMMON = (
     "--skip-name-resolve",
     "--log-bin=binlog",
     "--relay-log=relay",
-    "--sync-binlog=0",
-    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-buffer-pool-size=64M",
     "--table-open-cache=400",
     "--table-definition-cache=400",
     "--max-connections=120",
 )
+# A source is set as a source should be (else it has unsafe-settings); MariaDB can be told not to mean it.
+_SAFE = ("--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1")
+_COPY = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2")
 _OWN = {
     # Without an option file MariaDB 10.11 still speaks latin1.
-    Flavour.MARIADB: ("--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci", "--log-slave-updates"),
+    Flavour.MARIADB: (
+        "--character-set-server=utf8mb4",
+        "--collation-server=utf8mb4_general_ci",
+        "--log-slave-updates",
+        "--debug-no-sync",
+    ),
     Flavour.MYSQL: (
         "--mysqlx=OFF",
         "--gtid-mode=ON",
@@ -51,6 +57,7 @@ def server_options(flavour: Flavour, seat: Seat, folder: Path, port: int) -> tup
     return (
         *_COMMON,
         *_OWN[flavour],
+        *(_COPY if seat.read_only else _SAFE),
         *storage_options(flavour),
         *((f"--gtid-domain-id={seat.domain}",) if flavour is Flavour.MARIADB else ()),
         f"--datadir={folder / 'data'}",

@@ -61,6 +61,24 @@ def own_transactions(version: ServerVersion, server_id: str, server_uuid: str, h
     return str(mine.difference(GtidSet.parse(known)))
 
 
+def beyond(version: ServerVersion, history: str, known: str) -> str:
+    """The transactions of a history, whoever wrote them, that lie beyond what a source knows. Raises ValueError.
+
+    On MariaDB a source need not know every server that ever wrote to a domain, only how far the domain has come.
+    """
+    if version.is_mariadb:
+        return str(MariadbPosition.parse(history).difference(MariadbPosition.parse(known)))
+    return str(GtidSet.parse(history).difference(GtidSet.parse(known)))
+
+
+def merged(version: ServerVersion, one: str, two: str) -> str:
+    """Both as one text. Raises ValueError."""
+    if version.is_mariadb:
+        last = _last_by_origin(f"{one},{two}")
+        return ",".join(f"{domain}-{server}-{last[domain, server]}" for domain, server in sorted(last))
+    return str(GtidSet.parse(one).union(GtidSet.parse(two)))
+
+
 def begins_behind(version: ServerVersion, beginning: Sequence[Event], gtids: str) -> bool | None:
     """True if all of the transactions lie in older logs, by what a log says at its beginning; None if it does not say."""
     listed = next((event.get("Info") or "" for event in beginning if event.get("Event_type") in _STARTS), None)

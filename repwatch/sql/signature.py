@@ -103,6 +103,11 @@ class TableReading:
         return not self.key
 
     @property
+    def parted(self) -> bool:
+        """True if ranges can be cut down to single rows: their bounds name a row, and not just the beginning of its key."""
+        return not self.counted and {part.column.name for part in self.key} <= {part.column.name for part in self.bounds}
+
+    @property
     def name_size(self) -> int:
         """How many columns of an answer name a row."""
         return len(self.key) or 1
@@ -213,10 +218,18 @@ def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
     )
 
 
-def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int) -> str:
-    """Name and content of each row of a range, at most `limit`, in key order."""
+def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int, prefix: str = "") -> str:
+    """Name and content of each row of a range, at most `limit`, in key order; without a key they may be chosen by hash."""
     order = reading.grouping or f" {reading.order}"
-    return f"SELECT {reading.named} FROM {reading.origin} WHERE {reading.chosen(piece)}{order} LIMIT {limit}"
+    chosen = reading.chosen(piece)
+    if prefix:
+        chosen += f" AND LEFT(IFNULL({reading.row_hash}, '{NULL_PART}'), {len(prefix)}) = {quote_text(prefix)}"
+    return f"SELECT {reading.named} FROM {reading.origin} WHERE {chosen}{order} LIMIT {limit}"
+
+
+def longer(prefix: str) -> list[str]:
+    """The prefixes of hashes that together are this one. Rows without a hash (a code too long) are one, and its last."""
+    return [prefix + digit for digit in "0123456789abcdef"] + ([] if prefix else [NULL_PART])
 
 
 def row_hashes_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYTHING) -> str:

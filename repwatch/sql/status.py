@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from repwatch.model.server import Flavour, ServerVersion
+from repwatch.sql import risks
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.reseed import MARKER_SCHEMA
 
@@ -23,6 +24,9 @@ class Part(StrEnum):
     PULSES = "pulses"
     CLIENTS = "clients"
     OLDEST_LOG = "oldest-log"
+    SETTINGS = "settings"
+    COUNTERS = "counters"
+    BY_HAND = "by-hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ _KEEP_UNLESS_OFF = ", IF(@@global.binlog_expire_logs_auto_purge, @@global.binlog
 _MARIADB_IDENTITY = (
     "SELECT @@global.server_id AS server_id, @@global.read_only AS read_only, @@global.log_bin AS log_bin,"
     " @@global.gtid_slave_pos AS gtid_slave_pos, @@global.gtid_binlog_pos AS gtid_binlog_pos,"
+    " @@global.gtid_binlog_state AS gtid_binlog_state,"
     " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
     f" {_HALF_LOADED}"
 )
@@ -105,6 +110,13 @@ STATEMENTS = (
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
+    StatusStatement(Part.SETTINGS, Flavour.MYSQL, (5, 7), risks.MYSQL_57_SETTINGS),
+    StatusStatement(Part.SETTINGS, Flavour.MYSQL, (8, 0, 26), risks.MYSQL_SETTINGS),
+    StatusStatement(Part.SETTINGS, Flavour.MARIADB, (10, 3, 3), risks.MARIADB_SETTINGS),
+    StatusStatement(Part.COUNTERS, Flavour.MYSQL, (5, 7), risks.COUNTERS),
+    StatusStatement(Part.COUNTERS, Flavour.MARIADB, (10, 0), risks.COUNTERS),
+    StatusStatement(Part.BY_HAND, Flavour.MYSQL, (5, 7), risks.MYSQL_57_BY_HAND, "SELECT", _P_S),
+    StatusStatement(Part.BY_HAND, Flavour.MYSQL, (8, 0, 23), risks.MYSQL_BY_HAND, "SELECT", _P_S),
 )
 
 

@@ -33,6 +33,7 @@ class Identity:
     instance: str
     gtid_purged: str = ""  # MySQL
     binlog_keep: timedelta | None = None
+    gtid_logged: str = ""  # what its binary logs have had (MariaDB)
 
 
 def read_identity(row: RawRow) -> Identity:
@@ -51,6 +52,7 @@ def read_identity(row: RawRow) -> Identity:
         half_loaded=values.is_on("half_loaded"),
         gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
         gtid_applied=applied,
+        gtid_logged=values.text("gtid_binlog_state"),
         performance_schema=values.is_on("performance_schema"),
         gtid_purged=values.text("gtid_purged").replace("\n", ""),
         binlog_keep=_keep(values.number("keep_seconds")),
@@ -167,7 +169,36 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),
         failed_gtid=(failed_gtid(text) or (worker.transaction if worker else "")) if error else "",
         failed_table=failed_table(text),
+        filters=_filters(row),
+        skip_pending=row.whole("skip_counter"),
+        groups=_groups(row),
     )
+
+
+_FILTERS = (
+    ("do_db", "replicate_do_db"),
+    ("ignore_db", "replicate_ignore_db"),
+    ("do_table", "replicate_do_table"),
+    ("ignore_table", "replicate_ignore_table"),
+    ("wild_do_table", "replicate_wild_do_table"),
+    ("wild_ignore_table", "replicate_wild_ignore_table"),
+    ("rewrite_db", "replicate_rewrite_db"),
+    ("do_domain_ids", "replicate_do_domain_ids"),
+    ("ignore_domain_ids", "replicate_ignore_domain_ids"),
+    ("ignore_server_ids", "replicate_ignore_server_ids"),
+)
+_GROUPS = ("replica_ddl_groups", "replica_non_transactional_groups", "replica_transactional_groups")
+
+
+def _filters(row: StatusRow) -> str:
+    """One text for the same filters, in whatever order the server lists their names."""
+    listed = ((name, sorted(part.strip() for part in row.text(column).split(","))) for name, column in _FILTERS)
+    return "; ".join(f"{name}={','.join(names)}" for name, names in listed if any(names))
+
+
+def _groups(row: StatusRow) -> int | None:
+    counts = [row.number(name) for name in _GROUPS]  # MariaDB from 10.3.7 on
+    return None if None in counts else int(sum(count for count in counts if count is not None))
 
 
 def _place(file: str, position: str) -> str:

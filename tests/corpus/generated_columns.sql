@@ -6,3 +6,5 @@ INSERT INTO t (id, v) VALUES (1, 1), (2, 2);
 UPDATE t SET v = 5 WHERE id = 2;
 -- expect
 -- changed 2: v twice
+-- between flavours
+-- changed 2: v twice next

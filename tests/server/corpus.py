@@ -26,6 +26,7 @@ class Pair:
     source: tuple[str, ...]
     replica: tuple[str, ...]
     expected: frozenset[Found]
+    mixed: frozenset[Found]  # the same where the two sides are of different flavours
 
     def load(self, server: SandboxServer) -> None:
         """Make the table."""
@@ -52,6 +53,7 @@ def _pair(file: Path) -> Pair:
     head, _, rest = file.read_text(encoding="utf-8").partition("-- source\n")
     source, _, rest = rest.partition("-- replica\n")
     replica, found, expected = rest.partition("-- expect\n")
+    expected, _, mixed = expected.partition("-- between flavours\n")
     assert found, f"{file} lacks a section"
     name = file.relative_to(CORPUS).with_suffix("").as_posix()
     names = (line.removeprefix("-- ").partition(": ") for line in head.splitlines()[1:])
@@ -65,8 +67,13 @@ def _pair(file: Path) -> Pair:
         flavours=frozenset(map(Flavour, flavours)),
         source=_statements(source),
         replica=_statements(replica),
-        expected=frozenset(found for line in expected.splitlines() for found in _expected(line.removeprefix("-- "))),
+        expected=_all_expected(expected),
+        mixed=_all_expected(mixed or expected),
     )
+
+
+def _all_expected(lines: str) -> frozenset[Found]:
+    return frozenset(found for line in lines.splitlines() for found in _expected(line.removeprefix("-- ")))
 
 
 def _statements(text: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Looks at a sandbox as the service does, for tests that break something and wait for what is said of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,9 +12,13 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.health.movement import Progress
 from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
+from repwatch.health.skips import recall
+from repwatch.health.suspicion import suspect
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding
 from repwatch.model.observation import Observation, ProbeResult
+from repwatch.model.past import Past
+from repwatch.model.risks import Suspicion
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -31,6 +35,8 @@ class Watcher:
     deadline: float = PATIENT
     last_good: dict[str, Observation] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
+    past: Mapping[str, Past] = field(default_factory=dict)
+    suspicions: tuple[Suspicion, ...] | None = None  # None: what an error makes suspect is not looked at
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
@@ -42,7 +48,12 @@ class Watcher:
         servers = tuple(self._now(spec, result) for spec, result in results)
         world = World(cluster=self.cluster, source="source", servers=servers, now=self.clock.now(), progress=self.progress)
         self.progress = remember(world)
-        return replace(world, progress=self.progress)
+        self.past = recall(self.past, world)
+        world = replace(world, progress=self.progress, past=self.past)
+        if self.suspicions is None:
+            return world
+        self.suspicions = suspect(self.suspicions, world)
+        return replace(world, suspicions=self.suspicions)
 
     def _now(self, spec: ServerSpec, result: ProbeResult) -> ServerNow:
         if isinstance(result, Observation):

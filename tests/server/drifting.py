@@ -58,13 +58,13 @@ def run_check(
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact)
 
 
-def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60) -> DriftReport:
+def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60, most: int = 1000) -> DriftReport:
     """Compare two servers as they stand."""
     request = CheckRequest(
         source=one.spec(),
         replicas=(ReplicaTarget(server=other.spec()),),
         tables=tables,
-        max_differences=1000,
+        max_differences=most,
         settle_seconds=seconds,
         static=True,
     )

@@ -15,9 +15,9 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.drift.report import ChangedRow, Proof, Verdict
+from repwatch.drift.report import ChangedRow, Proof, Reason, Verdict
 from repwatch.errors import Refused, StoreError
-from repwatch.flows import drift_stand
+from repwatch.flows import drift_sight, drift_stand
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_holds import HOLDS, HoldBook, let_all_go, let_go
 from repwatch.flows.drift_stand import ExactMeans
@@ -111,6 +111,7 @@ def test_all_is_decided_at_one_position_of_a_source_that_moves(
 
 
 def test_what_no_snapshot_covers_is_read_again_as_ever(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """Beside a table of which one replica has a column more."""
     star.source.sql(
         f"CREATE TABLE {schema}.m (id INT PRIMARY KEY) ENGINE=MyISAM",
         f"INSERT INTO {schema}.m VALUES (1), (2)",
@@ -119,11 +120,40 @@ def test_what_no_snapshot_covers_is_read_again_as_ever(star: Sandbox, schema: st
     )
     star.wait_caught_up(60)
     drift_on(star.replicas[0], f"DELETE FROM {schema}.m WHERE id = 2")
+    drift_on(star.replicas[1], f"ALTER TABLE {schema}.i ADD COLUMN more INT")
     report = run_check(star, f"{schema}.*", exact=means)
     replicates(star, means)
     assert of_table(report, star.replicas[1], "m").proof is Proof.REREAD
-    assert of_table(report, star.replicas[1], "i").proof is Proof.SNAPSHOT
+    wider = of_table(report, star.replicas[1], "i")
+    assert (wider.verdict, wider.proof, wider.difference_count) == (Verdict.IDENTICAL, Proof.SNAPSHOT, 1)
     assert found_in(of_table(report, star.replicas[0], "m")) == {Found("missing", ("2",))}
+
+
+def test_many_rows_without_a_key_are_parted_by_their_hashes(
+    star: Sandbox, schema: str, means: ExactMeans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as cannot be read at once, without an index or all at one value of it, while the source is written to: counted
+    to the last one, though the list is cut; without a stand that is left open."""
+    monkeypatch.setattr(drift_stand, "HASHED_ROWS", 20)
+    monkeypatch.setattr(drift_sight, "UNDIVIDED_ROWS", 20)
+    plain, indexed = f"{schema}.plain", f"{schema}.indexed"
+    star.source.sql(f"CREATE TABLE {plain} (a INT, v INT)", f"CREATE TABLE {indexed} (a INT, v INT, KEY (a))")
+    star.source.sql(f"CREATE TABLE {schema}.moves (id INT PRIMARY KEY AUTO_INCREMENT)")
+    for table in (plain, indexed):
+        fill(star.source, table, [f"(1, {number % 400})" for number in range(800)])
+    star.wait_caught_up(60)
+    drift_on(star.replicas[0], *(f"DELETE FROM {table} WHERE v % 2 AND v < 200" for table in (plain, indexed)))
+    drift_on(star.replicas[0], *(f"INSERT INTO {table} VALUES (NULL, 7), (NULL, 7)" for table in (plain, indexed)))
+    with HotWriter(star.source, lambda _: f"INSERT INTO {schema}.moves VALUES ()"):
+        report = run_check(star, f"{schema}.*", most=3, exact=means)
+        without = run_check(star, plain, most=3)
+    replicates(star, means)
+    for table in ("plain", "indexed"):
+        wrong, clean = (of_table(report, server, table) for server in star.replicas)
+        assert (wrong.verdict, wrong.difference_count, len(wrong.differences), wrong.reason) == (Verdict.DRIFTED, 101, 3, None)
+        assert (wrong.rows, wrong.rows_proved, wrong.proof) == (800, 600, Proof.SNAPSHOT)
+        assert (clean.verdict, clean.rows_proved, clean.proof) == (Verdict.IDENTICAL, 800, Proof.SNAPSHOT)
+    assert of_table(without, star.replicas[0], "plain").reason is Reason.NO_PRIMARY_KEY
 
 
 def test_a_server_that_somebody_else_works_on_is_refused(

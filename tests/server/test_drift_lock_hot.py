@@ -1,19 +1,24 @@
 """`drift --lock-hot` on live servers: rows that are never met otherwise are decided, and who writes to them hardly waits."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import ChangedRow, DriftReport, Proof, Reason, Verdict
 from repwatch.flows import drift_settle
+from repwatch.flows.drift_hot import position_of_all
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sql import drift_position, locked_rows
+from tests.server import hot_writing
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
 from tests.server.hot_writing import HotWriter
 
 CHECKS = 8
+LOCKS = 100
 LONGEST_WAIT = 10.0  # seconds; a lock that is not bounded costs its writers 50, and this machine may be busy
 
 
@@ -75,6 +80,34 @@ def assert_true(report: DriftReport, wrong: SandboxServer, right: SandboxServer)
     assert clean.verdict is not Verdict.DRIFTED
     assert clean.reason in (None, Reason.HOT_ROWS)  # the row that comes and goes may not be there whenever it is asked for
     assert clean.rows_proved >= 2
+
+
+def test_the_position_under_a_lock_names_all_that_the_row_shows(
+    star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many writers, many locks: a replica that has applied the position, and waits for nothing else, shows the same row."""
+    monkeypatch.setattr(hot_writing, "PAUSE", 0.0)
+    table = f"{schema}.t"
+    star.source.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, n BIGINT)", f"INSERT INTO {table} VALUES (1, 0), (2, 0), (3, 0)")
+    star.wait_caught_up(60)
+    shown: list[tuple[str | None, str | None]] = []
+    with ExitStack() as stack:
+        db, there = (stack.enter_context(server.connect(Account.WATCH)) for server in (star.source, star.replicas[0]))
+        for statement in locked_rows.lock_setup():
+            db.execute(statement)
+        for row in (1, 1, 2, 3):
+            statement = f"UPDATE {table} SET n = n + 1 WHERE id = {row}"
+            stack.enter_context(HotWriter(star.source, partial(str.format, statement)))
+        for _ in range(LOCKS):
+            db.execute(locked_rows.BEGIN)
+            here = db.scalar(f"SELECT n FROM {table} WHERE id = 1 LOCK IN SHARE MODE")
+            position = position_of_all(db)
+            if there.scalar(drift_position.wait_for(there.version, position, 1.0)) == "0":
+                shown.append((here, there.scalar(f"SELECT n FROM {table} WHERE id = 1")))
+            db.execute(locked_rows.RELEASE)
+    assert len(shown) > LOCKS / 4
+    assert [pair for pair in shown if pair[0] != pair[1]] == []
+    star.wait_caught_up(120)
 
 
 def test_a_row_that_somebody_holds_is_given_up_soon(star: Sandbox, schema: str) -> None:

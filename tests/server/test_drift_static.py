@@ -172,6 +172,16 @@ def test_keys_that_the_two_order_differently_are_compared(pair: Pair) -> None:
     assert (found.difference_count - len(found_in(found)), len(found_in(found)), found.rows_proved) == (1, 1, 8999), found
 
 
+def test_a_key_of_which_both_order_the_beginning_alone_is_compared(pair: Pair) -> None:
+    """More rows have one beginning than a range may have that is read row by row."""
+    both(pair, "CREATE TABLE d.t (a INT, k VARCHAR(9), v INT, PRIMARY KEY (a, k))")
+    for server in pair:
+        fill(server, "d.t", [f"({n // 3000}, 'k{n}', 0)" for n in range(6000)], 3000)
+    drift_on(pair[1], "UPDATE d.t SET v = 1 WHERE k = 'k4000'")
+    found = compared(pair, "t")
+    assert (found_in(found), found.rows_proved) == ({Found("changed", ("1", "k4000"), frozenset({"v"}))}, 5999), found
+
+
 def test_a_row_that_keeps_changing_is_not_called_drift(pair: Pair) -> None:
     """A row that differs for good is drift; one that comes and goes on the other side is not."""
     both(pair, "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 0), (2, 0), (3, 0)")

@@ -11,10 +11,11 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, StatementRefused
 from repwatch.flows.hold import Held, channel_state, release
-from repwatch.flows.reseed import cancel_reseed, plan_reseed
+from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Params
+from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -59,7 +60,7 @@ def test_a_broken_replica_ends_identical_and_replicating(
     with writer(
         star, f"INSERT INTO {schema}.busy (v) VALUES (1)", f"UPDATE {schema}.busy SET v = v + 1 ORDER BY id DESC LIMIT 5"
     ):
-        applied = reseed(request(star, replica), tmp_path)
+        applied = reseed(request(star, replica, method=Method.LOGICAL), tmp_path)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
@@ -102,6 +103,61 @@ def test_large_rows_and_tables_without_a_comparable_key_are_copied(
         db.execute(f"INSERT INTO {schema}.many VALUES {values}")
     star.wait_caught_up(60)
     reseed(request(star, replica), tmp_path)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_keys_that_are_added_after_the_rows_are_those_of_the_source(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    star.source.sql(
+        f"CREATE TABLE {schema}.parent (id INT PRIMARY KEY, code INT, UNIQUE KEY (code))",
+        f"CREATE TABLE {schema}.child (id INT AUTO_INCREMENT PRIMARY KEY, code INT, t VARCHAR(20) DEFAULT ',', "
+        "UNIQUE KEY `a``b` (t, id) COMMENT 'KEY `x`', KEY part (t(3), code), KEY (code), "
+        f"CONSTRAINT `fk,` FOREIGN KEY (code) REFERENCES {schema}.parent (code) ON DELETE SET NULL)",
+        f"CREATE TABLE {schema}.later (id INT PRIMARY KEY, code INT, FOREIGN KEY (code) REFERENCES {schema}.parent (code))",
+        f"INSERT INTO {schema}.parent VALUES {', '.join(f'({n}, {n})' for n in range(15_000))}",
+        f"INSERT INTO {schema}.child (code, t) SELECT code, CONCAT('t', id % 50) FROM {schema}.parent ORDER BY id",
+        f"INSERT INTO {schema}.later SELECT * FROM {schema}.parent",
+        f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.parent, {schema}.child, {schema}.later",
+    )
+    star.wait_caught_up(60)
+    statements: list[str] = []
+
+    class Listening(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            statements.append(sql)
+            return super().execute(sql, params)
+
+    listening = replace(tools(tmp_path), connect=Listening.connect)
+    asked = request(star, replica, method=Method.LOGICAL)
+    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect).plan.plan_hash)
+    assert applied.outcome is Outcome.DONE, applied.text
+    altered = [text.split("\n")[0] for text in statements if text.startswith("ALTER TABLE")]
+    assert sorted(altered) == [f"ALTER TABLE `{schema}`.`child`", f"ALTER TABLE `{schema}`.`later`"]  # `parent` is referred to
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_what_stops_one_table_stops_the_others_at_their_next_rows(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    values = ", ".join(f"({number})" for number in range(300))
+    for name in "abcdef":
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)", f"INSERT INTO {schema}.{name} VALUES {values}")
+    star.wait_caught_up(60)
+    told: list[str] = []
+
+    def stop(progress: Progress) -> None:
+        if progress.phase is Phase.DATA:
+            told.append(progress.text)
+            raise Enough
+
+    with pytest.raises(Enough):
+        reseed(request(star, replica, method=Method.LOGICAL), tmp_path, stop)
+    assert len(told) <= 4  # at most once a session
+    again = reseed(request(star, replica), tmp_path)
+    assert (again.outcome, again.plan.method) == (Outcome.DONE, Method.LOGICAL.value)
+    healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
 
 
@@ -171,8 +227,9 @@ def test_settings_and_an_intended_delay_come_back(star: Sandbox, schema: str, re
             release(db, "", Held(delay=0, receiver=True, applier=True))
 
 
+@pytest.mark.parametrize("method", [Method.LOGICAL, Method.DIFFERENTIAL])
 def test_a_schema_change_during_the_copy_is_not_missed(
-    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, method: Method
 ) -> None:
     """An instantly added column shows in an old read view without an error; the replica would get it twice."""
     star.source.sql(
@@ -182,25 +239,26 @@ def test_a_schema_change_during_the_copy_is_not_missed(
         f"INSERT INTO {schema}.b VALUES (1, 1)",
     )
     star.wait_caught_up(60)
-    copied: list[str] = []
+    snapshots: list[Phase] = []
+    begun: list[str] = []
     refused: list[str] = []
 
-    def alter_once(progress: Progress) -> None:
-        if progress.phase is Phase.DATA and progress.done == 0 and progress.text == f"{schema}.a":
-            copied.append(progress.text)
-            if len(copied) == 1:
-                try:
-                    star.source.sql(
-                        "SET SESSION lock_wait_timeout = 1",
-                        f"ALTER TABLE {schema}.b ADD COLUMN w INT DEFAULT 3, ALGORITHM=INSTANT",
-                    )
-                except StatementRefused as error:
-                    refused.append(str(error))
+    def alter_the_other(progress: Progress) -> None:
+        if progress.phase is Phase.SNAPSHOT:
+            snapshots.append(progress.phase)
+        if progress.phase is Phase.DATA and not begun:  # the other one waits until this has been told
+            begun.append(progress.text)
+            other = "b" if progress.text == f"{schema}.a" else "a"
+            alteration = f"ALTER TABLE {schema}.{other} ADD COLUMN w INT DEFAULT 3, ALGORITHM=INSTANT"
+            try:
+                star.source.sql("SET SESSION lock_wait_timeout = 1", alteration)
+            except StatementRefused as error:
+                refused.append(str(error))
 
-    applied = reseed(request(star, replica), tmp_path, alter_once)
+    applied = reseed(request(star, replica, method=method), tmp_path, alter_the_other)
     assert applied.outcome is Outcome.DONE, applied.text
     if star.flavour is Flavour.MARIADB:
-        assert len(copied) == 2  # it was noticed, and copied anew
+        assert len(snapshots) == 2  # it was noticed, and all begun anew
     else:
         assert refused  # LOCK INSTANCE FOR BACKUP kept it out
     healthy(star, replica)

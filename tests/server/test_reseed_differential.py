@@ -14,7 +14,7 @@ import pytest
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused
 from repwatch.flows.hold import Held, channel_state, release
-from repwatch.flows.reseed import plan_reseed
+from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
@@ -22,7 +22,7 @@ from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.random_tables import random_table
-from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, request, reseed, writer
+from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, request, reseed, tools, writer
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 TABLES = 120
@@ -176,17 +176,22 @@ def test_an_interrupted_run_leaves_less_to_do(star: Sandbox, schema: str, replic
     assert contents(replica, schema) == contents(star.source, schema)
 
 
-def test_what_costs_less_is_chosen(star: Sandbox, schema: str, replica: SandboxServer) -> None:
+def test_what_costs_less_is_chosen(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
     make_numbers(star, schema, "t", 30_000)
     star.wait_caught_up(60)
     with star.source.connect() as source, replica.connect() as db:
         db.execute(LOCAL)
         for session in (source, db):
-            session.query(f"ANALYZE TABLE {schema}.t")
-        assert plan_reseed(request(star, replica), Session.connect).plan.method == Method.DIFFERENTIAL.value
+            session.query(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.t")
+        agreed = plan_reseed(request(star, replica), Session.connect).plan
+        assert agreed.method == Method.DIFFERENTIAL.value
         db.execute(f"TRUNCATE {schema}.t")
-        db.query(f"ANALYZE TABLE {schema}.t")
+        db.query(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.t")
     assert plan_reseed(request(star, replica), Session.connect).plan.method == Method.LOGICAL.value
+    # What a person has agreed to is done, whatever estimates say by now.
+    applied = apply_reseed(request(star, replica), tools(tmp_path), agreed.plan_hash)
+    assert (applied.outcome, applied.plan.method) == (Outcome.DONE, Method.DIFFERENTIAL.value)
+    healthy(star, replica)
     star.source.sql(f"DROP TABLE {schema}.t")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from repwatch.health.causes import causes
 from repwatch.health.rules import diagnose
-from repwatch.model.finding import Finding, Severity
+from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
@@ -37,6 +37,11 @@ def change(replica: SandboxServer, option: str, value: object) -> None:
     mariadb = replica.flavour is Flavour.MARIADB
     statement = "CHANGE MASTER TO MASTER" if mariadb else "CHANGE REPLICATION SOURCE TO SOURCE"
     replica.sql(f"STOP {words(replica.flavour)}", f"{statement}_{option} = {value}", f"START {words(replica.flavour)}")
+
+
+def patient(box: Sandbox) -> ClusterSpec:
+    """For tests in which lag is not the matter, on a slow machine."""
+    return replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=timedelta(minutes=10))
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +92,7 @@ def test_receivers_of_a_frozen_source_stall_and_it_is_their_cause(box: Sandbox) 
 def test_a_connection_that_swallows_packets_stalls_one_receiver(box: Sandbox, flavour: Flavour, table: str) -> None:
     replica = box.replicas[0]
     login = (Account.REPLICATION.value, box.credentials.secret(Account.REPLICATION))
-    with FreezingProxy(box.source.address) as proxy, watching(box) as watcher:
+    with FreezingProxy(box.source.address) as proxy, watching(box, patient(box)) as watcher:
         replica.sql(f"STOP {words(flavour)}", *sandbox_statements.attach(flavour, "", proxy.address, *login))
         change(replica, "HEARTBEAT_PERIOD", 30)  # a write of the source shows it sooner than a heartbeat would
         box.wait_connected(60)
@@ -98,6 +103,13 @@ def test_a_connection_that_swallows_packets_stalls_one_receiver(box: Sandbox, fl
         assert found.severity is Severity.CRITICAL
         assert "unreceived_since" in found.evidence
         assert "cause" not in found.evidence
+        impatient = replace(watcher.cluster, max_lag=timedelta(seconds=10))
+        world = replace(watcher.look(), cluster=impatient)
+        lagging = next(each for each in diagnose(world) if each.subject.code is FindingCode.LAGGING)
+        assert (lagging.evidence["basis"], lagging.evidence["quality"]) == ("movement", "lower-bound")
+        seen = world.servers[1].observation
+        assert seen
+        assert seen.channels[0].lag.seconds == 0  # what the server says
         proxy.thaw()
         watcher.expect()
     replica.sql(f"STOP {words(flavour)}", *sandbox_statements.attach(flavour, "", box.source.address, *login))
@@ -105,13 +117,9 @@ def test_a_connection_that_swallows_packets_stalls_one_receiver(box: Sandbox, fl
     box.wait_connected(60)
 
 
-PATIENCE = timedelta(minutes=10)  # lag is another test's matter
-
-
 def blocked(box: Sandbox, holder: int, wait: str, table: str) -> None:
     """Wait for the finding; its evidence names the lock and, as a fact or as a suspicion, the connection that holds it."""
-    patient = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=PATIENCE)
-    with watching(box, patient) as watcher:
+    with watching(box, patient(box)) as watcher:
         evidence = watcher.expect(("replica1", "applier-blocked"))["replica1", "applier-blocked"].evidence
     certain = wait == "row-lock" or box.flavour is Flavour.MYSQL
     named = evidence["blocker" if certain else "blocker_candidates"]

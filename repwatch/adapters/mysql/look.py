@@ -7,10 +7,12 @@ from datetime import timedelta
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
 from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
+from repwatch.model.risks import Risks
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.quoting import quote_text
+from repwatch.sql.risks import read_risks, with_by_hand
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
@@ -39,6 +41,7 @@ class _Look:
         identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
         channels = self._channels(identity)
         clients = self._clients(identity)
+        risks = self._risks(identity, channels)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
         return Observation(
@@ -51,9 +54,11 @@ class _Look:
             log_bin=identity.log_bin,
             half_loaded=identity.half_loaded,
             gtid_executed=identity.gtid_executed,
+            gtid_logged=identity.gtid_logged,
             instance=identity.instance,
             binlog=self._binlog(identity),
             channels=channels,
+            risks=risks,
             dump_clients=clients,
             skipped=tuple(self._skipped),
         )
@@ -91,6 +96,24 @@ class _Look:
         if not rows:
             return None
         return StatusRow(rows[0]).whole("value" if self._is_mariadb else "clients")
+
+    def _risks(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> Risks | None:
+        counters = self._ask(Part.COUNTERS)
+        if not counters:
+            return None
+        risks = read_risks(next(iter(self._ask(Part.SETTINGS)), {}), counters)
+        if not channels or not identity.performance_schema:
+            return risks
+        return self._with_by_hand(risks, channels)
+
+    def _with_by_hand(self, risks: Risks, channels: tuple[ChannelObservation, ...]) -> Risks:
+        """Whoever puts something in a transaction's place has to stop the applier for it, and to start it afterwards."""
+        before = self._before.risks if self._before else None
+        rested = all(channel.applier is ThreadState.RUNNING for channel in channels)
+        if rested and before and before.by_hand is not None and before.starts == risks.starts and before.uptime <= risks.uptime:
+            return replace(risks, by_hand=before.by_hand, assigns_gtids=before.assigns_gtids)
+        rows = self._ask(Part.BY_HAND)
+        return with_by_hand(risks, rows[0]) if rows else risks
 
     def _with_failed_gtid(self, channel: ChannelObservation) -> ChannelObservation:
         """MariaDB names the failed transaction in its error log only; the relay log has it where the applier stands."""

@@ -12,6 +12,7 @@ from repwatch.health.incident import Incident
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding
 from repwatch.model.notice import Notice
+from repwatch.model.risks import Suspicion
 from repwatch.model.view import ClusterView
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ T = TypeVar("T")
 INCIDENT = TypeAdapter(Incident)
 FINDING = TypeAdapter(Finding)
 NOTICE = TypeAdapter(Notice)
+SUSPICION = TypeAdapter(Suspicion)
 CLUSTER = TypeAdapter(ClusterView)
 RUN_SUMMARY = TypeAdapter(RunSummary)
 THREAD = TypeAdapter(dict[str, str])

@@ -15,6 +15,7 @@ from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
+from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
@@ -25,6 +26,7 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
+from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Entry, Envelope, StoreConflict
@@ -143,6 +145,18 @@ class SqlStore:
         """Clear."""
         with self._write() as connection:
             connection.execute(delete(standing).where(standing.c.key == subject.key))
+
+    # -- suspicions ----------------------------------------------------------------------------------------------------
+
+    def suspicions(self, cluster: str) -> tuple[Suspicion, ...]:
+        """All of a cluster."""
+        with self._read() as connection:
+            return read_suspicions(connection, cluster)
+
+    def record_suspicions(self, cluster: str, all_of_it: Iterable[Suspicion]) -> None:
+        """Put them in the place of what was kept of the cluster."""
+        with self._write() as connection:
+            write_suspicions(connection, cluster, all_of_it)
 
     # -- notices -------------------------------------------------------------------------------------------------------
 

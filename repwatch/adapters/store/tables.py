@@ -107,6 +107,16 @@ silences = Table(
     sqlite_autoincrement=True,
 )
 
+suspicions = Table(
+    "suspicions",
+    metadata,
+    Column("cluster", Text, primary_key=True),
+    Column("server", Text, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("cause", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
 
 class RowState:
     """States of an outbox row."""

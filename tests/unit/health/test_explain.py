@@ -109,7 +109,7 @@ def test_six_states_are_six_diagnoses() -> None:
     assert of(Replica_IO_Running="No", **quiet) == ["receiver-stopped"]
     assert of(**quiet) == ["lagging"]
     purged = {"Last_IO_Errno": "13114", "Last_IO_Error": "Got fatal error 1236 from source …: 'purged required binary logs'"}
-    assert of(Replica_IO_Running="No", Seconds_Behind_Source="0", **purged) == ["receiver-error"]
+    assert of(Replica_IO_Running="No", Seconds_Behind_Source="0", **purged) == ["binlog-purged", "receiver-error"]
     assert of(Replica_IO_Running="No", Source_Server_Id="0", **quiet) == ["receiver-stopped"]
     assert parse("Empty set (0.00 sec)") is None
 
@@ -129,7 +129,7 @@ NAMED_CONNECTION = (
         ("Last_IO_Errno: 65000", [("receiver-error", "other", None)]),
         (
             "13114: Got fatal error 1236 from source when reading data from binary log: 'the source purged required binary logs'",
-            [("receiver-error", "purged", "mysql")],
+            [("binlog-purged", "", "mysql"), ("receiver-error", "purged", "mysql")],
         ),
         (
             "Got fatal error 1236 from master when reading data from binary log: 'bogus data in log event'",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.health.causes import causes
+from repwatch.health.lag import true_lag
 from repwatch.health.movement import Movement, Progress, follow
 from repwatch.health.progress import GRACE, remember
 from repwatch.health.rules import diagnose
@@ -19,6 +21,7 @@ from repwatch.model.backlog import has_work
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import (
     ChannelObservation,
+    LagQuality,
     Observation,
     ProbeFailure,
     Pulse,
@@ -49,6 +52,7 @@ class Story:
     def __init__(self, flavour: Flavour) -> None:
         self.flavour = flavour
         self.progress = Progress()
+        self.poll_interval = timedelta(minutes=30)  # looks may be as far apart as a test likes
         self.last: dict[str, Observation] = {}
         self.world: World = world([])
 
@@ -78,7 +82,7 @@ class Story:
         return self.see([source, *seen], moment - NOW)
 
     def see(self, results: Iterable[Observation | Unobserved], moment: timedelta) -> list[tuple[str, str]]:
-        made = world(results)
+        made = world(results, poll_interval=self.poll_interval)
         servers = tuple(replace(s, last_good=s.observation or self.last.get(s.spec.label)) for s in made.servers)
         self.last = {s.spec.label: s.last_good for s in servers if s.last_good}
         made = replace(made, servers=servers, now=NOW + moment, progress=self.progress)
@@ -135,10 +139,24 @@ def test_an_old_gap_of_a_quiet_source_is_no_stall(flavour: Flavour) -> None:
 
 
 @FLAVOURS
-def test_a_pause_of_the_looks_is_no_stillness(flavour: Flavour) -> None:
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_a_pause_of_the_looks_or_a_jump_of_the_clock_is_no_stillness(flavour: Flavour, jump: int) -> None:
     story = Story(flavour)
+    story.poll_interval = timedelta(seconds=5)
+    for seconds in (0, 5, 10):
+        assert story.look(seconds, written=9 + bool(seconds), other=seconds) == []
+    assert story.look(jump, written=11, other=jump) == []
+    assert story.look(jump + 5, written=12, other=jump + 5) == [STALLED]  # 15 seconds in all, that were looked at
+
+
+@FLAVOURS
+def test_a_clock_that_was_set_back_does_not_end_the_watch(flavour: Flavour) -> None:
+    story = Story(flavour)
+    story.poll_interval = timedelta(seconds=5)
     story.look(0)
-    assert story.look(3600, heartbeats=5, other=5) == []
+    for seconds in range(-7200, -7110, 5):
+        found = story.look(seconds, other=seconds)
+    assert found == [STALLED]
 
 
 @FLAVOURS
@@ -204,6 +222,25 @@ def test_a_replica_that_cannot_connect_is_not_explained_by_a_living_source(flavo
     assert story.findings[retrying].subject not in causes(story.world, story.findings.values())
 
 
+@FLAVOURS
+def test_lag_is_exact_while_what_the_source_had_arrives(flavour: Flavour) -> None:
+    story = Story(flavour)
+
+    def quality() -> LagQuality:
+        seen = story.world.servers[1]
+        assert seen.observation
+        return true_lag(story.world, seen, seen.observation.channels[0]).quality
+
+    story.look(0, written=9, received=9)
+    assert quality() is LagQuality.EXACT
+    story.look(5, written=12, received=11)  # the source is asked a moment later
+    assert quality() is LagQuality.EXACT
+    story.look(10, written=20, received=12)
+    assert quality() is LagQuality.EXACT
+    story.look(15, written=30, received=15)  # a slow line: it moves, and does not keep up
+    assert quality() is LagQuality.LOWER_BOUND
+
+
 MARKS = st.lists(st.tuples(st.integers(1, 50), st.sampled_from("ab")), min_size=1, max_size=12)
 
 
@@ -214,10 +251,12 @@ def test_movement_is_between_two_looks(steps: list[tuple[int, str]]) -> None:
     for pause, mark in steps:
         moment += timedelta(seconds=pause)
         seen.append((moment, mark))
-        known = follow(known, mark, moment)
+        known = follow(known, mark, moment, timedelta(seconds=30))
         assert known.mark == mark
         assert known.looked == moment
         assert all(m == mark for when, m in seen if when >= known.since)
+        times = [when for when, _ in seen if when >= known.since]
+        assert known.still == sum((b - a for a, b in pairwise(times) if b - a <= timedelta(seconds=30)), timedelta(0))
         earlier = [(when, m) for when, m in seen if when < known.since]
         assert (known.before is None) == (not earlier)
         if earlier:

@@ -37,7 +37,7 @@ def standing(seconds: float | None, work: ApplierWork | None = SLOW, **changes: 
 
 
 def only(made: World) -> Finding:
-    (found,) = diagnose(made)
+    (found,) = [found for found in diagnose(made) if found.subject.code is not FindingCode.LAGGING]
     return found
 
 
@@ -49,19 +49,19 @@ def codes(made: World) -> list[str]:
     ("seconds", "changes", "found"),
     [
         (LIMIT, {}, []),
-        (LIMIT + 1, {}, ["applier-stalled"]),
+        (LIMIT + 1, {}, ["applier-stalled", "lagging"]),
         (None, {}, []),  # nothing to do for a day
-        (LIMIT + 1, {"work": None}, ["applier-stalled"]),
+        (LIMIT + 1, {"work": None}, ["applier-stalled", "lagging"]),
         (LIMIT + 1, {"applier": ThreadState.STOPPED}, ["applier-stopped"]),
         (LIMIT + 1, {"wanted": spec(2, max_lag=timedelta(seconds=60))}, []),
-        (61, {"wanted": spec(2, max_lag=timedelta(seconds=60))}, ["applier-stalled"]),
+        (61, {"wanted": spec(2, max_lag=timedelta(seconds=60))}, ["applier-stalled", "lagging"]),
         (3629, {"delay": timedelta(hours=1)}, []),
-        (3631, {"delay": timedelta(hours=1)}, ["applier-stalled"]),
+        (3631, {"delay": timedelta(hours=1)}, ["applier-stalled", "lagging"]),
         (LIMIT + 1, {"wanted": spec(2, delay=timedelta(seconds=20)), "delay": timedelta(hours=1)}, []),
-        (LIMIT + 1, {"delay": timedelta(seconds=HOLD_DELAY)}, ["applier-stalled"]),
+        (LIMIT + 1, {"delay": timedelta(seconds=HOLD_DELAY)}, ["applier-stalled", "lagging"]),
         (0, {"work": BLOCKED}, ["applier-blocked"]),
         (None, {"work": BLOCKED}, ["applier-blocked"]),
-        (LIMIT + 1, {"work": BLOCKED}, ["applier-blocked"]),  # it has a reason, so it is no riddle
+        (LIMIT + 1, {"work": BLOCKED}, ["applier-blocked", "lagging"]),  # it has a reason, so it is no riddle
     ],
 )
 def test_when_an_applier_is_blocked_or_stalled(seconds: float | None, changes: dict[str, Any], found: list[str]) -> None:

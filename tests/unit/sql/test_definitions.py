@@ -3,7 +3,9 @@
 import pytest
 
 from repwatch.model.server import ServerVersion
+from repwatch.sql import definitions
 from repwatch.sql.definitions import Definition, Kind, creation_setup, event_on_replica, without_counters
+from repwatch.sql.quoting import quote_name
 
 MYSQL = ServerVersion.parse("9.7.0")
 OLD = ServerVersion.parse("8.0.36")
@@ -47,3 +49,21 @@ def test_a_character_set_is_kept_where_the_bytes_are_the_same(statement: str, ch
 
 def test_the_mode_under_which_it_was_made_is_kept() -> None:
     assert "sql_mode = 'ANSI_QUOTES'" in creation_setup(definition("SELECT 1", "utf8mb4"))
+
+
+MARIADB_TABLE = """CREATE TABLE `t` (
+  `id` int(11) NOT NULL AUTO_INCREMENT COMMENT ') ENGINE=X AUTO_INCREMENT=7',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4"""
+
+
+def test_a_counter_is_read_from_where_the_server_writes_it() -> None:
+    assert definitions.counter_of(MARIADB_TABLE) == 42
+    assert definitions.counter_of(definitions.without_counters(MARIADB_TABLE)) is None
+
+
+@pytest.mark.parametrize("schema", ["shop", "sh`op", "CREATE DATABASE"])
+def test_a_schema_gets_the_options_of_another(schema: str) -> None:
+    options = " /*!40100 DEFAULT CHARACTER SET latin1 */ /*!80016 DEFAULT ENCRYPTION='N' */"
+    item = Definition(kind=Kind.SCHEMA, schema=schema, name="", statement=f"CREATE DATABASE {quote_name(schema)}{options}")
+    assert definitions.alter_schema(item) == f"ALTER DATABASE {quote_name(schema)}{options}"

@@ -28,6 +28,7 @@ RECEIVER = Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1
 AUDIENCE = Audience(receivers=(RECEIVER,), names={"a:1": "db1"})
 SUBJECT = Subject("shop", "a:1", "", FindingCode.APPLIER_ERROR)
 FINDING = Finding(subject=SUBJECT, severity=Severity.CRITICAL, summary="s", meaning="m", remedy="r")
+SERVERS = frozenset({"a:1"})
 WORSE = replace(FINDING, evidence={"error_class": "duplicate-key"})
 
 
@@ -43,7 +44,7 @@ class Desk:
     def look(self, *findings: Finding) -> None:
         self.clock.sleep(1)
         incidents, _ = self.book.read()
-        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({"a:1"}), observed=frozenset({"a:1"}))
+        look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=SERVERS, observed=SERVERS, ended=self.book.ended)
         self.book.record(advance(incidents, findings, look, replace(AUDIENCE, silences=self.book.silences), {}))
 
     def told(self) -> list[Notice]:
@@ -200,3 +201,18 @@ def test_targets(pattern: str, covered: bool) -> None:
     assert silence.covers(SUBJECT, "db1", now) is covered
     assert not silence.covers(SUBJECT, "db1", silence.until)
     assert not silence.covers(SUBJECT, "db1", now - timedelta(seconds=1))
+
+
+def test_a_restart_does_not_forget_what_came_back(desk: Desk) -> None:
+    for findings in ([FINDING], [FINDING], [], []):
+        desk.look(*findings)
+    desk.book = Book(desk.store, desk.clock, "shop")
+    for findings in ([FINDING], [FINDING], [], []):
+        desk.look(*findings)
+    assert desk.only().flaps == 1
+    desk.clock.sleep(60)
+    desk.look()
+    desk.book = Book(desk.store, desk.clock, "shop")
+    desk.clock.sleep(7200)
+    desk.look(FINDING)
+    assert desk.only().flaps == 0

@@ -1,0 +1,124 @@
+"""Checks of suspect data: at once, whatever the schedule and the window say, and again until they come out clean.
+
+One at a time for a cluster, beside a scheduled check if one runs. Only the suspect channel is read, and of it only the tables in
+question where they are known.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
+from repwatch.errors import RepwatchError, StoreError, UsageError
+from repwatch.flows.suspects import Suspects
+from repwatch.health.world import World
+from repwatch.model.observation import ThreadState
+from repwatch.model.risks import Suspicion
+from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.clock import Clock
+
+log = logging.getLogger("repwatch.drift")
+
+PAUSE: Final = 30.0  # seconds at least between two checks of one channel
+REST: Final = 20  # and so many times what the last one took: a suspicion that stays costs a twentieth of the time
+
+Check = Callable[[ReplicaTarget, Sequence[str], Callable[[], bool]], DriftReport]
+Channel = tuple[str, str]  # the server's address, the channel's name
+
+
+@dataclass(slots=True, kw_only=True)
+class SuspectChecker:
+    """`check` compares one channel with its source: these tables, or all. `record` keeps what a check came to."""
+
+    check: Check
+    record: Callable[[DriftReport], object]
+    suspects: Suspects
+    clock: Clock
+    _due: dict[Channel, float] = field(default_factory=dict)  # monotonic
+    _since: dict[Channel, tuple[Suspicion, ...]] = field(default_factory=dict)  # what the last check was made for
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _one: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def running(self) -> bool:
+        """True while a check runs."""
+        return self._one.locked()
+
+    def cancel(self) -> None:
+        """Let a check that runs end as soon as it can, and begin no other."""
+        self._cancelled.set()
+
+    def begin(self, world: World) -> None:
+        """After a look: start a check on a thread of its own where one is due and none runs. Returns at once."""
+        targets = self._targets(world)
+        if not targets or self._cancelled.is_set() or not self._one.acquire(blocking=False):
+            return
+        threading.Thread(target=self._run, args=(targets,), name=f"suspect-{self.suspects.cluster}", daemon=True).start()
+
+    def _targets(self, world: World) -> list[tuple[ReplicaTarget, tuple[Suspicion, ...]]]:
+        """The channels whose check is due and that could be checked now."""
+        running = {
+            (server.address, channel.name): server.spec
+            for server in world.servers
+            if server.observation
+            for channel in server.observation.channels
+            if channel.applier is ThreadState.RUNNING and channel.receiver is ThreadState.RUNNING
+        }
+        of_channel: dict[Channel, list[Suspicion]] = {}
+        for suspicion in self.suspects.open():
+            of_channel.setdefault((suspicion.server, suspicion.channel), []).append(suspicion)
+        return [
+            (ReplicaTarget(server=running[place], channel=place[1]), tuple(suspicions))
+            for place, suspicions in of_channel.items()
+            if place in running and self._is_due(place, tuple(suspicions))
+        ]
+
+    def _is_due(self, place: Channel, suspicions: tuple[Suspicion, ...]) -> bool:
+        """What has become suspect anew is not kept waiting for what was checked a moment ago."""
+        return suspicions != self._since.get(place) or self.clock.monotonic() >= self._due.get(place, 0.0)
+
+    def _run(self, targets: list[tuple[ReplicaTarget, tuple[Suspicion, ...]]]) -> None:
+        try:
+            for target, suspicions in targets:
+                if not self._cancelled.is_set():
+                    self._settle(target, suspicions)
+        finally:
+            self._one.release()
+
+    def _settle(self, target: ReplicaTarget, suspicions: tuple[Suspicion, ...]) -> None:
+        place, begun = (str(target.server.endpoint.address), target.channel), self.clock.monotonic()
+        known = all(suspicion.tables for suspicion in suspicions)
+        tables = sorted({table for suspicion in suspicions for table in suspicion.tables}) if known else []
+        log.info("suspect.started server=%s channel=%s tables=%s", *place, ",".join(tables) or "all")
+        try:
+            report = self._checked(target, tables)
+            self.record(report)
+            clean = bool(report.replicas) and all(_is_clean(replica) for replica in report.replicas)
+            log.info("suspect.finished server=%s channel=%s verdict=%s", *place, report.verdict)
+            if clean and not self._cancelled.is_set():
+                self.suspects.clear([each for each in suspicions if each.since < report.started], report.finished)
+        except StoreError as error:
+            log.warning("suspect.unrecorded server=%s channel=%s: %s", *place, error)
+        except RepwatchError as error:
+            log.warning("suspect.failed server=%s channel=%s: %s", *place, error)
+        except Exception as error:  # noqa: BLE001 - the service must outlive a mistake in one check; it is tried again
+            log.error("suspect.failed server=%s channel=%s: %s", *place, type(error).__name__)  # noqa: TRY400 - shows no values
+        self._since[place] = suspicions
+        took = self.clock.monotonic() - begun
+        self._due[place] = self.clock.monotonic() + max(PAUSE, REST * took)
+
+    def _checked(self, target: ReplicaTarget, tables: Sequence[str]) -> DriftReport:
+        try:
+            return self.check(target, tables, self._cancelled.is_set)
+        except UsageError:  # a table is no more, and nobody knows what became of its rows
+            if not tables:
+                raise
+            return self.check(target, (), self._cancelled.is_set)
+
+
+def _is_clean(replica: ReplicaReport) -> bool:
+    if replica.verdict is Verdict.UNDECIDED:
+        return replica.reason is Reason.NOTHING_REPLICATED
+    return replica.verdict is Verdict.IDENTICAL

@@ -1,0 +1,59 @@
+"""Transactions that a replica has and its source never had: somebody wrote to the replica, or the source lost what it sent.
+
+Two servers are not read at one moment. A transaction of the replica's own can reach its source on no way (a source that
+replicates from the replica is left out), so there the moment does not matter. Of all others only those count that the replica
+had at its look before, and that its source lacks in a look which began later.
+"""
+
+from repwatch.health.inventory import is_identity, source_of, wanted_source
+from repwatch.health.rules_common import is_stale
+from repwatch.health.world import ServerNow, World
+from repwatch.model.observation import Observation
+from repwatch.model.past import Past
+from repwatch.sql.errant import beyond, merged, own_transactions
+
+
+def errant_transactions(world: World, server: ServerNow) -> str:
+    """What the replica has and none of its sources knows, "" if there is nothing or it cannot be told."""
+    own = server.observation
+    sources = _sources(world, server)
+    if own is None or sources is None or server.spec.writable or server.spec.local_tables:
+        return ""
+    if own.risks is None or own.risks.assigns_gtids:
+        return ""
+    known = ",".join(filter(None, map(_known, sources)))
+    try:
+        local = own_transactions(own.version, str(own.server_id), own.server_uuid, _history(own), known)
+        before = world.past.get(server.spec.label, Past()).before
+        ordered = before is not None and all(source.at - source.took >= before.at for source in sources)
+        foreign = beyond(own.version, _history(before) + "," + _applied(before), known) if before and ordered else ""
+        return merged(own.version, local, foreign)
+    except ValueError:
+        return ""
+
+
+def _sources(world: World, server: ServerNow) -> list[Observation] | None:
+    """The latest looks at all that it replicates from; None if one was not seen, or replicates from this very server."""
+    own = server.observation
+    found = []
+    for channel in own.channels if own else ():
+        source = source_of(world, channel) or wanted_source(world, server, channel.name)
+        look = source.observation if source is not None and not is_stale(world, source) else None
+        if own is None or look is None or source is server or look.version.flavour is not own.version.flavour:
+            return None
+        if any(is_identity(back, own) for back in look.channels):
+            return None
+        found.append(look)
+    return found or None
+
+
+def _history(look: Observation) -> str:
+    return look.gtid_logged if look.version.is_mariadb else look.gtid_executed
+
+
+def _applied(look: Observation) -> str:
+    return ",".join(dict.fromkeys(channel.gtid_executed for channel in look.channels)) if look.version.is_mariadb else ""
+
+
+def _known(source: Observation) -> str:
+    return ",".join(filter(None, (_history(source), source.gtid_executed if source.version.is_mariadb else "")))

@@ -1,0 +1,43 @@
+"""Lag that does not lie. A server tells how far its applier is behind its relay log, and 0 over a receiver that gets nothing.
+
+So its figure is held against what the source is seen to have, and against the time that something has been waiting.
+"""
+
+from dataclasses import replace
+
+from repwatch.health.inventory import label, source_of
+from repwatch.health.world import ServerNow, World
+from repwatch.model.gtid import missing_count
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis
+
+
+def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
+    """What is known of a channel's lag: at least the server's own figure, and at least what has been waiting so long."""
+    shown, waited = channel.lag, _waited(world, server, channel)
+    if waited > (shown.seconds or 0.0):
+        return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
+    if shown.seconds is not None and _is_ahead(world, server, channel):
+        return replace(shown, at_least=True)
+    return shown
+
+
+def _waited(world: World, server: ServerNow, channel: ChannelObservation) -> float:
+    """Seconds for which the oldest thing that waits has been seen to wait: to be received, or to be applied."""
+    known = world.progress.channels.get((label(server), channel.name))
+    if known is None:
+        return 0.0
+    return max(known.receiver.still_since(known.owed_since), known.applier.still_since(known.work_since)).total_seconds()
+
+
+def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> bool:
+    """True if the source had something that the replica has not even received: at the look before, or at the only one."""
+    known = world.progress.channels.get((label(server), channel.name))
+    source, seen = source_of(world, channel), server.observation
+    if seen is None:
+        return False
+    now = source.observation.gtid_executed if source and source.observation else ""
+    try:
+        here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
+        return missing_count(seen.version.flavour, here, known.source_then if known else now) > 0
+    except ValueError:
+        return False

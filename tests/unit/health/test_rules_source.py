@@ -1,0 +1,54 @@
+"""Rules about the source in force: a change of it, a loop, and that it is known by what it is and not by where it listens."""
+
+from dataclasses import replace
+
+import pytest
+
+from repwatch.health.inventory import agreed_source
+from repwatch.health.rules import diagnose
+from repwatch.health.rules_source import ANNOUNCED
+from repwatch.health.world import SourceChange, World
+from repwatch.model.observation import ThreadState
+from repwatch.model.server import Address, Flavour
+from repwatch.model.topology import AUTO
+from tests.unit.health.worlds import NOW, channel, observation, spec, star, world
+
+FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
+
+
+def codes(made: World) -> list[tuple[str, str]]:
+    return [(f.subject.server.removesuffix(":3306").replace("10.0.0.", "db"), f.subject.code.value) for f in diagnose(made)]
+
+
+@FLAVOURS
+def test_a_change_of_the_source_is_told_for_a_while(flavour: Flavour) -> None:
+    changed = SourceChange(before="db2", after="db1", at=NOW)
+    made = replace(world(star(flavour), source="db1"), source_change=changed)
+    assert codes(made) == [("db1", "source-changed")]
+    assert codes(replace(made, source_change=replace(changed, at=NOW - ANNOUNCED))) == []
+    assert codes(replace(made, source_change=replace(changed, before="who"))) == []
+
+
+@FLAVOURS
+def test_a_loop_is_told_of_unless_it_is_meant(flavour: Flavour) -> None:
+    _, replica, other = star(flavour)
+    source = observation(flavour, 1, channel(flavour, 2), read_only=False)
+    made = world([source, replica, other])
+    assert codes(made) == [("db1", "wrong-source")]
+    meant = spec(1, replicates_from="db2", writable=True)
+    assert codes(world([source, replica, other], meant, spec(2), spec(3))) == []
+    at_rest = observation(flavour, 1, channel(flavour, 9, receiver=ThreadState.STOPPED), read_only=False)
+    assert ("db1", "wrong-source") not in codes(world([at_rest, replica, other]))
+    from_elsewhere = observation(flavour, 1, channel(flavour, 9), read_only=False)
+    assert codes(world([from_elsewhere, replica, other])) == []
+
+
+@FLAVOURS
+def test_a_source_behind_another_address_is_the_source_all_the_same(flavour: Flavour) -> None:
+    """Network address translation: what the replicas call it is no address of the inventory."""
+    inside = Address("192.168.7.1", 33061)
+    source, *_ = star(flavour)
+    replicas = [observation(flavour, number, channel(flavour, 1, source=inside)) for number in (2, 3)]
+    made = world([source, *replicas])
+    assert codes(made) == []
+    assert agreed_source(replace(made, source=None, cluster=replace(made.cluster, source=AUTO))) == "db1"
