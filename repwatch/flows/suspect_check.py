@@ -102,7 +102,7 @@ class SuspectChecker:
             clean = bool(report.replicas) and all(_is_clean(replica) for replica in report.replicas)
             log.info("suspect.finished server=%s channel=%s verdict=%s", *place, report.verdict)
             if clean and not self._cancelled.is_set():
-                self.suspects.clear([each for each in suspicions if each.since < report.started], report.finished)
+                self.suspects.clear(suspicions, report.finished)  # what was added to them meanwhile stays
         except StoreError as error:
             log.warning("suspect.unrecorded server=%s channel=%s: %s", *place, error)
         except RepwatchError as error:

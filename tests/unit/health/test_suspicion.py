@@ -147,6 +147,17 @@ def test_errant_transactions(flavour: Flavour, replica: str, source: str, before
 
 
 @FLAVOURS
+def test_a_source_that_was_read_before_the_replica_proves_nothing(flavour: Flavour) -> None:
+    ours, theirs = ("0-1-9", "0-1-7") if flavour is MA else (f"{SOURCE}:1-9", f"{SOURCE}:1-7")
+    source = history(flavour, 1, theirs)
+    replica = history(flavour, 2, ours, channel(flavour, 1))
+    for took, errant in ((timedelta(seconds=9), True), (timedelta(seconds=10), False)):
+        made = world([replace(source, took=took), replica])
+        made = replace(made, past={"db2": Past(before=replace(replica, at=EARLIER))})
+        assert bool(errant_transactions(made, made.servers[1])) == errant
+
+
+@FLAVOURS
 def test_nothing_is_errant_where_it_is_meant_or_cannot_be_told(flavour: Flavour) -> None:
     theirs, ours = ("0-1-9", "0-1-9,0-2-10") if flavour is MA else (f"{SOURCE}:1-9", f"{SOURCE}:1-9,{OURS}:1-2")
     source, replica = history(flavour, 1, theirs), history(flavour, 2, ours, channel(flavour, 1))
