@@ -56,6 +56,24 @@ def _read(db: Database, kind: Kind, schema: str, name: str) -> Definition | None
     return item
 
 
+def read_present(db: Database) -> tuple[Definition, ...]:
+    """What a replica holds: the statements of schemas and tables alone, "" for other objects and for what is broken."""
+    return tuple(
+        Definition(kind=kind, schema=schema, name=name, statement=_statement(db, kind, schema, name))
+        for kind, schema, name in _objects(db)
+    )
+
+
+def _statement(db: Database, kind: Kind, schema: str, name: str) -> str:
+    if kind not in (Kind.SCHEMA, Kind.TABLE):
+        return ""
+    try:
+        item = _read(db, kind, schema, name)
+    except StatementRefused:
+        return ""  # a table whose file is damaged, say: it is dropped and copied
+    return item.statement if item else ""
+
+
 def fingerprint(items: Sequence[Definition]) -> str:
     """Equal for equal definitions; the next AUTO_INCREMENT values do not count."""
     digest = hashlib.sha256()

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from repwatch.errors import Refused
-from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions
+from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions, read_present
 from repwatch.flows.reseed_differ import Sides
 from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
 from repwatch.flows.reseed_tables import Line, SchemaChanged, Tables
@@ -92,12 +92,13 @@ def _reader(job: Load, endpoint: Endpoint) -> Database:
 
 def _read_source(job: Load, db: Database) -> tuple[tuple[Definition, ...], list[CopyTable]]:
     tables = read_copy_tables(db)
-    return _concerned(job, db), [copy for copy in tables if job.method is not Method.TABLE or copy.table.name in job.tables]
+    return _concerned(job, db, read_definitions(db)), [
+        copy for copy in tables if job.method is not Method.TABLE or copy.table.name in job.tables
+    ]
 
 
-def _concerned(job: Load, db: Database) -> tuple[Definition, ...]:
-    """The objects of a server that are made or replaced: of single tables, these and their triggers."""
-    items = read_definitions(db)
+def _concerned(job: Load, db: Database, items: tuple[Definition, ...]) -> tuple[Definition, ...]:
+    """Those objects of a server that are made or replaced: of single tables, these and their triggers."""
     if job.method is not Method.TABLE:
         return tuple(item for item in items if item.schema != MARKER_SCHEMA and not job.keep(item.schema))
     listed = db.texts(repair.triggers(sorted(job.tables)))
@@ -128,7 +129,7 @@ class _Loading:
         written = self._load_rows(same, maker.late_keys)
         self.job.progress(Progress(phase=Phase.OBJECTS))
         if same:
-            maker.set_counters(_concerned(self.job, theirs))
+            maker.set_counters(_concerned(self.job, theirs, read_present(theirs)))
         maker.make(*ROUTINES)
         broken = maker.make_views()
         maker.make(Kind.TRIGGER, Kind.EVENT)
@@ -136,7 +137,7 @@ class _Loading:
 
     def _clear_way(self, theirs: Database) -> set[TableName]:
         """Drop what is not wanted, make the schemas; the tables that keep their rows."""
-        there = _concerned(self.job, theirs)
+        there = _concerned(self.job, theirs, read_present(theirs))
         if self.job.method is not Method.LOGICAL:
             same = clear_way(self.job.writer, self.items, there)
             schemas = {item.schema for item in there if item.kind is Kind.SCHEMA}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from repwatch.errors import RepwatchError, StatementRefused
 from repwatch.flows.hold import channel_states
-from repwatch.flows.reseed_definitions import fingerprint, read_definitions
+from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.gtid import GtidSet, reached
@@ -167,7 +167,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
     marker = read_marker(db)
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
-    tables = () if server.missing_grants else _tables(db, read_definitions(db))
+    tables = () if server.missing_grants else _tables(db, read_present(db))
     return TargetFacts(
         server=_without_marker(server),
         read_only=db.scalar(sql.READ_ONLY) == "1",

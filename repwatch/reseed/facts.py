@@ -38,7 +38,7 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
-    """A table. `definition` is that of a base table without its counter, "" for others and where it may not be read."""
+    """A table. `definition` is that of a base table without its counter, "" for others and where it cannot be read."""
 
     name: TableName
     kind: str  # BASE TABLE, VIEW, SEQUENCE, SYSTEM VERSIONED, …

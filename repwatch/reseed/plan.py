@@ -30,6 +30,9 @@ _HOW = {
 }
 
 
+_NO_TABLES = ("VIEW", "SEQUENCE")
+
+
 def make_plan(facts: Facts) -> Plan:
     """What would be done now. The hash stays the same while the servers, the schemas and the kinds of steps do."""
     choice = choose(facts)
@@ -139,7 +142,7 @@ def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[S
             reversible=False,
         )
         for table in facts.target.tables
-        if table.name in among and table.definition and table.definition != ours.get(table.name)
+        if table.name in among and table.kind not in _NO_TABLES and table.definition != ours.get(table.name)
     ]
 
 

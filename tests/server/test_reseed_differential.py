@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from repwatch.adapters.mysql.session import Session
-from repwatch.errors import Refused
+from repwatch.errors import Refused, StatementRefused
 from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
+from repwatch.ports.database import Params
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -207,3 +208,27 @@ def test_random_tables_with_random_drift_end_equal(star: Sandbox, schema: str, r
     applied = reseed(request(star, replica, method=Method.DIFFERENTIAL), tmp_path)
     assert (applied.outcome, applied.text) == (Outcome.DONE, ""), f"REPWATCH_SEED={seed}"
     assert contents(replica, schema) == contents(star.source, schema), f"REPWATCH_SEED={seed}"
+
+
+def test_a_table_that_is_damaged_on_the_replica_is_copied(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """Its definition cannot be read, which is no reason not to make it right."""
+    make_numbers(star, schema, "t", 100)
+    make_numbers(star, schema, "damaged", 100)
+    star.wait_caught_up(60)
+
+    class Damaged(Session):
+        def texts(self, sql: str, params: Params = ()) -> list[dict[str, str | None]]:
+            if sql == f"SHOW CREATE TABLE `{schema}`.`damaged`" and self.endpoint.address == replica.address:
+                raise StatementRefused("Table doesn't exist in engine", server=self.server, errno=1932)
+            return super().texts(sql, params)
+
+    asked = request(star, replica, method=Method.DIFFERENTIAL)
+    plan = plan_reseed(asked, Damaged.connect).plan
+    assert any(step.what.startswith(f"drop {schema}.damaged and copy") for step in plan.steps)
+    applied = apply_reseed(asked, replace(tools(tmp_path), connect=Damaged.connect), plan.plan_hash)
+    assert applied.outcome is Outcome.DONE, applied.text
+    assert written(tmp_path) == 100
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
