@@ -37,7 +37,7 @@ def pagerduty_body(notice: Notice, routing_key: str) -> bytes:
             "source": where(notice),
             "severity": notice.severity.value,
             "timestamp": rfc3339(notice.since),
-            "group": notice.subject.cluster or "repwatch",
+            "group": clean(notice.subject.cluster) or "repwatch",
             "class": notice.subject.code.value,
             "custom_details": _details(notice),
         },
