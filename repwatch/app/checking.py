@@ -109,7 +109,8 @@ class CheckParts:
         for part in self._parts:
             if over:
                 part.journal.remove()
-            part.control.forget()
+            if over or by_person:  # else who goes on finds what was said
+                part.control.forget()
         return Checked(merged(reports), by_person, failure)
 
 

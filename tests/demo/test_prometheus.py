@@ -26,11 +26,13 @@ scrape_configs:
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[str]:
-    """The URL of a Prometheus that scrapes a demo with a halted replica."""
+    """The URL of a Prometheus that scrapes a demo with a halted replica, whose tables are to be proved."""
     program = subprocess.run([ROOT / "scripts" / "fetch-prometheus"], capture_output=True, text=True, check=True).stdout.strip()
     port = ReservedPort()
     with Stage(Flavour.MARIADB, tmp_path, rows=1000) as stage:
         stage.load()
+        with stage.config.open("a", encoding="utf-8") as file:
+            file.write('\n[clusters.shop.drift]\nprove_within = "7d"\n')
         stage.start_service()
         stage.box.replicas[0].sql("STOP SLAVE SQL_THREAD")
         config = tmp_path / "prometheus.yml"
@@ -57,6 +59,8 @@ def answers(url: str, expression: str) -> list[object]:
 @pytest.mark.long
 def test_every_query_of_the_dashboard_is_answered_with_data(prometheus: str) -> None:
     assert wait(lambda: bool(answers(prometheus, 'repwatch_finding{code="applier-stopped"}')), 60) is not None
+    # Every minute it is seen what has to be proved; a replica that is halted takes a minute to be given up.
+    assert wait(lambda: bool(answers(prometheus, "repwatch_last_proved_seconds")), 240) is not None
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             expression = target["expr"].replace("$cluster", ".*")

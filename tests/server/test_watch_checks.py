@@ -82,6 +82,9 @@ def test_a_check_is_taken_up_and_obeys(star: Sandbox, schema: str, service: Serv
     begun.wait()
     service.start()
     until(lambda: running(service).get("paused") is True, "it is taken up, and stays paused")
+    assert service.stop()[0] == 0
+    service.start()
+    until(lambda: running(service).get("paused") is True, "an end in order changes nothing in that")
     assert service.post("checks/shop/resume")[0] == 200
     until(lambda: not running(service), "it has ended", 240)
     (done,) = cluster_of(service)["checks"][:1]
