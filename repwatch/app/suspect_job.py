@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from repwatch.adapters.mysql.session import Session
+from repwatch.app.checking import limits_of
 from repwatch.app.targets import source_of
 from repwatch.drift.report import DriftReport
 from repwatch.drift.selection import exactly
@@ -25,7 +26,8 @@ def suspect_checker(runner: DriftRunner, suspects: Suspects, clock: Clock) -> Su
     def run(target: ReplicaTarget, tables: Sequence[str], cancelled: Callable[[], bool]) -> DriftReport:
         spec = settle_source(runner.cluster, connect=Session.connect, clock=clock)
         source = source_of(spec, target.server, target.channel)
-        request = CheckRequest(source=source, replicas=(target,), tables=tuple(map(exactly, tables)))
+        patterns, limits = tuple(map(exactly, tables)), limits_of(spec)
+        request = CheckRequest(source=source, replicas=(target,), tables=patterns, limits=limits)
         return check(request, connect=Session.connect, clock=clock, cancelled=cancelled)
 
     return SuspectChecker(check=run, record=partial(runner.record, whole=False), suspects=suspects, clock=clock)

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
@@ -37,7 +38,7 @@ class SuspectChecker:
     suspects: Suspects
     clock: Clock
     _due: dict[Channel, float] = field(default_factory=dict)  # monotonic
-    _since: dict[Channel, tuple[Suspicion, ...]] = field(default_factory=dict)  # what the last check was made for
+    _checked_since: dict[Channel, datetime] = field(default_factory=dict)  # the latest suspicion that the last check was made for
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,7 +78,7 @@ class SuspectChecker:
 
     def _is_due(self, place: Channel, suspicions: tuple[Suspicion, ...]) -> bool:
         """What has become suspect anew is not kept waiting for what was checked a moment ago."""
-        return suspicions != self._since.get(place) or self.clock.monotonic() >= self._due.get(place, 0.0)
+        return _latest(suspicions) != self._checked_since.get(place) or self.clock.monotonic() >= self._due.get(place, 0.0)
 
     def _run(self, targets: list[tuple[ReplicaTarget, tuple[Suspicion, ...]]]) -> None:
         try:
@@ -95,6 +96,9 @@ class SuspectChecker:
         try:
             report = self._checked(target, tables)
             self.record(report)
+            for replica in report.replicas:
+                if replica.errant and replica.errant.tables:
+                    self.suspects.name(replica.server, replica.errant.tables)
             clean = bool(report.replicas) and all(_is_clean(replica) for replica in report.replicas)
             log.info("suspect.finished server=%s channel=%s verdict=%s", *place, report.verdict)
             if clean and not self._cancelled.is_set():
@@ -105,7 +109,7 @@ class SuspectChecker:
             log.warning("suspect.failed server=%s channel=%s: %s", *place, error)
         except Exception as error:  # noqa: BLE001 - the service must outlive a mistake in one check; it is tried again
             log.error("suspect.failed server=%s channel=%s: %s", *place, type(error).__name__)  # noqa: TRY400 - shows no values
-        self._since[place] = suspicions
+        self._checked_since[place] = _latest(suspicions)
         took = self.clock.monotonic() - begun
         self._due[place] = self.clock.monotonic() + max(PAUSE, REST * took)
 
@@ -116,6 +120,10 @@ class SuspectChecker:
             if not tables:
                 raise
             return self.check(target, (), self._cancelled.is_set)
+
+
+def _latest(suspicions: Sequence[Suspicion]) -> datetime:
+    return max(suspicion.since for suspicion in suspicions)
 
 
 def _is_clean(replica: ReplicaReport) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from repwatch.errors import StoreError
-from repwatch.health.suspicion import cleared, suspect
+from repwatch.health.suspicion import cleared, named, suspect
 from repwatch.health.world import World
 from repwatch.model.risks import Suspicion
 
@@ -53,6 +53,11 @@ class Suspects:
         with self._lock:
             self._set(cleared(self._known, settled, at))
 
+    def name(self, server: str, tables: tuple[str, ...]) -> None:
+        """A check has found these tables in the binary log of a replica with errant transactions."""
+        with self._lock:
+            self._set(named(self._known, server, tables))
+
     def open(self) -> tuple[Suspicion, ...]:
         """Those that nothing has cleared."""
         return tuple(suspicion for suspicion in self._known if suspicion.cleared is None)
@@ -70,7 +75,10 @@ class Suspects:
         self._known += tuple(each for each in kept if (each.server, each.channel, each.cause) not in seen)
 
     def _set(self, after: tuple[Suspicion, ...]) -> None:
-        for new in set(after) - set(self._known):
+        before = {(each.server, each.channel, each.cause): (each.since, each.cleared) for each in self._known}
+        for new in after:
+            if before.get((new.server, new.channel, new.cause)) == (new.since, new.cleared):
+                continue
             told = "cleared" if new.cleared else "raised"
             log.info(
                 "suspicion.%s cluster=%s server=%s channel=%s cause=%s", told, self.cluster, new.server, new.channel, new.cause

@@ -29,6 +29,7 @@ def errant(world: World) -> Iterator[Finding]:
         if not gtids:
             continue
         source = wanted_source(world, server, observation.channels[0].name)
+        tables = {table for s in world.suspicions if s.server == server.address for table in s.named}
         many = f"{GtidSet.parse(gtids).count} transactions" if not observation.version.is_mariadb else "transactions"
         yield Finding(
             subject=subject(world, server, FindingCode.ERRANT_TRANSACTIONS),
@@ -40,7 +41,9 @@ def errant(world: World) -> Iterator[Finding]:
             f"{commands.fields(world, server, '')['drift']}. Then repair the rows, or rebuild the replica: "
             f"{commands.fields(world, server, '')['reseed']}",
             avoid="Do not make it a source, and do not put empty transactions on the source before the data is compared.",
-            evidence=evidence({"transactions": gtids, "source": source.address if source else None}),
+            evidence=evidence(
+                {"transactions": gtids, "tables": ", ".join(sorted(tables)), "source": source.address if source else None}
+            ),
             settled=False,
         )
 

@@ -91,7 +91,12 @@ def _errors_passed(past: Past) -> str:
     return f"{new - old} errors were passed over, {new} in all" if old is not None and new is not None and new > old else ""
 
 
+def named(known: Iterable[Suspicion], server: str, tables: tuple[str, ...]) -> tuple[Suspicion, ...]:
+    """With the tables that the binary log of a server shows for its errant transactions."""
+    return tuple(replace(s, named=tables) if (s.server, s.cause) == (server, SuspicionCause.ERRANT) else s for s in known)
+
+
 def cleared(known: Iterable[Suspicion], settled: Iterable[Suspicion], at: datetime) -> tuple[Suspicion, ...]:
     """With those of `settled` cleared that nothing has been added to since they were handed to the check."""
-    done = set(settled)
-    return tuple(replace(each, cleared=at) if each in done else each for each in known)
+    done = {replace(each, named=()) for each in settled}
+    return tuple(replace(each, cleared=at) if replace(each, named=()) in done else each for each in known)

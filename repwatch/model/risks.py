@@ -50,4 +50,5 @@ class Suspicion:
     details: tuple[str, ...]  # what was seen; the same again is no new suspicion
     since: datetime  # of the latest of them
     tables: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()  # some of the tables that a check found in the replica's binary log; there may be others
     cleared: datetime | None = None  # by a check that began after `since`; kept while the cause is still to be seen

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 from repwatch.errors import Refused
+from repwatch.model.server import Flavour
 from repwatch.sandbox import statements
 from repwatch.sandbox.server import SandboxServer
 from repwatch.sandbox.shop import SCHEMA
@@ -76,6 +78,36 @@ def writable(_: Sandbox, replica: SandboxServer) -> str:
     return f"{replica.name} is writable"
 
 
+def errant(box: Sandbox, replica: SandboxServer) -> str:
+    """A row is written on the replica by hand, and its binary log tells of it."""
+    _need_shop(box)
+    replica.sql(f"UPDATE {SCHEMA}.orders SET total = total + 1 ORDER BY id DESC LIMIT 1")
+    return f"{replica.name} has a transaction of its own"
+
+
+def skip(box: Sandbox, replica: SandboxServer) -> str:
+    """The replica leaves out a change of the source: by a skip counter, on MySQL by an empty transaction in its place."""
+    _need_shop(box)
+    change = f"UPDATE {SCHEMA}.orders SET total = total + 1 ORDER BY id LIMIT 1"
+    if box.flavour is Flavour.MARIADB:
+        replica.sql("STOP SLAVE")
+        box.source.sql(change)
+        replica.sql("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE")
+    else:
+        replica.sql("STOP REPLICA")
+        chosen = f"'{uuid4()}:1'"  # a name that no transaction beside this one can take
+        box.source.sql(f"SET GTID_NEXT = {chosen}", change)
+        replica.sql(f"SET GTID_NEXT = {chosen}", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'", "START REPLICA")
+    return f"{replica.name} has skipped a change of {SCHEMA}.orders"
+
+
+def idempotent(box: Sandbox, replica: SandboxServer) -> str:
+    """The replica's applier passes over rows that are missing or there already."""
+    variable = "slave_exec_mode" if box.flavour is Flavour.MARIADB else "replica_exec_mode"
+    replica.sql(f"SET GLOBAL {variable} = IDEMPOTENT")
+    return f"{replica.name} applies in mode IDEMPOTENT"
+
+
 def drift(box: Sandbox, replica: SandboxServer) -> str:
     """200 orders get another status, three vanish, one is too many, behind replication's back."""
     _need_shop(box)
@@ -129,6 +161,9 @@ ON_A_REPLICA: Mapping[str, Breakage] = {
     "start-replication": start_replication,
     "writable": writable,
     "drift": drift,
+    "errant": errant,
+    "skip": skip,
+    "idempotent": idempotent,
 }
 ON_A_SERVER: Mapping[str, Breakage] = {
     "kill-server": kill_server,

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Reason, TableReport, Verdict
-from repwatch.drift.resume import PieceRecord
+from repwatch.drift.resume import KEPT_FOR, PieceRecord
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Sandbox
@@ -82,8 +84,9 @@ def test_what_was_judged_is_not_read_again(star: Sandbox, schema: str, tables: l
     targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
     request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",))
 
-    def run(journal: Counting) -> dict[str, TableReport]:
-        report = check(request, connect=Session.connect, clock=SystemClock(), journal=journal, cancelled=journal.over)
+    def run(journal: Counting, kept_for: timedelta = KEPT_FOR) -> dict[str, TableReport]:
+        asked = replace(request, kept_for=kept_for)
+        report = check(asked, connect=Session.connect, clock=SystemClock(), journal=journal, cancelled=journal.over)
         return {name: of_table(report, star.replicas[1], name) for name in tables}
 
     with Counting(tmp_path / "j", resume=False) as whole:
@@ -91,8 +94,15 @@ def test_what_was_judged_is_not_read_again(star: Sandbox, schema: str, tables: l
     with Counting(tmp_path / "j", resume=False, after=20) as first:
         broken = run(first)
     assert any(table.reason is Reason.STOPPED for table in broken.values())
+    before = SystemClock().now()
     with Counting(tmp_path / "j", resume=True) as second:
         resumed = run(second)
+    with Counting(tmp_path / "j", resume=True) as late:
+        anew = run(late, timedelta(0))
+    assert {table.since for table in anew.values()} == {None}, "what is too old is read again"
+    told = [table.since for table in resumed.values() if table.since is not None]
+    assert told
+    assert max(told) < before
     assert whole.pieces - first.pieces <= second.pieces <= whole.pieces - first.pieces + 10  # ten may have been in flight
     for name, table in resumed.items():
         wrong = name in (tables[0], tables[-1])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,10 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
+from repwatch.sandbox.standins_webhook import WebhookCatcher
 from tests.server.diagnosing import Watcher, locally, watching, with_server, words
 from tests.server.freezing import FreezingProxy
+from tests.server.watching import PATIENT, Service, told, until
 
 HEARTBEAT = 1
 
@@ -87,6 +90,26 @@ def test_receivers_of_a_frozen_source_stall_and_it_is_their_cause(box: Sandbox) 
         finally:
             box.source.thaw()
         watcher.expect()
+
+
+@pytest.mark.long
+def test_a_frozen_source_is_told_of_once(box: Sandbox, tmp_path: Path) -> None:
+    with WebhookCatcher() as hook:
+        service = Service(box, tmp_path, hook)
+        try:
+            service.start()
+            until(service.healthy, "everything is healthy")
+            box.source.freeze()
+            try:
+                assert hook.wait_for(lambda posts: len(posts) == 1, PATIENT)
+                until(lambda: service.api().count("receiver-stalled") >= 2, "both replicas are seen to stall")
+            finally:
+                box.source.thaw()
+            assert hook.wait_for(lambda posts: len(posts) >= 2, PATIENT)
+            until(service.healthy, "everything is healthy again")
+            assert told(hook) == [("opened", "server-unreachable", "source"), ("resolved", "server-unreachable", "source")]
+        finally:
+            service.close()
 
 
 def test_a_connection_that_swallows_packets_stalls_one_receiver(box: Sandbox, flavour: Flavour, table: str) -> None:

@@ -21,6 +21,7 @@ from repwatch.drift.control import Word
 from repwatch.drift.overview import RunOutcome
 from repwatch.model.topology import DriftSpec
 from repwatch.ports.checks import ReportForm
+from repwatch.render.times import rfc3339
 from repwatch.sandbox import Sandbox
 from tests.server.drifting import drift_on, fill
 from tests.server.watching import Service, until
@@ -132,3 +133,21 @@ def test_after_a_stop_nothing_begins_by_itself(star: Sandbox, schema: str, tmp_p
     runner.run()
     assert [each.outcome for each in store.drift_runs("shop")] == [RunOutcome.IDENTICAL, RunOutcome.UNDECIDED]
     store.close()
+
+
+def test_a_check_by_hand_says_when_a_drifted_table_was_last_proved(star: Sandbox, schema: str, tmp_path: Path) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    star.wait_caught_up(60)
+    config = tmp_path / "repwatch.toml"
+    config.write_text(star.configuration(), encoding="utf-8")
+    store = SqlStore.open(f"sqlite:///{tmp_path}/repwatch.db")
+    drift_runner(star.cluster(), store, tmp_path, SystemClock()).run()
+    proved = next(proof.proved for proof in store.proofs("shop") if proof.server == str(star.replicas[1].address))
+    assert proved is not None
+    drift_on(star.replicas[1], f"DELETE FROM {schema}.t WHERE id = 2")
+    command = [sys.executable, "-m", "repwatch", "drift", "shop", "--format", "json", "--config", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    store.close()
+    assert done.returncode == 1, done.stderr
+    found = {replica["server"]: replica["tables"][0].get("last_proved") for replica in json.loads(done.stdout)["replicas"]}
+    assert found == {str(star.replicas[0].address): None, str(star.replicas[1].address): rfc3339(proved)}

@@ -151,6 +151,13 @@ def test_what_is_not_understood(text: str) -> None:
     assert explained(text) == ()
 
 
+def test_an_error_alone_tells_no_state_of_a_thread() -> None:
+    for found in explained("1062"):
+        assert not found.whole
+        assert found.findings
+        assert all({"receiver", "applier", "source"}.isdisjoint(finding.evidence) for finding in found.findings)
+
+
 def test_a_follow_up_is_told_only_where_nothing_else_is() -> None:
     line = "[ERROR] [MY-010584] [Repl] Replica SQL for channel '': it stopped, Error_code: MY-00{}"
     assert len(explained(line.format(1756))) == 1

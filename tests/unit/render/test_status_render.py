@@ -70,6 +70,19 @@ def test_the_contract_s_json() -> None:
     }
 
 
+def test_what_people_said_is_shown_where_they_said_something() -> None:
+    handled = replace(
+        FINDING, acknowledged=True, acknowledged_by="ann", silenced_until=NOW + timedelta(hours=1), silenced_by="bob: new disks"
+    )
+    cluster = replace(VIEW.clusters[0], servers=(replace(SERVER, findings=(handled,)),))
+    shown = replace(VIEW, clusters=(cluster,))
+    finding = json.loads(status_json(shown))["clusters"][0]["servers"][0]["findings"][0]
+    assert (finding["acknowledged_by"], finding["silenced_until"]) == ("ann", "2026-11-22T11:00:00.000Z")
+    assert "by ann" in status_text(shown, NOW)
+    assert "2026-11-22T11:00:00.000Z by bob: new disks" in status_text(shown, NOW)
+    assert "silent" not in status_text(VIEW, NOW)
+
+
 def test_the_first_line_is_one_line_and_no_performance_data() -> None:
     for view in (VIEW, HEALTHY, replace(VIEW, clusters=(), state=State.UNKNOWN)):
         line = headline(view)

@@ -13,12 +13,14 @@ from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
 from repwatch.errors import StoreError, UsageError
 from repwatch.flows.suspect_check import PAUSE, SuspectChecker
 from repwatch.flows.suspects import Suspects
+from repwatch.health.rules import diagnose
 from repwatch.health.world import World
+from repwatch.model.finding import FindingCode
 from repwatch.model.observation import ThreadError, ThreadState
-from repwatch.model.risks import Suspicion
+from repwatch.model.risks import Risks, Suspicion
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
-from tests.unit.health.worlds import channel, observation, star, world
+from tests.unit.health.worlds import channel, observation, star, uuid, world
 from tests.unit.watch.handclock import HandClock
 
 MY = Flavour.MYSQL
@@ -187,6 +189,22 @@ def test_what_becomes_suspect_during_a_check_is_checked_at_once_and_not_cleared_
     assert bench.suspects.open()
     bench.look(healthy())
     assert bench.checked[1] == ("w.t", "w.u")
+
+
+def test_the_tables_that_a_log_shows_are_kept_and_change_nothing_else(store: Flaky) -> None:
+    suspects = Suspects(store, "shop")
+    history = f"{uuid(MY, 2)}:1"
+    replica = observation(MY, 2, channel(MY, 1), gtid_executed=history, risks=Risks())
+    made = world([observation(MY, 1, risks=Risks()), replica])
+    raised = suspects.after(made)
+    suspects.name("10.0.0.2:3306", ("w.t",))
+    (kept,) = store.suspicions("shop")
+    assert kept == replace(raised[0], named=("w.t",))
+    assert suspects.after(made) == (kept,)
+    (finding, _) = diagnose(replace(made, suspicions=(kept,)))
+    assert (finding.subject.code, finding.evidence["tables"]) == (FindingCode.ERRANT_TRANSACTIONS, "w.t")
+    suspects.clear(raised, kept.since)
+    assert suspects.open() == ()
 
 
 def test_a_service_that_ends_begins_no_check(store: Flaky) -> None:

@@ -31,6 +31,10 @@ def view(lag: float | None, as_of: datetime = NOW) -> View:
         remedy=NASTY,
         avoid=NASTY,
         evidence={NASTY: NASTY},
+        acknowledged=True,
+        acknowledged_by=f"ann {NASTY}",
+        silenced_until=NOW + timedelta(hours=2),
+        silenced_by=f"bob: {NASTY}",
     )
     channel = ChannelView(
         name="", source="db1:3306", receiver="running", applier="stopped", lag_seconds=lag, delay_seconds=0, gtid_executed="0-1-7"
@@ -82,6 +86,8 @@ def test_the_page_is_served_before_and_after_the_first_look(url: str, shown: Sho
     page = get(url)
     assert 'data-state="critical"' in page
     assert "<script>alert" not in page
+    assert "acknowledged by ann" in page
+    assert "silenced until 2026-11-22 05:00:00 UTC (bob" in page
 
 
 def test_an_open_page_receives_each_new_view(url: str, shown: Shown) -> None:
