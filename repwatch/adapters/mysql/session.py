@@ -15,6 +15,7 @@ import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
 from repwatch.adapters.mysql.failures import connect_failure, statement_failure
+from repwatch.adapters.mysql.library import begin_library
 from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
 from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
 from repwatch.model.endpoint import Endpoint, TlsMode
@@ -49,6 +50,7 @@ class Session:
         """Log in. Raises Unreachable, LoginRefused, NotMySQL, or UsageError where the secret cannot be read."""
         timeouts = timeouts or Timeouts()
         options = connect_options(endpoint, timeouts)
+        begin_library()
         started = time.monotonic()
         try:
             connection = mysql.connector.connect(**options)
