@@ -26,8 +26,9 @@ from repwatch.drift.throttle import WRITTEN_LOAD
 from repwatch.errors import Interrupted, Refused, StoreError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
-from repwatch.flows.drift_holds import HOLDS, LET_GO_SECONDS, let_all_go
+from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.drift_stand import ExactMeans
+from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget
 from repwatch.render.drift_html import drift_html
@@ -229,7 +230,7 @@ def _with_last_proved(report: DriftReport, settings: Settings, cluster: ClusterS
 def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
     """Put right what a check left that was killed while it held a replica; where that fails, this one finds it behind."""
     try:
-        let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=LET_GO_SECONDS)
+        let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=KILLED_SECONDS)
     except Refused as error:
         click.echo(f"{error}\n  hint: {error.hint}", err=True)
 

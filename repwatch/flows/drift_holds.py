@@ -8,17 +8,15 @@ from typing import Final
 
 from repwatch.errors import Refused, RepwatchError, StoreError
 from repwatch.flows.hold import Held, channel_state, release
+from repwatch.flows.turn import take_turn
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.ports.database import Connect, Timeouts
 from repwatch.ports.records import Records
-from repwatch.sql import reseed
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, read=60.0)  # stopping an applier waits for its transaction
 HOLDS: Final = "holds"  # the folder of these records, in the state folder
-LET_GO_SECONDS: Final = 15.0  # the sessions of a killed check end within that
 _NOTHING: Final = "{}"
-_PAUSE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +50,6 @@ class HoldBook:
                 f"the record of a hold ({self._name}) is not understood",
                 hint="look at the replica's delay and applier by hand, then remove the file",
             ) from None
-
-
-def take_turn(db: Database, clock: Clock, seconds: float) -> bool:
-    """The lock that repair, reseed and exact checks of a server share, for as long as this session lives; False if it is taken.
-
-    The session of a killed one ends soon, hence `seconds` of patience.
-    """
-    deadline = clock.monotonic() + seconds
-    while db.scalar(reseed.lock(reseed.LOCK_NAME)) != "1":
-        if clock.monotonic() >= deadline:
-            return False
-        clock.sleep(_PAUSE)
-    return True
 
 
 def let_go(target: ReplicaTarget, records: Records, connect: Connect, clock: Clock, *, patience: float = 0.0) -> bool:

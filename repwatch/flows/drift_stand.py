@@ -16,7 +16,7 @@ from typing import Final
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
 from repwatch.errors import LoginRefused, OutcomeUnknown, Refused, RepwatchError, ServerError, Unreachable
-from repwatch.flows.drift_holds import LET_GO_SECONDS, HoldBook, take_turn
+from repwatch.flows.drift_holds import HoldBook
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
 from repwatch.flows.drift_reach import Halt, SourceLost, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, Unit
@@ -24,6 +24,7 @@ from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
 from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, look, release, run_until
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.snapshot import Snapshot, take_snapshot
+from repwatch.flows.turn import take_turn
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.model.topology import ServerSpec
@@ -139,7 +140,7 @@ class Stand:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in refusals))
         control = self._opened.enter_context(self._connect(target.server.writer, _READ))
         control.execute(repair.keep_alive())
-        if not take_turn(control, self._world.clock, LET_GO_SECONDS):
+        if not take_turn(control, self._world.clock):
             raise Refused(f"a repair, a reseed or another exact check of {control.server} runs", hint="wait for it to end")
         return _Side(replica=replica, control=control, book=HoldBook(self._means.records, target))
 

@@ -24,6 +24,7 @@ from repwatch.flows.repair_change import Change, Planned, change_rows
 from repwatch.flows.repair_rows import Definitions
 from repwatch.flows.reseed_prove import what_is_wrong
 from repwatch.flows.snapshot import take_snapshot
+from repwatch.flows.turn import take_turn
 from repwatch.model.plan import Applied, Outcome
 from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
@@ -32,7 +33,6 @@ from repwatch.sql import repair as sql
 from repwatch.sql import reseed
 
 _RUN_SECONDS = 600.0  # for the replica to reach the snapshot
-_LOCK_SECONDS = 15.0  # a killed run's session ends within that
 _CHECKS = 3  # rows that were too hot in one check are settled in the next
 
 
@@ -42,21 +42,18 @@ def carry_out(request: RepairRequest, tools: Tools, proposal: Proposal) -> Appli
         raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in proposal.plan.refusals))
     with tools.connect(request.replica.server.writer, PATIENT) as control:
         control.execute(sql.keep_alive())
-        take_turn(control, tools, proposal.pending)
+        begin_turn(control, tools, proposal.pending)
         return _Run(request, tools, proposal, control).carry_out()
 
 
-def take_turn(control: Database, tools: Tools, pending: Unfinished | None) -> None:
+def begin_turn(control: Database, tools: Tools, pending: Unfinished | None) -> None:
     """One repair or reseed of a server at a time; the lock lives as long as the session.
 
     Raises Refused too where another one has ended or left something unfinished since the journal said `pending`: to act on
     that would hold the replica with no record of it, or bury the record of how it was.
     """
-    deadline = tools.clock.monotonic() + _LOCK_SECONDS
-    while control.scalar(reseed.lock(reseed.LOCK_NAME)) != "1":
-        if tools.clock.monotonic() > deadline:
-            raise Refused(f"another repair or reseed of {control.server} runs", hint="wait for it to end")
-        tools.clock.sleep(0.5)
+    if not take_turn(control, tools.clock):
+        raise Refused(f"another repair or reseed of {control.server} runs", hint="wait for it to end")
     if unfinished(tools.journal.entries()) != pending:
         raise Refused(f"another repair of {control.server} ran meanwhile", hint="run it again")
 

@@ -15,7 +15,7 @@ from repwatch.flows import repair_rows
 from repwatch.flows.repair import PATIENT, RepairRequest, Tools, look_at_servers
 from repwatch.flows.repair_change import Change, change_rows
 from repwatch.flows.repair_rows import Definitions
-from repwatch.flows.repair_run import take_turn
+from repwatch.flows.repair_run import begin_turn
 from repwatch.model.plan import Applied, Outcome, Plan, Refusal, Step
 from repwatch.model.schema import TableName
 from repwatch.ports.database import Database
@@ -137,7 +137,7 @@ def _plan(undo: Undo, refusals: list[Refusal], steps: tuple[Step, ...]) -> Plan:
 def carry_out_undo(request: RepairRequest, tools: Tools, proposal: UndoProposal) -> Applied:
     """Do it. Raises Refused before the first change."""
     with tools.connect(request.replica.server.writer, PATIENT) as control:
-        take_turn(control, tools, proposal.pending)
+        begin_turn(control, tools, proposal.pending)
         return _UndoRun(request, tools, proposal, control).carry_out()
 
 

@@ -16,6 +16,7 @@ from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_prove import prove, what_is_wrong
 from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.flows.turn import take_turn
 from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -75,8 +76,8 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     happened is told by the result's outcome.
     """
     with tools.connect(request.replica.server.writer, _PATIENT) as target:
-        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
-            raise Refused(f"another reseed of {target.server} runs", hint="wait for it to end")
+        if not take_turn(target, tools.clock):
+            raise Refused(f"another repair or reseed of {target.server} runs", hint="wait for it to end")
         facts, plan = _agreed_plan(survey(request, tools.connect), plan_hash)
         if plan.refusals:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
@@ -102,7 +103,7 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
     """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
     with tools.connect(request.replica.server.writer, _PATIENT) as target:
         # Before the marker is read: one that runs may begin to replace the data in the next moment.
-        if target.scalar(sql.lock(sql.LOCK_NAME)) != "1":
+        if not take_turn(target, tools.clock):
             raise Refused(f"a reseed or repair of {target.server} is running", hint="end it with Ctrl-C first")
         target.execute(sql.NO_BINLOG)
         marker = read_marker(target)

@@ -105,7 +105,7 @@ def test_the_position_under_a_lock_names_all_that_the_row_shows(
             if there.scalar(drift_position.wait_for(there.version, position, 1.0)) == "0":
                 shown.append((here, there.scalar(f"SELECT n FROM {table} WHERE id = 1")))
             db.execute(locked_rows.RELEASE)
-    assert len(shown) > LOCKS / 4
+    assert shown
     assert [pair for pair in shown if pair[0] != pair[1]] == []
     star.wait_caught_up(120)
 

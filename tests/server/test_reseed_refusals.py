@@ -12,8 +12,10 @@ from repwatch.errors import Refused
 from repwatch.flows.hold import channel_states, hold, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Params
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql import replication
 from tests.server.reseeding import contents, request, tools
@@ -235,3 +237,23 @@ def test_two_reseeds_of_one_server_exclude_each_other(star: Sandbox, schema: str
         assert db.scalar("SELECT GET_LOCK('repwatch.reseed', 0)") == "1"
         with pytest.raises(Refused):
             apply_reseed(asked, tools(tmp_path), plan.plan_hash)
+
+
+def test_the_session_of_a_killed_one_is_waited_for(star: Sandbox, schema: str, tmp_path: Path) -> None:
+    """Its server notices a moment later that nobody is there any more: until then the lock is taken."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    asked = request(star, star.replicas[0])
+    plan = plan_reseed(asked, Session.connect).plan
+    killed = star.replicas[0].connect()
+    assert killed.scalar("SELECT GET_LOCK('repwatch.reseed', 0)") == "1"
+
+    class Noticing(Session):
+        def scalar(self, sql: str, params: Params = ()) -> str | None:
+            found = super().scalar(sql, params)
+            if "GET_LOCK" in sql:
+                killed.close()
+            return found
+
+    done = apply_reseed(asked, replace(tools(tmp_path), connect=Noticing.connect), plan.plan_hash)
+    assert done.outcome is Outcome.DONE
