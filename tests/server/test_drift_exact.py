@@ -156,10 +156,7 @@ def test_many_rows_without_a_key_are_parted_by_their_hashes(
     assert of_table(without, star.replicas[0], "plain").reason is Reason.NO_PRIMARY_KEY
 
 
-def test_a_server_that_somebody_else_works_on_is_refused(
-    star: Sandbox, schema: str, means: ExactMeans, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drift_stand, "LET_GO_SECONDS", 0.0)
+def test_a_server_that_somebody_else_works_on_is_refused(star: Sandbox, schema: str, means: ExactMeans) -> None:
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
     with star.replicas[1].connect(Account.OPERATOR) as db:
