@@ -6,12 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
+from repwatch.errors import Refused
+from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import Tools, apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Applied
@@ -27,6 +29,16 @@ from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 CLOCK = SystemClock()
+
+
+def put_back(db: Session) -> None:
+    """Take a hold, a marker and leave to write from a replica, whatever a test left of them."""
+    with suppress(Refused):
+        if channel_state(db, "").held:
+            release(db, "", Held(delay=0, receiver=True, applier=True))
+    db.execute("SET SESSION sql_log_bin = 0")
+    db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
+    db.execute("SET GLOBAL read_only = 1")
 
 
 def request(

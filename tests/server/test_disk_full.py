@@ -1,7 +1,5 @@
-"""A disk without space under the relay logs, found though MariaDB's status statement hangs. Only root may mount such a disk."""
+"""A disk without space under the relay logs, found though MariaDB's status statement hangs."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
 from tests.server.diagnosing import watching, words
+from tests.server.disks import mount, unmount
 
 MEGABYTE = 1_000_000
 
@@ -18,18 +17,15 @@ MEGABYTE = 1_000_000
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Gives a file system of that size, or another size to the one that it gave before."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a small file system")
     place = tmp_path / "relay"
     place.mkdir()
 
     def give(size: str) -> Path:
-        change = ",remount" if place.is_mount() else ""
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=777{change}", "tmpfs", str(place)], check=True)
+        mount(place, size)
         return place
 
     yield give
-    subprocess.run(["umount", "--lazy", str(place)], check=False)
+    unmount(place)
 
 
 @pytest.fixture

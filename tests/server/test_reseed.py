@@ -1,7 +1,6 @@
 """Reseed on real servers: a broken replica ends identical and replicating, and nothing is changed where it is refused."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.server.reseeding import (
     contents,
     healthy,
     make_everything,
+    put_back,
     replication_login,
     request,
     reseed,
@@ -40,12 +40,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     server = star.replicas[0]
     yield server
     with server.connect() as db:
-        with suppress(Refused):
-            if channel_state(db, "").held:
-                release(db, "", Held(delay=0, receiver=True, applier=True))
-        db.execute("SET SESSION sql_log_bin = 0")
-        db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
-        db.execute("SET GLOBAL read_only = 1")
+        put_back(db)
     star.wait_caught_up(60)
 
 

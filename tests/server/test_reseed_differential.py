@@ -5,15 +5,13 @@ import os
 import random
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from repwatch.adapters.mysql.session import Session
-from repwatch.errors import Refused, StatementRefused
-from repwatch.flows.hold import Held, channel_state, release
+from repwatch.errors import StatementRefused
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
@@ -21,9 +19,8 @@ from repwatch.ports.database import Params
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
-from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.random_tables import random_table
-from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, request, reseed, tools, writer
+from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, put_back, request, reseed, tools, writer
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 TABLES = 120
@@ -35,12 +32,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     server = star.replicas[0]
     yield server
     with server.connect() as db:
-        with suppress(Refused):
-            if channel_state(db, "").held:
-                release(db, "", Held(delay=0, receiver=True, applier=True))
-        db.execute(LOCAL)
-        db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
-        db.execute("SET GLOBAL read_only = 1")
+        put_back(db)
     star.wait_caught_up(60)
 
 

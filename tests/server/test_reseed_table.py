@@ -1,14 +1,12 @@
 """`reseed --table` on real servers: one table is put right in place, nothing else is touched, and the replica goes on."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from repwatch.adapters.mysql.session import Session
-from repwatch.errors import Refused
-from repwatch.flows.hold import Held, channel_state, release
+from repwatch.flows.hold import channel_state
 from repwatch.flows.reseed import plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
@@ -16,7 +14,17 @@ from repwatch.reseed.method import Method
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import MARKER_SCHEMA
-from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, request, reseed, run_command, writer
+from tests.server.reseeding import (
+    break_with_1062,
+    contents,
+    healthy,
+    make_everything,
+    put_back,
+    request,
+    reseed,
+    run_command,
+    writer,
+)
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 
@@ -27,12 +35,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     server = star.replicas[0]
     yield server
     with server.connect() as db:
-        with suppress(Refused):
-            if channel_state(db, "").held:
-                release(db, "", Held(delay=0, receiver=True, applier=True))
-        db.execute(LOCAL)
-        db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
-        db.execute("SET GLOBAL read_only = 1")
+        put_back(db)
         db.execute(replication.start_channel(db.version, ""))
     star.wait_caught_up(60)
 

@@ -1,6 +1,5 @@
 """A full disk under the store: the service goes on, says so, and loses nothing that it can record later."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,9 +11,8 @@ import pytest
 
 from repwatch.sandbox import Sandbox
 from repwatch.sandbox.standins_webhook import WebhookCatcher
+from tests.server.disks import mount, unmount
 from tests.server.watching import PATIENT, Service, body, collide, mend, told, until
-
-AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 
 
 @pytest.fixture
@@ -22,11 +20,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
     folder = tmp_path / "small"
     folder.mkdir()
-    subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", "size=1m,mode=1777", "tmpfs", str(folder)], check=True)
+    mount(folder, "1m")
     try:
         yield folder
     finally:
-        subprocess.run([*AS_ROOT, "umount", "--lazy", str(folder)], check=True)
+        unmount(folder)
 
 
 @contextmanager
