@@ -28,7 +28,7 @@ MOST_UNDECIDED: Final = 0.001
 
 
 @pytest.mark.long
-@pytest.mark.timeout(SECONDS * 2 + 300)
+@pytest.mark.timeout(SECONDS * 2 + 600)
 def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sandbox) -> None:
     """Each check but the first has one more wrong row to find, and is asked for how many rows it could not settle."""
     box, right, wrong = fresh_star, fresh_star.replicas[0], fresh_star.replicas[1]
@@ -56,7 +56,7 @@ def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sand
 
 
 @pytest.mark.long
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_a_load_that_replicas_cannot_follow_ends_a_check_undecided_at_worst(fresh_star: Sandbox) -> None:
     """It comes to an end, says nothing false, and tells of rows before any replica has come to them."""
     box, wrong = fresh_star, fresh_star.replicas[1]
@@ -64,7 +64,8 @@ def test_a_load_that_replicas_cannot_follow_ends_a_check_undecided_at_worst(fres
     expected = {drift_another(wrong, 0)}
     told: list[Progress] = []
     with under_load(box.source, TOO_MANY):
-        report = run_check(box, "sbtest.*", progress=told.append)
+        # Each round may wait that long for a replica, and a table goes through several.
+        report = run_check(box, "sbtest.*", seconds=20, reach=8, progress=told.append)
     log.info("%s after %.0f s: %s", report.verdict, told[-1].seconds, {progress.waits for progress in told[-3:]})
     tables = [(server, table) for server in box.replicas for table in of_replica(report, server).tables]
     for server, table in tables:
