@@ -47,6 +47,7 @@ PositiveDuration = Annotated[timedelta, BeforeValidator(values.positive_duration
 Secret = Annotated[SkipValidation[SecretSource], BeforeValidator(values.secret), Kind(f"secret: {values.SECRET_FORMS}")]
 Url = Annotated[InstanceOf[ServerUrl], BeforeValidator(config_url), Kind('"mysql://user@host:port?…"')]
 TablePattern = Annotated[str, BeforeValidator(values.table_pattern)]
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", strict=True)]
 Tls = Annotated[TlsMode, Kind(", ".join(f'"{mode.value}"' for mode in TlsMode))]
 
 
@@ -270,6 +271,11 @@ class Web(Table):
     listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
         default=values.HostPort("127.0.0.1", 8080),
         description="Where it listens; there is no login, and drift reports show rows: keep it from strangers.",
+    )
+    hosts: Annotated[tuple[HostName, ...], Kind("list of host names")] = Field(
+        default=(),
+        description="Names under which people reach the page, such as that of a proxy. Others are refused, except addresses and "
+        "`localhost`; where `listen` is no loopback address, an empty list means any name.",
     )
 
 

@@ -10,7 +10,7 @@ from repwatch.app.passwords import default_state_dir, environment_password
 from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
-from repwatch.model.settings import DeadManSpec, EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
+from repwatch.model.settings import DeadManSpec, EmailReceiver, PageSpec, Receiver, Settings, SlackReceiver, WebhookReceiver
 from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
@@ -33,8 +33,7 @@ def make_settings(configuration: config.Configuration, path: Path, state: Path |
         if configuration.deadman
         else None,
         store_url=store_url,
-        listen_host=configuration.web.listen.host,
-        listen_port=configuration.web.listen.port,
+        page=PageSpec(configuration.web.listen.host, configuration.web.listen.port, configuration.web.hosts),
         path=path.absolute(),
         state_dir=(state or _state_dir(store_url)).absolute(),
     )

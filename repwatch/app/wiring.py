@@ -56,9 +56,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
             checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
             let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
-            start_web=lambda view, health, checks: web.start(
-                settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
-            ),
+            start_web=lambda view, health, checks: web.start(settings.page, view=view, health=health, checks=checks),
             alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:

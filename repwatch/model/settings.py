@@ -68,6 +68,15 @@ class Receiver:
         return f"{self.name}/{kind}"
 
 
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """Where the status page listens. Port 0 takes a free one."""
+
+    host: str
+    port: int
+    names: tuple[str, ...] = ()  # what it goes by beside addresses and localhost; none means any, where others reach it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadManSpec:
     """An address that is called at that interval while repwatch is well."""
@@ -84,8 +93,7 @@ class Settings:
     receivers: tuple[Receiver, ...] = ()  # one entry for each delivery channel of a configured receiver
     deadman: DeadManSpec | None = None
     store_url: str = ""
-    listen_host: str = "127.0.0.1"
-    listen_port: int = 8080
+    page: PageSpec = field(default_factory=lambda: PageSpec("127.0.0.1", 8080))
     path: Path | None = None
     state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from repwatch import __version__
 from repwatch.drift.overview import RunningCheck
 from repwatch.errors import UsageError
+from repwatch.model.settings import PageSpec
 from repwatch.model.view import Health, View
 from repwatch.ports.checks import NO_CHECKS, Checks
 from repwatch.render.drift_progress import done_text, progress_line, waiting_text
@@ -32,6 +33,7 @@ from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.render.times import duration
 from repwatch.web.checks import check_routes
+from repwatch.web.known_host import KnownHost, is_local
 from repwatch.web.metrics import exposition
 from repwatch.web.page import LagHistory, age, amount, code, lag_text, product, proof_tone, run_tone, tree
 
@@ -132,8 +134,8 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def build_app(page: Page) -> Starlette:
-    """The routes."""
+def build_app(page: Page, names: Sequence[str] | None) -> Starlette:
+    """The routes, under any name if there are none to go by."""
 
     async def index(_: Request) -> Response:
         return HTMLResponse(page.render("index.html"))
@@ -165,7 +167,7 @@ def build_app(page: Page) -> Starlette:
             *check_routes(page.checks),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), *([] if names is None else [Middleware(KnownHost, names=names)])],
     )
 
 
@@ -195,9 +197,10 @@ class WebServer:
 
 
 def start(
-    host: str, port: int, *, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS
+    at: PageSpec, *, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS
 ) -> WebServer:
     """Listen and serve. Port 0 takes a free one. Raises UsageError if the address cannot be had."""
+    host, port = at.host, at.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -210,5 +213,6 @@ def start(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another address in [web] listen"
         ) from None
     page = Page(view, health, checks)
-    config = uvicorn.Config(build_app(page), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    app = build_app(page, at.names if at.names or is_local(host) else None)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     return WebServer(uvicorn.Server(config), listener, page)
