@@ -3,6 +3,7 @@
 Invariant: nothing that was not seen by the latest look is shown as if it had been; what is unknown is shown as unknown.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from repwatch.health.inventory import role_of
 from repwatch.health.lag import true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.observation import ChannelObservation, Lag, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
@@ -125,12 +126,15 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
     channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
+    worst = _worst_lag(channels)
     return ServerView(
         server=server.address,
         name=server.spec.name,
         role=role_of(world.cluster, server.spec, world.source),
         state=_worst([_state(findings), State.OK if seen else State.UNKNOWN]),
-        lag_seconds=_lag(channels),
+        lag_seconds=worst.lag_seconds if worst else None,
+        lag_quality=worst.lag_quality if worst else None,
+        lag_source=worst.lag_source if worst else None,
         findings=findings,
         channels=channels,
         observed=server.last_good.at if server.last_good else None,
@@ -148,16 +152,16 @@ def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
         receiver=channel.receiver if lag else ThreadState.UNKNOWN,
         applier=channel.applier if lag else ThreadState.UNKNOWN,
         lag_seconds=lag.seconds if lag else None,
-        lag_at_least=bool(lag and lag.at_least),
+        lag_quality=lag.quality if lag else LagQuality.UNKNOWN,
+        lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
     )
 
 
-def _lag(channels: Sequence[ChannelView]) -> float | None:
-    """The worst channel's; unknown as soon as one of them is."""
-    known = [channel.lag_seconds for channel in channels if channel.lag_seconds is not None]
-    return max(known) if known and len(known) == len(channels) else None
+def _worst_lag(channels: Sequence[ChannelView]) -> ChannelView | None:
+    """The channel whose lag is the server's: one of which it is unknown, else the one that is furthest behind."""
+    return max(channels, key=lambda each: math.inf if each.lag_seconds is None else each.lag_seconds, default=None)
 
 
 def _state(findings: Iterable[FindingView]) -> State:
