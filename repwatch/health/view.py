@@ -55,7 +55,7 @@ def build_cluster_view(world: World, findings: Iterable[Finding], incidents: Ite
             shown.setdefault(finding.subject.server, []).append(_finding(finding, by_subject, world.now))
     servers = tuple(_server(server, world, _sorted(shown.pop(server.address, []))) for server in world.servers)
     own = _sorted([view for views in shown.values() for view in views])
-    state = _worst([_state(own), *(server.state for server in servers)]) if servers else State.UNKNOWN
+    state = worst_state([_state(own), *(server.state for server in servers)]) if servers else State.UNKNOWN
     return ClusterView(name=world.cluster.name, state=state, findings=own, servers=servers)
 
 
@@ -76,7 +76,7 @@ def build_service_view(findings: Iterable[Finding], incidents: Iterable[Incident
 def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:
     """One view of several clusters, each as old as it is: a stale one keeps its findings, and its state is unknown."""
     clusters = tuple(_aged(part, now) for part in parts)
-    state = _worst([_state(own), *(cluster.state for cluster in clusters)]) if clusters else State.UNKNOWN
+    state = worst_state([_state(own), *(cluster.state for cluster in clusters)]) if clusters else State.UNKNOWN
     return View(as_of=min((part.as_of for part in parts), default=now), state=state, findings=own, clusters=clusters)
 
 
@@ -131,7 +131,7 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
         server=server.address,
         name=server.spec.name,
         role=role_of(world.cluster, server.spec, world.source),
-        state=_worst([_state(findings), State.OK if seen else State.UNKNOWN]),
+        state=worst_state([_state(findings), State.OK if seen else State.UNKNOWN]),
         lag_seconds=worst.lag_seconds if worst else None,
         lag_quality=worst.lag_quality if worst else None,
         lag_source=worst.lag_source if worst else None,
@@ -165,8 +165,9 @@ def _worst_lag(channels: Sequence[ChannelView]) -> ChannelView | None:
 
 
 def _state(findings: Iterable[FindingView]) -> State:
-    return _worst([_STATE_OF[finding.severity] for finding in findings])
+    return worst_state([_STATE_OF[finding.severity] for finding in findings])
 
 
-def _worst(states: Iterable[State]) -> State:
+def worst_state(states: Iterable[State]) -> State:
+    """The worst of them; ok where there are none."""
     return max(states, key=_RANK.__getitem__, default=State.OK)
