@@ -40,6 +40,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         probers = {cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters}
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
+        checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}
         targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
         wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
@@ -60,8 +61,10 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 Courier(each.id, built[each.id], store.digests, clock, undeliverable(each.id) in refusing) for each in wanting
             ],
             drift=checked,
-            suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
-            checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
+            suspects=checkers,
+            checks=DriftDesk(
+                runners=tuple(runners.values()), suspects=checkers, ledger=store, state_dir=settings.state_dir, clock=clock
+            ),
             let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
             start_web=lambda view, health, checks: web.start(settings.page, view=view, health=health, checks=checks),
             alive=DeadMan(settings.deadman.url) if settings.deadman else None,
