@@ -53,7 +53,6 @@ class Service:
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _wakes: dict[str, threading.Event] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ticks: dict[str, datetime] = field(default_factory=dict)
 
@@ -81,9 +80,8 @@ class Service:
         self.scheduler.start()
 
     def _start_courier(self, courier: Courier) -> None:
-        wake = self._wakes[courier.receiver] = threading.Event()
         name = f"courier-{courier.receiver}"
-        thread = threading.Thread(target=courier.run, args=(self._stopping, wake), name=name, daemon=True)
+        thread = threading.Thread(target=courier.run, args=(self._stopping,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -96,8 +94,7 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
-        for wake in self._wakes.values():
-            wake.set()
+        self._wake_couriers()
         if self.web is not None:
             self.web.stop()
         for thread in self._threads:
@@ -163,5 +160,5 @@ class Service:
             self.alive()
 
     def _wake_couriers(self) -> None:
-        for wake in self._wakes.values():
-            wake.set()
+        for courier in self.couriers:
+            courier.wake.set()

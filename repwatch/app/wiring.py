@@ -51,7 +51,10 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
-            couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            couriers=[
+                Courier(r.id, built[r.id], store, clock, notifiers.lanes(r), undeliverable(r.id) in refusing)
+                for r in settings.receivers
+            ],
             drift=checked,
             suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
             checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
