@@ -245,6 +245,24 @@ def test_lanes_open_with_what_arrives_and_close_with_what_does_not(
     assert made == [1, 2, 4, 1, 2, 4, 1]
 
 
+def test_after_a_failure_no_call_is_begun_beside_those_that_are_still_out(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    for number in range(20):
+        put(number, NoticeEvent.OPENED)
+    ear, hall = Scripted(), Hall()
+    courier = Courier("r", ear, store, clock, lanes=4, beside=hall.calls.append)
+    for _ in range(2):
+        courier.turn()
+        hall.serve()
+    courier.turn()
+    assert len(hall.calls) == 4
+    ear.script = [BUSY]
+    hall.calls.pop(0)()
+    courier.turn()
+    assert len(hall.calls) == 3
+
+
 def test_a_dead_receiver_meets_one_call_at_a_time(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     for number in range(9):
         put(number, NoticeEvent.OPENED)
