@@ -11,8 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 from repwatch.adapters.clock import SystemClock
-from repwatch.model.notice import Notice
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
 
 _LONGEST_WAIT = timedelta(days=1)
 
@@ -68,7 +67,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
 class _Attempt:
     """One call of a notifier in a thread of its own."""
 
-    notice: Notice
+    notice: Letter
     delivery: Delivery | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -88,7 +87,7 @@ class Bounded:
         self._lock = threading.Lock()
         self._overdue: dict[str, _Attempt] = {}  # by the notice's id
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         """Deliver within the limit; never raises. Nobody sends one notice twice at once."""
         deadline = self._clock.monotonic() + self._seconds
         with self._lock:
@@ -112,7 +111,7 @@ class Bounded:
             return attempt.delivery
         return retry(f"no answer within {self._seconds:g} s; the notice may have arrived all the same", thread)
 
-    def _forget(self, notice: Notice) -> None:
+    def _forget(self, notice: Letter) -> None:
         with self._lock:
             del self._overdue[notice.id]
 

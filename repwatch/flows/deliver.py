@@ -14,7 +14,7 @@ from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.ports.clock import Clock
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier
 from repwatch.ports.store import Envelope, Fate, Outbox, Settled
@@ -125,7 +125,8 @@ class Courier:
         due = [each for each in self.outbox.due(self.receiver, now, self._room) if each.seq not in self._held]
         for envelope in due:
             self._held.add(envelope.seq)
-            if envelope.notice.event is NoticeEvent.RESOLVED and not envelope.reached:
+            notice = envelope.notice
+            if isinstance(notice, Notice) and notice.event is NoticeEvent.RESOLVED and not envelope.reached:
                 moot = "nothing of this incident has arrived there"
                 self._settled.append(Settled(envelope=envelope, fate=Fate.MOOT, at=now, thread=envelope.thread, text=moot))
             else:

@@ -1,17 +1,15 @@
 """The outbox: a row for each notice and receiver, and what a receiver remembers of an incident."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
-from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, threads
+from repwatch.adapters.store.tables import FAR, RowState, incidents, outbox, stamp, threads
 from repwatch.health.notice import Posting
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Envelope, Fate, Settled
-
-FAR = timedelta(hours=2)  # no pause is that long: the wall clock was set back, and the notice is due
 
 _STATES: Final = {
     Fate.DELIVERED: RowState.DELIVERED,
@@ -74,8 +72,8 @@ def write_posting(connection: Connection, posting: Posting, now: datetime) -> No
         connection.execute(insert(outbox).values(**row, receiver=receiver, attempts=0))
 
 
-def write_settled(connection: Connection, settled: Settled) -> None:
-    """What became of one notice."""
+def marks(settled: Settled) -> dict[str, str | int]:
+    """What becomes of a row by that."""
     values: dict[str, str | int] = {
         "state": _STATES[settled.fate],
         "attempts": settled.envelope.attempts + 1,
@@ -86,7 +84,12 @@ def write_settled(connection: Connection, settled: Settled) -> None:
             values["delivered_at"] = stamp(settled.at)
         case Fate.POSTPONED:
             values["next_attempt"] = stamp(settled.at)
-    connection.execute(update(outbox).where(outbox.c.seq == settled.envelope.seq).values(**values))
+    return values
+
+
+def write_settled(connection: Connection, settled: Settled) -> None:
+    """What became of one notice."""
+    connection.execute(update(outbox).where(outbox.c.seq == settled.envelope.seq).values(**marks(settled)))
     _write_thread(connection, settled.envelope, settled.thread)
 
 

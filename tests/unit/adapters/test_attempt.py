@@ -5,8 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from repwatch.adapters.attempt import Bounded
-from repwatch.model.notice import Notice
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from tests.unit.adapters.benches import notice
 
 PATIENT = 60
@@ -22,7 +21,7 @@ class Stuck:
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         self.asked.append(notice.id)
         assert self.gate.wait(PATIENT)
         return self.answer

@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 
 from repwatch.adapters.store import schema
 from repwatch.adapters.store.reader import read_views
-from repwatch.adapters.store.sqlstore import KEEP, SqlStore
-from repwatch.adapters.store.tables import metadata
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.adapters.store.tables import KEEP, metadata
 from repwatch.adapters.store.upgrade import MIGRATIONS
 from repwatch.errors import StoreError, UsageError
 from repwatch.health.incident import Change, Incident, Phase
@@ -151,6 +151,7 @@ def test_an_incident_s_notices_stay_in_order_and_hold_up_no_other(store: SqlStor
     assert (again.notice, again.attempts, again.thread, again.reached) == (first.notice, 1, {"seen": "yes"}, False)
     store.settle([settled(again, Fate.DELIVERED, ts="2")])
     (last,) = due(store, now=later)
+    assert isinstance(last.notice, Notice)
     assert (last.notice.event, last.thread, last.reached) == (NoticeEvent.RESOLVED, {"ts": "2"}, True)
 
 

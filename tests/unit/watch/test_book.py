@@ -14,7 +14,7 @@ from repwatch.flows.watch import advance
 from repwatch.health.incident import Change, Incident, Look, LookKind
 from repwatch.health.notice import Audience
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.ports.store import Entry, Fate, Settled
 from tests.unit.watch.handclock import HandClock
@@ -74,7 +74,7 @@ class Desk:
         events = []
         now = self.clock.now()
         while due := self.store.due(RECEIVER.id, now, 9):
-            events += [envelope.notice.event for envelope in due]
+            events += [each.notice.event for each in due if isinstance(each.notice, Notice)]
             self.store.settle([Settled(envelope=each, fate=Fate.DELIVERED, at=now, thread={}) for each in due])
         return events
 

@@ -21,7 +21,7 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
 from repwatch.ports.store import Entry, Outbox, Settled
 from tests.unit.watch.handclock import HandClock
 
@@ -38,7 +38,7 @@ class Scripted:
     script: list[Delivery] = field(default_factory=list)
     sent: list[tuple[str, Thread]] = field(default_factory=list)
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         self.sent.append((notice.id, thread))
         return self.script.pop(0) if self.script else OK
 
@@ -323,7 +323,7 @@ class Slow:
     heard: list[str] = field(default_factory=list)
     news: threading.Condition = field(default_factory=threading.Condition)
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         with self.news:
             self.inside += 1
             self.most = max(self.most, self.inside)

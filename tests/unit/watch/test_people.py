@@ -53,6 +53,7 @@ class Desk:
         found = []
         now = self.clock.now()
         while due := self.store.due(RECEIVER.id, now, 1):
+            assert isinstance(due[0].notice, Notice)
             found.append(due[0].notice)
             self.store.settle([Settled(envelope=due[0], fate=Fate.DELIVERED, at=now, thread={})])
         return found
