@@ -57,7 +57,6 @@ class Service:
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _wakes: list[threading.Event] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ticks: dict[str, datetime] = field(default_factory=dict)
 
@@ -84,24 +83,19 @@ class Service:
         self._start_couriers()
         for watcher in self.watchers:
             if watcher.heart is not None:
-                self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run, self._stopping)
+                self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run)
         self.scheduler.start()
 
     def _start_couriers(self) -> None:
         self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
         self.store.digests.begin_service([courier.receiver for courier in self.digest_couriers], self.clock.now())
         for courier in self.couriers:
-            self._start_courier(courier, f"courier-{courier.receiver}")
+            self._start_thread(f"courier-{courier.receiver}", courier.run)
         for courier in self.digest_couriers:
-            self._start_courier(courier, f"digests-{courier.receiver}")
+            self._start_thread(f"digests-{courier.receiver}", courier.run)
 
-    def _start_courier(self, courier: Courier, name: str) -> None:
-        wake = threading.Event()
-        self._wakes.append(wake)
-        self._start_thread(name, courier.run, self._stopping, wake)
-
-    def _start_thread(self, name: str, run: Callable[..., None], *events: threading.Event) -> None:
-        thread = threading.Thread(target=run, args=events, name=name, daemon=True)
+    def _start_thread(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -114,8 +108,7 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
-        for wake in self._wakes:
-            wake.set()
+        self._wake_couriers()
         if self.web is not None:
             self.web.stop()
         for thread in self._threads:
@@ -186,5 +179,5 @@ class Service:
             self.alive()
 
     def _wake_couriers(self) -> None:
-        for wake in self._wakes:
-            wake.set()
+        for courier in (*self.couriers, *self.digest_couriers):
+            courier.wake.set()
