@@ -11,7 +11,7 @@ from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
 from repwatch.model.settings import DeadManSpec, EmailReceiver, PageSpec, Receiver, Settings, SlackReceiver, WebhookReceiver
-from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
+from repwatch.model.topology import ClusterSpec, DriftSpec, HostSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
 
@@ -101,6 +101,9 @@ def _server(label: str, table: config.Server, folder: Path, *, is_source: bool) 
         writable=table.writable,
         local_tables=table.local_tables,
         delay=table.delay,
+        host=HostSpec(shell=table.host.shell, stop=table.host.stop, start=table.host.start, threads=table.host.threads)
+        if table.host
+        else None,
     )
 
 
