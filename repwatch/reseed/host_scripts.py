@@ -59,13 +59,12 @@ def look(data: str, not_copied: tuple[str, ...]) -> str:
     leave_out = " ".join(f"--exclude={shlex.quote(name)}" for name in not_copied)
     return f"""\
 {_PATH}
-data=$(readlink -f {shlex.quote(data)}) && cd "$data" || exit 1
+data=$(readlink -f {shlex.quote(data)}) && [ -d "$data" ] || {{ echo "no folder" {shlex.quote(data)} >&2; exit 1; }}
 echo "folder=$data"
-echo "owner=$(stat -c %U .)"
-echo "own_mount=$([ "$(stat -c %m .)" = "$data" ] && echo 1)"
-echo "writable=$([ -w . ] && [ -w .. ] && echo 1)"
-echo "used=$(du -sk {leave_out} . 2>/dev/null | cut -f 1)"
-echo "free=$(df -Pk . | awk 'NR == 2 {{ print $4 }}')"
+echo "own_mount=$(mountpoint -q "$data" && echo 1)"
+echo "writable=$([ -w "$data" ] && [ -w "${{data%/*}}" ] && echo 1)"
+echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"
+echo "free=$(df -Pk "$data" | awk 'NR == 2 {{ print $4 }}')"
 echo "backup=$(mariadb-backup --version 2>&1 | head -n 1)"
 echo "stream=$(command -v mbstream)"
 echo "server=$(mariadbd --version 2>/dev/null)"

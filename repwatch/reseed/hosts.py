@@ -15,7 +15,6 @@ class HostFacts:
     """A machine as its shell shows it. Versions are () where the tool is missing; sizes are in bytes, -1 where not known."""
 
     folders: Folders
-    owner: str
     own_mount: bool  # the data folder is where a file system is mounted: it cannot be renamed
     writable: bool  # it and the folder that it is in
     used: int  # by what a backup copies
@@ -35,7 +34,6 @@ class HostFacts:
 
         return cls(
             folders=Folders(lines.get("folder", "")),
-            owner=lines.get("owner", ""),
             own_mount=lines.get("own_mount") == "1",
             writable=lines.get("writable") == "1",
             used=size("used"),
