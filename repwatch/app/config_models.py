@@ -267,10 +267,18 @@ class Receiver(Table):
         description="Time between reminders of a critical incident that nobody has acknowledged; 0s: none.",
     )
 
+    digest: Annotated[str, BeforeValidator(values.digest_time), Kind('"[mon ]HH:MM", UTC')] | None = Field(
+        default=None,
+        description="When to tell how everything stands and what happened since the last time, each day or on that weekday; "
+        "none: never. By Slack, e-mail and repwatch's own form of webhook.",
+    )
+
     @model_validator(mode="after")
     def _some_way(self) -> Self:
         if self.slack is None and self.email is None and self.webhook is None:
             raise ValueError("give at least one of slack, email and webhook")
+        if self.digest and not (self.slack or self.email) and self.webhook and self.webhook.form is not WebhookForm.REPWATCH:
+            raise ValueError(f"a digest is no alert: {self.webhook.form.value} has no form for it")
         return self
 
 

@@ -10,7 +10,16 @@ from repwatch.app.passwords import default_state_dir, environment_password
 from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
-from repwatch.model.settings import DeadManSpec, EmailReceiver, PageSpec, Receiver, Settings, SlackReceiver, WebhookReceiver
+from repwatch.model.settings import (
+    DeadManSpec,
+    EmailReceiver,
+    PageSpec,
+    Receiver,
+    Settings,
+    SlackReceiver,
+    WebhookForm,
+    WebhookReceiver,
+)
 from repwatch.model.topology import ClusterSpec, DriftSpec, HostSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
@@ -119,6 +128,10 @@ def _placed(source: SecretSource, folder: Path) -> SecretSource:
     return source
 
 
+def _can_show_a_digest(channel: SlackReceiver | EmailReceiver | WebhookReceiver) -> bool:
+    return not isinstance(channel, WebhookReceiver) or channel.form is WebhookForm.REPWATCH
+
+
 def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Receiver]:
     channels: list[SlackReceiver | EmailReceiver | WebhookReceiver] = []
     if table.slack:
@@ -153,4 +166,5 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
             min_severity=table.min_severity,
             escalate_after=table.escalate_after,
             remind_every=table.remind_every,
+            digest=(table.digest or "") if _can_show_a_digest(channel) else "",
         )

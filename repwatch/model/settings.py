@@ -60,6 +60,7 @@ class Receiver:
     min_severity: Severity = Severity.WARNING
     escalate_after: timedelta = timedelta(0)  # told only of what is critical and nobody has acknowledged for so long; 0: at once
     remind_every: timedelta = timedelta(hours=4)  # of what is critical and nobody has acknowledged; 0: never
+    digest: str = ""  # `[mon ]08:00`, UTC: when it is told how everything stands; "": never
 
     @property
     def id(self) -> str:

@@ -47,6 +47,8 @@ POLL_SECONDS = 0.3  # how soon a new view reaches an open page
 PROGRESS_SECONDS = 1.0  # and how often the progress of a check does
 PING_SECONDS = 15.0  # keeps proxies from closing a quiet stream
 
+Running = list[tuple[RunningCheck | None, RunningCheck | None]]  # by cluster: the check of all, that of suspect data
+
 
 @dataclass(slots=True)
 class Page:
@@ -96,10 +98,10 @@ class Page:
     async def events(self) -> AsyncIterator[str]:
         """The live part of the page, sent whenever there is a new view, or a check has gone on."""
         yield "retry: 2000\n\n"
-        shown: tuple[datetime, list[RunningCheck | None]] | None = None
+        shown: tuple[datetime, Running] | None = None
         quiet = 0.0
         while not self.stopping.is_set():
-            view, running = self.view(), [overview.running for overview in self.checks.overviews()]
+            view, running = self.view(), [(check.running, check.suspect) for check in self.checks.overviews()]
             if view is not None and _is_news(shown, (view.as_of, running), quiet):
                 shown, quiet = (view.as_of, running), 0.0
                 yield "event: view\n" + "".join(f"data: {line}\n" for line in self.render("live.html").splitlines()) + "\n"
@@ -110,9 +112,7 @@ class Page:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _is_news(
-    shown: tuple[datetime, list[RunningCheck | None]] | None, now: tuple[datetime, list[RunningCheck | None]], quiet: float
-) -> bool:
+def _is_news(shown: tuple[datetime, Running] | None, now: tuple[datetime, Running], quiet: float) -> bool:
     """True if an open page should be told: at once of a new view, now and then of the progress of a check."""
     return shown is None or shown[0] != now[0] or (shown[1] != now[1] and quiet >= PROGRESS_SECONDS)
 

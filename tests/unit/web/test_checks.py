@@ -135,6 +135,9 @@ def test_the_page_shows_what_runs_and_links_the_reports_that_are_kept(url: str, 
     assert "db1:3306" in ask(url)[1]
     checks.overview = replace(OVERVIEW, running=replace(CHECK, progress=None, tables=2))
     assert Forms(ask(url)[1]).actions == ["/checks/shop/pause", "/checks/shop/stop"]
+    suspect = replace(CHECK, replica="db2", progress=replace(PROGRESS, waits=PAUSED))
+    checks.overview = replace(OVERVIEW, suspect=suspect)
+    assert Forms(ask(url)[1]).actions == ["/checks/shop/resume", "/checks/shop/stop"]
     checks.overview = DriftOverview(cluster="shop", as_of=NOW, prove_within=None)
     assert Forms(ask(url)[1]).actions == []
 

@@ -118,6 +118,7 @@ def test_unknown_lag_is_nan_and_the_series_stays(url: str, shown: Shown) -> None
     assert len(lag) == 1
     assert math.isnan(lag[0])
     assert known == [0.0]
+    assert [sample.value for sample in samples if sample.name == "repwatch_lag_lower_bound"] == [0.0]
     findings = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
     assert [(each["server"], each["code"], each["severity"]) for each in findings] == [("db2:3306", "applier-error", "critical")]
 
