@@ -57,7 +57,6 @@ class Service:
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _wakes: list[threading.Event] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ticks: dict[str, datetime] = field(default_factory=dict)
 
@@ -90,9 +89,7 @@ class Service:
         self.scheduler.start()
 
     def _start_courier(self, courier: Courier, name: str) -> None:
-        wake = threading.Event()
-        self._wakes.append(wake)
-        thread = threading.Thread(target=courier.run, args=(self._stopping, wake), name=name, daemon=True)
+        thread = threading.Thread(target=courier.run, args=(self._stopping,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -105,8 +102,7 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
-        for wake in self._wakes:
-            wake.set()
+        self._wake_couriers()
         if self.web is not None:
             self.web.stop()
         for thread in self._threads:
@@ -177,5 +173,5 @@ class Service:
             self.alive()
 
     def _wake_couriers(self) -> None:
-        for wake in self._wakes:
-            wake.set()
+        for courier in (*self.couriers, *self.digest_couriers):
+            courier.wake.set()

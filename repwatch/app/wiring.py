@@ -54,10 +54,14 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
-            couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            couriers=[
+                Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
+                for each in settings.receivers
+            ],
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
             digest_couriers=[
-                Courier(each.id, built[each.id], store.digests, clock, undeliverable(each.id) in refusing) for each in wanting
+                Courier(each.id, built[each.id], store.digests, clock, refusing=undeliverable(each.id) in refusing)
+                for each in wanting
             ],
             drift=checked,
             suspects=checkers,
