@@ -17,11 +17,11 @@ from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR
-from repwatch.drift.selection import exactly, select
+from repwatch.drift.selection import exactly, perhaps_of_tools, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
-from repwatch.flows.drift_definitions import read_all_parts
+from repwatch.flows.drift_catalogue import ask_columns, tool_columns
 from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
@@ -33,11 +33,12 @@ from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.check_journal import CheckJournal, NoJournal
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.sql.catalogue import batches
 from repwatch.sql.where import trial, vet_condition
 
 DEFAULT_MOST: Final = 100
@@ -189,19 +190,17 @@ def verify_tables(
 def _check_tables(
     world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling", standing: "Standing | None"
 ) -> DriftReport:
-    every: dict[TableName, Table] = {}
-    for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
-        every |= tables
     # On a replica a table may have another name; it is chosen by that of the source.
-    selection = select((replace(table, name=name) for name, table in every.items()), request.tables, request.exclude)
+    every = {name for tables in (world.source.tables, *(replica.tables for replica in world.replicas)) for name in tables}
+    selection = select(every, tool_columns(world, perhaps_of_tools(every)), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
-    read_all_parts(world)
     scope = _object_scope(request, selection.chosen)
     found: dict[int, ReplicaReport] = {}  # by the identity of the replica's side
     # One that is meant to be behind holds up no other: those are checked first, in a pass of their own.
     for delay in sorted({replica.delay for replica in world.replicas}):
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
-        objects = ObjectsCheck(part, scope).run()
+        objects = ObjectsCheck(part, scope)
+        beside = objects.run()
         work = TablesCheck(
             part,
             selection.chosen,
@@ -213,8 +212,9 @@ def _check_tables(
         with _one_position(part, selection.chosen, standing):
             work.run()
         for number, replica in enumerate(part.replicas):
-            beside = objects.get(number, ObjectsResult())
-            found[id(replica)] = _replica_report(part, number, work.reports(number), beside, selection.chosen)
+            result = beside.get(number, ObjectsResult())
+            result = replace(result, not_compared=(*result.not_compared, *objects.unseen_parts(number)))
+            found[id(replica)] = _replica_report(part, number, work.reports(number), result, selection.chosen)
     replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
@@ -236,7 +236,7 @@ def _one_position(world: CheckWorld, chosen: Sequence[TableName], standing: "Sta
     if standing is None:
         yield
         return
-    tables = [name for name in chosen if (table := world.source.tables.get(name)) and is_transactional(table)]
+    tables = [name for name in chosen if is_transactional(world.source.tables.get(name, ""))]
     with standing(world, tables) as world.stand:
         yield
     world.stand = None
@@ -255,16 +255,16 @@ def _run(statement: str, db: Database) -> None:
 def _try_condition(world: CheckWorld, chosen: Sequence[TableName]) -> None:
     """Raises UsageError if a table of the source lacks a column of the condition, or the source refuses it."""
     condition = world.condition
-    for name in chosen if condition else ():
-        table = world.source.tables.get(name)
-        if table is None or condition is None:
-            continue
-        if unknown := condition.unknown_in(frozenset(column.name for column in table.columns)):
-            raise UsageError(f"{name} has no column {', '.join(unknown)}", hint="choose tables that have it with --tables")
-        try:
-            world.source.lane.submit(partial(_run, trial(name, condition))).result()
-        except StatementRefused as error:
-            raise UsageError(f"the source refuses the condition for {name}: {error.text}", hint="see --where") from None
+    if condition is None:
+        return
+    for names in batches(chosen):
+        for name, columns in ask_columns(world, names).result().items():
+            if unknown := condition.unknown_in(frozenset(column.name for column in columns)):
+                raise UsageError(f"{name} has no column {', '.join(unknown)}", hint="choose tables that have it with --tables")
+            try:
+                world.source.lane.submit(partial(_run, trial(name, condition))).result()
+            except StatementRefused as error:
+                raise UsageError(f"the source refuses the condition for {name}: {error.text}", hint="see --where") from None
 
 
 def _replica_report(
@@ -275,6 +275,7 @@ def _replica_report(
     # With several sources, what this one lacks may be another's: only the checks of all of them tell (`merged`).
     several = replica.channels > 1
     unclaimed = tuple(table for table in tables if several and is_extra(table))
+    extra = frozenset(map(full_name, unclaimed))
     unclaimed_objects = tuple(item for item in objects.differences if several and item.source is None)
     filtered = {str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED}
     return judged(
@@ -286,8 +287,8 @@ def _replica_report(
             verdict=Verdict.UNDECIDED,
             as_of=replica.as_of,
             reason=replica.fallen,
-            tables=tuple(table for table in tables if table not in unclaimed),
-            not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
+            tables=tuple(table for table in tables if full_name(table) not in extra),
+            not_replicated=tuple(sorted(filtered | extra)),
             objects=tuple(item for item in objects.differences if item not in unclaimed_objects),
             not_compared=objects.not_compared,
             # A table that is unreachable though its replica is not: the source is lost, and not to be asked again.

@@ -265,3 +265,14 @@ def by_verdict(tables: Sequence[TableReport]) -> list[TableReport]:
     """Tables with the worst first."""
     order = {Verdict.DRIFTED: 0, Verdict.UNDECIDED: 1, Verdict.IDENTICAL: 2}
     return sorted(tables, key=lambda table: (order[table.verdict], table.schema, table.table))
+
+
+MOST_IDENTICAL: Final = 100
+
+
+def shown_of(tables: Sequence[TableReport]) -> list[TableReport]:
+    """Tables with the worst first, without the many of which there is nothing to say."""
+    ordered = by_verdict(tables)
+    telling = [table for table in ordered if table.verdict is not Verdict.IDENTICAL or table.difference_count]
+    plain = [table for table in ordered if table.verdict is Verdict.IDENTICAL and not table.difference_count]
+    return [*telling, *plain[:MOST_IDENTICAL]]
