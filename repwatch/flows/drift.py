@@ -99,7 +99,8 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     `exact`: read all servers at one position, for which appliers are held for moments.
 
     Raises UsageError for a pattern that matches nothing and for a bad condition, and ServerError if the source cannot be read
-    at all, and Refused where an exact check may not hold a replica; whatever befalls a replica is in the report.
+    at all, and Refused where the source has no GTIDs; whatever befalls a replica, also that it may not be held for an exact
+    check, is in the report.
     """
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
@@ -232,7 +233,7 @@ def _check_tables(
 
 @contextmanager
 def _one_position(world: CheckWorld, chosen: Sequence[TableName], standing: "Standing | None") -> Iterator[None]:
-    """While tables are read, in an exact check. What no snapshot covers is not locked for one. Raises Refused, ServerError."""
+    """While tables are read, in an exact check. What no snapshot covers is not locked for one."""
     if standing is None:
         yield
         return

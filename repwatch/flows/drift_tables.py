@@ -101,6 +101,8 @@ class TablesCheck:
         """The tables, as the scan gets to them; their definitions are read some at a time. Raises SourceLost."""
         begun = 0
         for names in batches(self._tables):
+            if not self._world.standing():
+                return
             self._begun = begun
             self._tell(names[0], Phase.SCANNING)
             try:

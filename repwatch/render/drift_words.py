@@ -33,6 +33,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.HOT_ROWS: "some rows changed faster than they could be settled; run the check again at a quieter time",
     Reason.REPLICA_BEHIND: "the replica did not reach the source's position in time",
     Reason.REPLICATION_STOPPED: "replication is stopped, so the replica does not reach the source's position",
+    Reason.NOT_HELD: "its applier may not be held, as an exact check has to; `--proof reread` holds none",
     Reason.NOT_REPLICATING: "the replica has no replication channel from this source",
     Reason.NO_GTID: "the positions of the two servers cannot be compared: they need GTIDs of one flavour",
     Reason.UNREACHABLE: "the server cannot be reached",
