@@ -77,11 +77,17 @@ class Storm(RuleBasedStateMachine):
     def an_applier_stops_or_goes_on(self, number: int) -> None:
         self.fleet.truth.broken ^= {number}
 
-    @rule(number=st.sampled_from(ALL), times=st.integers(2, 5))
-    def a_server_flaps(self, number: int, times: int) -> None:
+    @rule(number=st.sampled_from(ALL), times=st.integers(2, 4), polls=st.integers(1, 3))
+    def a_server_flaps(self, number: int, times: int, polls: int) -> None:
         for _ in range(2 * times):
             self.a_server_goes_or_comes(number)
-            self.fleet.tick()
+            self.polls(polls)
+
+    @rule(number=st.sampled_from(REPLICAS), times=st.integers(2, 4))
+    def an_applier_flaps(self, number: int, times: int) -> None:
+        for _ in range(2 * times):
+            self.an_applier_stops_or_goes_on(number)
+            self.polls(2)
 
     def count(self) -> None:
         truth = self.fleet.truth
