@@ -20,7 +20,7 @@ from repwatch.model.settings import (
     WebhookForm,
     WebhookReceiver,
 )
-from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
+from repwatch.model.topology import ClusterSpec, DriftSpec, HostSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
 
@@ -76,6 +76,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
+        heartbeat=table.heartbeat.database if table.heartbeat else None,
         drift=DriftSpec(
             schedule=table.drift.schedule,
             prove_within=table.drift.prove_within,
@@ -110,6 +111,9 @@ def _server(label: str, table: config.Server, folder: Path, *, is_source: bool) 
         writable=table.writable,
         local_tables=table.local_tables,
         delay=table.delay,
+        host=HostSpec(shell=table.host.shell, stop=table.host.stop, start=table.host.start, threads=table.host.threads)
+        if table.host
+        else None,
     )
 
 
