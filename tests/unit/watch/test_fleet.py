@@ -205,7 +205,7 @@ def one_after_another(ear: Ear) -> None:
 
 TestStorm = Storm.TestCase
 TestStorm.settings = settings(
-    max_examples=25,
+    max_examples=15,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
