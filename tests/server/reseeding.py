@@ -12,6 +12,7 @@ from pathlib import Path
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.errors import Refused
 from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
@@ -74,6 +75,7 @@ def tools(folder: Path, progress: object = None) -> Tools:
         connect=Session.connect,
         clock=CLOCK,
         journal=FileJournal(folder / "journal.jsonl"),
+        holds=FileRecords(folder),
         progress=progress if callable(progress) else silent,
     )
 
