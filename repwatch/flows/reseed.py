@@ -12,12 +12,14 @@ from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, ServerError
 from repwatch.flows import reseed_attach
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, channel_states, hold, run_until
+from repwatch.flows.reseed_errant import export_errant, read_errant
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_prove import prove, what_is_wrong
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.turn import take_turn
 from repwatch.model.plan import Applied, Outcome, Plan
+from repwatch.ports.binlog import ReadBinlog
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
@@ -45,6 +47,10 @@ class NeedsPerson(Exception):
         self.verdict = verdict
 
 
+class WroteMore(Refused):
+    """Somebody wrote on the replica after its own transactions were saved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """The doors that a reseed goes through."""
@@ -53,6 +59,7 @@ class Tools:
     clock: Clock
     journal: Journal
     progress: Callable[[Progress], None]
+    read_binlog: ReadBinlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +90,17 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
             raise Refused("the servers or their schemas have changed since that plan was made", hint="look at the new plan first")
+        exported = _export(request, tools, target) if request.export else ""
         for statement in loader_setup(target.version):
             target.execute(statement)
-        return _Run(request, tools, facts, target).carry_out(plan)
+        return _Run(request, tools, facts, target, exported).carry_out(plan)
+
+
+def _export(request: ReseedRequest, tools: Tools, target: Database) -> str:
+    """Save what only the target has; which transactions that were. Raises Refused."""
+    assert request.export is not None
+    with tools.connect(request.source.writer, _PATIENT) as source:
+        return export_errant(source, target, tools.read_binlog, request.export)
 
 
 def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
@@ -147,13 +162,14 @@ def _held(target: Database, channel: str) -> bool | None:
 class _Run:
     """One run over the stages. `_marker` is what the replica says; it moves with each stage."""
 
-    def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, target: Database) -> None:
+    def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, target: Database, exported: str) -> None:
         self._request = request
         self._tools = tools
         self._facts = facts
         self._target = target
+        self._exported = exported  # transactions
         self._channel = request.replica.channel
-        self._notes: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = (f"saved to {request.export}: {exported or 'nothing'}",) if request.export else ()
         self._done: list[str] = []
         self._choice: Choice = choose(facts)
         self._marker = self._agreed(facts.target.marker or self._new_marker())
@@ -198,7 +214,7 @@ class _Run:
             outcome, verdict, text = Outcome.DONE, Verdict.IDENTICAL.value, ""
         except NeedsPerson as trouble:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
-        except (ApplierFailed, AlreadyPast, PositionNotReached) as error:
+        except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
             outcome, verdict, text = self._stopped(error)
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
@@ -219,7 +235,8 @@ class _Run:
             _put_back(self._target, self._marker)
         except RepwatchError as trouble:
             return Outcome.FAILED, "", f"{error}; and the replica could not be let go ({trouble}): `repwatch reseed --cancel`"
-        return Outcome.FAILED, "", f"the replica could not run up to the snapshot, and nothing was changed: {error}"
+        why = "" if isinstance(error, WroteMore) else "the replica could not run up to the snapshot, and "
+        return Outcome.FAILED, "", f"{why}nothing was changed: {error}"
 
     def _record(self, event: str, **more: str) -> None:
         at = self._tools.clock.now().isoformat()
@@ -286,6 +303,15 @@ class _Run:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
+        if self._request.export:
+            self._see_that_all_is_exported()
+
+    def _see_that_all_is_exported(self) -> None:
+        """Somebody may have written until the server became read-only."""
+        with self._tools.connect(self._request.source.writer, _PATIENT) as source:
+            now, _ = read_errant(source, self._target)
+        if now not in ("", self._exported):
+            raise WroteMore(f"{self._target.server} wrote more after {self._request.export} was made: {now}")
 
     def _begin_at(self, position: str) -> None:
         """The snapshot stands; from here on data is replaced."""
@@ -316,7 +342,7 @@ class _Run:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
         self._record("written", rows=str(loaded.rows), position=loaded.position)
-        self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
+        self._notes += tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
     def _position(self) -> None:
         self._tools.progress(Progress(phase=Phase.ATTACH))
