@@ -11,8 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 from repwatch.adapters.clock import SystemClock
-from repwatch.model.notice import Notice
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
 
 _LONGEST_WAIT = timedelta(days=1)
 
@@ -68,7 +67,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
 class _Attempt:
     """One call of a notifier in a thread of its own."""
 
-    notice: Notice
+    notice: Letter
     delivery: Delivery | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -88,7 +87,7 @@ class Bounded:
         self._overdue: _Attempt | None = None
         self._late: dict[str, Delivery] = {}
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         """Deliver within the limit; never raises."""
         deadline = self._clock.monotonic() + self._seconds
         if not self._lock.acquire(timeout=self._seconds):
@@ -98,7 +97,7 @@ class Bounded:
         finally:
             self._lock.release()
 
-    def _send(self, notice: Notice, thread: Thread, deadline: float) -> Delivery:
+    def _send(self, notice: Letter, thread: Thread, deadline: float) -> Delivery:
         if self._overdue is not None and not self._settle(self._overdue, deadline):
             return retry("an earlier attempt still waits for its answer", thread)
         if (late := self._late.pop(notice.id, None)) is not None:

@@ -14,6 +14,7 @@ from repwatch.app.suspect_job import suspect_checker
 from repwatch.app.targets import replica_targets
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.digest import Digester
 from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.probing import Probing
 from repwatch.flows.suspects import Suspects
@@ -38,7 +39,9 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
+        checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}
         targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
+        wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
         return Service(
             settings=settings,
@@ -52,13 +55,17 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
             couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
+            digest_couriers=[
+                Courier(each.id, built[each.id], store.digests, clock, undeliverable(each.id) in refusing) for each in wanting
+            ],
             drift=checked,
-            suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
-            checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
-            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
-            start_web=lambda view, health, checks: web.start(
-                settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
+            suspects=checkers,
+            checks=DriftDesk(
+                runners=tuple(runners.values()), suspects=checkers, ledger=store, state_dir=settings.state_dir, clock=clock
             ),
+            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
+            start_web=lambda view, health, checks: web.start(settings.page, view=view, health=health, checks=checks),
             alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from repwatch.errors import StoreError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.ports.clock import Clock
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier
 from repwatch.ports.store import Envelope, Outbox
@@ -80,11 +80,12 @@ class Courier:
         envelope = self.outbox.due(self.receiver, now)
         if envelope is None:
             return False
-        if envelope.notice.event is NoticeEvent.RESOLVED and not envelope.reached:
+        notice = envelope.notice
+        if isinstance(notice, Notice) and notice.event is NoticeEvent.RESOLVED and not envelope.reached:
             self.outbox.give_up(envelope, "nothing of this incident has arrived there")
             return True
         # Kept until it is recorded: a store that cannot be written must not make the receiver hear the same thing again.
-        self._unrecorded = (envelope, self.notifier.send(envelope.notice, envelope.thread))
+        self._unrecorded = (envelope, self.notifier.send(notice, envelope.thread))
         self._record(*self._unrecorded)
         self._unrecorded = None
         return True

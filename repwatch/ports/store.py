@@ -15,9 +15,8 @@ from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
-from repwatch.model.notice import Notice
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Thread
+from repwatch.ports.notifier import Letter, Thread
 
 
 class StoreConflict(StoreError):
@@ -35,12 +34,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One notice on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there."""
+    """One letter on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there.
+
+    A digest has no incident and no thread.
+    """
 
     seq: int
     incident_id: str
     receiver: str
-    notice: Notice
+    notice: Letter
     attempts: int
     thread: Thread
     reached: bool

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.digests import Digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
+from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
-from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, standing, threads, views
+from repwatch.adapters.store.tables import FAR, KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, threads, views
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
@@ -31,10 +33,6 @@ from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Entry, Envelope, StoreConflict
 
-KEEP = timedelta(days=90)  # resolved incidents and what was sent of them
-FAR = timedelta(hours=2)  # no pause is that long: the wall clock was set back, and the notice is due
-TRY_AGAIN = timedelta(days=7)  # how old an incident may be for its refused notices to be tried again at a start
-
 
 class SqlStore:
     """The service's store: its only writer. `open` takes the lock and brings the tables up to date."""
@@ -45,6 +43,7 @@ class SqlStore:
         self._where = where
         self._lock = lock
         self._file: FileIdentity | None = None  # known once the store is open
+        self.digests = Digests(self._read, self._write, self)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -103,6 +102,11 @@ class SqlStore:
             bodies = connection.execute(select(incidents.c.body).where(lately).order_by(incidents.c.resolved)).scalars().all()
         over = [codec.INCIDENT.validate_json(body) for body in bodies]
         return {incident.subject: Ended(incident.resolved, incident.flaps) for incident in over if incident.resolved}
+
+    def history(self, resolved_since: datetime) -> tuple[Incident, ...]:
+        """The open ones of all clusters and those that ended since a time, the latest first."""
+        with self._read() as connection:
+            return tuple(filed.incident for filed in read_incidents(connection, resolved_since))
 
     def silences(self, now: datetime) -> tuple[Silence, ...]:
         """Those that are not over."""

@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 
 from repwatch.adapters.store import schema
 from repwatch.adapters.store.reader import read_views
-from repwatch.adapters.store.sqlstore import KEEP, SqlStore
-from repwatch.adapters.store.tables import metadata
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.adapters.store.tables import KEEP, metadata
 from repwatch.adapters.store.upgrade import MIGRATIONS
 from repwatch.errors import StoreError, UsageError
 from repwatch.health.incident import Change, Incident, Phase
@@ -146,6 +146,7 @@ def test_an_incident_s_notices_stay_in_order_and_hold_up_no_other(store: SqlStor
     store.delivered(again, {"ts": "2"}, NOW)
     last = store.due("r", NOW + timedelta(seconds=30))
     assert last is not None
+    assert isinstance(last.notice, Notice)
     assert (last.notice.event, last.thread, last.reached) == (NoticeEvent.RESOLVED, {"ts": "2"}, True)
 
 

@@ -14,7 +14,7 @@ from repwatch.flows.watch import advance
 from repwatch.health.incident import Change, Incident, Look, LookKind
 from repwatch.health.notice import Audience
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.ports.store import Entry
 from tests.unit.watch.handclock import HandClock
@@ -73,6 +73,7 @@ class Desk:
     def outbox(self) -> list[NoticeEvent]:
         events = []
         while (envelope := self.store.due(RECEIVER.id, self.clock.now())) is not None:
+            assert isinstance(envelope.notice, Notice)
             events.append(envelope.notice.event)
             self.store.delivered(envelope, {}, self.clock.now())
         return events

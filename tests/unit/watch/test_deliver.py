@@ -14,7 +14,7 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.ports.store import Entry
 from tests.unit.watch.handclock import HandClock
 
@@ -30,7 +30,7 @@ class Scripted:
     script: list[Delivery] = field(default_factory=list)
     sent: list[tuple[str, Thread]] = field(default_factory=list)
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         self.sent.append((notice.id, thread))
         return self.script.pop(0) if self.script else OK
 

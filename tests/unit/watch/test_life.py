@@ -31,7 +31,7 @@ from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.ports.store import Entry
 from tests.unit.watch.handclock import HandClock
 
@@ -51,7 +51,8 @@ class Ear:
         self.heard: list[Notice] = []
         self.deaf = False
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        assert isinstance(notice, Notice)
         if self.deaf:
             return Delivery(outcome=DeliveryOutcome.RETRY, text="deaf")
         self.heard.append(notice)

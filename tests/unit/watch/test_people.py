@@ -51,6 +51,7 @@ class Desk:
         """What has been sent since it was asked last."""
         found = []
         while (envelope := self.store.due(RECEIVER.id, self.clock.now())) is not None:
+            assert isinstance(envelope.notice, Notice)
             found.append(envelope.notice)
             self.store.delivered(envelope, {}, self.clock.now())
         return found
