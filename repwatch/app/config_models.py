@@ -140,6 +140,15 @@ class Drift(Table):
     )
 
 
+class Heartbeat(Table):
+    """A row that repwatch writes once a second on the source, in the table `repwatch_heartbeat`; lag is told by when it arrives.
+
+    Off without this table of the file. Watching writes nothing else; `repwatch doctor` prints the table and the GRANT it needs.
+    """
+
+    database: Text = Field(default="repwatch", description="The schema of the table.")
+
+
 class Cluster(Table):
     """One source with its replicas, by a name of its own."""
 
@@ -155,6 +164,7 @@ class Cluster(Table):
     ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
+    heartbeat: Heartbeat | None = None
     drift: Drift = Drift()
 
 

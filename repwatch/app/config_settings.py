@@ -76,6 +76,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
+        heartbeat=table.heartbeat.database if table.heartbeat else None,
         drift=DriftSpec(
             schedule=table.drift.schedule,
             prove_within=table.drift.prove_within,

@@ -57,7 +57,6 @@ class Service:
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _wakes: list[threading.Event] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ticks: dict[str, datetime] = field(default_factory=dict)
 
@@ -81,18 +80,22 @@ class Service:
         if self.settings.deadman is not None:
             self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
         self.web = self.start_web(self.view, self.health, self.checks)
+        self._start_couriers()
+        for watcher in self.watchers:
+            if watcher.heart is not None:
+                self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run)
+        self.scheduler.start()
+
+    def _start_couriers(self) -> None:
         self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
         self.store.digests.begin_service([courier.receiver for courier in self.digest_couriers], self.clock.now())
         for courier in self.couriers:
-            self._start_courier(courier, f"courier-{courier.receiver}")
+            self._start_thread(f"courier-{courier.receiver}", courier.run)
         for courier in self.digest_couriers:
-            self._start_courier(courier, f"digests-{courier.receiver}")
-        self.scheduler.start()
+            self._start_thread(f"digests-{courier.receiver}", courier.run)
 
-    def _start_courier(self, courier: Courier, name: str) -> None:
-        wake = threading.Event()
-        self._wakes.append(wake)
-        thread = threading.Thread(target=courier.run, args=(self._stopping, wake), name=name, daemon=True)
+    def _start_thread(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -105,8 +108,7 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
-        for wake in self._wakes:
-            wake.set()
+        self._wake_couriers()
         if self.web is not None:
             self.web.stop()
         for thread in self._threads:
@@ -177,5 +179,5 @@ class Service:
             self.alive()
 
     def _wake_couriers(self) -> None:
-        for wake in self._wakes:
-            wake.set()
+        for courier in (*self.couriers, *self.digest_couriers):
+            courier.wake.set()

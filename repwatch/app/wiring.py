@@ -16,6 +16,7 @@ from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
 from repwatch.flows.digest import Digester
 from repwatch.flows.drift_holds import HOLDS, let_all_go
+from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
@@ -36,7 +37,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         refusing = {finding.subject for finding in store.standing("")}
         suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
-        probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
+        probers = {cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters}
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
         checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}
@@ -54,10 +55,14 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
-            couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            couriers=[
+                Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
+                for each in settings.receivers
+            ],
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
             digest_couriers=[
-                Courier(each.id, built[each.id], store.digests, clock, undeliverable(each.id) in refusing) for each in wanting
+                Courier(each.id, built[each.id], store.digests, clock, refusing=undeliverable(each.id) in refusing)
+                for each in wanting
             ],
             drift=checked,
             suspects=checkers,
@@ -86,6 +91,7 @@ def _watcher(
         audience=Audience(receivers=receivers, names=names),
         clock=clock,
         suspects=suspects,
+        heart=HeartWriter(cluster.name, cluster.heartbeat, Session.connect, clock) if cluster.heartbeat else None,
     )
 
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.notices import marks
 from repwatch.adapters.store.tables import FAR, KEEP, TRY_AGAIN, RowState, digests, moment, stamp
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
-from repwatch.ports.notifier import Thread
-from repwatch.ports.store import Envelope, Standing
+from repwatch.ports.store import Envelope, Settled, Standing
 
 Transaction = Callable[[], AbstractContextManager[Connection]]
 
@@ -51,42 +51,30 @@ class Digests:
 
     # -- what is on its way --------------------------------------------------------------------------------------------
 
-    def due(self, receiver: str, now: datetime) -> Envelope | None:
+    def due(self, receiver: str, now: datetime, most: int) -> tuple[Envelope, ...]:
         """The oldest that may be tried now."""
         ripe = or_(digests.c.next_attempt <= stamp(now), digests.c.next_attempt > stamp(now + FAR))
         wanted = and_(digests.c.receiver == receiver, digests.c.state == RowState.WAITING, ripe)
         with self._read() as connection:
-            row = connection.execute(select(digests).where(wanted).order_by(digests.c.seq).limit(1)).one_or_none()
-        if row is None:
-            return None
-        return Envelope(
-            seq=row.seq,
-            incident_id="",
-            receiver=receiver,
-            notice=codec.DIGEST.validate_json(row.body),
-            attempts=row.attempts,
-            thread={},
-            reached=False,
+            rows = connection.execute(select(digests).where(wanted).order_by(digests.c.seq).limit(most)).all()
+        return tuple(
+            Envelope(
+                seq=row.seq,
+                incident_id="",
+                receiver=receiver,
+                notice=codec.DIGEST.validate_json(row.body),
+                attempts=row.attempts,
+                thread={},
+                reached=False,
+            )
+            for row in rows
         )
 
-    def delivered(self, envelope: Envelope, thread: Thread, now: datetime) -> None:
-        """It arrived."""
-        del thread
-        self._mark(envelope, state=RowState.DELIVERED, delivered_at=stamp(now), last_error="")
-
-    def postpone(self, envelope: Envelope, thread: Thread, until: datetime, text: str) -> None:
-        """Count the attempt, and wait."""
-        del thread
-        self._mark(envelope, next_attempt=stamp(until), last_error=text)
-
-    def give_up(self, envelope: Envelope, text: str) -> None:
-        """It will not arrive as configured."""
-        self._mark(envelope, state=RowState.GIVEN_UP, last_error=text)
-
-    def _mark(self, envelope: Envelope, **values: str) -> None:
+    def settle(self, settled: Sequence[Settled]) -> None:
+        """Mark them. A digest leaves nothing to remember."""
         with self._write() as connection:
-            attempts = envelope.attempts + 1
-            connection.execute(update(digests).where(digests.c.seq == envelope.seq).values(**values, attempts=attempts))
+            for each in settled:
+                connection.execute(update(digests).where(digests.c.seq == each.envelope.seq).values(**marks(each)))
 
     def waiting(self) -> int:
         """How many are not delivered yet."""
