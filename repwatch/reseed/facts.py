@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address, ServerVersion
+from repwatch.reseed.hosts import Hosts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql.replication import ChannelState
@@ -89,6 +90,7 @@ class Facts:
     asked: Method | None = None  # None: what costs least
     only: tuple[TableName, ...] = ()  # asked for by name
     export: bool = False  # what only the target has is saved to a file first
+    hosts: Hosts | None = None  # None: not looked at, or not in the configuration
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property

@@ -22,6 +22,7 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params
+from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox
 from repwatch.sql.reseed import MARKER_SCHEMA
@@ -232,6 +233,17 @@ def badly_set(star: Sandbox, schema: str) -> Cases:
 
 
 @contextmanager
+def files_of_a_newer_series(star: Sandbox, schema: str) -> Cases:
+    with lone(star.flavour, "--version=11.4.0-MariaDB") as server:
+        yield case(star, source=server.spec(), method=Method.PHYSICAL)
+
+
+@contextmanager
+def files_of_mysql(star: Sandbox, schema: str) -> Cases:
+    yield case(star, method=Method.PHYSICAL)
+
+
+@contextmanager
 def of_the_other_flavour(star: Sandbox, schema: str) -> Cases:
     (other,) = set(Flavour) - {star.flavour}
     with lone(other) as server:
@@ -339,6 +351,8 @@ STATES: tuple[State[ReseedRequest], ...] = (
             MYSQL: frozenset({"no-binlog", "updates-not-logged", "gtid-off"}),
         },
     ),
+    only(MARIADB, files_of_a_newer_series, "series-differs"),
+    only(MYSQL, files_of_mysql, "not-mariadb"),
     both(of_the_other_flavour, "flavour-differs"),
     both(in_a_group, "group-member"),
     both(unknown_table, "no-such-table"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repwatch.model.server import Flavour
-from tests.server import test_repair_refusals, test_reseed_refusals
+from tests.server import test_repair_refusals, test_reseed_physical_refusals, test_reseed_refusals
 
 ROOT = Path(__file__).parents[3] / "repwatch"
 SHARED = "reseed/roles.py"
@@ -15,10 +15,12 @@ RESEED = ("reseed/preconditions.py", SHARED)
 REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
 # Of no type that both flavours have today, but a key that cannot be looked up must never be guessed.
 NO_STATE_KNOWN = {"unsupported-key"}
+# Tried by a test that mounts a disk (test_reseed_physical_refusals).
+ON_A_DISK_OF_THEIR_OWN = {"disk-space", "settings-differ"}
 # Why a flavour cannot be in the state stands beside it in the list.
 ONLY = {
-    Flavour.MARIADB: {"lower-case-names-differ", "system-versioned", "target-older", "undecided"},
-    Flavour.MYSQL: {"duplicate-server-id"},
+    Flavour.MARIADB: {"lower-case-names-differ", "system-versioned", "target-older", "undecided", "series-differs"},
+    Flavour.MYSQL: {"duplicate-server-id", "not-mariadb"},
 }
 
 
@@ -44,3 +46,9 @@ def test_each_is_tried(name: str, modules: tuple[str, ...]) -> None:
     assert set(codes_in(modules)) - NO_STATE_KNOWN <= mariadb | mysql
     assert mariadb - mysql <= ONLY[Flavour.MARIADB]
     assert mysql - mariadb <= ONLY[Flavour.MYSQL]
+
+
+def test_each_of_a_copy_of_files_is_tried() -> None:
+    found = {code for code, _ in test_reseed_physical_refusals.STATES}
+    found |= tried("reseed", Flavour.MARIADB) | tried("reseed", Flavour.MYSQL)
+    assert set(codes_in(("reseed/host_preconditions.py",))) - ON_A_DISK_OF_THEIR_OWN <= found
