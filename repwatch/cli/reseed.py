@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
@@ -20,7 +21,8 @@ from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift_holds import HOLDS, let_all_go
-from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed, wait_for_left_clone
+from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed_left import wait_for_left_clone
 from repwatch.flows.reseed_physical import wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
@@ -64,6 +66,11 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @click.option(
     "--overwrite-standalone", metavar="HOST:PORT", default="", help="This server's data may go, though it is no replica."
 )
+@click.option(
+    "--export-errant",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the transactions that only the replica has to this new file, before anything is changed.",
+)
 @format_option("text", "json")
 def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     *,
@@ -82,6 +89,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     resume: bool,
     cancel: bool,
     overwrite_standalone: str,
+    export_errant: Path | None,
     output_format: str,
 ) -> int:
     """Make REPLICA anew from one consistent snapshot of its source, start it, and prove it.
@@ -93,6 +101,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
     if tables and method != "auto":
         raise UsageError("--table has a method of its own", hint="leave --method out")
+    _check_export(export_errant, whole=not (tables or resume or cancel))
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
@@ -101,12 +110,12 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         _request(cluster, server, channel, overwrite_standalone, donor),
         method=of_text(method),
         tables=tuple(dict.fromkeys(map(_table_name, tables))),
+        export=export_errant,
     )
     show = plan_json if output_format == "json" else plan_text
-    if request.donor is not None:
-        let_all_go((request.donor,), FileRecords(settings.state_dir / HOLDS), Session.connect, clock, patience=KILLED_SECONDS)
     with _way_on(server), _progress() as progress:
         tools = _tools(settings, server, progress)
+        _let_go(request, tools)
         if apply_it or resume or cancel:
             wake_target(server, tools)
         request = replace(request, left=left_behind(tools.journal.entries()))
@@ -129,6 +138,19 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         applied = apply_reseed(request, replace(tools, progress=progress), plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
     return 0 if applied.outcome is Outcome.DONE else 2
+
+
+def _check_export(path: Path | None, *, whole: bool) -> None:
+    if path and not whole:
+        raise UsageError("--export-errant goes with a new reseed of a whole replica; nothing is lost with --table")
+    if path and path.exists():
+        raise UsageError(f"there is a file {path} already", hint="name a new one")
+
+
+def _let_go(request: ReseedRequest, tools: Tools) -> None:
+    """What a killed reseed holds of a replica that it copied from."""
+    if request.donor is not None:
+        let_all_go((request.donor,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
 
 
 def _table_name(text: str) -> TableName:
@@ -177,6 +199,7 @@ def _tools(settings: Settings, server: ServerSpec, progress: Callable[[Progress]
         holds=FileRecords(settings.state_dir / HOLDS),
         progress=progress,
         shell=HostShell(),
+        read_binlog=read_binlog,
     )
 
 

@@ -55,6 +55,11 @@ def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))
 
 
+def export_needs() -> tuple[Grant, ...]:
+    """What `reseed --export-errant` needs on the replica beside: reading a binary log as a replica does."""
+    return (Grant(("REPLICATION SLAVE",)),)
+
+
 def clone_needs(version: ServerVersion) -> tuple[Grant, ...]:
     """What `reseed --method clone` needs on the replica beside `operator_needs`, whose BACKUP_ADMIN is enough on the source."""
     return () if version.is_mariadb or not version.at_least(8, 0, 17) else (Grant(("CLONE_ADMIN",)),)

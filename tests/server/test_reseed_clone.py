@@ -25,6 +25,7 @@ from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
     break_with_1062,
     command,
@@ -38,7 +39,6 @@ from tests.server.reseeding import (
     writer,
 )
 from tests.server.test_reseed_kills import kill_at
-from tests.server.test_reseed_refusals import changed, fingerprint
 
 PLUGIN = "--plugin-load-add=mysql_clone.so"
 
@@ -399,9 +399,9 @@ STATES: tuple[tuple[str, State], ...] = (
 @pytest.mark.parametrize(("code", "state"), STATES, ids=[f"{code}-{state.__name__}" for code, state in STATES])
 def test_refused_and_nothing_changed(box: Sandbox, still: str, tmp_path: Path, code: str, state: State) -> None:
     with state(box, still) as asked:
-        before = fingerprint(box.replicas[0], still)
+        before = everything_on(box.replicas[0])
         plan = plan_reseed(asked, Session.connect).plan
         assert code in {refusal.code for refusal in plan.refusals}
         with pytest.raises(Refused):
             apply_reseed(asked, tools(tmp_path), plan.plan_hash)
-        assert fingerprint(box.replicas[0], still) == before
+        assert everything_on(box.replicas[0]) == before
