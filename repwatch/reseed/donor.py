@@ -33,6 +33,12 @@ def donor_refusals(facts: Facts) -> Iterator[Refusal]:
         )
 
 
+def no_files_of_donor(facts: Facts) -> Iterator[Refusal]:
+    """The physical method."""
+    if facts.donor is not None:
+        yield Refusal(code="donor-files", summary="the physical method copies the source's own files: leave out --from")
+
+
 def _channels(facts: Facts, found: DonorFacts) -> Iterator[Refusal]:
     donor, source = found.data.server, facts.source.server
     others = [state.channel for state in donor.channels if state.channel != found.channel]

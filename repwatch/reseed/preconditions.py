@@ -7,7 +7,7 @@ from repwatch.model.plan import Refusal
 from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice
 from repwatch.reseed.clone import hindrances, is_cloned
-from repwatch.reseed.donor import donor_refusals
+from repwatch.reseed.donor import donor_refusals, no_files_of_donor
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
 from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
@@ -28,18 +28,13 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
     elif choice.method is Method.PHYSICAL:
-        found += [*_channel(facts, choice), *_export(facts), *host_refusals(facts), *_donor_of_files(facts)]
+        found += [*_channel(facts, choice), *_export(facts), *host_refusals(facts), *no_files_of_donor(facts)]
     else:
         found += [*_own_tables(facts), *_channel(facts, choice), *_export(facts)]
     found += _in_backup(concerned) if choice.method is Method.PHYSICAL else _in_snapshot(concerned)
     if choice.method is Method.CLONE and not is_cloned(facts):
         found += hindrances(facts)
     return tuple(dict.fromkeys(found))
-
-
-def _donor_of_files(facts: Facts) -> Iterator[Refusal]:
-    if facts.donor is not None:
-        yield Refusal(code="donor-files", summary="the physical method copies the source's own files: leave out --from")
 
 
 def _concerned(facts: Facts, choice: Choice) -> list[TableFacts]:

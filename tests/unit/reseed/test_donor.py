@@ -68,6 +68,10 @@ def test_each_reason_why_not(facts: Facts, code: str) -> None:
     assert codes(facts) == {code}
 
 
+def test_its_files_are_not_copied() -> None:
+    assert "donor-files" in codes(replace(with_donor(), asked=Method.PHYSICAL))
+
+
 @pytest.mark.parametrize("method", [Method.DIFFERENTIAL, Method.LOGICAL])
 def test_the_plan_holds_it_and_lets_it_go(method: Method) -> None:
     plan = make_plan(replace(with_donor(), asked=method))
