@@ -155,7 +155,10 @@ _SLOW = (
     "See what the applier does (its state is below): a long transaction or DDL of the source, a lock that somebody holds on the "
     "replica, a table without a primary key, too little disk or too few workers."
 )
-_TOO_LONG_A_DELAY = "Its channel has a longer delay than is intended. If it is to stay, say so in the configuration (delay = …); if not: {undelay}"
+_TOO_LONG_A_DELAY = (
+    "Its channel has a longer delay than is intended. If it is to stay, set delay = … for it in the configuration. If not: "
+    "{undelay}"
+)
 
 
 def lagging(world: World) -> Iterator[Finding]:
