@@ -11,8 +11,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
 from repwatch.adapters.clock import SystemClock
-from repwatch.model.notice import Notice
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
 
 _LONGEST_WAIT = timedelta(days=1)
 
@@ -68,7 +67,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
 class _Attempt:
     """One call of a notifier in a thread of its own."""
 
-    notice: Notice
+    notice: Letter
     delivery: Delivery | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -76,47 +75,45 @@ class _Attempt:
 class Bounded:
     """Calls a notifier with a limit on the whole call: name resolution, every address, a receiver that drips single bytes.
 
-    Socket timeouts bound single waits only. A call that overstays goes on in its thread, one at a time; if it turns out to have
-    delivered, the next attempt at the same notice takes that answer instead of posting twice.
+    Socket timeouts bound single waits only. A call that overstays goes on in its thread, and counts among the `lanes` that there
+    may be at once; if it turns out to have delivered, the next attempt at its notice takes that answer instead of posting twice.
     """
 
-    def __init__(self, inner: Notifier, seconds: float) -> None:
+    def __init__(self, inner: Notifier, seconds: float, lanes: int = 1) -> None:
         self._inner = inner
         self._seconds = seconds
         self._clock = SystemClock()
+        self._free = threading.Semaphore(lanes)
         self._lock = threading.Lock()
-        self._overdue: _Attempt | None = None
-        self._late: dict[str, Delivery] = {}
+        self._overdue: dict[str, _Attempt] = {}  # by the notice's id
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
-        """Deliver within the limit; never raises."""
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        """Deliver within the limit; never raises. Nobody sends one notice twice at once."""
         deadline = self._clock.monotonic() + self._seconds
-        if not self._lock.acquire(timeout=self._seconds):
-            return retry("another delivery to this receiver is under way", thread)
-        try:
-            return self._send(notice, thread, deadline)
-        finally:
-            self._lock.release()
+        with self._lock:
+            earlier = self._overdue.get(notice.id)
+        if earlier is not None:
+            if not earlier.done.wait(self._seconds):
+                return retry("an earlier attempt still waits for its answer", thread)
+            self._forget(notice)
+            if earlier.delivery is not None and earlier.delivery.outcome is DeliveryOutcome.DELIVERED:
+                return earlier.delivery
+        if not self._free.acquire(timeout=max(0.0, deadline - self._clock.monotonic())):
+            return retry("earlier attempts still wait for their answers", thread)
+        return self._attempt(_Attempt(notice), thread, deadline)
 
-    def _send(self, notice: Notice, thread: Thread, deadline: float) -> Delivery:
-        if self._overdue is not None and not self._settle(self._overdue, deadline):
-            return retry("an earlier attempt still waits for its answer", thread)
-        if (late := self._late.pop(notice.id, None)) is not None:
-            return late
-        attempt = _Attempt(notice)
+    def _attempt(self, attempt: _Attempt, thread: Thread, deadline: float) -> Delivery:
+        with self._lock:
+            self._overdue[attempt.notice.id] = attempt
         threading.Thread(target=self._run, args=(attempt, thread), name="repwatch-notify", daemon=True).start()
         if attempt.done.wait(max(0.0, deadline - self._clock.monotonic())) and attempt.delivery is not None:
+            self._forget(attempt.notice)
             return attempt.delivery
-        self._overdue = attempt
         return retry(f"no answer within {self._seconds:g} s; the notice may have arrived all the same", thread)
 
-    def _settle(self, overdue: _Attempt, deadline: float) -> bool:
-        if not overdue.done.wait(max(0.0, deadline - self._clock.monotonic())):
-            return False
-        self._overdue = None
-        if overdue.delivery is not None and overdue.delivery.outcome is DeliveryOutcome.DELIVERED:
-            self._late[overdue.notice.id] = overdue.delivery
-        return True
+    def _forget(self, notice: Letter) -> None:
+        with self._lock:
+            del self._overdue[notice.id]
 
     def _run(self, attempt: _Attempt, thread: Thread) -> None:
         try:
@@ -124,4 +121,5 @@ class Bounded:
         except Exception as error:  # noqa: BLE001 - the port promises not to raise; the text of an unforeseen error may hold a secret
             attempt.delivery = retry(f"the delivery failed: {type(error).__name__}", thread)
         finally:
+            self._free.release()
             attempt.done.set()

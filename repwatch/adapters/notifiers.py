@@ -18,7 +18,20 @@ WAIT_SECONDS = (
 
 def build(receiver: Receiver, *, seconds: float = CALL_SECONDS, wait: float = WAIT_SECONDS) -> Notifier:
     """The notifier for that receiver; it may be used from any thread. Raises UsageError if the receiver is incomplete."""
-    return Bounded(_inner(receiver, wait), seconds)
+    return Bounded(_inner(receiver, wait), seconds, lanes(receiver))
+
+
+def lanes(receiver: Receiver) -> int:
+    """How many calls at once that kind of receiver takes well."""
+    match receiver.channel:
+        case SlackReceiver():
+            return 1  # it wants no more than a message a second in a channel
+        case EmailReceiver():
+            return 2  # Exchange Online refuses a fourth session of one sender
+        case WebhookReceiver():
+            return 8
+        case _:
+            assert_never(receiver.channel)
 
 
 def _inner(receiver: Receiver, wait: float) -> Notifier:

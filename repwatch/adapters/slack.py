@@ -15,11 +15,13 @@ from repwatch.adapters.http_post import Answer, NoAnswer, post_json, proxies
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.slack_answers import BLOCKS_REFUSED, ROOT_FIXED, ROOT_GONE, error_name, judge_api, judge_webhook
 from repwatch.errors import UsageError
+from repwatch.model.digest import Digest
 from repwatch.model.endpoint import SecretSource
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.render import notice_slack
+from repwatch.render.digest import digest_slack, digest_slack_plain
 from repwatch.render.notice_slack import SlackMessage
 
 API_URL = "https://slack.com/api/"
@@ -41,13 +43,10 @@ class SlackBot:
         self._api_url = api_url or API_URL
         self._timeout = timeout
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         """Post, or rewrite the root and reply. What may be repeated without harm comes first, so that a retry doubles nothing."""
         try:
-            client = self._client()
-            if thread.get("to") != self._channel or not thread.get("ts"):
-                return self._open(client, notice)
-            return self._follow_up(client, notice, thread)
+            return self._tell(self._client(), notice, thread)
         except SlackApiError as error:
             return judge_api(error.response, thread)
         except UsageError as error:
@@ -64,9 +63,21 @@ class SlackBot:
         client.proxy = proxies(self._api_url).get(urlsplit(self._api_url).scheme)  # its own choice ignores `no_proxy`
         return client
 
+    def _tell(self, client: WebClient, notice: Letter, thread: Thread) -> Delivery:
+        if isinstance(notice, Digest):
+            return self._summarise(client, notice)
+        if thread.get("to") != self._channel or not thread.get("ts"):
+            return self._open(client, notice)
+        return self._follow_up(client, notice, thread)
+
+    def _summarise(self, client: WebClient, digest: Digest) -> Delivery:
+        message, bare = digest_slack(digest), digest_slack_plain(digest)
+        _with_or_without_blocks(lambda each: self._post(client, self._channel, each), message, bare)
+        return Delivery(outcome=DeliveryOutcome.DELIVERED)
+
     def _open(self, client: WebClient, notice: Notice) -> Delivery:
         answer = _with_or_without_blocks(
-            lambda message: self._post(client, self._channel, message), notice_slack.root(notice), notice
+            lambda message: self._post(client, self._channel, message), notice_slack.root(notice), notice_slack.plain(notice)
         )
         return self._delivered(notice, str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
 
@@ -76,7 +87,9 @@ class SlackBot:
             if notice.event is not NoticeEvent.REMINDER:
                 _rewrite(client, channel, ts, notice)
             _with_or_without_blocks(
-                lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud), notice_slack.reply(notice), notice
+                lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud),
+                notice_slack.reply(notice),
+                notice_slack.plain(notice),
             )
         except SlackApiError as error:
             if error_name(error.response) in ROOT_GONE:  # somebody deleted the message or replaced the channel
@@ -110,13 +123,14 @@ class SlackWebhook:
         self._url = url
         self._timeout = timeout
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
-        """Post the notice. The whole URL is a secret."""
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        """Post the notice or digest. The whole URL is a secret."""
         try:
             url = reveal(self._url)
-            answer = self._post(url, notice_slack.root(notice))
+            answer = self._post(url, digest_slack(notice) if isinstance(notice, Digest) else notice_slack.root(notice))
             if answer.status == 400 and answer.text.strip() in BLOCKS_REFUSED:
-                answer = self._post(url, notice_slack.plain(notice))
+                bare = digest_slack_plain(notice) if isinstance(notice, Digest) else notice_slack.plain(notice)
+                answer = self._post(url, bare)
         except UsageError as error:
             return retry(str(error), thread)
         except ValueError:
@@ -137,20 +151,20 @@ def _rewrite(client: WebClient, channel: str, ts: str, notice: Notice) -> None:
         return client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks, metadata=message.metadata)
 
     try:
-        _with_or_without_blocks(call, notice_slack.root(notice), notice)
+        _with_or_without_blocks(call, notice_slack.root(notice), notice_slack.plain(notice))
     except SlackApiError as error:
         if error_name(error.response) not in ROOT_FIXED:
             raise
 
 
-def _with_or_without_blocks(call: Call, message: SlackMessage, notice: Notice) -> SlackResponse:
+def _with_or_without_blocks(call: Call, message: SlackMessage, bare: SlackMessage) -> SlackResponse:
     """A notice that looks plain is better than one that Slack refused for its looks."""
     try:
         return call(message)
     except SlackApiError as error:
         if error_name(error.response) not in BLOCKS_REFUSED:
             raise
-        return call(notice_slack.plain(notice))
+        return call(bare)
 
 
 def _calls_the_channel(notice: Notice, thread: Thread) -> bool:

@@ -11,10 +11,12 @@ from email.utils import format_datetime, formataddr, parseaddr
 from repwatch.adapters.attempt import describe, refused, retry, scrub
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
+from repwatch.model.digest import Digest
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import EmailReceiver
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.render.digest import digest_email
 from repwatch.render.notice_email import email
 from repwatch.render.notice_text import one_line
 
@@ -30,7 +32,7 @@ class SmtpNotifier:
         self._receiver = receiver
         self._timeout = timeout
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         """Send one mail to all recipients."""
         secrets: list[str] = []
         try:
@@ -44,7 +46,7 @@ class SmtpNotifier:
             return refused(f"{self._name} offers no TLS, and the password is not sent in the clear", thread)
         except (OSError, smtplib.SMTPException) as error:
             return self._judge(error, secrets, thread)
-        remembered = {"message_id": thread.get("message_id") or message["Message-ID"]}
+        remembered = {} if isinstance(notice, Digest) else {"message_id": thread.get("message_id") or message["Message-ID"]}
         return Delivery(outcome=DeliveryOutcome.DELIVERED, text=_named(lost, secrets), thread=remembered)
 
     @property
@@ -100,9 +102,10 @@ class _NoSafeLogin(Exception):
     """Without TLS a login would show the password to the network."""
 
 
-def compose(notice: Notice, receiver: EmailReceiver, first_id: str) -> EmailMessage:
-    """The mail. Date and Message-ID come from the notice, so that a repeated mail is the same mail."""
-    content, message = email(notice), EmailMessage(policy=SMTP_POLICY)
+def compose(notice: Letter, receiver: EmailReceiver, first_id: str) -> EmailMessage:
+    """The mail. Date and Message-ID come from the notice or digest, so that a repeated mail is the same mail."""
+    content = digest_email(notice) if isinstance(notice, Digest) else email(notice)
+    message = EmailMessage(policy=SMTP_POLICY)
     name, address = parseaddr(receiver.sender)
     message["Subject"] = content.subject
     message["From"] = formataddr((name or "repwatch", address))
@@ -113,14 +116,21 @@ def compose(notice: Notice, receiver: EmailReceiver, first_id: str) -> EmailMess
         message["In-Reply-To"] = message["References"] = first_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
+    if isinstance(notice, Digest):
+        message["X-Repwatch-Event"] = "digest"
+    else:
+        _name_incident(message, notice)
+    message.set_content(content.text)
+    message.add_alternative(content.html, subtype="html")
+    return message
+
+
+def _name_incident(message: EmailMessage, notice: Notice) -> None:
     message["X-Repwatch-Event"] = notice.event.value
     message["X-Repwatch-Incident"] = one_line(notice.subject.key)[:200]
     if notice.severity is Severity.CRITICAL and notice.event in {NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.REMINDER}:
         message["Importance"] = "high"
         message["X-Priority"] = "1"
-    message.set_content(content.text)
-    message.add_alternative(content.html, subtype="html")
-    return message
 
 
 def message_id(notice_id: str, sender: str) -> str:

@@ -7,9 +7,10 @@ from repwatch.adapters.attempt import refused, retry, retry_after
 from repwatch.adapters.http_post import Answer, NoAnswer, post_json
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
-from repwatch.model.notice import Notice
+from repwatch.model.digest import Digest
 from repwatch.model.settings import WebhookForm, WebhookReceiver
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.render.digest import digest_json
 from repwatch.render.notice_forms import alertmanager_body, pagerduty_body
 from repwatch.render.notice_webhook import signature, webhook_body
 
@@ -23,8 +24,8 @@ class WebhookNotifier:
         self._receiver = receiver
         self._timeout = timeout
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
-        """Post the notice; the receiver tells a repeated one by its `id`."""
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        """Post the notice or digest; the receiver tells a repeated one by its `id`."""
         try:
             body, headers = self._content(notice)
             url = urlsplit(self._receiver.url)
@@ -37,17 +38,22 @@ class WebhookNotifier:
             return retry(f"{_shown(url)}: {error}", thread)
         return judge(answer, _shown(url), thread)
 
-    def _content(self, notice: Notice) -> tuple[bytes, dict[str, str]]:
+    def _content(self, notice: Letter) -> tuple[bytes, dict[str, str]]:
         """Body and headers. Raises UsageError where the secret cannot be read."""
         secret = None if self._receiver.secret is None else reveal(self._receiver.secret)
+        if isinstance(notice, Digest):
+            return _signed(digest_json(notice), secret)
         match self._receiver.form:
             case WebhookForm.PAGERDUTY:
                 return pagerduty_body(notice, secret or ""), {}
             case WebhookForm.ALERTMANAGER:
                 return alertmanager_body(notice), {}
             case WebhookForm.REPWATCH:
-                body = webhook_body(notice)
-                return body, {} if secret is None else {"X-Repwatch-Signature": signature(body, secret)}
+                return _signed(webhook_body(notice), secret)
+
+
+def _signed(body: bytes, secret: str | None) -> tuple[bytes, dict[str, str]]:
+    return body, {} if secret is None else {"X-Repwatch-Signature": signature(body, secret)}
 
 
 def judge(answer: Answer, name: str, thread: Thread) -> Delivery:

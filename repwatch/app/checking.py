@@ -125,6 +125,11 @@ def service_journal_path(folder: Path, cluster: str, request: CheckRequest) -> P
     return _path(folder, cluster, repr((*_between(request), "service")))
 
 
+def suspect_journal_path(folder: Path, cluster: str, request: CheckRequest) -> Path:
+    """That of a check of suspect data, beside which the service may run one of all."""
+    return _path(folder, cluster, repr((*_between(request), "suspect")))
+
+
 def _between(request: CheckRequest) -> tuple[str, list[tuple[str, str]]]:
     replicas = [(str(target.server.endpoint.address), target.channel) for target in request.replicas]
     read = request.reference.server if request.reference else request.source

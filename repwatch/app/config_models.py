@@ -47,6 +47,7 @@ PositiveDuration = Annotated[timedelta, BeforeValidator(values.positive_duration
 Secret = Annotated[SkipValidation[SecretSource], BeforeValidator(values.secret), Kind(f"secret: {values.SECRET_FORMS}")]
 Url = Annotated[InstanceOf[ServerUrl], BeforeValidator(config_url), Kind('"mysql://user@host:port?…"')]
 TablePattern = Annotated[str, BeforeValidator(values.table_pattern)]
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$", strict=True)]
 Tls = Annotated[TlsMode, Kind(", ".join(f'"{mode.value}"' for mode in TlsMode))]
 
 
@@ -139,6 +140,15 @@ class Drift(Table):
     )
 
 
+class Heartbeat(Table):
+    """A row that repwatch writes once a second on the source, in the table `repwatch_heartbeat`; lag is told by when it arrives.
+
+    Off without this table of the file. Watching writes nothing else; `repwatch doctor` prints the table and the GRANT it needs.
+    """
+
+    database: Text = Field(default="repwatch", description="The schema of the table.")
+
+
 class Cluster(Table):
     """One source with its replicas, by a name of its own."""
 
@@ -154,6 +164,7 @@ class Cluster(Table):
     ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
+    heartbeat: Heartbeat | None = None
     drift: Drift = Drift()
 
 
@@ -248,10 +259,18 @@ class Receiver(Table):
         description="Time between reminders of a critical incident that nobody has acknowledged; 0s: none.",
     )
 
+    digest: Annotated[str, BeforeValidator(values.digest_time), Kind('"[mon ]HH:MM", UTC')] | None = Field(
+        default=None,
+        description="When to tell how everything stands and what happened since the last time, each day or on that weekday; "
+        "none: never. By Slack, e-mail and repwatch's own form of webhook.",
+    )
+
     @model_validator(mode="after")
     def _some_way(self) -> Self:
         if self.slack is None and self.email is None and self.webhook is None:
             raise ValueError("give at least one of slack, email and webhook")
+        if self.digest and not (self.slack or self.email) and self.webhook and self.webhook.form is not WebhookForm.REPWATCH:
+            raise ValueError(f"a digest is no alert: {self.webhook.form.value} has no form for it")
         return self
 
 
@@ -270,6 +289,11 @@ class Web(Table):
     listen: Annotated[InstanceOf[values.HostPort], BeforeValidator(values.host_port), Kind('"host:port"')] = Field(
         default=values.HostPort("127.0.0.1", 8080),
         description="Where it listens; there is no login, and drift reports show rows: keep it from strangers.",
+    )
+    hosts: Annotated[tuple[HostName, ...], Kind("list of host names")] = Field(
+        default=(),
+        description="Names under which people reach the page, such as that of a proxy. Others are refused, except addresses and "
+        "`localhost`; where `listen` is no loopback address, an empty list means any name.",
     )
 
 

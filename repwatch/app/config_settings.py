@@ -10,7 +10,16 @@ from repwatch.app.passwords import default_state_dir, environment_password
 from repwatch.app.urls import endpoint_of
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretSource, TlsMode
-from repwatch.model.settings import DeadManSpec, EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
+from repwatch.model.settings import (
+    DeadManSpec,
+    EmailReceiver,
+    PageSpec,
+    Receiver,
+    Settings,
+    SlackReceiver,
+    WebhookForm,
+    WebhookReceiver,
+)
 from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
@@ -33,8 +42,7 @@ def make_settings(configuration: config.Configuration, path: Path, state: Path |
         if configuration.deadman
         else None,
         store_url=store_url,
-        listen_host=configuration.web.listen.host,
-        listen_port=configuration.web.listen.port,
+        page=PageSpec(configuration.web.listen.host, configuration.web.listen.port, configuration.web.hosts),
         path=path.absolute(),
         state_dir=(state or _state_dir(store_url)).absolute(),
     )
@@ -68,6 +76,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         replication=ReplicationAccount(user=account.user, password=_secret(account.password, folder), tls=account.tls)
         if account
         else None,
+        heartbeat=table.heartbeat.database if table.heartbeat else None,
         drift=DriftSpec(
             schedule=table.drift.schedule,
             prove_within=table.drift.prove_within,
@@ -117,6 +126,10 @@ def _placed(source: SecretSource, folder: Path) -> SecretSource:
     return source
 
 
+def _can_show_a_digest(channel: SlackReceiver | EmailReceiver | WebhookReceiver) -> bool:
+    return not isinstance(channel, WebhookReceiver) or channel.form is WebhookForm.REPWATCH
+
+
 def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Receiver]:
     channels: list[SlackReceiver | EmailReceiver | WebhookReceiver] = []
     if table.slack:
@@ -151,4 +164,5 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
             min_severity=table.min_severity,
             escalate_after=table.escalate_after,
             remind_every=table.remind_every,
+            digest=(table.digest or "") if _can_show_a_digest(channel) else "",
         )

@@ -99,10 +99,12 @@ def smtp_url(value: object) -> Smtp:
     return Smtp(found[3].strip("[]"), int(found[4] or (465 if implicit else 587)), unquote(user), implicit)
 
 
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+
+
 def day_window(value: object) -> str:
     """`22:00-06:00`: a span of the day, in UTC, over midnight if need be."""
-    clock = r"(?:[01]\d|2[0-3]):[0-5]\d"
-    if not isinstance(value, str) or not re.fullmatch(f"{clock}-{clock}", value):
+    if not isinstance(value, str) or not re.fullmatch(f"{_CLOCK}-{_CLOCK}", value):
         raise ValueError('must be a span such as "22:00-06:00"')
     return value
 
@@ -117,6 +119,14 @@ def maintenance_window(value: object) -> str:
     if day and day not in DAYS:
         raise ValueError('must be "HH:MM-HH:MM" or "sun HH:MM-HH:MM"')
     return f"{day} {day_window(span)}".strip()
+
+
+def digest_time(value: object) -> str:
+    """`08:00` or `mon 08:00`, in lower case."""
+    day, _, clock = value.strip().lower().rpartition(" ") if isinstance(value, str) else ("", "", "")
+    if (day and day not in DAYS) or not re.fullmatch(_CLOCK, clock):
+        raise ValueError('must be "HH:MM" or "mon HH:MM"')
+    return f"{day} {clock}".strip()
 
 
 def cron(value: object) -> str:

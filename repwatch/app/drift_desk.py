@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from repwatch.drift.control import Word
 from repwatch.drift.overview import DriftOverview, summarise, worth_showing
 from repwatch.errors import StoreError
 from repwatch.flows.scheduled_drift import DriftLedger, DriftRunner
+from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.ports.checks import ReportForm
 from repwatch.ports.clock import Clock
 
@@ -36,6 +37,7 @@ class DriftDesk:
     """The service's `ports.checks.Checks`."""
 
     runners: Sequence[DriftRunner]
+    suspects: Mapping[str, SuspectChecker]  # by cluster
     ledger: DriftLedger
     state_dir: Path
     clock: Clock
@@ -45,7 +47,10 @@ class DriftDesk:
     def overviews(self) -> tuple[DriftOverview, ...]:
         """Each cluster that is checked; the store is asked every few seconds, and after each check."""
         with self._lock:
-            return tuple(replace(self._of(runner), running=runner.now) for runner in self.runners)
+            return tuple(
+                replace(self._of(runner), running=runner.now, suspect=self.suspects[runner.cluster.name].now)
+                for runner in self.runners
+            )
 
     def tell(self, cluster: str, word: Word) -> int:
         """Say it to the checks of a cluster that run now on this machine. Raises UsageError."""

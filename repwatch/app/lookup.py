@@ -31,16 +31,16 @@ def current_view(settings: Settings, clusters: Sequence[ClusterSpec], clock: Clo
 
 def look_now(clusters: Sequence[ClusterSpec], clock: Clock) -> View:
     """One look at every server."""
-    prober = Prober(Session.connect, clock)
     worlds = []
     findings: list[Finding] = []
-    try:
-        for cluster in clusters:
+    for cluster in clusters:
+        prober = Prober(Session.connect, clock, heartbeat=cluster.heartbeat)
+        try:
             world, found = look_once(cluster, diagnose, Probing(prober, clock), clock)
-            worlds.append(world)
-            findings += found
-    finally:
-        prober.close()
+        finally:
+            prober.close()
+        worlds.append(world)
+        findings += found
     return build_view(worlds, findings, (), clock.now())
 
 

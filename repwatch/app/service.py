@@ -12,6 +12,7 @@ from repwatch.adapters.scheduler import Scheduler
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
+from repwatch.flows.digest import Digester
 from repwatch.flows.scheduled_drift import DriftRunner
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
@@ -25,6 +26,7 @@ from repwatch.web.server import WebServer
 log = logging.getLogger("repwatch.service")
 
 SELF_INTERVAL = timedelta(seconds=1)
+DIGEST_INTERVAL = timedelta(seconds=5)
 LET_GO_INTERVAL = timedelta(minutes=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
@@ -44,6 +46,8 @@ class Service:
     watchers: Sequence[Watcher]
     own: SelfWatcher
     couriers: Sequence[Courier]
+    digester: Digester
+    digest_couriers: Sequence[Courier]  # beside those of notices, so that neither waits for the other
     drift: Sequence[DriftRunner]
     checks: Checks
     suspects: Mapping[str, SuspectChecker]  # by cluster
@@ -53,7 +57,6 @@ class Service:
     web: WebServer | None = None
     started: datetime = field(init=False)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _wakes: dict[str, threading.Event] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ticks: dict[str, datetime] = field(default_factory=dict)
 
@@ -72,18 +75,27 @@ class Service:
                 self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
             if runner.cluster.drift.prove_within:
                 self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
+        if self.digest_couriers:
+            self.scheduler.every("digests", DIGEST_INTERVAL, self._tell_digests)
         if self.settings.deadman is not None:
             self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
         self.web = self.start_web(self.view, self.health, self.checks)
-        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
-        for courier in self.couriers:
-            self._start_courier(courier)
+        self._start_couriers()
+        for watcher in self.watchers:
+            if watcher.heart is not None:
+                self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run)
         self.scheduler.start()
 
-    def _start_courier(self, courier: Courier) -> None:
-        wake = self._wakes[courier.receiver] = threading.Event()
-        name = f"courier-{courier.receiver}"
-        thread = threading.Thread(target=courier.run, args=(self._stopping, wake), name=name, daemon=True)
+    def _start_couriers(self) -> None:
+        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
+        self.store.digests.begin_service([courier.receiver for courier in self.digest_couriers], self.clock.now())
+        for courier in self.couriers:
+            self._start_thread(f"courier-{courier.receiver}", courier.run)
+        for courier in self.digest_couriers:
+            self._start_thread(f"digests-{courier.receiver}", courier.run)
+
+    def _start_thread(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        thread = threading.Thread(target=run, args=(self._stopping,), name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
@@ -96,8 +108,7 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
-        for wake in self._wakes.values():
-            wake.set()
+        self._wake_couriers()
         if self.web is not None:
             self.web.stop()
         for thread in self._threads:
@@ -129,7 +140,7 @@ class Service:
     def health(self) -> Health:
         """How repwatch itself is."""
         books = [watcher.book.problem for watcher in self.watchers] + [self.own.book.problem]
-        couriers = [courier.problem for courier in self.couriers]
+        couriers = [courier.problem for courier in (*self.couriers, *self.digest_couriers)]
         problems = [*dict.fromkeys(text for text in (*books, *couriers) if text), *self.scheduler.problems()]
         problems += [f"not looked at yet: {w.cluster.name}" for w in self.watchers if w.view is None]
         ticks = [self._ticks.get(watcher.cluster.name) for watcher in self.watchers]
@@ -138,12 +149,12 @@ class Service:
             started=self.started,
             last_tick=None if any(tick is None for tick in ticks) else min(tick for tick in ticks if tick is not None),
             undelivered=self._waiting(),
-            delivered=sum(courier.delivered for courier in self.couriers),
+            delivered=sum(courier.delivered for courier in (*self.couriers, *self.digest_couriers)),
         )
 
     def _waiting(self) -> int:
         try:
-            return self.store.waiting()
+            return self.store.waiting() + self.store.digests.waiting()
         except StoreError:  # told as a problem already, by whoever could not write
             return 0
 
@@ -158,10 +169,15 @@ class Service:
         if self.own.tick():
             self._wake_couriers()
 
+    def _tell_digests(self) -> None:
+        view = self.view()
+        if view is not None and self.digester.turn(view):
+            self._wake_couriers()
+
     def _tell_alive(self) -> None:
         if self.alive is not None and self.health().ok:
             self.alive()
 
     def _wake_couriers(self) -> None:
-        for wake in self._wakes.values():
-            wake.set()
+        for courier in (*self.couriers, *self.digest_couriers):
+            courier.wake.set()

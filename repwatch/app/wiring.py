@@ -14,7 +14,9 @@ from repwatch.app.suspect_job import suspect_checker
 from repwatch.app.targets import replica_targets
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.digest import Digester
 from repwatch.flows.drift_holds import HOLDS, let_all_go
+from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
@@ -35,10 +37,12 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         refusing = {finding.subject for finding in store.standing("")}
         suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
-        probers = {cluster.name: Prober(Session.connect, clock) for cluster in settings.clusters}
+        probers = {cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters}
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
+        checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}
         targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
+        wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
         return Service(
             settings=settings,
@@ -51,14 +55,22 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 for cluster in settings.clusters
             ],
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
-            couriers=[Courier(name, notifier, store, clock, undeliverable(name) in refusing) for name, notifier in built.items()],
+            couriers=[
+                Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
+                for each in settings.receivers
+            ],
+            digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
+            digest_couriers=[
+                Courier(each.id, built[each.id], store.digests, clock, refusing=undeliverable(each.id) in refusing)
+                for each in wanting
+            ],
             drift=checked,
-            suspects={name: suspect_checker(runner, suspects[name], clock) for name, runner in runners.items()},
-            checks=DriftDesk(runners=checked, ledger=store, state_dir=settings.state_dir, clock=clock),
-            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
-            start_web=lambda view, health, checks: web.start(
-                settings.listen_host, settings.listen_port, view=view, health=health, checks=checks
+            suspects=checkers,
+            checks=DriftDesk(
+                runners=tuple(runners.values()), suspects=checkers, ledger=store, state_dir=settings.state_dir, clock=clock
             ),
+            let_go=lambda: let_all_go(targets, holds, Session.connect, clock),
+            start_web=lambda view, health, checks: web.start(settings.page, view=view, health=health, checks=checks),
             alive=DeadMan(settings.deadman.url) if settings.deadman else None,
         )
     except BaseException:
@@ -79,6 +91,7 @@ def _watcher(
         audience=Audience(receivers=receivers, names=names),
         clock=clock,
         suspects=suspects,
+        heart=HeartWriter(cluster.name, cluster.heartbeat, Session.connect, clock) if cluster.heartbeat else None,
     )
 
 

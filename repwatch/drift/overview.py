@@ -62,10 +62,11 @@ class DriftRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCheck:
-    """The check that runs now; `tables` is how many were asked for, 0 for all."""
+    """A check that runs now; `tables` is how many were asked for, 0 for all. `replica`: of it alone, as its data is suspect."""
 
     started: datetime
     tables: int
+    replica: str = ""
     progress: Progress | None = None
 
     @property
@@ -99,6 +100,7 @@ class DriftOverview:
     prove_within: timedelta | None
     replicas: tuple[ProofSummary, ...] = ()
     running: RunningCheck | None = None
+    suspect: RunningCheck | None = None  # the check of suspect data that runs, beside the other or not
     recent: tuple[DriftRun, ...] = ()
     reports: frozenset[int] = frozenset()  # the numbers of those whose report is kept
 

@@ -1,19 +1,23 @@
-"""From the outbox to one receiver, in order for each incident, as often as it takes. Each receiver has a courier of its own.
+"""From the outbox to one receiver, in order for each subject, as often as it takes. Each receiver has a courier of its own.
 
-At-least-once: a notice is marked delivered after the receiver took it. Killed in between, it is sent again under the same id.
+At-least-once: a notice is marked delivered after the receiver took it. Killed in between, it is sent again under the same id;
+no more than `lanes` of them.
 """
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.ports.clock import Clock
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier
-from repwatch.ports.store import Envelope, Outbox
+from repwatch.ports.store import Envelope, Fate, Outbox, Settled
 
 log = logging.getLogger("repwatch.deliver")
 
@@ -34,30 +38,68 @@ def undeliverable(receiver: str) -> Subject:
     return Subject("", "", receiver, FindingCode.RECEIVER_UNDELIVERABLE)
 
 
+def judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
+    """What an attempt's result means for its notice."""
+    match delivery.outcome:
+        case DeliveryOutcome.DELIVERED:
+            return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=delivery.thread)
+        case DeliveryOutcome.RETRY:
+            until = now + max(asked(delivery), pause_after(envelope.attempts))
+            return Settled(envelope=envelope, fate=Fate.POSTPONED, at=until, thread=delivery.thread, text=delivery.text)
+        case DeliveryOutcome.REFUSED:
+            return Settled(envelope=envelope, fate=Fate.REFUSED, at=now, thread=envelope.thread, text=delivery.text)
+
+
+def asked(delivery: Delivery) -> timedelta:
+    """For how long the receiver wants to hear nothing."""
+    return min(delivery.retry_after or timedelta(0), LONGEST_ASKED)
+
+
+def in_a_thread(call: Callable[[], None]) -> None:
+    """Make a call beside; a thread that holds up no exit."""
+    threading.Thread(target=call, name="deliver", daemon=True).start()
+
+
 @dataclass(slots=True)
 class Courier:
-    """Delivers to one receiver. `turn` and `run` are called by one thread."""
+    """Delivers to one receiver. One thread calls `run` or `turn` and it alone uses the outbox; the calls are made beside it.
+
+    There is one call at a time until something arrives, one more with each notice that does, and one again after a failure: a
+    receiver that is dead, or wants less, meets one call at a time.
+    """
 
     receiver: str
     notifier: Notifier
     outbox: Outbox
     clock: Clock
+    lanes: int = 1  # calls at the same time, at most
     refusing: bool = False  # a standing finding says so
+    beside: Callable[[Callable[[], None]], None] = in_a_thread
+    wake: threading.Event = field(default_factory=threading.Event)  # set by whoever put something into the outbox
     delivered: int = 0
     problem: str = ""
-    _unrecorded: tuple[Envelope, Delivery] | None = None
+    _room: int = 1  # calls at the same time, now
+    _held: set[int] = field(default_factory=set)  # numbers of envelopes that are under way, or settled and not recorded
+    _returned: deque[tuple[Envelope, Delivery]] = field(default_factory=deque)
+    # Kept until it is recorded: a store that cannot be written must not make the receiver hear the same thing again.
+    _settled: list[Settled] = field(default_factory=list)
     _rest_until: datetime | None = None
 
-    def run(self, stop: threading.Event, wake: threading.Event) -> None:
-        """Deliver until told to stop."""
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until told to stop; then what is under way is still recorded, or the next start would repeat it."""
         while not stop.is_set():
-            if not self._safe_turn():
-                wake.wait(IDLE_SECONDS)
-                wake.clear()
+            if not self._safely(self.turn):
+                self.wake.wait(IDLE_SECONDS)
+            self.wake.clear()
+        self._safely(self._record)
+        while len(self._held) > len(self._settled):
+            self.wake.wait(IDLE_SECONDS)
+            self.wake.clear()
+            self._safely(self._record)
 
-    def _safe_turn(self) -> bool:
+    def _safely(self, act: Callable[[], bool]) -> bool:
         try:
-            busy = self.turn()
+            busy = act()
         except StoreError as error:
             self._failed(f"{error}; {error.hint}" if error.hint else str(error))
             return False
@@ -70,57 +112,78 @@ class Courier:
         self.problem = problem
 
     def turn(self) -> bool:
-        """Try one notice; False if there is nothing to do now. Raises StoreError: nothing is forgotten by that."""
-        if self._unrecorded is not None:
-            self._record(*self._unrecorded)
-            self._unrecorded = None
+        """Record what came back, send what is due; False if there was nothing to do. Raises StoreError: nothing is forgotten."""
+        recorded = self._record()
+        sent = self._send()
+        return self._record() or sent or recorded
+
+    def _send(self) -> bool:
+        """Send as many as there is room for."""
         now = self.clock.now()
-        if self._rest_until is not None and timedelta(0) < self._rest_until - now <= LONGEST_ASKED:
+        if len(self._held) >= self._room or self._rests(now):
             return False
-        envelope = self.outbox.due(self.receiver, now)
-        if envelope is None:
+        due = [each for each in self.outbox.due(self.receiver, now, self._room) if each.seq not in self._held]
+        for envelope in due:
+            self._held.add(envelope.seq)
+            notice = envelope.notice
+            if isinstance(notice, Notice) and notice.event is NoticeEvent.RESOLVED and not envelope.reached:
+                moot = "nothing of this incident has arrived there"
+                self._settled.append(Settled(envelope=envelope, fate=Fate.MOOT, at=now, thread=envelope.thread, text=moot))
+            else:
+                self.beside(partial(self._call, envelope))
+        return bool(due)
+
+    def _rests(self, now: datetime) -> bool:
+        return self._rest_until is not None and timedelta(0) < self._rest_until - now <= LONGEST_ASKED
+
+    def _call(self, envelope: Envelope) -> None:
+        self._returned.append((envelope, self.notifier.send(envelope.notice, envelope.thread)))
+        self.wake.set()
+
+    def _record(self) -> bool:
+        """Record all that is known by now in one transaction."""
+        while self._returned:
+            self._take(*self._returned.popleft())
+        if not self._settled:
             return False
-        if envelope.notice.event is NoticeEvent.RESOLVED and not envelope.reached:
-            self.outbox.give_up(envelope, "nothing of this incident has arrived there")
-            return True
-        # Kept until it is recorded: a store that cannot be written must not make the receiver hear the same thing again.
-        self._unrecorded = (envelope, self.notifier.send(envelope.notice, envelope.thread))
-        self._record(*self._unrecorded)
-        self._unrecorded = None
+        self._tell_whether_it_refuses()
+        self.outbox.settle(self._settled)
+        for settled in self._settled:
+            self._held.remove(settled.envelope.seq)
+            self._report(settled)
+        self._settled.clear()
         return True
 
-    def _record(self, envelope: Envelope, delivery: Delivery) -> None:
-        match delivery.outcome:
-            case DeliveryOutcome.DELIVERED:
-                self._arrived(envelope, delivery)
-            case DeliveryOutcome.RETRY:
-                self._later(envelope, delivery)
-            case DeliveryOutcome.REFUSED:
-                self._refused(envelope, delivery)
+    def _take(self, envelope: Envelope, delivery: Delivery) -> None:
+        now = self.clock.now()
+        arrived = delivery.outcome is DeliveryOutcome.DELIVERED
+        self._room = min(self._room + 1, self.lanes) if arrived else 1
+        if delivery.outcome is DeliveryOutcome.RETRY and (span := asked(delivery)):
+            self._rest_until = now + span  # it speaks of the receiver, not of one notice
+        self._settled.append(judge(envelope, delivery, now))
 
-    def _arrived(self, envelope: Envelope, delivery: Delivery) -> None:
-        self.outbox.delivered(envelope, delivery.thread, self.clock.now())
-        self.delivered += 1
-        log.info("notice.delivered id=%s to=%s attempts=%d", envelope.notice.id, self.receiver, envelope.attempts + 1)
-        if self.refusing:
+    def _tell_whether_it_refuses(self) -> None:
+        """Before the notice itself is settled: killed in between, it is tried again and this as well."""
+        said = [settled for settled in self._settled if settled.fate in {Fate.DELIVERED, Fate.REFUSED}]
+        if not said:
+            return
+        if said[-1].fate is Fate.REFUSED:
+            self.outbox.set_standing(_finding(self.receiver, said[-1].text))
+            self.refusing = True
+        elif self.refusing:
             self.outbox.clear_standing(undeliverable(self.receiver))
             self.refusing = False
 
-    def _later(self, envelope: Envelope, delivery: Delivery) -> None:
-        now = self.clock.now()
-        asked = min(delivery.retry_after or timedelta(0), LONGEST_ASKED)
-        pause = max(asked, pause_after(envelope.attempts))
-        if asked:
-            self._rest_until = now + asked  # it speaks of the receiver, not of one notice
-        self.outbox.postpone(envelope, delivery.thread, now + pause, delivery.text)
-        if envelope.attempts == 0:
-            log.warning("notice.postponed id=%s to=%s: %s", envelope.notice.id, self.receiver, delivery.text)
-
-    def _refused(self, envelope: Envelope, delivery: Delivery) -> None:
-        self.outbox.give_up(envelope, delivery.text)
-        self.outbox.set_standing(_finding(self.receiver, delivery.text))
-        self.refusing = True
-        log.error("notice.undeliverable id=%s to=%s: %s", envelope.notice.id, self.receiver, delivery.text)
+    def _report(self, settled: Settled) -> None:
+        name, attempts = settled.envelope.notice.id, settled.envelope.attempts
+        match settled.fate:
+            case Fate.DELIVERED:
+                self.delivered += 1
+                log.info("notice.delivered id=%s to=%s attempts=%d", name, self.receiver, attempts + 1)
+            case Fate.POSTPONED if attempts == 0:
+                log.warning("notice.postponed id=%s to=%s: %s", name, self.receiver, settled.text)
+            case Fate.REFUSED:
+                log.error("notice.undeliverable id=%s to=%s: %s", name, self.receiver, settled.text)
 
 
 def _finding(receiver: str, text: str) -> Finding:

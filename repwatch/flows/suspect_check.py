@@ -7,12 +7,15 @@ question where they are known.
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
+from repwatch.drift.overview import RunningCheck
+from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
 from repwatch.errors import RepwatchError, StoreError, UsageError
+from repwatch.flows.scheduled_drift import STOPPED_SECONDS, Ended
 from repwatch.flows.suspects import Suspects
 from repwatch.health.world import World
 from repwatch.model.observation import ThreadState
@@ -25,18 +28,33 @@ log = logging.getLogger("repwatch.drift")
 PAUSE: Final = 30.0  # seconds at least between two checks of one channel
 REST: Final = 20  # and so many times what the last one took: a suspicion that stays costs a twentieth of the time
 
-Check = Callable[[ReplicaTarget, Sequence[str], Callable[[], bool]], DriftReport]
 Channel = tuple[str, str]  # the server's address, the channel's name
+
+
+class Check(Protocol):
+    """Compares one channel with its source: these tables, or all. Raises RepwatchError."""
+
+    def __call__(
+        self,
+        target: ReplicaTarget,
+        tables: Sequence[str],
+        *,
+        cancelled: Callable[[], bool],
+        progress: Callable[[Progress], None],
+    ) -> Ended:
+        """`cancelled` is asked often."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
 class SuspectChecker:
-    """`check` compares one channel with its source: these tables, or all. `record` keeps what a check came to."""
+    """`record` keeps what a check came to."""
 
     check: Check
     record: Callable[[DriftReport], object]
     suspects: Suspects
     clock: Clock
+    now: RunningCheck | None = None  # the check that runs
     _due: dict[Channel, float] = field(default_factory=dict)  # monotonic
     _checked_since: dict[Channel, datetime] = field(default_factory=dict)  # the latest suspicion that the last check was made for
     _cancelled: threading.Event = field(default_factory=threading.Event)
@@ -93,8 +111,10 @@ class SuspectChecker:
         known = all(suspicion.tables for suspicion in suspicions)
         tables = sorted({table for suspicion in suspicions for table in suspicion.tables}) if known else []
         log.info("suspect.started server=%s channel=%s tables=%s", *place, ",".join(tables) or "all")
+        rest = 0.0
         try:
-            report = self._checked(target, tables)
+            report, by_person = self._checked(target, tables)
+            rest = STOPPED_SECONDS if by_person else 0.0
             self.record(report)
             for replica in report.replicas:
                 if replica.errant and replica.errant.tables:
@@ -109,17 +129,25 @@ class SuspectChecker:
             log.warning("suspect.failed server=%s channel=%s: %s", *place, error)
         except Exception as error:  # noqa: BLE001 - the service must outlive a mistake in one check; it is tried again
             log.error("suspect.failed server=%s channel=%s: %s", *place, type(error).__name__)  # noqa: TRY400 - shows no values
+        finally:
+            self.now = None
         self._checked_since[place] = _latest(suspicions)
         took = self.clock.monotonic() - begun
-        self._due[place] = self.clock.monotonic() + max(PAUSE, REST * took)
+        self._due[place] = self.clock.monotonic() + max(PAUSE, REST * took, rest)
 
-    def _checked(self, target: ReplicaTarget, tables: Sequence[str]) -> DriftReport:
+    def _checked(self, target: ReplicaTarget, tables: Sequence[str]) -> Ended:
+        self.now = RunningCheck(started=self.clock.now(), tables=len(tables), replica=target.server.label)
         try:
-            return self.check(target, tables, self._cancelled.is_set)
+            return self.check(target, tables, cancelled=self._cancelled.is_set, progress=self._note)
         except UsageError:  # a table is no more, and nobody knows what became of its rows
             if not tables:
                 raise
-            return self.check(target, (), self._cancelled.is_set)
+            self.now = replace(self.now, tables=0)
+            return self.check(target, (), cancelled=self._cancelled.is_set, progress=self._note)
+
+    def _note(self, progress: Progress) -> None:
+        if self.now is not None:
+            self.now = replace(self.now, progress=progress)
 
 
 def _latest(suspicions: Sequence[Suspicion]) -> datetime:

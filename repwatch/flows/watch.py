@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from repwatch.flows.book import Book, living
+from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
@@ -47,6 +48,7 @@ class Watcher:
     audience: Audience
     clock: Clock
     suspects: Suspects
+    heart: HeartWriter | None = None
     view: DatedView | None = None
     world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
@@ -74,6 +76,7 @@ class Watcher:
         world = replace(world, progress=self._progress)
         self._past = recall(self._past, world)
         world = replace(world, past=self._past, source_change=self._source_change)
+        world = replace(world, heart=self.heart.aim(world) if self.heart else None)
         self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}

@@ -24,6 +24,7 @@ class Topic(StrEnum):
     TLS = "tls"
     PRIVILEGES = "privileges"
     OPERATOR = "operator-account"
+    HEARTBEAT = "heartbeat"
     REPLICATION_ACCOUNT = "replication-account"
     SERVER_ID = "server-id"
     SAME_SERVER = "same-server"
@@ -81,6 +82,7 @@ class Look:
     channels: tuple[ChannelState, ...] | None  # None: the account may not see them
     replicas: tuple[Address, ...]  # that announced themselves, as far as the account may see them; a host may be ""
     clients: tuple[str, ...]  # hosts that read the binary log now
+    heartbeat: bool = False  # its table is there
     operator: Login | Failed | None = None  # None: none is configured
     replication: Login | Failed | None = None  # None: none is configured, or this is no source
 

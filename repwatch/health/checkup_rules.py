@@ -8,7 +8,8 @@ from repwatch.health.inventory import role_of
 from repwatch.health.upstream import agreed_source, leads_to, wanted_source
 from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
-from repwatch.sql.grants import covered_by_schemas, held, missing, statement
+from repwatch.sql.grants import covered_by_schemas, held, missing, missing_on_table, statement
+from repwatch.sql.heartbeat import make_table, writing_needs
 from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, watch_needs
 from repwatch.sql.replication import follow_by_gtid
 
@@ -141,6 +142,24 @@ def _privileges(topic: Topic, work: str, login: Login, needs: Sequence[Grant], l
         return
     grants = tuple(statement(grant, login.user) for grant in lacking)
     yield _problem(topic, f"{login.user} lacks privileges for {work}: {names}", "run as an administrator:", grants)
+
+
+def heartbeat(context: _Context) -> Iterator[Remark]:
+    """Whether the watching account may write a heartbeat on this source, where the configuration wants one."""
+    database, look = context.cluster.heartbeat, context.look
+    if database is None or not context.is_source:
+        return
+    need = writing_needs(database)
+    lacking = missing_on_table(look.login.grants, need)
+    grants = (statement(Grant(lacking, need.on), look.login.user),) if lacking else ()
+    if not look.heartbeat:
+        told = "the table of the heartbeat is not there, or may not be seen"
+        yield _problem(Topic.HEARTBEAT, told, "run as an administrator:", (*make_table(database), *grants))
+    elif lacking:
+        told = f"{look.login.user} may not write the heartbeat"
+        yield _problem(Topic.HEARTBEAT, told, "run as an administrator:", grants)
+    else:
+        yield _good(Topic.HEARTBEAT, "the heartbeat can be written")
 
 
 def same_server(context: _Context) -> Iterator[Remark]:
@@ -305,6 +324,7 @@ RULES = (
     locking,
     operator,
     replication_account,
+    heartbeat,
     same_server,
     server_id,
     replication,

@@ -5,6 +5,7 @@ So its figure is held against what the source is seen to have, and against the t
 
 from dataclasses import replace
 
+from repwatch.health.heart import BEAT, beat_lag
 from repwatch.health.inventory import label, source_of
 from repwatch.health.world import ServerNow, World
 from repwatch.model.gtid import missing_count
@@ -12,8 +13,14 @@ from repwatch.model.observation import ChannelObservation, Lag, LagBasis
 
 
 def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
-    """What is known of a channel's lag: at least the server's own figure, and at least what has been waiting so long."""
-    shown, waited = channel.lag, _waited(world, server, channel)
+    """What is known of a channel's lag: at least the server's own figure, and at least what has been waiting so long.
+
+    A heartbeat has come all the way, and tells better than either, unless something waits that it has overtaken.
+    """
+    waited, beat = _waited(world, server, channel), beat_lag(world, server, channel)
+    if beat is not None and waited <= beat + (2 * BEAT).total_seconds():
+        return Lag(seconds=beat, basis=LagBasis.HEARTBEAT)
+    shown = channel.lag
     if waited > (shown.seconds or 0.0):
         return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
     if shown.seconds is not None and _is_ahead(world, server, channel):

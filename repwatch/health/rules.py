@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from repwatch.health import (
+    heart,
     rules_applier,
     rules_channel,
     rules_disk,
@@ -57,6 +58,7 @@ RULES = (
     Rule(FindingCode.APPLIER_BLOCKED, rules_applier.applier_blocked),
     Rule(FindingCode.APPLIER_STALLED, rules_applier.applier_stalled),
     Rule(FindingCode.LAGGING, rules_channel.lagging),
+    Rule(FindingCode.HEARTBEAT_STOPPED, heart.heartbeat_stopped),
     Rule(FindingCode.SEMISYNC_DEGRADED, rules_semisync.degraded),
     Rule(FindingCode.UNSAFE_SETTINGS, rules_settings.unsafe_settings),
     Rule(FindingCode.REPLICATION_FILTERS_DIFFER, rules_settings.filters_differ),

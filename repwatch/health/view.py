@@ -3,6 +3,7 @@
 Invariant: nothing that was not seen by the latest look is shown as if it had been; what is unknown is shown as unknown.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from repwatch.health.inventory import role_of
 from repwatch.health.lag import true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.observation import ChannelObservation, Lag, ThreadState
+from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
@@ -54,7 +55,7 @@ def build_cluster_view(world: World, findings: Iterable[Finding], incidents: Ite
             shown.setdefault(finding.subject.server, []).append(_finding(finding, by_subject, world.now))
     servers = tuple(_server(server, world, _sorted(shown.pop(server.address, []))) for server in world.servers)
     own = _sorted([view for views in shown.values() for view in views])
-    state = _worst([_state(own), *(server.state for server in servers)]) if servers else State.UNKNOWN
+    state = worst_state([_state(own), *(server.state for server in servers)]) if servers else State.UNKNOWN
     return ClusterView(name=world.cluster.name, state=state, findings=own, servers=servers)
 
 
@@ -75,7 +76,7 @@ def build_service_view(findings: Iterable[Finding], incidents: Iterable[Incident
 def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:
     """One view of several clusters, each as old as it is: a stale one keeps its findings, and its state is unknown."""
     clusters = tuple(_aged(part, now) for part in parts)
-    state = _worst([_state(own), *(cluster.state for cluster in clusters)]) if clusters else State.UNKNOWN
+    state = worst_state([_state(own), *(cluster.state for cluster in clusters)]) if clusters else State.UNKNOWN
     return View(as_of=min((part.as_of for part in parts), default=now), state=state, findings=own, clusters=clusters)
 
 
@@ -125,12 +126,15 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
     channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
+    worst = _worst_lag(channels)
     return ServerView(
         server=server.address,
         name=server.spec.name,
         role=role_of(world.cluster, server.spec, world.source),
-        state=_worst([_state(findings), State.OK if seen else State.UNKNOWN]),
-        lag_seconds=_lag(channels),
+        state=worst_state([_state(findings), State.OK if seen else State.UNKNOWN]),
+        lag_seconds=worst.lag_seconds if worst else None,
+        lag_quality=worst.lag_quality if worst else None,
+        lag_source=worst.lag_source if worst else None,
         findings=findings,
         channels=channels,
         observed=server.last_good.at if server.last_good else None,
@@ -148,21 +152,22 @@ def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
         receiver=channel.receiver if lag else ThreadState.UNKNOWN,
         applier=channel.applier if lag else ThreadState.UNKNOWN,
         lag_seconds=lag.seconds if lag else None,
-        lag_at_least=bool(lag and lag.at_least),
+        lag_quality=lag.quality if lag else LagQuality.UNKNOWN,
+        lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
     )
 
 
-def _lag(channels: Sequence[ChannelView]) -> float | None:
-    """The worst channel's; unknown as soon as one of them is."""
-    known = [channel.lag_seconds for channel in channels if channel.lag_seconds is not None]
-    return max(known) if known and len(known) == len(channels) else None
+def _worst_lag(channels: Sequence[ChannelView]) -> ChannelView | None:
+    """The channel whose lag is the server's: one of which it is unknown, else the one that is furthest behind."""
+    return max(channels, key=lambda each: math.inf if each.lag_seconds is None else each.lag_seconds, default=None)
 
 
 def _state(findings: Iterable[FindingView]) -> State:
-    return _worst([_STATE_OF[finding.severity] for finding in findings])
+    return worst_state([_STATE_OF[finding.severity] for finding in findings])
 
 
-def _worst(states: Iterable[State]) -> State:
+def worst_state(states: Iterable[State]) -> State:
+    """The worst of them; ok where there are none."""
     return max(states, key=_RANK.__getitem__, default=State.OK)

@@ -45,6 +45,14 @@ class SourceChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heart:
+    """How repwatch's writing of a heartbeat goes."""
+
+    since: datetime | None = None  # when it first tried
+    problems: Mapping[str, str] = field(default_factory=dict)  # by label of the source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
 
@@ -56,3 +64,4 @@ class World:
     past: Mapping[str, Past] = field(default_factory=dict)  # by label
     suspicions: tuple[Suspicion, ...] = ()
     source_change: SourceChange | None = None  # the latest
+    heart: Heart | None = None  # None: nobody here writes one

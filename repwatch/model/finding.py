@@ -46,6 +46,7 @@ class FindingCode(StrEnum):
     DRIFTED = "drifted"
     PROOF_OVERDUE = "proof-overdue"
     HALF_LOADED = "half-loaded"
+    HEARTBEAT_STOPPED = "heartbeat-stopped"
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
 

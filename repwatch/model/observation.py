@@ -3,6 +3,7 @@
 Three things stay distinct that nearly every tool merges: stopped, connecting and unknown; lag 0 and lag NULL.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,7 @@ class ThreadError:
 class LagBasis(StrEnum):
     """Where a lag figure comes from, best first."""
 
+    HEARTBEAT = "heartbeat"  # repwatch's own, where it is configured
     PERFORMANCE_SCHEMA = "performance-schema"
     STATUS = "status"  # Seconds_Behind_Source
     MOVEMENT = "movement"  # for how long something that it lacks has been seen to wait
@@ -138,6 +140,8 @@ class Observation:
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
     risks: Risks | None = None  # None if they could not be seen
+    beats: Mapping[int, datetime] = field(default_factory=dict)  # heartbeats that are here, by the server_id of their source
+    clock: datetime | None = None  # the server's own time when they were read
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 

@@ -60,12 +60,22 @@ class Receiver:
     min_severity: Severity = Severity.WARNING
     escalate_after: timedelta = timedelta(0)  # told only of what is critical and nobody has acknowledged for so long; 0: at once
     remind_every: timedelta = timedelta(hours=4)  # of what is critical and nobody has acknowledged; 0: never
+    digest: str = ""  # `[mon ]08:00`, UTC: when it is told how everything stands; "": never
 
     @property
     def id(self) -> str:
         """Stable id of the delivery channel: name and kind."""
         kind = {SlackReceiver: "slack", EmailReceiver: "email", WebhookReceiver: "webhook"}[type(self.channel)]
         return f"{self.name}/{kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """Where the status page listens. Port 0 takes a free one."""
+
+    host: str
+    port: int
+    names: tuple[str, ...] = ()  # what it goes by beside addresses and localhost; none means any, where others reach it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +94,7 @@ class Settings:
     receivers: tuple[Receiver, ...] = ()  # one entry for each delivery channel of a configured receiver
     deadman: DeadManSpec | None = None
     store_url: str = ""
-    listen_host: str = "127.0.0.1"
-    listen_port: int = 8080
+    page: PageSpec = field(default_factory=lambda: PageSpec("127.0.0.1", 8080))
     path: Path | None = None
     state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 

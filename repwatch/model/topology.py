@@ -68,6 +68,7 @@ class ClusterSpec:
     max_lag: timedelta = timedelta(seconds=30)
     maintenance: tuple[str, ...] = ()  # `[sun ]22:00-04:00`, UTC: nobody is told of the cluster
     replication: ReplicationAccount | None = None
+    heartbeat: str | None = None  # the schema that holds its table; None: none is written
     drift: DriftSpec = DriftSpec()
 
     def server(self, label: str) -> ServerSpec:

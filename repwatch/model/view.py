@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from repwatch.model.finding import FindingCode, Severity
+from repwatch.model.observation import LagBasis, LagQuality
 
 
 class State(StrEnum):
@@ -60,7 +61,13 @@ class ChannelView:
     lag_seconds: float | None
     delay_seconds: float
     gtid_executed: str
-    lag_at_least: bool = False  # it may be further behind
+    lag_quality: LagQuality = LagQuality.UNKNOWN
+    lag_source: LagBasis | None = None  # None: unknown
+
+    @property
+    def lag_at_least(self) -> bool:
+        """True if it may be further behind."""
+        return self.lag_quality is LagQuality.LOWER_BOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,8 @@ class ServerView:
     version: str = ""
     read_only: bool | None = None
     probe_seconds: float | None = None
+    lag_quality: LagQuality | None = None  # None: it replicates from nowhere, so there is no lag
+    lag_source: LagBasis | None = None  # None: there is no lag, or it is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from repwatch.model.digest import Digest
 from repwatch.model.notice import Notice
 
+# What goes to a receiver.
+Letter = Notice | Digest
 # What a receiver wants to remember about one incident between its notices (a Slack timestamp, a Message-ID).
 Thread = Mapping[str, str]
 
@@ -31,8 +34,8 @@ class Delivery:
 
 
 class Notifier(Protocol):
-    """Sends one notice; never raises for what the network or the receiver does. Bounded to about 15 s a call."""
+    """Sends one letter; never raises for what the network or the receiver does. Bounded to about 15 s a call."""
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
-        """Deliver. `thread` is empty for the first notice of an incident."""
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        """Deliver. `thread` is empty for the first notice of an incident, and for a digest, which leaves nothing to remember."""
         ...

@@ -4,9 +4,10 @@ Invariant: a change of an incident and the outbox rows that it causes are writte
 moment neither loses nor doubles a notice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from repwatch.errors import StoreError
@@ -15,9 +16,8 @@ from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
-from repwatch.model.notice import Notice
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Thread
+from repwatch.ports.notifier import Letter, Thread
 
 
 class StoreConflict(StoreError):
@@ -35,15 +35,38 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One notice on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there."""
+    """One letter on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there.
+
+    A digest has no incident and no thread.
+    """
 
     seq: int
     incident_id: str
     receiver: str
-    notice: Notice
+    notice: Letter
     attempts: int
     thread: Thread
     reached: bool
+
+
+class Fate(StrEnum):
+    """What becomes of a notice after an attempt, or without one."""
+
+    DELIVERED = "delivered"  # never again
+    POSTPONED = "postponed"
+    REFUSED = "refused"  # it will not arrive as configured; kept, and tried again after the next start
+    MOOT = "moot"  # nobody waits for it: the end of what was not told there; kept likewise, for its beginning may be told then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """One notice's fate. `at` is when that was known or, of what is postponed, the earliest time to try again."""
+
+    envelope: Envelope
+    fate: Fate
+    at: datetime
+    thread: Thread  # what the receiver wants to remember of the incident
+    text: str = ""  # why it did not arrive
 
 
 class Ledger(Protocol):
@@ -85,18 +108,10 @@ class Standing(Protocol):
 class Outbox(Standing, Protocol):
     """Notices on their way."""
 
-    def due(self, receiver: str, now: datetime) -> Envelope | None:
-        """The receiver's oldest notice that may be tried now; an incident's notices stay in order."""
+    def due(self, receiver: str, now: datetime, most: int) -> tuple[Envelope, ...]:
+        """The receiver's oldest notices that may be tried now, `most` of them. One of each subject: its notices stay in order."""
         ...
 
-    def delivered(self, envelope: Envelope, thread: Thread, now: datetime) -> None:
-        """It arrived: never again; and what the receiver wants to remember of the incident."""
-        ...
-
-    def postpone(self, envelope: Envelope, thread: Thread, until: datetime, text: str) -> None:
-        """Try again, not before that time."""
-        ...
-
-    def give_up(self, envelope: Envelope, text: str) -> None:
-        """It will not arrive as configured; kept, and tried again after the next start."""
+    def settle(self, settled: Sequence[Settled]) -> None:
+        """Keep what became of them, all or nothing. Doing it twice does no harm."""
         ...

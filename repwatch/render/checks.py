@@ -25,6 +25,7 @@ def _cluster(overview: DriftOverview) -> Json:
         "prove_within_seconds": int(within.total_seconds()) if within else None,
         "replicas": [_replica(replica) for replica in overview.replicas],
         "running": _running(overview.running) if overview.running else None,
+        "suspect": _running(overview.suspect) if overview.suspect else None,
         "checks": [_run(run, kept=run.number in overview.reports) for run in overview.recent],
     }
 
@@ -46,6 +47,8 @@ def _replica(replica: ProofSummary) -> Json:
 def _running(check: RunningCheck) -> Json:
     progress = check.progress
     document: dict[str, Json] = {"started": rfc3339(check.started), "whole": not check.tables, "paused": check.is_paused}
+    if check.replica:
+        document["replica"] = check.replica
     if progress is not None:
         eta = progress.eta_seconds
         document |= {

@@ -145,6 +145,8 @@ def _server_json(server: ServerView) -> dict[str, object]:
         "role": server.role,
         "state": server.state,
         "lag_seconds": server.lag_seconds,
+        "lag_quality": server.lag_quality,
+        "lag_source": server.lag_source,
         "findings": _findings_json(server.findings),
     }
 

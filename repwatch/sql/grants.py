@@ -10,6 +10,9 @@ from repwatch.sql.quoting import quote_text
 
 ALL = "ALL PRIVILEGES"
 _GRANT = re.compile(r"GRANT (?P<privileges>.+?) ON (?:TABLE )?(?P<on>\*\.\*|`(?:[^`]|``)*`\.\*) TO ", re.IGNORECASE)
+_ON_TABLE = re.compile(
+    r"GRANT (?P<privileges>.+?) ON (?:TABLE )?(?P<on>\*\.\*|`(?:[^`]|``)*`\.(?:\*|`(?:[^`]|``)*`)) TO ", re.IGNORECASE
+)
 # Old names that some versions print, and those that MariaDB takes as synonyms.
 _SYNONYMS = {"REPLICA MONITOR": "SLAVE MONITOR", "REPLICATION REPLICA ADMIN": "REPLICATION SLAVE ADMIN", "ALL": ALL}
 # MariaDB up to 10.11: SUPER still stands for what was split off from it in 10.5.2 (its manual, "SUPER").
@@ -55,6 +58,17 @@ def held(grants: Iterable[str], version: ServerVersion) -> Held:
     if "SUPER" in everywhere and version.is_mariadb:
         everywhere.add("REPLICATION CLIENT")
     return Held(frozenset(everywhere), {name: kinds for name, kinds in schemas.items() if name not in _SYSTEM})
+
+
+def missing_on_table(grants: Iterable[str], need: Grant) -> tuple[str, ...]:
+    """The privileges of `need`, which is of one table, that no line of SHOW GRANTS gives: for it, its schema or everything."""
+    schema = need.on.rpartition(".")[0]
+    found: set[str] = set()
+    for line in grants:
+        given = _ON_TABLE.match(line)
+        if given is not None and given["on"].replace("\\_", "_") in ("*.*", f"{schema}.*", need.on):
+            found |= set(_names(given["privileges"]))
+    return () if found & {ALL} else tuple(privilege for privilege in need.privileges if privilege not in found)
 
 
 def missing(needs: Iterable[Grant], holds: Held) -> tuple[Grant, ...]:

@@ -88,6 +88,7 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     applier = StateSetMetricFamily("repwatch_applier_state", "State of the applier thread.", labels=CHANNEL)
     lag = GaugeMetricFamily("repwatch_lag_seconds", "Seconds behind the source; NaN when unknown.", labels=CHANNEL)
     known = GaugeMetricFamily("repwatch_lag_known", "1 if the lag is known.", labels=CHANNEL)
+    bound = GaugeMetricFamily("repwatch_lag_lower_bound", "1 if the lag is at least that, and perhaps more.", labels=CHANNEL)
     delay = GaugeMetricFamily("repwatch_configured_delay_seconds", "Intended delay of the replica.", labels=CHANNEL)
     for labels, channel in _channels(clusters):
         receiver.add_metric(labels, {each.value: each == channel.receiver for each in ThreadState})
@@ -96,8 +97,9 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
         )
         lag.add_metric(labels, _or_nan(channel.lag_seconds))
         known.add_metric(labels, float(channel.lag_seconds is not None))
+        bound.add_metric(labels, float(channel.lag_at_least))
         delay.add_metric(labels, channel.delay_seconds)
-    yield from (receiver, applier, lag, known, delay)
+    yield from (receiver, applier, lag, known, bound, delay)
 
 
 def _finding_metric(clusters: tuple[ClusterView, ...]) -> Metric:

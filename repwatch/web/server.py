@@ -7,7 +7,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from repwatch import __version__
 from repwatch.drift.overview import RunningCheck
 from repwatch.errors import UsageError
+from repwatch.model.settings import PageSpec
 from repwatch.model.view import Health, View
 from repwatch.ports.checks import NO_CHECKS, Checks
 from repwatch.render.drift_progress import done_text, progress_line, waiting_text
@@ -32,6 +33,7 @@ from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.render.times import duration
 from repwatch.web.checks import check_routes
+from repwatch.web.known_host import KnownHost, is_local
 from repwatch.web.metrics import exposition
 from repwatch.web.page import LagHistory, age, amount, code, lag_text, product, proof_tone, run_tone, tree
 
@@ -44,6 +46,8 @@ HEADERS = {
 POLL_SECONDS = 0.3  # how soon a new view reaches an open page
 PROGRESS_SECONDS = 1.0  # and how often the progress of a check does
 PING_SECONDS = 15.0  # keeps proxies from closing a quiet stream
+
+Running = list[tuple[RunningCheck | None, RunningCheck | None]]  # by cluster: the check of all, that of suspect data
 
 
 @dataclass(slots=True)
@@ -94,10 +98,10 @@ class Page:
     async def events(self) -> AsyncIterator[str]:
         """The live part of the page, sent whenever there is a new view, or a check has gone on."""
         yield "retry: 2000\n\n"
-        shown: tuple[datetime, list[RunningCheck | None]] | None = None
+        shown: tuple[datetime, Running] | None = None
         quiet = 0.0
         while not self.stopping.is_set():
-            view, running = self.view(), [overview.running for overview in self.checks.overviews()]
+            view, running = self.view(), [(check.running, check.suspect) for check in self.checks.overviews()]
             if view is not None and _is_news(shown, (view.as_of, running), quiet):
                 shown, quiet = (view.as_of, running), 0.0
                 yield "event: view\n" + "".join(f"data: {line}\n" for line in self.render("live.html").splitlines()) + "\n"
@@ -108,9 +112,7 @@ class Page:
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _is_news(
-    shown: tuple[datetime, list[RunningCheck | None]] | None, now: tuple[datetime, list[RunningCheck | None]], quiet: float
-) -> bool:
+def _is_news(shown: tuple[datetime, Running] | None, now: tuple[datetime, Running], quiet: float) -> bool:
     """True if an open page should be told: at once of a new view, now and then of the progress of a check."""
     return shown is None or shown[0] != now[0] or (shown[1] != now[1] and quiet >= PROGRESS_SECONDS)
 
@@ -132,8 +134,8 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers)
 
 
-def build_app(page: Page) -> Starlette:
-    """The routes."""
+def build_app(page: Page, names: Sequence[str] | None) -> Starlette:
+    """The routes, under any name if there are none to go by."""
 
     async def index(_: Request) -> Response:
         return HTMLResponse(page.render("index.html"))
@@ -165,7 +167,7 @@ def build_app(page: Page) -> Starlette:
             *check_routes(page.checks),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), *([] if names is None else [Middleware(KnownHost, names=names)])],
     )
 
 
@@ -195,9 +197,10 @@ class WebServer:
 
 
 def start(
-    host: str, port: int, *, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS
+    at: PageSpec, *, view: Callable[[], View | None], health: Callable[[], Health], checks: Checks = NO_CHECKS
 ) -> WebServer:
     """Listen and serve. Port 0 takes a free one. Raises UsageError if the address cannot be had."""
+    host, port = at.host, at.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -210,5 +213,6 @@ def start(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another address in [web] listen"
         ) from None
     page = Page(view, health, checks)
-    config = uvicorn.Config(build_app(page), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    app = build_app(page, at.names if at.names or is_local(host) else None)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     return WebServer(uvicorn.Server(config), listener, page)

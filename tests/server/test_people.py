@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from repwatch.model.server import Flavour
@@ -45,6 +47,7 @@ def run(service: Service, *words: str) -> str:
 def shown(service: Service) -> dict[str, dict[str, object]]:
     """The findings of the status by their code."""
     status = body(service.status("--format", "json")[1])
+    jsonschema.validate(status, json.loads((files("repwatch") / "schemas" / "status.schema.json").read_text(encoding="utf-8")))
     clusters: list[dict[str, list[dict[str, list[dict[str, object]]]]]] = status["clusters"]  # type: ignore[assignment]
     return {str(f["code"]): f for cluster in clusters for server in cluster["servers"] for f in server["findings"]}
 

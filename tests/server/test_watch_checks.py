@@ -17,8 +17,10 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
+from repwatch.app.suspect_job import suspect_checker
 from repwatch.drift.control import Word
 from repwatch.drift.overview import RunOutcome
+from repwatch.flows.suspects import Suspects
 from repwatch.model.topology import DriftSpec
 from repwatch.ports.checks import ReportForm
 from repwatch.render.times import rfc3339
@@ -36,6 +38,7 @@ from pathlib import Path
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
+from repwatch.app.suspect_job import suspect_checker
 from repwatch.app.targets import load_settings
 settings = load_settings(Path(sys.argv[1]), None, (), None)
 store = SqlStore.open(settings.store_url)
@@ -110,7 +113,8 @@ def test_after_a_stop_nothing_begins_by_itself(star: Sandbox, schema: str, tmp_p
     store = SqlStore.open(f"sqlite:///{tmp_path}/repwatch.db")
     cluster = replace(star.cluster(), drift=DriftSpec(prove_within=timedelta(days=7)))
     runner = drift_runner(cluster, store, tmp_path, SystemClock())
-    desk = DriftDesk(runners=[runner], ledger=store, state_dir=tmp_path, clock=SystemClock())
+    suspects = {"shop": suspect_checker(runner, Suspects(store, "shop"), tmp_path, SystemClock())}
+    desk = DriftDesk(runners=[runner], suspects=suspects, ledger=store, state_dir=tmp_path, clock=SystemClock())
 
     def paused() -> bool:
         desk.tell("shop", Word.PAUSE)

@@ -1,8 +1,9 @@
 """One look over an open connection: sends the table's statements, translates the answers. Raises what the connection raises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
@@ -11,6 +12,7 @@ from repwatch.model.risks import Risks
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
+from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.risks import read_risks, with_by_hand
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
@@ -24,14 +26,29 @@ OLDEST_LOG_EVERY = timedelta(seconds=10)
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
 
-def look(database: Database, clock: Clock, started: float, deadline: float, before: Observation | None = None) -> Observation:
-    """Look once; `before` is what the look before saw. Raises ServerError; PrivilegeMissing has the missing GRANT as its hint."""
-    return _Look(database, clock, started + deadline, before).run(started)
+class Span(NamedTuple):
+    """Monotonic seconds: when a look was begun, and how long it may take."""
+
+    started: float
+    deadline: float
+
+
+def look(
+    database: Database, clock: Clock, span: Span, before: Observation | None = None, heartbeat: str | None = None
+) -> Observation:
+    """Look once; `before` is what the look before saw, `heartbeat` the schema of its table.
+
+    Raises ServerError; PrivilegeMissing has the missing GRANT as its hint.
+    """
+    return _Look(database, clock, span.started + span.deadline, before, heartbeat).run(span.started)
 
 
 class _Look:
-    def __init__(self, database: Database, clock: Clock, give_up_at: float, before: Observation | None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, give_up_at: float, before: Observation | None, heartbeat: str | None
+    ) -> None:
         self._database = database
+        self._heartbeat = heartbeat
         self._before = before
         self._clock = clock
         self._give_up_at = give_up_at
@@ -44,6 +61,8 @@ class _Look:
         risks = self._risks(identity, channels)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
+        binlog = self._binlog(identity)
+        beats, now = self._beats()
         return Observation(
             at=self._clock.now(),
             took=timedelta(seconds=self._clock.monotonic() - started),
@@ -56,7 +75,9 @@ class _Look:
             gtid_executed=identity.gtid_executed,
             gtid_logged=identity.gtid_logged,
             instance=identity.instance,
-            binlog=self._binlog(identity),
+            binlog=binlog,
+            beats=beats,
+            clock=now,
             channels=channels,
             risks=risks,
             dump_clients=clients,
@@ -83,6 +104,16 @@ class _Look:
             return channels
         account = f"{self._database.endpoint.user}@"
         return with_work(channels, self._before, self._database.version, account, lambda sql: self._optional(sql, "the applier"))
+
+    def _beats(self) -> tuple[Mapping[int, datetime], datetime | None]:
+        """Asked last, so that its time is the look's. Its table may be locked or not there: the rest is seen all the same."""
+        if self._heartbeat is None:
+            return {}, None
+        try:
+            return beats_of(self._optional(read_beats(self._heartbeat, self._database.version), "the heartbeat"))
+        except StatementTimedOut:
+            self._skipped.append("the heartbeat: its table did not answer in time")
+            return {}, None
 
     def _workers(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> tuple[Worker, ...]:
         # On MariaDB the status row has the worker's own text already, except where it points to another one.

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from repwatch.adapters.mysql.look import look
+from repwatch.adapters.mysql.look import Span, look
 from repwatch.errors import (
     LoginRefused,
     NotMySQL,
@@ -66,9 +66,10 @@ class _Lane:
 class Prober:
     """Looks at servers (`ports.probe.Probe`). Any number of threads may call it."""
 
-    def __init__(self, connect: Connect, clock: Clock, *, deadline: float = DEADLINE) -> None:
+    def __init__(self, connect: Connect, clock: Clock, *, heartbeat: str | None = None, deadline: float = DEADLINE) -> None:
         self._connect = connect
         self._clock = clock
+        self._heartbeat = heartbeat  # the schema of its table
         self._deadline = deadline
         self._patience = deadline / 2  # for one connect or one answer
         self._lanes: dict[Endpoint, _Lane] = {}
@@ -118,7 +119,7 @@ class Prober:
                 return self._hung(database, started, "the statement of an earlier look still hangs in the server")
             asked = self._clock.monotonic()
             try:
-                seen = look(database, self._clock, started, self._deadline, lane.latest)
+                seen = look(database, self._clock, Span(started, self._deadline), lane.latest, self._heartbeat)
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:

@@ -10,6 +10,7 @@ from repwatch.adapters.store.tables import moment
 from repwatch.drift.overview import RunSummary
 from repwatch.health.incident import Incident
 from repwatch.health.view import DatedView
+from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding
 from repwatch.model.notice import Notice
 from repwatch.model.risks import Suspicion
@@ -20,6 +21,7 @@ T = TypeVar("T")
 INCIDENT = TypeAdapter(Incident)
 FINDING = TypeAdapter(Finding)
 NOTICE = TypeAdapter(Notice)
+DIGEST = TypeAdapter(Digest)
 SUSPICION = TypeAdapter(Suspicion)
 CLUSTER = TypeAdapter(ClusterView)
 RUN_SUMMARY = TypeAdapter(RunSummary)

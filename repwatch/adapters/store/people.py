@@ -5,30 +5,19 @@ They write only columns and rows that the service reads and never writes, so tha
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-from sqlalchemy import Connection, and_, delete, false, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
-from repwatch.adapters.store import codec, schema
+from repwatch.adapters.store import schema
 from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
+from repwatch.adapters.store.history import Filed, read_incidents
 from repwatch.adapters.store.silences import read_silences
-from repwatch.adapters.store.tables import incidents, moment, silences, stamp
+from repwatch.adapters.store.tables import incidents, silences, stamp
 from repwatch.errors import StoreError, UsageError
-from repwatch.health.incident import Incident, Phase
 from repwatch.model.silence import Silence
-
-MOST = 1000  # incidents that are listed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filed:
-    """An incident as the store has it, with when somebody acknowledged it."""
-
-    incident: Incident
-    acknowledged: datetime | None
 
 
 class People:
@@ -54,17 +43,8 @@ class People:
 
     def incidents(self, resolved_since: datetime | None = None) -> tuple[Filed, ...]:
         """The open ones, and those that were resolved since a time; the latest first."""
-        lately = incidents.c.resolved >= stamp(resolved_since) if resolved_since is not None else false()
-        told = and_(or_(incidents.c.resolved.is_(None), lately), incidents.c.phase != Phase.PENDING)
         with self._open(write=False) as connection:
-            rows = connection.execute(select(incidents).where(told).order_by(incidents.c.since.desc()).limit(MOST)).all()
-        return tuple(
-            Filed(
-                incident=codec.incident(row.body, acknowledged=row.acknowledged is not None, by=row.acknowledged_by),
-                acknowledged=moment(row.acknowledged) if row.acknowledged else None,
-            )
-            for row in rows
-        )
+            return read_incidents(connection, resolved_since)
 
     def acknowledge(self, key: str, author: str, now: datetime) -> str:
         """Acknowledge the open incident of that key or id; who has. The first word counts. Raises UsageError if there is none."""

@@ -1,39 +1,37 @@
 """The store over SQLAlchemy Core (`ports/store.py`). Safe to use from several threads; each call is one transaction."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.digests import Digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
-from repwatch.adapters.store.engine import describe, open_engine, sqlite_file
+from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
+from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
+from repwatch.adapters.store.notices import read_due, write_posting, write_settled
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
-from repwatch.adapters.store.tables import RowState, incidents, outbox, stamp, standing, threads, views
+from repwatch.adapters.store.tables import KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, views
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident, Phase
-from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Thread
-from repwatch.ports.store import Entry, Envelope, StoreConflict
-
-KEEP = timedelta(days=90)  # resolved incidents and what was sent of them
-FAR = timedelta(hours=2)  # no pause is that long: the wall clock was set back, and the notice is due
-TRY_AGAIN = timedelta(days=7)  # how old an incident may be for its refused notices to be tried again at a start
+from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict
 
 
 class SqlStore:
@@ -44,7 +42,9 @@ class SqlStore:
         self._writer = engine.execution_options(repwatch_writes=True)
         self._where = where
         self._lock = lock
+        self._turn = threading.Lock()
         self._file: FileIdentity | None = None  # known once the store is open
+        self.digests = Digests(self._read, self._write, self)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -83,8 +83,24 @@ class SqlStore:
     def _write(self) -> Iterator[Connection]:
         if self._file is not None:
             self._file.check()
-        with store_errors(self._where), self._writer.begin() as connection:
+        with self._in_turn(), store_errors(self._where), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """SQLite has one writer at a time; others look again after ever longer pauses, in no order, and of hundreds some would
+        wait for seconds. Threads of this process line up here instead, for as long as they would wait there.
+        """
+        if self._lock is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            text = f"the state store {self._where}: others have been writing to it for {BUSY_SECONDS} s"
+            raise StoreError(text, hint="another process holds it, or its disk is slow")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     # -- incidents ---------------------------------------------------------------------------------------------------
 
@@ -104,6 +120,11 @@ class SqlStore:
         over = [codec.INCIDENT.validate_json(body) for body in bodies]
         return {incident.subject: Ended(incident.resolved, incident.flaps) for incident in over if incident.resolved}
 
+    def history(self, resolved_since: datetime) -> tuple[Incident, ...]:
+        """The open ones of all clusters and those that ended since a time, the latest first."""
+        with self._read() as connection:
+            return tuple(filed.incident for filed in read_incidents(connection, resolved_since))
+
     def silences(self, now: datetime) -> tuple[Silence, ...]:
         """Those that are not over."""
         with self._read() as connection:
@@ -122,7 +143,7 @@ class SqlStore:
             for change in entry.changes:
                 _write_change(connection, change)
             for posting in entry.postings:
-                _write_posting(connection, posting, now)
+                write_posting(connection, posting, now)
             if entry.view is not None:
                 _write_view(connection, entry.view)
 
@@ -160,54 +181,16 @@ class SqlStore:
 
     # -- notices -------------------------------------------------------------------------------------------------------
 
-    def due(self, receiver: str, now: datetime) -> Envelope | None:
-        """The oldest that may be tried now, behind no earlier one of its incident."""
-        earlier = outbox.alias("earlier")
-        same = and_(earlier.c.incident_id == outbox.c.incident_id, earlier.c.receiver == outbox.c.receiver)
-        blocked = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.WAITING)
-        arrived = exists().where(same, earlier.c.seq < outbox.c.seq, earlier.c.state == RowState.DELIVERED)
-        ripe = or_(outbox.c.next_attempt <= stamp(now), outbox.c.next_attempt > stamp(now + FAR))
-        thread = and_(threads.c.incident_id == outbox.c.incident_id, threads.c.receiver == outbox.c.receiver)
-        statement = (
-            select(outbox, threads.c.body.label("thread"), arrived.label("reached"))
-            .select_from(outbox.outerjoin(threads, thread))
-            .where(outbox.c.receiver == receiver, outbox.c.state == RowState.WAITING, ripe, ~blocked)
-            .order_by(outbox.c.seq)
-            .limit(1)
-        )
+    def due(self, receiver: str, now: datetime, most: int) -> tuple[Envelope, ...]:
+        """The oldest that may be tried now, behind no earlier one of their subjects."""
         with self._read() as connection:
-            row = connection.execute(statement).one_or_none()
-        if row is None:
-            return None
-        return Envelope(
-            seq=row.seq,
-            incident_id=row.incident_id,
-            receiver=row.receiver,
-            notice=codec.NOTICE.validate_json(row.body),
-            attempts=row.attempts,
-            thread=codec.THREAD.validate_json(row.thread) if row.thread else {},
-            reached=bool(row.reached),
-        )
+            return read_due(connection, receiver, now, most)
 
-    def delivered(self, envelope: Envelope, thread: Thread, now: datetime) -> None:
-        """Mark it, and keep the thread in the same transaction."""
+    def settle(self, settled: Sequence[Settled]) -> None:
+        """Mark them, and keep the threads in the same transaction."""
         with self._write() as connection:
-            done = {"state": RowState.DELIVERED, "delivered_at": stamp(now), "attempts": envelope.attempts + 1, "last_error": ""}
-            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**done))
-            _write_thread(connection, envelope, thread)
-
-    def postpone(self, envelope: Envelope, thread: Thread, until: datetime, text: str) -> None:
-        """Count the attempt, and wait."""
-        waiting = {"attempts": envelope.attempts + 1, "next_attempt": stamp(until), "last_error": text}
-        with self._write() as connection:
-            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**waiting))
-            _write_thread(connection, envelope, thread)
-
-    def give_up(self, envelope: Envelope, text: str) -> None:
-        """Mark it undeliverable."""
-        final = {"state": RowState.GIVEN_UP, "attempts": envelope.attempts + 1, "last_error": text}
-        with self._write() as connection:
-            connection.execute(update(outbox).where(outbox.c.seq == envelope.seq).values(**final))
+            for each in settled:
+                write_settled(connection, each)
 
     def waiting(self) -> int:
         """How many are not delivered yet."""
@@ -290,23 +273,6 @@ def _columns(incident: Incident) -> dict[str, str | int | None]:
         "revision": incident.revision,
         "body": codec.dump(codec.INCIDENT, incident),
     }
-
-
-def _write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
-    body = codec.dump(codec.NOTICE, posting.notice)
-    row = {"notice_id": posting.notice.id, "incident_id": posting.incident_id, "body": body, "state": RowState.WAITING}
-    row |= {"next_attempt": stamp(now), "last_error": ""}
-    for receiver in posting.receivers:
-        connection.execute(insert(outbox).values(**row, receiver=receiver, attempts=0))
-
-
-def _write_thread(connection: Connection, envelope: Envelope, thread: Thread) -> None:
-    if thread == envelope.thread:
-        return
-    body = codec.dump(codec.THREAD, dict(thread))
-    key = and_(threads.c.incident_id == envelope.incident_id, threads.c.receiver == envelope.receiver)
-    if not connection.execute(update(threads).where(key).values(body=body)).rowcount:
-        connection.execute(insert(threads).values(incident_id=envelope.incident_id, receiver=envelope.receiver, body=body))
 
 
 def _write_view(connection: Connection, view: DatedView) -> None:

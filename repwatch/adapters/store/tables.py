@@ -1,10 +1,13 @@
 """The tables. Times are RFC 3339 text in UTC of one fixed width, which sorts as time does and reads well in any SQL shell."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
+KEEP = timedelta(days=90)  # resolved incidents and what was sent of them
+TRY_AGAIN = timedelta(days=7)  # how old an incident or a digest may be for what was refused of it to be tried again at a start
+FAR = timedelta(hours=2)  # no pause is that long: the wall clock was set back, and what is to be tried then is due
 
 incidents = Table(
     "incidents",
@@ -42,6 +45,22 @@ outbox = Table(
     UniqueConstraint("notice_id", "receiver", name="one_row_for_each_receiver"),
     Index("outbox_of_receiver", "receiver", "state", "seq"),
     Index("outbox_of_incident", "incident_id", "receiver"),
+    sqlite_autoincrement=True,
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("receiver", Text, nullable=False),
+    Column("slot", Text, nullable=False),  # the time that it is for, whenever it is made
+    Column("body", Text),  # None: the receiver was new then
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt", Text, nullable=False),
+    Column("delivered_at", Text),
+    Column("last_error", Text, nullable=False),
+    UniqueConstraint("receiver", "slot", name="one_digest_at_a_time"),
     sqlite_autoincrement=True,
 )
 

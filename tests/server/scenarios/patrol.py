@@ -178,7 +178,7 @@ def patrol(cluster: ClusterSpec, folder: Path, deadline: float = PATIENT) -> Ite
         clock=clock,
         suspects=suspects,
     )
-    checker = suspect_checker(drift_runner(cluster, store, folder, clock), suspects, clock)
+    checker = suspect_checker(drift_runner(cluster, store, folder, clock), suspects, folder, clock)
     try:
         yield Patrol(watcher, store, checker)
     finally:

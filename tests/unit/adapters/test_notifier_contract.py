@@ -18,6 +18,7 @@ from repwatch.model.settings import EmailReceiver, Receiver, SlackReceiver, Webh
 from repwatch.ports.notifier import DeliveryOutcome, Notifier
 from repwatch.sandbox.standins import Misbehaviour
 from tests.unit.adapters.benches import BENCHES, SECRETS, Bench, email_bench, notice, slack_bench, webhook_bench
+from tests.unit.render.test_digest_render import DIGEST
 
 THREAD = {"something": "remembered"}
 
@@ -238,3 +239,20 @@ def test_a_secret_is_read_at_each_send(make: Callable[[SecretSource], tuple[Benc
     if made.kind != "webhook":
         assert notifier.send(notice(), {}).outcome is DeliveryOutcome.REFUSED
     made.close()
+
+
+def test_a_digest_arrives(bench: Bench) -> None:
+    for _ in range(2):  # after a lost answer
+        delivery = bench.notifier().send(DIGEST, {})
+        assert (delivery.outcome, delivery.thread) == (DeliveryOutcome.DELIVERED, {}), delivery.text
+    for piece in ("shop", "applier-error", "ann"):
+        assert piece in bench.shown()
+    assert not any(secret in bench.shown() for secret in SECRETS)
+
+
+def test_a_digest_that_is_refused(bench: Bench) -> None:
+    bench.fail_now()
+    assert bench.notifier().send(DIGEST, {}).outcome is DeliveryOutcome.RETRY
+    bench.recover()
+    bench.fail_for_good()
+    assert bench.notifier().send(DIGEST, {}).outcome is DeliveryOutcome.REFUSED

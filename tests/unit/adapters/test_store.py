@@ -15,8 +15,8 @@ from alembic.script import ScriptDirectory
 
 from repwatch.adapters.store import schema
 from repwatch.adapters.store.reader import read_views
-from repwatch.adapters.store.sqlstore import KEEP, SqlStore
-from repwatch.adapters.store.tables import metadata
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.adapters.store.tables import KEEP, metadata
 from repwatch.adapters.store.upgrade import MIGRATIONS
 from repwatch.errors import StoreError, UsageError
 from repwatch.health.incident import Change, Incident, Phase
@@ -25,7 +25,7 @@ from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.view import ClusterView, FindingView, Role, ServerView, State
-from repwatch.ports.store import Entry, StoreConflict
+from repwatch.ports.store import Entry, Envelope, Fate, Settled, StoreConflict
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC)
 SUBJECT = Subject("shop", "db:1", "ch", FindingCode.APPLIER_ERROR)
@@ -119,6 +119,15 @@ def test_acknowledging_does_not_race_with_the_service(store: SqlStore, url: str)
     assert store.open_incidents("shop")[0].acknowledged
 
 
+def due(store: SqlStore, receiver: str = "r", now: datetime = NOW) -> list[Envelope]:
+    """All that may be tried now."""
+    return list(store.due(receiver, now, 99))
+
+
+def settled(envelope: Envelope, fate: Fate, at: datetime = NOW, **thread: str) -> Settled:
+    return Settled(envelope=envelope, fate=fate, at=at, thread=thread or envelope.thread, text="" if thread else "no")
+
+
 def test_an_incident_s_notices_stay_in_order_and_hold_up_no_other(store: SqlStore) -> None:
     other = incident(2, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
     store.record(
@@ -132,48 +141,77 @@ def test_an_incident_s_notices_stay_in_order_and_hold_up_no_other(store: SqlStor
         ),
         NOW,
     )
-    first = store.due("r", NOW)
-    assert first is not None
-    store.postpone(first, {"seen": "yes"}, NOW + timedelta(seconds=30), "busy")
-    second = store.due("r", NOW)
-    assert second is not None
-    assert second.incident_id == other.id
-    store.delivered(second, {"ts": "1"}, NOW)
-    assert store.due("r", NOW) is None
-    again = store.due("r", NOW + timedelta(seconds=30))
-    assert again is not None
+    first, second = due(store)
+    assert (first.incident_id, second.incident_id) == (incident().id, other.id)
+    assert store.due("r", NOW, 1) == (first,)
+    later = NOW + timedelta(seconds=30)
+    store.settle([settled(first, Fate.POSTPONED, later, seen="yes"), settled(second, Fate.DELIVERED, ts="1")])
+    assert due(store) == []
+    (again,) = due(store, now=later)
     assert (again.notice, again.attempts, again.thread, again.reached) == (first.notice, 1, {"seen": "yes"}, False)
-    store.delivered(again, {"ts": "2"}, NOW)
-    last = store.due("r", NOW + timedelta(seconds=30))
-    assert last is not None
+    store.settle([settled(again, Fate.DELIVERED, ts="2")])
+    (last,) = due(store, now=later)
+    assert isinstance(last.notice, Notice)
     assert (last.notice.event, last.thread, last.reached) == (NoticeEvent.RESOLVED, {"ts": "2"}, True)
+
+
+def test_the_end_of_an_incident_goes_before_the_beginning_of_the_next_of_its_subject(store: SqlStore) -> None:
+    """A receiver that knows them by their key would take the late end for that of the new one."""
+    done, again = incident(phase=Phase.RESOLVED, resolved=NOW, revision=2), incident(2)
+    postings = (posting(1, done, "r", event=NoticeEvent.RESOLVED), posting(1, again, "r"))
+    changes = (Change(None, incident()), Change(incident(), done), Change(None, again))
+    store.record(Entry(changes=changes, postings=postings), NOW)
+    (end,) = due(store)
+    store.settle([settled(end, Fate.POSTPONED, NOW + timedelta(seconds=30))])
+    assert due(store) == []
+    store.settle([settled(end, Fate.DELIVERED)])
+    assert [envelope.incident_id for envelope in due(store)] == [again.id]
+
+
+def test_what_became_of_several_is_written_whole_or_not_at_all(store: SqlStore, url: str) -> None:
+    other = incident(2, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
+    postings = (posting(1, incident(), "r"), posting(1, other, "r"))
+    store.record(Entry(changes=(Change(None, incident()), Change(None, other)), postings=postings), NOW)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        database.execute("CREATE TRIGGER no BEFORE UPDATE ON outbox WHEN NEW.seq = 2 BEGIN SELECT RAISE(FAIL, 'disk'); END")
+    database.close()
+    with pytest.raises(StoreError):
+        store.settle([settled(each, Fate.DELIVERED, ts="1") for each in due(store)])
+    assert [(each.attempts, each.thread) for each in due(store)] == [(0, {}), (0, {})]
+
+
+def test_keeping_twice_what_became_of_a_notice_does_no_harm(store: SqlStore) -> None:
+    store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "r"),)), NOW)
+    (envelope,) = due(store)
+    for _ in range(2):
+        store.settle([settled(envelope, Fate.POSTPONED)])
+    assert due(store)[0].attempts == 1
 
 
 def test_each_receiver_has_its_own_row_and_thread(store: SqlStore) -> None:
     store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "a", "b"),)), NOW)
     for name in ("a", "b"):
-        envelope = store.due(name, NOW)
-        assert envelope is not None
+        (envelope,) = due(store, name)
         assert envelope.thread == {}
-        store.delivered(envelope, {"for": name}, NOW)
+        store.settle([settled(envelope, Fate.DELIVERED, receiver=name)])
     assert store.waiting() == 0
 
 
 def test_a_clock_that_was_set_back_does_not_keep_a_notice_for_ever(store: SqlStore) -> None:
     store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "r"),)), NOW)
-    assert store.due("r", NOW - timedelta(days=1)) is not None
-    assert store.due("r", NOW - timedelta(seconds=1)) is None
+    assert due(store, now=NOW - timedelta(days=1))
+    assert not due(store, now=NOW - timedelta(seconds=1))
 
 
-def test_a_start_tries_again_what_was_refused_and_drops_what_nobody_receives(store: SqlStore) -> None:
+@pytest.mark.parametrize("fate", [Fate.REFUSED, Fate.MOOT])
+def test_a_start_tries_again_what_did_not_arrive_and_drops_what_nobody_receives(store: SqlStore, fate: Fate) -> None:
     store.record(Entry(changes=(Change(None, incident()),), postings=(posting(1, incident(), "a", "gone"),)), NOW)
-    envelope = store.due("a", NOW)
-    assert envelope is not None
-    store.give_up(envelope, "bad token")
-    assert store.due("a", NOW) is None
+    (envelope,) = due(store, "a")
+    store.settle([settled(envelope, fate)])
+    assert due(store, "a") == []
     store.begin_service(["a"], NOW)
-    assert store.due("a", NOW) is not None
-    assert store.due("gone", NOW) is None
+    assert len(due(store, "a")) == 1
+    assert due(store, "gone") == []
 
 
 def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> None:

@@ -90,7 +90,7 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     db1, db2, db3 = cluster.servers
     assert settings.store_url == f"sqlite:///{tmp_path}/state/repwatch.db"
     assert settings.state_dir == tmp_path / "state"
-    assert (settings.listen_host, settings.listen_port) == ("::1", 9090)
+    assert (settings.page.host, settings.page.port) == ("::1", 9090)
     assert (cluster.source, cluster.poll_interval, cluster.max_lag) == ("db1", timedelta(seconds=1.5), timedelta(seconds=90))
     assert cluster.drift.schedule == "0 2 * * mon,tue,wed,thu,fri"
     assert (cluster.drift.prove_within, cluster.drift.window) == (timedelta(days=7), ("22:00-06:00",))
@@ -125,7 +125,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
     (cluster,) = settings.clusters
     assert (cluster.source, cluster.poll_interval, cluster.max_lag) == ("auto", timedelta(seconds=5), timedelta(seconds=30))
     assert settings.store_url == f"sqlite:///{tmp_path}/repwatch.db"
-    assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8080)
+    assert (settings.page.host, settings.page.port) == ("127.0.0.1", 8080)
     assert cluster.servers[0].endpoint.password is None
 
 

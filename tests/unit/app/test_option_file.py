@@ -6,13 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from repwatch.app.option_file import GROUPS, option_lines, read_options
 from repwatch.errors import UsageError
 
-NAMES = st.sampled_from(["user", "password", "host", "port", "ssl-ca", "ssl_mode", "init-command", "x"])
+WORDS = ["user", "password", "host", "port", "ssl-ca", "ssl_mode", "init-command", "x"]
+NAMES = st.sampled_from(WORDS)
 CHARACTERS = st.sampled_from(list("abcXYZ012 \t=;#\\\"'!$%&/()[]{}<>|~.,:-_+*?äß€ntrbs"))
 ESCAPES = st.sampled_from([rf"\{char}" for char in "ntrbs\"'\\#xq"])
 VALUES = st.lists(CHARACTERS | ESCAPES, max_size=10).map("".join)
@@ -32,8 +33,9 @@ def print_defaults(path: Path) -> list[str]:
     program = shutil.which("my_print_defaults")
     assert program, "my_print_defaults belongs to mariadb-client"
     done = subprocess.run([program, f"--defaults-file={path}", *GROUPS], capture_output=True, check=True, timeout=20)
-    # An option begins a line with --; a line that does not is the rest of a value with a newline in it.
-    return re.split(r"\n(?=--)", done.stdout.decode("utf-8").removesuffix("\n")) if done.stdout else []
+    # An option begins a line with -- and its name; a line that does not is the rest of a value with a newline in it.
+    text = done.stdout.decode("utf-8").removesuffix("\n")
+    return re.split(rf"\n(?=--(?:{'|'.join(WORDS)})(?:=|\n|$))", text) if text else []
 
 
 def ours(path: Path) -> list[str]:
@@ -47,6 +49,7 @@ def dashed(lines: list[str]) -> list[str]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, max_size=12))
+@example(lines=["user=\\n--"])
 def test_files_are_read_as_the_clients_read_them(tmp_path: Path, lines: list[str]) -> None:
     """Invariant: the same options with the same values in the same order as my_print_defaults."""
     path = tmp_path / "my.cnf"

@@ -14,6 +14,7 @@ from repwatch.model.observation import (
     ChannelObservation,
     Lag,
     LagBasis,
+    LagQuality,
     Observation,
     ProbeFailure,
     ProbeResult,
@@ -101,6 +102,7 @@ def test_an_unseen_server_shows_nothing_old_as_new() -> None:
     assert server.lag_seconds is None
     assert (server.channels[0].receiver, server.channels[0].applier) == (ThreadState.UNKNOWN, ThreadState.UNKNOWN)
     assert server.channels[0].lag_seconds is None
+    assert (server.lag_quality, server.lag_source) == (LagQuality.UNKNOWN, None)
     assert server.read_only is None
     assert server.probe_seconds is None
     assert server.observed == NOW
@@ -115,7 +117,11 @@ def test_unknown_ranks_above_warning_and_below_critical() -> None:
 @pytest.mark.parametrize(("seconds", "lag"), [((1.0, 3.0), 3.0), ((1.0, None), None), ((0.0,), 0.0), ((), None)])
 def test_lag_is_the_worst_channel_s_and_unknown_if_one_is(seconds: tuple[float | None, ...], lag: float | None) -> None:
     channels = [channel(str(number), value) for number, value in enumerate(seconds)]
-    assert shown(world(observation(), observation(*channels), observation()))[1].lag_seconds == lag
+    server = shown(world(observation(), observation(*channels), observation()))[1]
+    assert server.lag_seconds == lag
+    unknown = LagQuality.UNKNOWN if seconds else None
+    assert server.lag_quality is (unknown if lag is None else LagQuality.EXACT)
+    assert server.lag_source is (None if lag is None else LagBasis.STATUS)
 
 
 def test_a_finding_is_as_old_as_its_incident() -> None:

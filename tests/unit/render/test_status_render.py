@@ -3,8 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+
+import jsonschema
 
 from repwatch.model.finding import FindingCode, Severity
+from repwatch.model.observation import LagBasis, LagQuality
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Role, ServerView, State, View
 from repwatch.render.status import WIDTH, headline, status_json, status_text
 
@@ -20,7 +24,7 @@ SERVER = ServerView(
         ChannelView(name="ch", source="10.0.0.1:3306", receiver="running", applier="stopped", lag_seconds=None,
                     delay_seconds=0, gtid_executed=""),
     ),
-    observed=NOW - timedelta(seconds=2), read_only=True,
+    observed=NOW - timedelta(seconds=2), read_only=True, lag_quality=LagQuality.UNKNOWN,
 )  # fmt: skip
 VIEW = View(
     as_of=NOW,
@@ -52,6 +56,8 @@ def test_the_contract_s_json() -> None:
                         "role": "replica",
                         "state": "critical",
                         "lag_seconds": None,
+                        "lag_quality": "unknown",
+                        "lag_source": None,
                         "findings": [
                             {
                                 "code": "applier-error",
@@ -68,6 +74,17 @@ def test_the_contract_s_json() -> None:
             }
         ],
     }
+
+
+def test_every_view_is_as_the_schema_says() -> None:
+    schema = json.loads((files("repwatch") / "schemas" / "status.schema.json").read_text(encoding="utf-8"))
+    check = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    said = replace(FINDING, acknowledged=True, acknowledged_by="ann", silenced_until=NOW, silenced_by="bob")
+    for quality, seconds in ((None, None), (LagQuality.UNKNOWN, None), (LagQuality.EXACT, 0.0), (LagQuality.LOWER_BOUND, 3.5)):
+        for source in (None, *LagBasis):
+            server = replace(SERVER, lag_seconds=seconds, lag_quality=quality, lag_source=source, findings=(said, FINDING))
+            cluster = replace(VIEW.clusters[0], servers=(server,), findings=(FINDING,))
+            check.validate(json.loads(status_json(replace(VIEW, clusters=(cluster,), findings=(FINDING,)))))
 
 
 def test_what_people_said_is_shown_where_they_said_something() -> None:

@@ -14,9 +14,9 @@ from repwatch.flows.watch import advance
 from repwatch.health.incident import Change, Incident, Look, LookKind
 from repwatch.health.notice import Audience
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
+from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
-from repwatch.ports.store import Entry
+from repwatch.ports.store import Entry, Fate, Settled
 from tests.unit.watch.handclock import HandClock
 
 RECEIVER = Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/"))
@@ -72,9 +72,10 @@ class Desk:
 
     def outbox(self) -> list[NoticeEvent]:
         events = []
-        while (envelope := self.store.due(RECEIVER.id, self.clock.now())) is not None:
-            events.append(envelope.notice.event)
-            self.store.delivered(envelope, {}, self.clock.now())
+        now = self.clock.now()
+        while due := self.store.due(RECEIVER.id, now, 9):
+            events += [each.notice.event for each in due if isinstance(each.notice, Notice)]
+            self.store.settle([Settled(envelope=each, fate=Fate.DELIVERED, at=now, thread={}) for each in due])
         return events
 
 

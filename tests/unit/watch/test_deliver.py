@@ -1,11 +1,18 @@
 """A courier over the real store: in order, as often as needed, and not once more."""
 
-from collections.abc import Callable, Iterator
+import sqlite3
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
@@ -14,10 +21,11 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
-from repwatch.ports.store import Entry
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
+from repwatch.ports.store import Entry, Outbox, Settled
 from tests.unit.watch.handclock import HandClock
 
+PATIENT = 60
 OK = Delivery(outcome=DeliveryOutcome.DELIVERED, thread={"ts": "1"})
 BUSY = Delivery(outcome=DeliveryOutcome.RETRY, text="busy")
 NO = Delivery(outcome=DeliveryOutcome.REFUSED, text="unknown channel")
@@ -30,7 +38,7 @@ class Scripted:
     script: list[Delivery] = field(default_factory=list)
     sent: list[tuple[str, Thread]] = field(default_factory=list)
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
         self.sent.append((notice.id, thread))
         return self.script.pop(0) if self.script else OK
 
@@ -53,6 +61,12 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 
 @pytest.fixture
 def put(store: SqlStore, clock: HandClock) -> Callable[..., None]:
+    return writing(store, clock)
+
+
+def writing(store: SqlStore, clock: HandClock) -> Callable[..., None]:
+    """Puts notices of an incident into the outbox."""
+
     def write(number: int, *events: NoticeEvent, receivers: tuple[str, ...] = ("r",)) -> None:
         subject = Subject("shop", f"db:{number}", "", FindingCode.LAGGING)
         finding = Finding(subject=subject, severity=Severity.WARNING, summary="s", meaning="m", remedy="r")
@@ -76,6 +90,11 @@ def notice(name: str, subject: Subject, event: NoticeEvent) -> Notice:
     )  # fmt: skip
 
 
+def courier_to(ear: Notifier, store: Outbox, clock: HandClock, lanes: int = 1, refusing: bool = False) -> Courier:
+    """Its calls are over when they return."""
+    return Courier("r", ear, store, clock, lanes, refusing, beside=lambda call: call())
+
+
 def drain(courier: Courier) -> None:
     """Until there is nothing to do."""
     assert any(not courier.turn() for _ in range(20)), "it never rests"
@@ -91,7 +110,7 @@ def test_pauses_grow_and_end_growing() -> None:
 def test_it_delivers_in_order_and_hands_the_thread_on(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.RESOLVED)
     ear = Scripted()
-    courier = Courier("r", ear, store, clock)
+    courier = courier_to(ear, store, clock)
     assert [courier.turn() for _ in range(4)] == [True, True, True, False]
     assert ear.sent == [("i1-1", {}), ("i1-2", {"ts": "1"}), ("i1-3", {"ts": "1"})]
     assert courier.delivered == 3
@@ -101,7 +120,7 @@ def test_a_failed_attempt_holds_up_its_own_incident_alone(store: SqlStore, clock
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     put(2, NoticeEvent.OPENED)
     ear = Scripted([BUSY])
-    courier = Courier("r", ear, store, clock)
+    courier = courier_to(ear, store, clock)
     drain(courier)
     assert ear.ids == ["i1-1", "i2-1"]
     clock.sleep(1)
@@ -114,7 +133,7 @@ def test_what_a_receiver_asks_for_holds_for_all_its_notices(store: SqlStore, clo
     put(2, NoticeEvent.OPENED)
     wait = Delivery(outcome=DeliveryOutcome.RETRY, text="rate limit", retry_after=timedelta(seconds=40))
     ear = Scripted([wait])
-    courier = Courier("r", ear, store, clock)
+    courier = courier_to(ear, store, clock)
     assert courier.turn()
     for _ in range(39):
         clock.sleep(1)
@@ -127,7 +146,7 @@ def test_what_a_receiver_asks_for_holds_for_all_its_notices(store: SqlStore, clo
 def test_an_absurd_wish_is_bounded(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED)
     ear = Scripted([Delivery(outcome=DeliveryOutcome.RETRY, retry_after=timedelta(days=300))])
-    courier = Courier("r", ear, store, clock)
+    courier = courier_to(ear, store, clock)
     courier.turn()
     clock.sleep(3600)
     assert courier.turn()
@@ -137,7 +156,7 @@ def test_an_absurd_wish_is_bounded(store: SqlStore, clock: HandClock, put: Calla
 def test_a_refusal_stands_until_something_arrives(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Scripted([NO])
-    courier = Courier("r", ear, store, clock)
+    courier = courier_to(ear, store, clock)
     drain(courier)
     assert ear.ids == ["i1-1"], "the end of what never arrived is not told"
     assert [finding.subject for finding in store.standing("")] == [undeliverable("r")]
@@ -149,9 +168,9 @@ def test_a_refusal_stands_until_something_arrives(store: SqlStore, clock: HandCl
 def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Scripted([NO])
-    drain(Courier("r", ear, store, clock))
+    drain(courier_to(ear, store, clock))
     store.begin_service(["r"], clock.now())
-    again = Courier("r", ear, store, clock, refusing=True)
+    again = courier_to(ear, store, clock, refusing=True)
     drain(again)
     assert ear.ids == ["i1-1", "i1-1", "i1-2"]
     assert store.standing("") == ()
@@ -160,8 +179,8 @@ def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: H
 def test_one_receiver_s_trouble_is_not_another_s(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, receivers=("r", "s"))
     deaf, ear = Scripted([BUSY] * 9), Scripted()
-    Courier("r", deaf, store, clock).turn()
-    Courier("s", ear, store, clock).turn()
+    courier_to(deaf, store, clock).turn()
+    Courier("s", ear, store, clock, beside=lambda call: call()).turn()
     assert ear.ids == ["i1-1"]
     assert store.waiting() == 1
 
@@ -174,10 +193,10 @@ class Full:
         self.full = True
         self.due = store.due
 
-    def delivered(self, *details: object) -> None:
+    def settle(self, settled: Sequence[Settled]) -> None:
         if self.full:
             raise StoreError("full")
-        self.store.delivered(*details)  # type: ignore[arg-type]
+        self.store.settle(settled)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.store, name)
@@ -191,6 +210,199 @@ def test_a_full_disk_makes_nobody_hear_it_twice(store: SqlStore, clock: HandCloc
         with pytest.raises(StoreError):
             courier.turn()
     full.full = False
-    assert not courier.turn()
+    drain(courier)
     assert ear.ids == ["i1-1"]
+    assert store.waiting() == 0
+
+
+@dataclass
+class Hall:
+    """Where calls wait until a test lets them happen."""
+
+    calls: list[Callable[[], None]] = field(default_factory=list)
+
+    def serve(self) -> int:
+        """Let them happen; how many that were."""
+        served = self.calls[:]
+        self.calls.clear()
+        for call in served:
+            call()
+        return len(served)
+
+
+def test_lanes_open_with_what_arrives_and_close_with_what_does_not(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    for number in range(20):
+        put(number, NoticeEvent.OPENED)
+    ear, hall = Scripted(), Hall()
+    courier = Courier("r", ear, store, clock, lanes=4, beside=hall.calls.append)
+    made = []
+    for script in ([], [], [OK, OK, OK, BUSY], [], [], [NO, NO, NO, NO], []):
+        courier.turn()
+        ear.script = [*script]
+        made.append(hall.serve())
+    assert made == [1, 2, 4, 1, 2, 4, 1]
+
+
+def test_after_a_failure_no_call_is_begun_beside_those_that_are_still_out(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    for number in range(20):
+        put(number, NoticeEvent.OPENED)
+    ear, hall = Scripted(), Hall()
+    courier = Courier("r", ear, store, clock, lanes=4, beside=hall.calls.append)
+    for _ in range(2):
+        courier.turn()
+        hall.serve()
+    courier.turn()
+    assert len(hall.calls) == 4
+    ear.script = [BUSY]
+    hall.calls.pop(0)()
+    for _ in range(3):
+        courier.turn()
+        clock.sleep(1)
+    assert len(hall.calls) == 3
+
+
+def test_a_dead_receiver_meets_one_call_at_a_time(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
+    for number in range(9):
+        put(number, NoticeEvent.OPENED)
+    hall = Hall()
+    courier = Courier("r", Scripted([BUSY] * 50), store, clock, lanes=8, beside=hall.calls.append)
+    for _ in range(30):
+        courier.turn()
+        assert hall.serve() <= 1
+        clock.sleep(1)
+
+
+@given(
+    lives=st.lists(st.integers(0, 3), min_size=1, max_size=5),
+    lanes=st.integers(1, 4),
+    failing=st.sets(st.integers(0, 20), max_size=8),
+    picks=st.lists(st.integers(0, 3), min_size=1, max_size=30),
+)
+@settings(max_examples=20, deadline=None)
+def test_whatever_comes_back_when_each_subject_hears_its_own_in_order(
+    lives: list[int], lanes: int, failing: set[int], picks: list[int]
+) -> None:
+    """No more calls than lanes, none for a subject that has one under way, everything once where all is recorded.
+
+    `lives` are the numbers of updates of incidents, `failing` the calls that do not arrive, `picks` which call ends next.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        clock, store = HandClock(), SqlStore.open(f"sqlite:///{folder}/s.db")
+        put = writing(store, clock)
+        for number, updates in enumerate(lives):
+            put(number, NoticeEvent.OPENED, *[NoticeEvent.UPDATED] * updates, NoticeEvent.RESOLVED)
+        ear, hall = Scripted([BUSY if n in failing else OK for n in range(21)]), Hall()
+        courier = Courier("r", ear, store, clock, lanes, beside=hall.calls.append)
+        for step in range(200):
+            if not courier.turn() and not hall.calls:
+                if not store.waiting():
+                    break
+                clock.sleep(301)
+            assert len(hall.calls) <= lanes
+            if hall.calls:
+                hall.calls.pop(picks[step % len(picks)] % len(hall.calls))()
+        assert store.waiting() == 0
+        heard = [name for n, name in enumerate(ear.ids) if n not in failing]
+        for number, updates in enumerate(lives):
+            mine = [name for name in heard if name.startswith(f"i{number}-")]
+            assert mine == [f"i{number}-{n}" for n in range(1, updates + 3)]
+        store.close()
+
+
+@dataclass
+class Slow:
+    """Holds calls until it is opened; notes how many were in it at once."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+    inside: int = 0
+    most: int = 0
+    heard: list[str] = field(default_factory=list)
+    news: threading.Condition = field(default_factory=threading.Condition)
+
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        with self.news:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            self.news.notify_all()
+        assert self.gate.wait(PATIENT)
+        with self.news:
+            self.inside -= 1
+            self.heard.append(notice.id)
+            self.news.notify_all()
+        return OK
+
+    def wait_for(self, holds: Callable[[], bool]) -> None:
+        with self.news:
+            assert self.news.wait_for(holds, PATIENT)
+
+
+@contextmanager
+def running(courier: Courier) -> Iterator[threading.Event]:
+    """A courier at work; the event stops it, and so does the end."""
+    stop = threading.Event()
+    thread = threading.Thread(target=courier.run, args=(stop,))
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        courier.wake.set()
+        thread.join(PATIENT)
+        assert not thread.is_alive()
+
+
+def test_calls_are_made_side_by_side(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
+    for number in range(30):
+        put(number, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
+    ear = Slow()
+    ear.gate.set()
+    with running(Courier("r", ear, store, clock, lanes=3)):
+        ear.wait_for(lambda: len(ear.heard) >= 5)
+        ear.gate.clear()
+        ear.wait_for(lambda: ear.inside == 3)
+        ear.gate.set()
+        ear.wait_for(lambda: len(ear.heard) == 60)
+    assert ear.most == 3
+    assert len(set(ear.heard)) == 60
+    assert all(ear.heard.index(f"i{n}-1") < ear.heard.index(f"i{n}-2") for n in range(30))
+    assert store.waiting() == 0
+
+
+def test_who_is_told_to_stop_still_records_what_is_under_way(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
+    put(1, NoticeEvent.OPENED)
+    put(2, NoticeEvent.OPENED)
+    ear = Slow()
+    with running(Courier("r", ear, store, clock)) as stop:
+        ear.wait_for(lambda: ear.inside == 1)
+        stop.set()
+        ear.gate.set()
+    assert ear.heard == ["i1-1"]
+    assert [envelope.notice.id for envelope in store.due("r", clock.now(), 9)] == ["i2-1"]
+
+
+def test_a_store_that_is_held_by_another_process_makes_nobody_hear_it_twice(
+    store: SqlStore, clock: HandClock, put: Callable[..., None], tmp_path: Path
+) -> None:
+    for number in range(12):
+        put(number, NoticeEvent.OPENED)
+    ear = Slow()
+    ear.gate.set()
+    courier = Courier("r", ear, store, clock, lanes=4)
+    other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with running(courier):
+        deadline = time.monotonic() + PATIENT
+        while not courier.problem:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert ear.heard == ["i0-1"], "what cannot be recorded holds its lane"
+        other.execute("ROLLBACK")
+        ear.wait_for(lambda: len(ear.heard) == 12)
+    other.close()
+    assert courier.problem == ""
+    assert sorted(ear.heard) == sorted(f"i{number}-1" for number in range(12))
     assert store.waiting() == 0

@@ -9,6 +9,7 @@ its time.
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,8 +32,8 @@ from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Thread
-from repwatch.ports.store import Entry
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.ports.store import Entry, Settled
 from tests.unit.watch.handclock import HandClock
 
 SERVERS = ("a:1", "b:1")
@@ -42,6 +43,7 @@ HOOK = WebhookReceiver(url="http://127.0.0.1:1/")
 FIRST = Receiver(name="oncall", channel=HOOK, remind_every=timedelta(minutes=30))
 SECOND = Receiver(name="chief", channel=HOOK, escalate_after=timedelta(minutes=1))
 RECEIVERS = (FIRST, SECOND)
+LANES = 3
 
 
 class Ear:
@@ -51,7 +53,8 @@ class Ear:
         self.heard: list[Notice] = []
         self.deaf = False
 
-    def send(self, notice: Notice, thread: Thread) -> Delivery:
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        assert isinstance(notice, Notice)
         if self.deaf:
             return Delivery(outcome=DeliveryOutcome.RETRY, text="deaf")
         self.heard.append(notice)
@@ -67,9 +70,9 @@ class FullDisk(SqlStore):
         self._check()
         super().record(entry, now)
 
-    def delivered(self, *args: object) -> None:
+    def settle(self, settled: Sequence[Settled]) -> None:
         self._check()
-        super().delivered(*args)  # type: ignore[arg-type]
+        super().settle(settled)
 
     def _check(self) -> None:
         if self.full:
@@ -95,7 +98,9 @@ class Life(RuleBasedStateMachine):
         self.store.begin_service(list(self.ears), self.clock.now())
         self.people = People(f"sqlite:///{self.folder}/s.db")
         self.book = Book(self.store, self.clock, "shop")
-        self.couriers = [Courier(name, ear, self.store, self.clock) for name, ear in self.ears.items()]
+        self.couriers = [
+            Courier(name, ear, self.store, self.clock, LANES, beside=lambda call: call()) for name, ear in self.ears.items()
+        ]
 
     @rule(subject=st.sampled_from(SUBJECTS))
     def break_or_mend(self, subject: Subject) -> None:
@@ -171,14 +176,15 @@ class Life(RuleBasedStateMachine):
     def deliver(self) -> None:
         self.clock.sleep(1)
         for courier in self.couriers:
-            courier._safe_turn()
+            courier._safely(courier.turn)
 
     @rule(number=st.sampled_from([0, 1]))
     def killed_between_delivery_and_record(self, number: int) -> None:
         courier = self.couriers[number]
-        envelope = self.store.due(courier.receiver, self.clock.now())
-        if envelope is not None and courier._unrecorded is None and not self.ears[courier.receiver].deaf:
-            courier.notifier.send(envelope.notice, envelope.thread)
+        due = self.store.due(courier.receiver, self.clock.now(), LANES)
+        if due and not courier._held and not self.ears[courier.receiver].deaf:
+            for envelope in due:
+                courier.notifier.send(envelope.notice, envelope.thread)
             self.kill()
 
     @invariant()

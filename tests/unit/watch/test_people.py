@@ -21,6 +21,7 @@ from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
 from repwatch.model.silence import Silence, matches
+from repwatch.ports.store import Fate, Settled
 from repwatch.render.incidents import incidents_json, incidents_text, silences_text
 from tests.unit.watch.handclock import HandClock
 
@@ -50,9 +51,11 @@ class Desk:
     def told(self) -> list[Notice]:
         """What has been sent since it was asked last."""
         found = []
-        while (envelope := self.store.due(RECEIVER.id, self.clock.now())) is not None:
-            found.append(envelope.notice)
-            self.store.delivered(envelope, {}, self.clock.now())
+        now = self.clock.now()
+        while due := self.store.due(RECEIVER.id, now, 1):
+            assert isinstance(due[0].notice, Notice)
+            found.append(due[0].notice)
+            self.store.settle([Settled(envelope=due[0], fate=Fate.DELIVERED, at=now, thread={})])
         return found
 
     def events(self) -> list[NoticeEvent]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
 from repwatch.errors import StoreError, UsageError
+from repwatch.flows.scheduled_drift import STOPPED_SECONDS, Ended
 from repwatch.flows.suspect_check import PAUSE, SuspectChecker
 from repwatch.flows.suspects import Suspects
 from repwatch.health.rules import diagnose
@@ -24,6 +26,7 @@ from tests.unit.health.worlds import channel, observation, star, uuid, world
 from tests.unit.watch.handclock import HandClock
 
 MY = Flavour.MYSQL
+PROGRESS = Progress(phase=Phase.SCANNING, tables_done=0, tables=1, table="w.t", rows=1, rows_expected=2, seconds=1, waits=None)
 
 
 class Flaky(SqlStore):
@@ -107,6 +110,7 @@ class Bench:
         self.checked: list[tuple[str, ...]] = []
         self.recorded: list[Verdict] = []
         self.verdict: Verdict | Exception = Verdict.IDENTICAL
+        self.by_person = False
         self.meanwhile: Callable[[], object] = lambda: None
         self.checker = SuspectChecker(check=self._check, record=self._record, suspects=self.suspects, clock=self.clock)
 
@@ -120,7 +124,13 @@ class Bench:
             if thread.name == "suspect-shop":
                 thread.join(10)
 
-    def _check(self, target: ReplicaTarget, tables: Sequence[str], cancelled: Callable[[], bool]) -> DriftReport:
+    def _check(
+        self, target: ReplicaTarget, tables: Sequence[str], *, cancelled: Callable[[], bool], progress: Callable[[Progress], None]
+    ) -> Ended:
+        progress(PROGRESS)
+        running = self.checker.now
+        assert running is not None
+        assert (running.tables, running.replica, running.progress) == (len(tables), "db2", PROGRESS)
         assert (target.server.label, target.channel, cancelled()) == ("db2", "", False)
         self.clock.sleep(1)
         self.checked.append(tuple(tables))
@@ -133,7 +143,7 @@ class Bench:
         if self.verdict is Verdict.UNDECIDED:
             replica = replace(replica, reason=Reason.HOT_ROWS)
         now = self.clock.now()
-        return DriftReport(
+        report = DriftReport(
             verdict=self.verdict,
             started=now,
             finished=now + timedelta(seconds=1),
@@ -141,6 +151,7 @@ class Bench:
             source_name=None,
             replicas=(replica,),
         )
+        return Ended(report, self.by_person)
 
     def _record(self, report: DriftReport) -> None:
         self.recorded.append(report.verdict)
@@ -168,6 +179,24 @@ def test_what_is_not_identical_is_checked_again_after_a_pause(store: Flaky, verd
     assert len(bench.checked) == made
     bench.verdict = Verdict.IDENTICAL
     bench.clock.sleep(2 * PAUSE)
+    bench.look(healthy())
+    assert bench.suspects.open() == ()
+
+
+def test_one_that_somebody_stops_rests_for_an_hour_unless_more_becomes_suspect(store: Flaky) -> None:
+    bench = Bench(store)
+    bench.verdict, bench.by_person = Verdict.UNDECIDED, True
+    bench.look(broken("w.t"))
+    bench.look(healthy())
+    assert bench.checker.now is None
+    bench.clock.sleep(STOPPED_SECONDS - 10)
+    bench.look(healthy())
+    assert len(bench.checked) == 1
+    bench.look(broken("w.u", 2))
+    bench.look(healthy())
+    assert bench.checked[1:] == [("w.t", "w.u")]
+    bench.verdict, bench.by_person = Verdict.IDENTICAL, False
+    bench.clock.sleep(STOPPED_SECONDS)
     bench.look(healthy())
     assert bench.suspects.open() == ()
 

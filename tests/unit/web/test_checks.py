@@ -17,6 +17,7 @@ from repwatch.drift.control import Word
 from repwatch.drift.overview import DriftOverview, DriftRun, ProofSummary, RunningCheck, RunOutcome, RunSummary
 from repwatch.drift.progress import Phase, Progress
 from repwatch.drift.throttle import PAUSED, Hold, Strain
+from repwatch.model.settings import PageSpec
 from repwatch.model.view import ClusterView, Health, State, View
 from repwatch.ports.checks import ReportForm
 from repwatch.web import server as web
@@ -81,7 +82,7 @@ def checks() -> Told:
 def url(checks: Told) -> Iterator[str]:
     cluster = ClusterView(name="shop", state=State.OK, findings=(), servers=())
     view = View(as_of=NOW, state=State.OK, clusters=(cluster,))
-    server = web.start("127.0.0.1", 0, view=lambda: view, health=lambda: Health(started=NOW), checks=checks)
+    server = web.start(PageSpec("127.0.0.1", 0), view=lambda: view, health=lambda: Health(started=NOW), checks=checks)
     yield server.url
     server.stop()
 
@@ -134,6 +135,9 @@ def test_the_page_shows_what_runs_and_links_the_reports_that_are_kept(url: str, 
     assert "db1:3306" in ask(url)[1]
     checks.overview = replace(OVERVIEW, running=replace(CHECK, progress=None, tables=2))
     assert Forms(ask(url)[1]).actions == ["/checks/shop/pause", "/checks/shop/stop"]
+    suspect = replace(CHECK, replica="db2", progress=replace(PROGRESS, waits=PAUSED))
+    checks.overview = replace(OVERVIEW, suspect=suspect)
+    assert Forms(ask(url)[1]).actions == ["/checks/shop/resume", "/checks/shop/stop"]
     checks.overview = DriftOverview(cluster="shop", as_of=NOW, prove_within=None)
     assert Forms(ask(url)[1]).actions == []
 

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from repwatch.errors import UsageError
 from repwatch.model.finding import FindingCode, Severity
+from repwatch.model.settings import PageSpec
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Health, Role, ServerView, State, View
 from repwatch.web import server as web
 
@@ -70,7 +71,7 @@ def shown() -> Shown:
 
 @pytest.fixture
 def url(shown: Shown) -> Iterator[str]:
-    server = web.start("127.0.0.1", 0, view=lambda: shown.view, health=lambda: shown.health)
+    server = web.start(PageSpec("127.0.0.1", 0), view=lambda: shown.view, health=lambda: shown.health)
     yield server.url
     server.stop()
 
@@ -117,6 +118,7 @@ def test_unknown_lag_is_nan_and_the_series_stays(url: str, shown: Shown) -> None
     assert len(lag) == 1
     assert math.isnan(lag[0])
     assert known == [0.0]
+    assert [sample.value for sample in samples if sample.name == "repwatch_lag_lower_bound"] == [0.0]
     findings = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
     assert [(each["server"], each["code"], each["severity"]) for each in findings] == [("db2:3306", "applier-error", "critical")]
 
@@ -141,12 +143,12 @@ def test_every_answer_carries_the_security_headers(url: str) -> None:
 def test_a_taken_address_is_refused(url: str) -> None:
     port = int(url.rstrip("/").rpartition(":")[2])
     with pytest.raises(UsageError):
-        web.start("127.0.0.1", port, view=lambda: None, health=lambda: Health(started=NOW))
+        web.start(PageSpec("127.0.0.1", port), view=lambda: None, health=lambda: Health(started=NOW))
 
 
 def test_stopping_does_not_wait_for_open_pages(shown: Shown) -> None:
     shown.view = view(1.0)
-    server = web.start("127.0.0.1", 0, view=lambda: shown.view, health=lambda: shown.health)
+    server = web.start(PageSpec("127.0.0.1", 0), view=lambda: shown.view, health=lambda: shown.health)
     with urllib.request.urlopen(f"{server.url}events", timeout=10) as stream:
         stream.readline()
         server.stop(seconds=5)

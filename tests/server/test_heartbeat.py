@@ -1,0 +1,137 @@
+"""The heartbeat on real servers: written where it may be, read everywhere, and silent where it stands still."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.flows.heartbeat import HeartWriter
+from repwatch.health.heart import heartbeat_stopped
+from repwatch.health.lag import true_lag
+from repwatch.health.world import World
+from repwatch.model.observation import Lag, LagBasis, Observation
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Account, Sandbox
+from repwatch.sql.heartbeat import make_table, writing_needs
+from tests.server.diagnosing import Watcher, words
+from tests.server.test_doctor import doctor, grants, problems
+from tests.server.watching import Service, until
+
+COUNT = "SELECT UNIX_TIMESTAMP(written) FROM repwatch.repwatch_heartbeat"
+
+
+class Bench:
+    """A watcher with a heart that beats in a thread of its own; `world` is what it looks at."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self.box = box
+        self.watcher = Watcher(box, replace(box.cluster(), heartbeat="repwatch"))
+        self.heart = HeartWriter("shop", "repwatch", Session.connect, SystemClock())
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.heart.run, args=(self.stop,))
+
+    def look(self) -> World:
+        """Look, and aim."""
+        world = self.watcher.look()
+        return replace(world, heart=self.heart.aim(world))
+
+    def lag(self) -> Lag:
+        """Of the first replica."""
+        world = self.look()
+        server = world.servers[1]
+        assert isinstance(server.result, Observation)
+        return true_lag(world, server, server.result.channels[0])
+
+    def written(self) -> float:
+        """When the last beat on the source was written."""
+        rows = self.box.source.sql(COUNT)
+        return float(rows[0][0] or 0) if rows else 0.0
+
+
+@pytest.fixture
+def bench(fresh_star: Sandbox) -> Iterator[Bench]:
+    """With the table, and the right to write it on the source."""
+    account = f"'{Account.WATCH}'@'%'"
+    fresh_star.source.sql(*make_table("repwatch"), writing_needs("repwatch").text.format(account=account))
+    fresh_star.wait_caught_up(60)
+    made = Bench(fresh_star)
+    made.look()
+    made.thread.start()
+    yield made
+    made.stop.set()
+    made.thread.join(60)
+    made.watcher.prober.close()
+
+
+def test_lag_is_told_by_the_beats(bench: Bench, flavour: Flavour) -> None:
+    replica = bench.box.replicas[0]
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
+    replica.sql(f"STOP {words(flavour)} SQL_THREAD")
+    until(lambda: (bench.lag().seconds or 0) >= 4, "it grows while the applier stands")
+    lag = bench.lag()
+    assert (lag.basis, lag.at_least) == (LagBasis.HEARTBEAT, False)
+    replica.sql(f"START {words(flavour)} SQL_THREAD")
+    until(lambda: (bench.lag().seconds or 0) <= 2, "it has caught up")
+    assert bench.lag().basis is LagBasis.HEARTBEAT
+
+
+def test_a_heart_that_stands_still_is_a_finding_and_no_lag(bench: Bench) -> None:
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
+    assert list(heartbeat_stopped(bench.look())) == []
+    with bench.box.source.connect(Account.ROOT) as holder:
+        holder.execute("LOCK TABLES repwatch.repwatch_heartbeat READ")  # readers go on
+        until(lambda: bool(list(heartbeat_stopped(bench.look()))), "it is found")
+        (finding,) = heartbeat_stopped(bench.look())
+        assert "1205" in finding.evidence["writer"] or "imeout" in finding.evidence["writer"]
+        assert bench.lag().basis is not LagBasis.HEARTBEAT
+        holder.execute("UNLOCK TABLES")
+    until(lambda: not list(heartbeat_stopped(bench.look())), "it beats again")
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "lag is told by it again")
+
+
+def test_nothing_is_written_on_what_has_become_read_only(bench: Bench) -> None:
+    source = bench.box.source
+    until(lambda: bench.written() > 0, "it beats")
+    before = bench.look()
+    source.sql("SET GLOBAL read_only = ON")
+    until(lambda: bool(bench.heart.aim(before).problems), "the writer has noticed, before any look has")
+    stood = bench.written()
+    assert list(heartbeat_stopped(bench.look())) == []  # source-read-only says it
+    source.sql("SET GLOBAL read_only = OFF")
+    until(lambda: bench.look() is not None and bench.written() > stood, "it beats again")
+
+
+def test_a_lock_on_the_table_hides_nothing_else(bench: Bench) -> None:
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
+    with bench.box.replicas[0].connect(Account.ROOT) as holder:
+        holder.execute("SET SESSION lock_wait_timeout = 30")
+        holder.execute("LOCK TABLES repwatch.repwatch_heartbeat WRITE")
+        result = bench.look().servers[1].result
+        assert isinstance(result, Observation), result
+        assert result.beats == {}
+        assert any("heartbeat" in text for text in result.skipped)
+        holder.execute("UNLOCK TABLES")
+
+
+def test_doctor_asks_for_what_it_needs_and_the_service_beats(fresh_star: Sandbox, tmp_path: Path) -> None:
+    service = Service(fresh_star, tmp_path)
+    config = service.config
+    table = f"[clusters.{fresh_star.cluster().name}.heartbeat]"
+    config.write_text(f"{config.read_text(encoding='utf-8')}\n{table}\n", encoding="utf-8")
+    status, document = doctor("--config", str(config), folder=tmp_path)
+    assert (status, problems(document)) == (1, [("source", "heartbeat")])
+    fresh_star.source.sql(*(each.rstrip(";") for each in grants(document)))
+    status, document = doctor("--config", str(config), folder=tmp_path)
+    assert (status, problems(document)) == (0, [])
+    try:
+        service.start()
+        until(lambda: service.api().count('"lag_source": "heartbeat"') == 2, "the lag of both replicas is told by the beats")
+        assert service.healthy()
+        assert service.stop()[0] == 0
+    finally:
+        service.close()
+    assert "Traceback" not in service.log

@@ -1,0 +1,148 @@
+"""The heartbeat: where it beats, what it tells of lag, and that a heart that stands still tells nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from repwatch.health.heart import STOPPED_AFTER, beat_lag, heartbeat_stopped, targets
+from repwatch.health.inventory import label
+from repwatch.health.lag import true_lag
+from repwatch.health.movement import ChannelProgress, Movement, Progress
+from repwatch.health.world import Heart, World
+from repwatch.model.observation import Lag, LagBasis, Observation, ProbeFailure
+from repwatch.model.server import Flavour
+from tests.unit.health.worlds import NOW, channel, observation, spec, unobserved, world
+
+SECOND = timedelta(seconds=1)
+SKEW = timedelta(hours=3)  # the source's clock is ahead
+FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
+
+
+def source(flavour: Flavour, beat: float | None = 0.5, **changes: object) -> Observation:
+    """Its last beat is so many seconds old; None: there is none."""
+    beats = {} if beat is None else {1: NOW + SKEW - beat * SECOND}
+    return observation(flavour, 1, clock=NOW + SKEW, beats=beats, **changes)
+
+
+def replica(flavour: Flavour, beat: float | None, number: int = 2, of: int = 1, **changes: object) -> Observation:
+    """The last beat that is here was written so many seconds ago."""
+    beats: Mapping[int, datetime] = {} if beat is None else {1: NOW + SKEW - beat * SECOND}
+    lag = Lag(seconds=0.0, basis=LagBasis.STATUS)
+    return observation(flavour, number, channel(flavour, of, lag=lag), beats=beats, clock=NOW - SKEW, **changes)
+
+
+def made(*seen: Observation, **changes: object) -> World:
+    beating: dict[str, object] = {"heart": Heart(since=NOW - timedelta(hours=1))}
+    return replace(world(seen, heartbeat="repwatch"), **(beating | changes))  # type: ignore[arg-type]
+
+
+def lag_of(looked: World, number: int = 1) -> Lag:
+    server = looked.servers[number]
+    assert server.observation
+    return true_lag(looked, server, server.observation.channels[0])
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("written", "arrived", "seconds"),
+    [
+        (0.5, 0.5, 0.0),
+        (0.5, 1.0, 0.0),  # beats come once a second
+        (0.5, 2.5, 1.5),
+        (0.5, 3600.0, 3599.0),
+        (9.0, 9.0, 8.0),
+        (0.5, -2.0, 0.0),  # it was looked at later than the source
+        (11.0, 11.0, None),  # the heart does not beat
+        (11.0, 600.0, None),
+        (None, 5.0, None),
+        (0.5, None, None),  # no beat has ever arrived: filtered, or the table is new
+    ],
+)
+def test_the_lag_behind_the_beats(flavour: Flavour, written: float | None, arrived: float | None, seconds: float | None) -> None:
+    looked = made(source(flavour, written), replica(flavour, arrived))
+    found = lag_of(looked)
+    assert (found.seconds, found.basis) == ((0.0, LagBasis.STATUS) if seconds is None else (seconds, LagBasis.HEARTBEAT))
+
+
+@FLAVOURS
+def test_looks_at_different_moments_are_allowed_for(flavour: Flavour) -> None:
+    looked = made(source(flavour), replica(flavour, 3.0, at=NOW + 2 * SECOND))
+    assert lag_of(looked).seconds == 4.0
+
+
+@FLAVOURS
+def test_a_chain_is_measured_from_its_head(flavour: Flavour) -> None:
+    looked = made(source(flavour), replica(flavour, 1.0), replica(flavour, 7.0, 3, of=2))
+    assert [lag_of(looked, number).seconds for number in (1, 2)] == [0.0, 6.0]
+
+
+@FLAVOURS
+def test_nothing_is_told_by_a_source_that_is_not_seen_or_by_a_ring(flavour: Flavour) -> None:
+    blind = replace(made(source(flavour), replica(flavour, 7.0)), servers=(
+        world([unobserved(ProbeFailure.UNREACHABLE)]).servers[0], made(source(flavour), replica(flavour, 7.0)).servers[1]
+    ))  # fmt: skip
+    assert lag_of(blind).basis is LagBasis.STATUS
+    ring = made(replica(flavour, 7.0, 1, of=2), replica(flavour, 7.0, 2, of=1))
+    assert lag_of(ring).basis is LagBasis.STATUS
+
+
+@FLAVOURS
+def test_what_waits_for_longer_than_the_beats_say_counts(flavour: Flavour) -> None:
+    """As where the table goes another way than what waits."""
+    looked = made(source(flavour), replica(flavour, 1.0))
+    for waits, basis in ((1, LagBasis.HEARTBEAT), (60, LagBasis.MOVEMENT)):
+        since = NOW - waits * SECOND
+        still = Movement(mark="m", looked=NOW, since=since, before=since - SECOND)
+        known = ChannelProgress(receiver=still, applier=still, source_mark="", owed_since=since)
+        assert lag_of(replace(looked, progress=Progress(channels={("db2", ""): known}))).basis is basis
+
+
+@FLAVOURS
+def test_a_heart_beats_on_writable_sources_alone(flavour: Flavour) -> None:
+    def beats_on(*seen: Observation, **changes: object) -> list[str]:
+        return [label(server) for server in targets(made(*seen, **changes))]
+
+    assert beats_on(source(flavour), replica(flavour, 1.0)) == ["db1"]
+    assert beats_on(source(flavour, read_only=True), replica(flavour, 1.0)) == []
+    assert beats_on(source(flavour, log_bin=False), replica(flavour, 1.0)) == []
+    assert beats_on(replica(flavour, 1.0, 1, of=2), replica(flavour, 1.0)) == []
+    assert beats_on(source(flavour), replica(flavour, 1.0), now=NOW + timedelta(hours=1)) == []  # it was seen too long ago
+    assert beats_on(source(flavour), replica(flavour, 1.0), source=None, cluster=replace(made().cluster, source="auto")) == []
+    two = world(
+        [source(flavour), observation(flavour, 2), replica(flavour, 1.0, 3)],
+        spec(1), spec(2), spec(3, channels={"a": "db1", "b": "db2"}),
+    )  # fmt: skip
+    assert [label(server) for server in targets(two)] == ["db1", "db2"]
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("beat", "heart", "found"),
+    [
+        (0.5, Heart(since=NOW - timedelta(hours=1)), 0),
+        (STOPPED_AFTER.total_seconds(), Heart(since=NOW - timedelta(hours=1)), 0),
+        (11.0, Heart(since=NOW - timedelta(hours=1)), 1),
+        (None, Heart(since=NOW - timedelta(hours=1), problems={"db1": "1142 denied"}), 1),
+        (-20.0, Heart(since=NOW - timedelta(hours=1)), 0),
+        (11.0, Heart(since=NOW - 5 * SECOND), 0),  # it has only just begun
+        (None, Heart(), 0),
+        (None, None, 0),  # nobody here writes one
+    ],
+)
+def test_a_heart_that_stopped(flavour: Flavour, beat: float | None, heart: Heart | None, found: int) -> None:
+    looked = made(source(flavour, beat), replica(flavour, 11.0), heart=heart)
+    findings = list(heartbeat_stopped(looked))
+    assert len(findings) == found
+    assert list(heartbeat_stopped(replace(looked, cluster=replace(looked.cluster, heartbeat=None)))) == []
+    if findings and heart:
+        assert findings[0].evidence.get("writer") == heart.problems.get("db1")
+
+
+@FLAVOURS
+def test_a_beat_that_stands_still_is_never_lag_0(flavour: Flavour) -> None:
+    looked = made(source(flavour, 60.0), replica(flavour, 60.0))
+    server = looked.servers[1]
+    assert server.observation
+    assert beat_lag(looked, server, server.observation.channels[0]) is None
