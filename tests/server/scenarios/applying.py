@@ -383,6 +383,7 @@ APPLYING = (
     failing(
         "worker-fails", "one of several workers stops", worker_fails, "duplicate-key", "1062",
         follows=SUSPECT, prepare=in_parallel,
+        long=True,
     ),
     failing(
         "row-to-change-missing", "the replica lacks a row that the source changes", row_to_change_is_missing,
@@ -391,22 +392,23 @@ APPLYING = (
     failing(
         "row-to-delete-missing", "the replica lacks a row that the source deletes", row_to_delete_is_missing,
         "row-not-found", "1032", follows=SUSPECT, claims=names_the_table_too,
+        long=True,
     ),
     failing("table-missing", "the replica lacks a table", table_missing, "schema", "1146", claims=names_the_table_too),
-    failing("schema-missing", "the replica lacks a schema", schema_missing, "schema", "1049", claims=names_the_transaction),
-    failing("schema-gone", "the source drops a schema that the replica lacks", schema_already_gone, "schema", "1008", on=MYSQL),
-    failing("table-there", "the source creates a table that the replica has", table_already_there, "schema", "1050", on=MYSQL),
-    failing("column-missing", "the replica lacks a column", column_missing, "schema", "1054"),
-    failing("index-missing", "the replica lacks an index", index_missing, "schema", "1091"),
+    failing("schema-missing", "the replica lacks a schema", schema_missing, "schema", "1049", claims=names_the_transaction, long=True),
+    failing("schema-gone", "the source drops a schema that it lacks", schema_already_gone, "schema", "1008", on=MYSQL, long=True),
+    failing("table-there", "the source creates a table that it has", table_already_there, "schema", "1050", on=MYSQL, long=True),
+    failing("column-missing", "the replica lacks a column", column_missing, "schema", "1054", long=True),
+    failing("index-missing", "the replica lacks an index", index_missing, "schema", "1091", long=True),
     failing("type-differs", "a column has another type on the replica", type_differs, "schema", claims=names_the_table_too),
-    failing("out-of-range", "a value does not fit into the replica's column", out_of_range, "schema", "1264"),
-    failing("constraint-stricter", "the replica has a CHECK that the source has not", constraint_stricter, "schema"),
+    failing("out-of-range", "a value does not fit into the replica's column", out_of_range, "schema", "1264", long=True),
+    failing("constraint-stricter", "the replica has a CHECK that the source has not", constraint_stricter, "schema", long=True),
     failing("parent-missing", "the replica lacks the parent of a foreign key", parent_missing, "foreign-key", "1452"),
-    failing("child-left", "the replica has a child that the source has not", child_left, "foreign-key", "1451"),
-    failing("account-missing", "the source drops an account that the replica lacks", account_missing, "schema", "1396"),
-    failing("routine-missing", "the source drops a routine that the replica lacks", routine_missing, "schema", "1305"),
-    failing("trigger-refuses", "a trigger of the replica's own refuses a row", trigger_refuses, "other", "1644"),
-    failing("table-full", "a table of the replica may hold less than the source's", table_full, "host", "1114", on=MYSQL),
+    failing("child-left", "the replica has a child that the source has not", child_left, "foreign-key", "1451", long=True),
+    failing("account-missing", "the source drops an account that it lacks", account_missing, "schema", "1396", long=True),
+    failing("routine-missing", "the source drops a routine that it lacks", routine_missing, "schema", "1305", long=True),
+    failing("trigger-refuses", "a trigger of the replica's own refuses a row", trigger_refuses, "other", "1644", long=True),
+    failing("table-full", "a table of the replica may hold less than the source's", table_full, "host", "1114", on=MYSQL, long=True),
     failing(
         "row-locked-too-long", "a session on the replica holds a row for longer than the applier tries", row_locked_too_long,
         "transient", "1205", prepare=impatient,
@@ -414,6 +416,7 @@ APPLYING = (
     failing(
         "transaction-too-large", "a transaction is larger than the replica's binary log takes", enough_cache, "setting", "1197",
         prepare=small_cache,
+        long=True,
     ),
     Scenario(
         name="applier-killed",
@@ -423,9 +426,10 @@ APPLYING = (
             Flavour.MARIADB: frozenset({("replica1", "applier-stopped")}),
             Flavour.MYSQL: frozenset({("replica1", "applier-error")}),  # 1756: its workers stop with the coordinator
         },
+        long=True,
     ),
     failing("relay-log-damaged", "the relay log is damaged", relay_log_damaged, "relay-log"),
-    failing("relay-log-deleted", "a relay log is removed behind the server's back", relay_log_deleted, "relay-log"),
+    failing("relay-log-deleted", "a relay log is removed behind the server's back", relay_log_deleted, "relay-log", long=True),
     Scenario(
         name="out-of-order",
         what="the replica has a transaction of its own, in strict GTID mode",

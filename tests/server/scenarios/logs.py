@@ -186,6 +186,7 @@ LOGS = (
         told=GONE,
         follows=frozenset({("replica1", "receiver-error")}),
         beside=BY_HAND,
+        long=True,
     ),
     Scenario(
         name="binlog-file-deleted",
@@ -209,6 +210,7 @@ LOGS = (
         breaks=events_too_large,
         told=ERROR,
         evidence={"error_class": "setting"},
+        long=True,
     ),
     Scenario(
         name="replica-ahead-of-source",
@@ -217,6 +219,7 @@ LOGS = (
         told=places(("replica1", "receiver-error"), ("replica1", "errant-transactions")),
         evidence={"error_class": "errant"},
         on=MYSQL,
+        long=True,
     ),
     Scenario(
         name="binlogs-kept-briefly",
@@ -224,5 +227,6 @@ LOGS = (
         breaks=logs_kept_briefly,
         told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
         slow=True,
+        long=True,
     ),
 )

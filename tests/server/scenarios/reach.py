@@ -240,6 +240,7 @@ REACH = (
         told=places(("replica1", "server-unreachable")),
         evidence={"failure": "timed-out"},
         deadline=FROZEN,
+        long=True,
     ),
     Scenario(
         name="way-to-source-cut",
@@ -267,18 +268,21 @@ REACH = (
         what="repwatch's account is locked",
         breaks=account_locked,
         told=places(("replica1", "login-refused")),
+        long=True,
     ),
     Scenario(
         name="watcher-host-refused",
         what="repwatch's account may not come from repwatch's host",
         breaks=account_from_elsewhere,
         told=places(("replica1", "login-refused")),
+        long=True,
     ),
     Scenario(
         name="watcher-certificate-demanded",
         what="repwatch's account needs a client certificate",
         breaks=encryption_demanded,
         told=places(("replica1", "login-refused")),
+        long=True,
     ),
     Scenario(
         name="watcher-grant-revoked",

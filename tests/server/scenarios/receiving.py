@@ -308,6 +308,7 @@ RECEIVING = (
         breaks=account_locked,
         told=RETRYING,
         evidence={"error_class": "login"},
+        long=True,
     ),
     Scenario(
         name="replication-grant-revoked",
@@ -322,6 +323,7 @@ RECEIVING = (
         breaks=connections_limited,
         told=RETRYING,
         evidence={"errno": "1226", "error_class": "host"},
+        long=True,
     ),
     Scenario(
         name="certificate-rotated",
@@ -337,6 +339,7 @@ RECEIVING = (
         breaks=unknown_host,
         told=RETRYING,
         evidence={"error_class": "network"},
+        long=True,
     ),
     Scenario(
         name="source-port-refuses",
@@ -385,6 +388,7 @@ RECEIVING = (
         breaks=server_id_of_source,
         told=places(("replica1", "duplicate-server-id")),
         follows=frozenset({("replica1", "receiver-error")}),
+        long=True,
     ),
     Scenario(
         name="duplicate-uuid",

@@ -34,6 +34,30 @@ def source_follows(stage: Stage) -> Iterator[None]:
         stage.control(verb, thread, stage.source)
 
 
+@contextmanager
+def switched_over(stage: Stage) -> Iterator[None]:
+    """The first replica becomes the source, by the book; the configuration goes on to name the old one."""
+    old, new, other = stage.source, stage.replica, stage.other
+    old.sql("SET GLOBAL read_only = ON")
+    stage.box.wait_caught_up(60)
+    stage.control("STOP")
+    stage.control("RESET", "ALL")
+    new.sql("SET GLOBAL sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL read_only = OFF")
+    if stage.is_mariadb:
+        old.sql("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
+    for replica in (old, other):
+        stage.attach(replica, new.address)
+    stage.until("both follow", lambda: all(stage.state(replica)["receiver"] == "Yes" for replica in (old, other)))
+    yield
+    for verb, thread in (("STOP", ""), ("RESET", "ALL")):
+        stage.control(verb, thread, old)
+    new.sql("SET GLOBAL sync_binlog = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL read_only = ON")
+    old.sql("SET GLOBAL read_only = OFF")
+    for replica in (new, other):
+        stage.attach(replica, old.address)
+    stage.go_on()
+
+
 def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
     """A global setting (`mysql`: its name there), and its value afterwards."""
 
@@ -184,6 +208,21 @@ ROLES = (
         told=places(("source", "wrong-source")),
     ),
     Scenario(
+        name="switched-over",
+        what="another server has become the source, and the configuration names the old one",
+        breaks=switched_over,
+        told=places(("", "wrong-source")),
+        follows=frozenset(
+            {
+                ("source", "wrong-source"),
+                ("source", "source-read-only"),
+                ("replica1", "replication-missing"),
+                ("replica1", "replica-writable"),
+                ("replica2", "wrong-source"),
+            }
+        ),
+    ),
+    Scenario(
         name="writable",
         what="a replica takes writes",
         breaks=set_globally("read_only", "OFF", "ON"),
@@ -206,6 +245,7 @@ ROLES = (
         what="somebody skips a transaction that the replica has received",
         breaks=skipped_when_received,
         told=places(("replica1", "skipped-transactions"), SUSPECT),
+        long=True,
     ),
     Scenario(
         name="written-by-hand",
@@ -238,6 +278,7 @@ ROLES = (
         breaks=set_globally("sync_binlog", "0", "1", on_source=True),
         told=UNSAFE,
         evidence={"sync_binlog": "0"},
+        long=True,
     ),
     Scenario(
         name="redo-not-flushed",
@@ -245,12 +286,14 @@ ROLES = (
         breaks=set_globally("innodb_flush_log_at_trx_commit", "0", "1", on_source=True),
         told=UNSAFE,
         evidence={"innodb_flush_log_at_trx_commit": "0"},
+        long=True,
     ),
     Scenario(
         name="by-file-and-position",
         what="a replica uses no GTIDs, and would not recover its relay log",
         breaks=by_file_and_position,
         told=places(("replica1", "unsafe-settings")),
+        long=True,
     ),
     Scenario(
         name="semisync-without-replicas",

@@ -184,6 +184,7 @@ WAITING = (
         told=BLOCKED,
         claims=names_the_holder("metadata-lock"),
         slow=True,
+        long=True,
     ),
     Scenario(
         name="everything-locked",
@@ -192,6 +193,7 @@ WAITING = (
         told=BLOCKED,
         claims=names_the_holder("global-lock", table=False),
         slow=True,
+        long=True,
     ),
     Scenario(
         name="row-locked",
@@ -208,6 +210,7 @@ WAITING = (
         told=BLOCKED,
         evidence={"wait": "row-lock"},
         slow=True,
+        long=True,
     ),
     Scenario(
         name="lag-behind-lock",
@@ -217,6 +220,7 @@ WAITING = (
         told=BLOCKED,
         follows=frozenset({("replica1", "lagging")}),
         slow=True,
+        long=True,
     ),
     Scenario(
         name="delay-forgotten",
@@ -225,6 +229,7 @@ WAITING = (
         prepare=meant_to_be_a_second_behind,
         told=places(("replica1", "lagging")),
         slow=True,
+        long=True,
     ),
     Scenario(
         name="rows-without-key",
@@ -235,6 +240,7 @@ WAITING = (
         beside=frozenset({("replica1", "lagging")}),  # as soon as it is seen; as a consequence, if the other was seen before
         claims=names_the_keyless_table,
         slow=True,
+        long=True,
     ),
     Scenario(
         name="disk-full",
