@@ -395,7 +395,7 @@ APPLYING = (
         long=True,
     ),
     failing("table-missing", "the replica lacks a table", table_missing, "schema", "1146", claims=names_the_table_too),
-    failing("schema-missing", "the replica lacks a schema", schema_missing, "schema", "1049", claims=names_the_transaction, long=True),
+    failing("schema-missing", "the replica lacks a schema", schema_missing, "schema", "1049", long=True),
     failing("schema-gone", "the source drops a schema that it lacks", schema_already_gone, "schema", "1008", on=MYSQL, long=True),
     failing("table-there", "the source creates a table that it has", table_already_there, "schema", "1050", on=MYSQL, long=True),
     failing("column-missing", "the replica lacks a column", column_missing, "schema", "1054", long=True),
@@ -408,7 +408,7 @@ APPLYING = (
     failing("account-missing", "the source drops an account that it lacks", account_missing, "schema", "1396", long=True),
     failing("routine-missing", "the source drops a routine that it lacks", routine_missing, "schema", "1305", long=True),
     failing("trigger-refuses", "a trigger of the replica's own refuses a row", trigger_refuses, "other", "1644", long=True),
-    failing("table-full", "a table of the replica may hold less than the source's", table_full, "host", "1114", on=MYSQL, long=True),
+    failing("table-full", "a table may hold less than the source's", table_full, "host", "1114", on=MYSQL, long=True),
     failing(
         "row-locked-too-long", "a session on the replica holds a row for longer than the applier tries", row_locked_too_long,
         "transient", "1205", prepare=impatient,
