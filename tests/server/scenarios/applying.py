@@ -293,7 +293,7 @@ def filled_relay_log(stage: Stage) -> Path:
     before = file.stat().st_size
     stage.write(f"INSERT INTO {stage.table} VALUES (9, 'N')")
     stage.until("the row has arrived", lambda: name in file.read_bytes()[before:])
-    stage.replica.sql("FLUSH RELAY LOGS")
+    stage.replica.sql("FLUSH LOCAL RELAY LOGS")  # else it is a transaction of its own (MySQL)
     stage.until("there is another relay log", lambda: relay_log(stage) != file)
     return file
 
