@@ -11,6 +11,11 @@ def mount(folder: Path, size: str) -> None:
     as_root("mount", "-t", "tmpfs", "-o", f"size={size},mode=1777{change}", "tmpfs", str(folder))
 
 
+def bind(folder: Path, place: Path) -> None:
+    """Show a folder at another place, or make it a mount point at its own."""
+    subprocess.run([*_AS_ROOT, "mount", "--bind", str(folder), str(place)], check=True)
+
+
 def unmount(folder: Path) -> None:
     """Take it away, used or not."""
     as_root("umount", "--lazy", str(folder))
