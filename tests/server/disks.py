@@ -13,7 +13,7 @@ def mount(folder: Path, size: str) -> None:
 
 def bind(folder: Path, place: Path) -> None:
     """Show a folder at another place, or make it a mount point at its own."""
-    subprocess.run([*_AS_ROOT, "mount", "--bind", str(folder), str(place)], check=True)
+    as_root("mount", "--bind", str(folder), str(place))
 
 
 def unmount(folder: Path) -> None:

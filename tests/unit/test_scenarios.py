@@ -9,6 +9,8 @@ from tests.server.scenarios.table import SCENARIOS
 WAYS = 30
 ELSEWHERE = {
     "observation-stale",  # repwatch itself is late: tests/unit/health/test_rules.py
+    "auto-increment-exhaustion",  # tests/server/test_room.py
+    "relay-space-full",  # tests/server/test_room.py
     "heartbeat-stopped",  # tests/server/test_heartbeat.py
     "source-changed",  # tests/server/test_watch_switchover.py
 }
