@@ -1,4 +1,4 @@
-"""How long it takes to make a drifted replica right: compared, copied, or with a dump and with mydumper, on real servers.
+"""How long it takes to make a drifted replica right: with each method, and by hand with other tools, on real servers.
 
     python -m bench.reseed --flavour mariadb --rows 1000000 --wrong 1000 --runs 3
 
@@ -25,7 +25,7 @@ import click
 from bench.drift import SCHEMA, TABLES, fill
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer, statements
 from repwatch.sql import replication
 
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -62,6 +62,11 @@ def differential(box: Sandbox) -> Run:
 def logical(box: Sandbox) -> Run:
     """`repwatch reseed --method logical`."""
     return _reseed(box, "logical")
+
+
+def physical(box: Sandbox) -> Run:
+    """`repwatch reseed --method physical`."""
+    return _reseed(box, "physical")
 
 
 def _reseed(box: Sandbox, method: str) -> Run:
@@ -129,6 +134,46 @@ def mydumper(box: Sandbox) -> Run:
     return _while_stopped(box, run)
 
 
+def backup_by_hand(box: Sandbox) -> Run:
+    """`mariadb-backup | mbstream`, prepared, put in the place of the replica's data folder, and attached."""
+    replica = box.replicas[0]
+    host, data = replica.spec().host, replica.folder / "data"
+    copy = data.with_name("copy")
+    assert host is not None
+    started = time.monotonic()
+    copy.mkdir()
+    threads = f"--parallel={host.threads}"
+    backup = [
+        "mariadb-backup",
+        "--no-defaults",
+        "--backup",
+        "--stream=mbstream",
+        threads,
+        f"--target-dir={tempfile.gettempdir()}",
+    ]
+    secret = _password(box.source)["MYSQL_PWD"]
+    with subprocess.Popen(
+        [*backup, *_login(box.source), f"--password={secret}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as one:
+        subprocess.run(["mbstream", "--extract", f"--directory={copy}", threads], stdin=one.stdout, check=True)
+        assert one.wait() == 0
+    subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={copy}"], check=True, capture_output=True)
+    info = next(path for path in copy.iterdir() if path.name.endswith("_binlog_info"))
+    position = info.read_text(encoding="ascii").split()[2]
+    for command in (host.stop, f"mv {data} {data}.old; mv {copy} {data}", host.start):
+        subprocess.run(["sh", "-c", command], check=True)
+    replica.wait_ready()
+    credentials = box.credentials.secret(Account.REPLICATION)
+    replica.sql(
+        "RESET MASTER",
+        f"SET GLOBAL gtid_slave_pos = '{position}'",
+        *statements.attach(box.flavour, "", box.source.address, Account.REPLICATION.value, credentials),
+    )
+    box.wait_caught_up(600)
+    shutil.rmtree(f"{data}.old")
+    return Run(seconds=time.monotonic() - started)
+
+
 def _login(server: SandboxServer) -> tuple[str, ...]:
     return ("--host=127.0.0.1", f"--port={server.port}", "--user=root")
 
@@ -158,6 +203,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     candidates: list[Candidate] = [drift_check, differential, logical, dump_and_load]
+    if options.flavour is Flavour.MARIADB:
+        candidates += [physical, backup_by_hand]
     if shutil.which("mydumper") and shutil.which("myloader"):
         candidates.append(mydumper)
     with Sandbox.start(options.flavour, replicas=1) as box:

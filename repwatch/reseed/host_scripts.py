@@ -125,9 +125,9 @@ def service(command: str) -> str:
 
 # A server works in its data folder: as long as a process does, nothing is moved away from under it.
 _ALONE: Final = """\
-for process in /proc/[0-9]*; do
-  if [ "$(readlink "$process/cwd" 2>/dev/null)" = "$data" ]; then echo "process ${process#/proc/} works in $data" >&2; exit 1; fi
-done
+if find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; then
+  echo "a process works in $data" >&2; exit 1
+fi
 """
 
 
