@@ -104,13 +104,13 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         marker = read_marker(target)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
-        if marker.method is Method.PHYSICAL:
-            target, marker = _old_data(request, tools, sessions, target, marker)
-        elif marker.stage.rank >= Stage.LOADING.rank:
+        if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
+        if marker.stage.rank >= Stage.LOADING.rank:
+            target, marker = _old_data(request, tools, sessions, target, marker)
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
@@ -231,7 +231,7 @@ class _Run:
         )
 
     def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
-        if self._marker.stage.rank >= Stage.LOADING.rank:
+        if self._marker.replaced or self._marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
             _put_back(self._target, self._marker)
@@ -314,6 +314,7 @@ class _Run:
         if self._in_place:
             run_until(self._target, self._channel, position, self._tools.clock, _RUN_SECONDS)
             self._marker = replace(self._marker, before=self._executed())
+        self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
 
