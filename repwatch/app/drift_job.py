@@ -12,10 +12,10 @@ from repwatch.app.targets import by_source, replica_targets
 from repwatch.drift.progress import Progress
 from repwatch.drift.proving import kept_for
 from repwatch.drift.report import DriftReport, Verdict
-from repwatch.drift.selection import exactly, select
+from repwatch.drift.selection import exactly, perhaps_of_tools, select
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import CheckRequest
-from repwatch.flows.drift_meet import read_tables
+from repwatch.flows.drift_catalogue import read_columns, read_names
 from repwatch.flows.scheduled_drift import DriftLedger, DriftRunner, Ended
 from repwatch.model.topology import ClusterSpec
 from repwatch.ports.checks import ReportForm
@@ -59,7 +59,10 @@ def drift_runner(cluster: ClusterSpec, ledger: DriftLedger, state_dir: Path, clo
         found: set[str] = set()
         for source, _ in by_source(spec, replica_targets(spec)):
             with Session.connect(source.endpoint) as db:
-                found |= {str(name) for name in select(read_tables(db).values(), (), ()).chosen}
+                names = read_names(db)
+                columns = read_columns(db, perhaps_of_tools(names))
+                beside = {name: [column.name for column in found] for name, found in columns.items()}
+                found |= {str(name) for name in select(names, beside, (), ()).chosen}
         return tuple(sorted(found))
 
     return DriftRunner(

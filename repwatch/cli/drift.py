@@ -1,7 +1,7 @@
 """`repwatch drift`: are the replicas identical to their source?"""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -31,16 +31,16 @@ from repwatch.flows.drift_stand import ExactMeans
 from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget
-from repwatch.render.drift_html import drift_html
-from repwatch.render.drift_json import drift_json
-from repwatch.render.drift_markdown import drift_markdown
-from repwatch.render.drift_text import drift_text
+from repwatch.render.drift_html import drift_html_pieces
+from repwatch.render.drift_json import drift_json_pieces
+from repwatch.render.drift_markdown import drift_markdown_pieces
+from repwatch.render.drift_text import drift_text_pieces
 
-RENDERINGS: dict[str, Callable[[DriftReport], str]] = {
-    "text": drift_text,
-    "json": drift_json,
-    "html": drift_html,
-    "markdown": drift_markdown,
+RENDERINGS: dict[str, Callable[[DriftReport], Iterator[str]]] = {
+    "text": drift_text_pieces,
+    "json": drift_json_pieces,
+    "html": drift_html_pieces,
+    "markdown": drift_markdown_pieces,
 }
 STATUSES: dict[str, Callable[[DriftReport], int]] = {"repwatch": exit_status, "pt": pt_exit_status}
 
@@ -284,12 +284,14 @@ def _ended_by_signal() -> Iterator[_Ended]:
             signal.signal(number, handler)
 
 
-def _write(text: str, output: Path | None) -> None:
+def _write(pieces: Iterable[str], output: Path | None) -> None:
     if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
+        for piece in pieces:
+            click.echo(piece, nl=False)
         return
     try:
-        output.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}", hint="choose another --output") from None
     click.echo(f"The report lies in {output}.", err=True)

@@ -59,9 +59,9 @@ def compare_definitions(source: Table, replica: Table, *, portable: bool = False
     )
 
 
-def is_transactional(table: Table) -> bool:
-    """True if a snapshot covers the table."""
-    return table.engine.lower() in _TRANSACTIONAL
+def is_transactional(engine: str) -> bool:
+    """True if a snapshot covers the tables of this engine."""
+    return engine.lower() in _TRANSACTIONAL
 
 
 def index_of(table: Table, columns: tuple[str, ...]) -> str:

@@ -1,9 +1,11 @@
 """How far a check is, for people."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from repwatch.drift.throttle import Hold
+from repwatch.model.schema import Table
 
 
 class Phase(StrEnum):
@@ -49,3 +51,18 @@ class Progress:
         if self.rate <= 0 or self.seconds < 1:
             return None
         return max(0.0, self.rows_expected - self.rows) / self.rate
+
+
+class RowEstimate:
+    """The rows of all tables, by the optimizer's estimates of those whose definitions were read so far."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._known = 0
+        self._tables = 0
+
+    def learn(self, tables: Iterable[Table], count: int, *, of: int) -> None:
+        """So many tables more are known, of so many; those that have come to nothing are not in `tables`."""
+        self._known += sum(table.estimated_rows for table in tables)
+        self._tables += count
+        self.rows = self._known * of // self._tables

@@ -139,7 +139,7 @@ def _definition(name: TableName, source: Table, replica: Table) -> Iterator[Refu
         difference.effect is Effect.DATA or difference.what in _NOT_CARRIED for difference in comparison.differences
     ):
         yield Refusal(code="schema-differs", summary=f"{name} is defined differently on both sides: {_RESEED}")
-    if not is_transactional(source) or not is_transactional(replica):
+    if not is_transactional(source.engine) or not is_transactional(replica.engine):
         yield Refusal(
             code="engine",
             summary=f"{name} ({source.engine}, {replica.engine}) is outside of transactions, so it is in no snapshot",

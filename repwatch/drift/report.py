@@ -29,6 +29,7 @@ class Reason(StrEnum):
     HOT_ROWS = "hot-rows"  # rows changed faster than they could be settled within the time allowed
     REPLICA_BEHIND = "replica-behind"  # it did not reach the source's position in time
     REPLICATION_STOPPED = "replication-stopped"
+    NOT_HELD = "not-held"  # in an exact check: its applier may not be held
     NOT_REPLICATING = "not-replicating"  # it has no channel from this source
     NO_GTID = "no-gtid"  # positions of the two servers cannot be compared
     UNREACHABLE = "unreachable"

@@ -7,10 +7,12 @@ translation comes before the rules are tested; MariaDB manual, "replicate_rewrit
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import TableName
 from repwatch.sql.filters import ChannelFilters
 
+T = TypeVar("T")
 Pairs = Sequence[tuple[str, str]]  # database on the source, database on the replica
 
 
@@ -66,7 +68,7 @@ def places(ours: Collection[TableName], theirs: Collection[TableName], pairs: Pa
     return Places(there=there, unclear=frozenset(name for name, target in targets.items() if target in crowded))
 
 
-def by_origin(tables: Mapping[TableName, Table], where: Places, pairs: Pairs, *, fold: bool) -> dict[TableName, Table]:
+def by_origin(tables: Mapping[TableName, T], where: Places, pairs: Pairs, *, fold: bool) -> dict[TableName, T]:
     """A replica's tables by their names on the source. Those in a rewritten database, which nothing feeds, are left out."""
     origins = {target: name for name, target in where.there.items()}
     found = {}

@@ -1,11 +1,11 @@
 """Which tables a check looks at: the patterns of the command line, and the tables of known tools that are left out."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from repwatch.errors import UsageError
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import TableName
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 # (pattern of the name, columns that must be there): a table of the name alone may be somebody's own.
@@ -31,20 +31,27 @@ class Selection:
     left_out: tuple[TableName, ...]
 
 
-def select(tables: Iterable[Table], include: Sequence[str], exclude: Sequence[str]) -> Selection:
+def perhaps_of_tools(names: Collection[TableName]) -> list[TableName]:
+    """Those of which only the columns tell whether they are a tool's."""
+    return [name for name in names if any(needed and matches(name, pattern) for pattern, needed in _TOOL_TABLES)]
+
+
+def select(
+    names: Collection[TableName], columns: Mapping[TableName, Collection[str]], include: Sequence[str], exclude: Sequence[str]
+) -> Selection:
     """Choose tables by shell wildcards on `db.table`. Raises UsageError where a pattern has no dot or matches nothing.
 
-    A tool's table is checked after all where a pattern of `include` names it without a wildcard.
+    `columns`: the names of those of `perhaps_of_tools`. A tool's table is checked after all where a pattern of `include` names
+    it without a wildcard.
     """
-    by_name = {table.name: table for table in tables}
     for pattern in (*include, *exclude):
         if "." not in pattern:
             raise UsageError(f"not a table pattern: {pattern!r}", hint="write 'database.table'; * and ? are wildcards")
-        if pattern not in _OWN and not any(matches(name, pattern) for name in by_name):
+        if pattern not in _OWN and not any(matches(name, pattern) for name in names):
             raise UsageError(f"no table matches {pattern!r}", hint="tables are named 'database.table'; * and ? are wildcards")
-    wanted = [name for name in sorted(by_name) if (not include or matches_any(name, include)) and not matches_any(name, exclude)]
-    left_out = [name for name in wanted if str(name) not in include and _is_tool_table(by_name[name])]
-    return Selection(chosen=tuple(name for name in wanted if name not in left_out), left_out=tuple(left_out))
+    wanted = [name for name in sorted(names) if (not include or matches_any(name, include)) and not matches_any(name, exclude)]
+    left_out = {name for name in wanted if str(name) not in include and _is_tool_table(name, columns.get(name, ()))}
+    return Selection(chosen=tuple(name for name in wanted if name not in left_out), left_out=tuple(sorted(left_out)))
 
 
 def exactly(name: str) -> str:
@@ -67,6 +74,6 @@ def is_tool_schema(schema: str) -> bool:
     return f"{schema}.*" in {pattern for pattern, _ in _TOOL_TABLES}
 
 
-def _is_tool_table(table: Table) -> bool:
-    columns = {column.name.lower() for column in table.columns}
-    return any(matches(table.name, pattern) and needed <= columns for pattern, needed in _TOOL_TABLES)
+def _is_tool_table(name: TableName, columns: Collection[str]) -> bool:
+    there = {column.lower() for column in columns}
+    return any(matches(name, pattern) and needed <= there for pattern, needed in _TOOL_TABLES)

@@ -1,11 +1,21 @@
 """From parts to the whole: the verdict of a table, a replica, a report, and the exit status of a check."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from repwatch.drift.report import DriftReport, Effect, Reason, ReplicaReport, SchemaDifference, TableExtra, TableReport, Verdict
+from repwatch.drift.report import (
+    DriftReport,
+    Effect,
+    Proof,
+    Reason,
+    ReplicaReport,
+    SchemaDifference,
+    TableExtra,
+    TableReport,
+    Verdict,
+)
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 
 # The manual of pt-table-checksum, "EXIT STATUS".
@@ -20,6 +30,16 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
     if Verdict.DRIFTED in found:
         return Verdict.DRIFTED
     return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.IDENTICAL
+
+
+def weakest(proofs: Collection[Proof]) -> Proof:
+    """The proof that covers all parts: re-reading if any part was proved by it alone. An empty table is proved by one reading.
+
+    That some rows had to be locked is said in any case: all others were read again then.
+    """
+    if Proof.LOCKED in proofs:
+        return Proof.LOCKED
+    return Proof.SNAPSHOT if set(proofs) == {Proof.SNAPSHOT} else Proof.REREAD
 
 
 def table_verdict(

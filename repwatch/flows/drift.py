@@ -17,11 +17,11 @@ from repwatch.drift.filters import Reach
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR
-from repwatch.drift.selection import exactly, select
+from repwatch.drift.selection import exactly, perhaps_of_tools, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
-from repwatch.flows.drift_definitions import read_all_parts
+from repwatch.flows.drift_catalogue import ask_columns, tool_columns
 from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
@@ -33,11 +33,12 @@ from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.check_journal import CheckJournal, NoJournal
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.sql.catalogue import batches
 from repwatch.sql.where import trial, vet_condition
 
 DEFAULT_MOST: Final = 100
@@ -98,7 +99,8 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     `exact`: read all servers at one position, for which appliers are held for moments.
 
     Raises UsageError for a pattern that matches nothing and for a bad condition, and ServerError if the source cannot be read
-    at all, and Refused where an exact check may not hold a replica; whatever befalls a replica is in the report.
+    at all, and Refused where the source has no GTIDs; whatever befalls a replica, also that it may not be held for an exact
+    check, is in the report.
     """
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
@@ -189,19 +191,17 @@ def verify_tables(
 def _check_tables(
     world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling", standing: "Standing | None"
 ) -> DriftReport:
-    every: dict[TableName, Table] = {}
-    for tables in (*(replica.tables for replica in world.replicas), world.source.tables):
-        every |= tables
     # On a replica a table may have another name; it is chosen by that of the source.
-    selection = select((replace(table, name=name) for name, table in every.items()), request.tables, request.exclude)
+    every = {name for tables in (world.source.tables, *(replica.tables for replica in world.replicas)) for name in tables}
+    selection = select(every, tool_columns(world, perhaps_of_tools(every)), request.tables, request.exclude)
     _try_condition(world, selection.chosen)
-    read_all_parts(world)
     scope = _object_scope(request, selection.chosen)
     found: dict[int, ReplicaReport] = {}  # by the identity of the replica's side
     # One that is meant to be behind holds up no other: those are checked first, in a pass of their own.
     for delay in sorted({replica.delay for replica in world.replicas}):
         part = replace(world, delay=delay, replicas=tuple(replica for replica in world.replicas if replica.delay == delay))
-        objects = ObjectsCheck(part, scope).run()
+        objects = ObjectsCheck(part, scope)
+        beside = objects.run()
         work = TablesCheck(
             part,
             selection.chosen,
@@ -213,8 +213,9 @@ def _check_tables(
         with _one_position(part, selection.chosen, standing):
             work.run()
         for number, replica in enumerate(part.replicas):
-            beside = objects.get(number, ObjectsResult())
-            found[id(replica)] = _replica_report(part, number, work.reports(number), beside, selection.chosen)
+            result = beside.get(number, ObjectsResult())
+            result = replace(result, not_compared=(*result.not_compared, *objects.unseen_parts(number)))
+            found[id(replica)] = _replica_report(part, number, work.reports(number), result, selection.chosen)
     replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),
@@ -232,11 +233,11 @@ def _check_tables(
 
 @contextmanager
 def _one_position(world: CheckWorld, chosen: Sequence[TableName], standing: "Standing | None") -> Iterator[None]:
-    """While tables are read, in an exact check. What no snapshot covers is not locked for one. Raises Refused, ServerError."""
+    """While tables are read, in an exact check. What no snapshot covers is not locked for one."""
     if standing is None:
         yield
         return
-    tables = [name for name in chosen if (table := world.source.tables.get(name)) and is_transactional(table)]
+    tables = [name for name in chosen if is_transactional(world.source.tables.get(name, ""))]
     with standing(world, tables) as world.stand:
         yield
     world.stand = None
@@ -255,16 +256,16 @@ def _run(statement: str, db: Database) -> None:
 def _try_condition(world: CheckWorld, chosen: Sequence[TableName]) -> None:
     """Raises UsageError if a table of the source lacks a column of the condition, or the source refuses it."""
     condition = world.condition
-    for name in chosen if condition else ():
-        table = world.source.tables.get(name)
-        if table is None or condition is None:
-            continue
-        if unknown := condition.unknown_in(frozenset(column.name for column in table.columns)):
-            raise UsageError(f"{name} has no column {', '.join(unknown)}", hint="choose tables that have it with --tables")
-        try:
-            world.source.lane.submit(partial(_run, trial(name, condition))).result()
-        except StatementRefused as error:
-            raise UsageError(f"the source refuses the condition for {name}: {error.text}", hint="see --where") from None
+    if condition is None:
+        return
+    for names in batches(chosen):
+        for name, columns in ask_columns(world, names).result().items():
+            if unknown := condition.unknown_in(frozenset(column.name for column in columns)):
+                raise UsageError(f"{name} has no column {', '.join(unknown)}", hint="choose tables that have it with --tables")
+            try:
+                world.source.lane.submit(partial(_run, trial(name, condition))).result()
+            except StatementRefused as error:
+                raise UsageError(f"the source refuses the condition for {name}: {error.text}", hint="see --where") from None
 
 
 def _replica_report(
@@ -275,6 +276,7 @@ def _replica_report(
     # With several sources, what this one lacks may be another's: only the checks of all of them tell (`merged`).
     several = replica.channels > 1
     unclaimed = tuple(table for table in tables if several and is_extra(table))
+    extra = frozenset(map(full_name, unclaimed))
     unclaimed_objects = tuple(item for item in objects.differences if several and item.source is None)
     filtered = {str(name) for name in chosen if world.reach(number, name) is Reach.FILTERED}
     return judged(
@@ -286,8 +288,8 @@ def _replica_report(
             verdict=Verdict.UNDECIDED,
             as_of=replica.as_of,
             reason=replica.fallen,
-            tables=tuple(table for table in tables if table not in unclaimed),
-            not_replicated=tuple(sorted(filtered | {full_name(table) for table in unclaimed})),
+            tables=tuple(table for table in tables if full_name(table) not in extra),
+            not_replicated=tuple(sorted(filtered | extra)),
             objects=tuple(item for item in objects.differences if item not in unclaimed_objects),
             not_compared=objects.not_compared,
             # A table that is unreachable though its replica is not: the source is lost, and not to be asked again.

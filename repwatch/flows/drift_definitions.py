@@ -2,43 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from repwatch.errors import ServerError, StatementRefused
-from repwatch.flows.drift_meet import read_columns, read_parts, read_whole_table, with_parts
+from repwatch.errors import ServerError
+from repwatch.flows.drift_catalogue import Columns, ask_columns, read_whole_tables
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.model.schema import Column, Table, TableName
+from repwatch.model.schema import Table, TableName
 from repwatch.ports.database import Database
+from repwatch.sql import catalogue
 
 T = TypeVar("T")
-_TABLES_FOR_ONE: Final = 4
-_Columns = Mapping[TableName, tuple[Column, ...]]
 Definitions = tuple[Table | None, dict[int, Table | None]]
-
-
-def read_all_parts(world: CheckWorld) -> None:
-    """Read the parts of all tables, on all servers at once; they stay unread on a server that refuses.
-
-    A replica that does not answer falls; a source that does not is told of by its tables.
-    """
-    asked = {number: world.replicas[number].lane.submit(read_parts) for number in world.standing()}
-    with suppress(ServerError):
-        parts = world.source.lane.submit(read_parts).result()
-        world.source.tables = {name: with_parts(table, parts) for name, table in world.source.tables.items()}
-    for number, future in asked.items():
-        replica = world.replicas[number]
-        try:
-            parts = future.result()
-        except StatementRefused:
-            continue
-        except ServerError as error:
-            replica.fallen = fall_reason(error)
-            continue
-        replica.tables = {name: with_parts(table, parts) for name, table in replica.tables.items()}
 
 
 def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Definitions | None:
@@ -48,18 +25,19 @@ def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Def
     """
 
     def first(db: Database) -> tuple[Table | None, str]:
-        return read_whole_table(db, name), note_position(world, db)
+        return read_whole_tables(db, (name,)).get(name), note_position(world, db)
 
     table, position = source_answer(world.source.lane.submit(first))
 
     def on_replica(db: Database, number: int) -> Table | None:
         replica = world.replicas[number]
         await_position(world, db, replica, position)
-        return read_whole_table(db, replica.places.of(name))
+        there = replica.places.of(name)
+        return read_whole_tables(db, (there,)).get(there)
 
     asked = {number: world.replicas[number].lane.submit(partial(on_replica, number=number)) for number in numbers}
     theirs = {number: future for number, future in asked.items() if _stands(world, number, future)}
-    again = source_answer(world.source.lane.submit(lambda db: read_whole_table(db, name)))
+    again = source_answer(world.source.lane.submit(lambda db: read_whole_tables(db, (name,)).get(name)))
     if not same_definition(table, again) or (table and again and table.parts != again.parts):
         return None
     return table, {number: future.result() for number, future in theirs.items()}
@@ -79,8 +57,8 @@ class Again:
 
     world: CheckWorld
     scanned: Scanned
-    ours: "Future[_Columns]"
-    theirs: "Mapping[int, Future[_Columns]]"
+    ours: "Future[Columns]"
+    theirs: "Mapping[int, Future[Columns]]"
 
     def done(self) -> bool:
         """True if `result` does not wait."""
@@ -101,29 +79,16 @@ class Again:
 
 
 def ask_unchanged(world: CheckWorld, scanned: Sequence[Scanned]) -> list[Again]:
-    """Read the columns of tables again, behind all that has been asked for before."""
-    if is_worth_all(world, len(scanned)):
-        ours, theirs = _ask_columns(world, set().union(*(table.tables for table in scanned)))
-        return [Again(world, table, ours, theirs) for table in scanned]
-    return [Again(world, table, *_ask_columns(world, set(table.tables), table.source.name)) for table in scanned]
-
-
-def is_worth_all(world: CheckWorld, count: int) -> bool:
-    """True if so many tables are best read with all others: a statement about one costs as much as some in one for all."""
-    return count >= len(world.source.tables) / _TABLES_FOR_ONE
-
-
-def _ask_columns(
-    world: CheckWorld, numbers: set[int], only: TableName | None = None
-) -> "tuple[Future[_Columns], dict[int, Future[_Columns]]]":
-    def look(db: Database, name: TableName | None) -> _Columns:
-        return read_columns(db, name)
-
-    replicas = {number: world.replicas[number] for number in numbers if world.replicas[number].fallen is None}
-    theirs = {number: partial(look, name=only and replica.places.of(only)) for number, replica in replicas.items()}
-    return world.source.lane.submit(partial(look, name=only)), {
-        n: world.replicas[n].lane.submit(ask) for n, ask in theirs.items()
-    }
+    """Read the columns of tables again, with one statement for many, behind all that has been asked for before."""
+    found: list[Again] = []
+    for start in range(0, len(scanned), catalogue.AT_ONCE):
+        some = scanned[start : start + catalogue.AT_ONCE]
+        names = [table.source.name for table in some]
+        numbers = [n for n in set().union(*(table.tables for table in some)) if world.replicas[n].fallen is None]
+        ours = ask_columns(world, names)
+        theirs = {number: ask_columns(world, names, number) for number in numbers}
+        found += [Again(world, table, ours, theirs) for table in some]
+    return found
 
 
 def same_definition(one: Table | None, other: Table | None) -> bool:

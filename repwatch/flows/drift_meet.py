@@ -1,23 +1,21 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
-from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
+from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
-from repwatch.model.schema import Column, Part, Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Database
-from repwatch.sql import catalogue, filters, replication
 from repwatch.sql import drift_position as positions
-from repwatch.sql.table_parts import part_readers
+from repwatch.sql import filters, replication
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -35,7 +33,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_id=int(server_id or 0),
         server_uuid=uuid or "",
         events=_events(log_format),
-        tables=read_tables(db),
+        tables=read_names(db),
         logged=_logged(db),
     )
 
@@ -75,7 +73,7 @@ def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Up
         server_id=mine[0].source_id,
         server_uuid=uuid or "",
         events=upstream.events if upstream else Events.STATEMENTS,
-        tables=read_tables(db),
+        tables=read_names(db),
         logged=upstream.logged if upstream else filters.DatabaseFilters(),
         applies=True,
         tells_snapshots=db.version.is_mariadb and _may_read_snapshot_position(db),
@@ -98,7 +96,7 @@ def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_id=0,
         server_uuid=uuid or "",
         events=Events.STATEMENTS,  # whatever changes one of them need not come to the other
-        tables=read_tables(db),
+        tables=read_names(db),
         tells_writes=_tells_writes(has_log, gtid_mode),
     )
 
@@ -124,56 +122,19 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
         replica.fallen = fall_reason(error)
 
 
-def read_tables(db: Database, only: TableName | None = None) -> dict[TableName, Table]:
-    """The user's tables of a server, as the account may see them; or one of them. Without their parts."""
-    return catalogue.parse_catalogue(
-        db.texts(catalogue.tables_statement(only)),
-        db.texts(catalogue.columns_statement(only)),
-        db.texts(catalogue.indexes_statement(db.version, only)),
-        db.version,
-    )
-
-
-def read_columns(db: Database, only: TableName | None = None) -> dict[TableName, tuple[Column, ...]]:
-    """The columns of the tables of a server, or of one of them. One statement, where `read_tables` needs three."""
-    found = catalogue.parse_columns(db.texts(catalogue.columns_statement(only)), db.version)
-    return {name: tuple(columns) for name, columns in found.items()}
-
-
 def _look_at_static(db: Database, replica: ReplicaSide) -> None:
     replica.version = db.version
     _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
-    replica.tables = read_tables(db)
+    replica.tables = read_names(db)
     replica.tells_writes = _tells_writes(has_log, gtid_mode)
-
-
-def read_parts(db: Database, only: TableName | None = None) -> dict[TableName, list[Part]]:
-    """What the tables of a server, or one of them, have beside columns."""
-    parts: dict[TableName, list[Part]] = {}
-    for reader in part_readers(db.version, only):
-        for name, found in reader.parse(*(db.texts(statement) for statement in reader.statements)).items():
-            parts.setdefault(name, []).extend(found)
-    return parts
-
-
-def read_whole_table(db: Database, name: TableName) -> Table | None:
-    """One table with its parts."""
-    parts = read_parts(db, name)
-    table = read_tables(db, name).get(name)
-    return table and with_parts(table, parts)
-
-
-def with_parts(table: Table, parts: Mapping[TableName, Sequence[Part]]) -> Table:
-    """The table, with its parts among those of all tables."""
-    return replace(table, parts=tuple(parts.get(table.name, ())))
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
     replica.version = db.version
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
-    replica.tables = read_tables(db)
+    replica.tables = read_names(db)
     replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))

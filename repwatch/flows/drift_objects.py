@@ -1,6 +1,6 @@
 """Reads what servers have beside tables, and compares it in an order that means something, as `drift_definitions` does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -8,14 +8,13 @@ from typing import Final
 
 from repwatch.drift.filters import Reach
 from repwatch.drift.objects import Objects, not_compared, object_differences
-from repwatch.drift.parts import hides_parts
 from repwatch.drift.report import NotCompared, Reason, SchemaDifference
 from repwatch.drift.rewrites import touched
 from repwatch.drift.selection import is_tool_schema, matches_any
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.model.schema import ObjectKind, ObjectName, PartKind, SchemaObject, Table, TableName
+from repwatch.model.schema import ObjectKind, ObjectName, PartKind, SchemaObject, TableName
 from repwatch.ports.database import Database
 from repwatch.sql import accounts, inspect, schema_objects
 from repwatch.sql.sight import sight
@@ -190,20 +189,23 @@ class ObjectsCheck:
         if any(self._is_rewritten(number, schema) for schema in schemas):
             address = str(replica.target.server.endpoint.address)
             yield NotCompared(what="objects of rewritten databases", server=address, reason=Reason.FILTERS_UNCLEAR)
-        for side, tables in sides:
-            if side is None:
-                continue
-            yield from not_compared(side, schemas, users=self._scope.users)
-            ours = [table for name, table in tables.items() if name.schema in schemas]
-            if any(table.parts is None for table in ours):
-                yield NotCompared(what="constraints and indexes", server=side.server, reason=Reason.UNREADABLE)
-            if any(hides_parts(table) for table in ours):
-                what = PartKind.FOREIGN_KEY.value
-                yield NotCompared(
-                    what=what, server=side.server, reason=Reason.HIDDEN, grant=side.sight.remedy(ObjectKind.TRIGGER)
-                )
+        for side, _ in sides:
+            if side is not None:
+                yield from not_compared(side, schemas, users=self._scope.users)
 
-    def _schemas(self, side: Objects | None, tables: Mapping[TableName, Table]) -> Iterator[str]:
+    def unseen_parts(self, number: int) -> Iterator[NotCompared]:
+        """What tables have that the accounts of the source and of one replica may not see. Known once the tables were read."""
+        sides = (self._source, self._world.source), (self._theirs.get(number), self._world.replicas[number])
+        for objects, side in sides:
+            if objects is None or number not in self._theirs:
+                continue
+            if side.parts_unread:
+                yield NotCompared(what="constraints and indexes", server=objects.server, reason=Reason.UNREADABLE)
+            if side.parts_hidden:
+                grant = objects.sight.remedy(ObjectKind.TRIGGER)
+                yield NotCompared(what=PartKind.FOREIGN_KEY.value, server=objects.server, reason=Reason.HIDDEN, grant=grant)
+
+    def _schemas(self, side: Objects | None, tables: Iterable[TableName]) -> Iterator[str]:
         for schema in {*(name.schema for name in side.found if name.schema), *(name.schema for name in tables)} if side else ():
             if self._scope.covers(schema):
                 yield schema

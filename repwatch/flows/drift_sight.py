@@ -85,7 +85,7 @@ class Reader:
         self.events = Events.COUNTED if source.counted else world.source.events
         self.patient = not source.bounds  # it cannot be read in pieces
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
-        leads = world.source.version.is_mariadb and is_transactional(source.table) and not world.source.applies
+        leads = world.source.version.is_mariadb and is_transactional(source.table.engine) and not world.source.applies
         self._trails = self.events is Events.STATEMENTS and not world.static and not leads
         self._undivided = UNDIVIDED_ROWS
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position

@@ -106,13 +106,25 @@ class Stand:
         self._sides: list[_Side] = []
 
     def __enter__(self) -> "Stand":
-        """Raises Refused, before anything is changed, where a replica may not be held, and ServerError."""
+        """Before anything is changed, a replica that may not be held, or whose operator cannot log in, falls."""
         try:
-            self._sides = [self._side(self._world.replicas[number]) for number in self._world.standing()]
+            for number in self._world.standing():
+                self._admit(self._world.replicas[number])
         except BaseException:
             self._opened.close()
             raise
         return self
+
+    def _admit(self, replica: ReplicaSide) -> None:
+        label = replica.target.server.label
+        try:
+            self._sides.append(self._side(replica))
+        except Refused as refused:
+            log.warning("drift.replica_left replica=%s: %s", label, refused)
+            replica.fallen = Reason.NOT_HELD
+        except ServerError as error:
+            log.warning("drift.replica_left replica=%s: %s", label, error)
+            replica.fallen = fall_reason(error)
 
     def __exit__(self, *details: object) -> None:
         self.drop()

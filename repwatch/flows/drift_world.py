@@ -13,7 +13,7 @@ from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
 from repwatch.flows.drift_gauge import Gauge
 from repwatch.flows.drift_lane import Lane
-from repwatch.model.schema import Table, TableName
+from repwatch.model.schema import TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
@@ -77,7 +77,7 @@ class SourceSide:
     server_id: int
     server_uuid: str
     events: Events
-    tables: dict[TableName, Table]
+    tables: dict[TableName, str]  # all of them by name, with their engines
     logged: DatabaseFilters = NO_DATABASE_FILTERS  # what it writes into its binary log
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
@@ -86,6 +86,8 @@ class SourceSide:
     tells_snapshots: bool = True  # a snapshot's exact position can be read
     filtering: Filtering = field(default_factory=Filtering)  # between it and its own source
     local_tables: tuple[str, ...] = ()
+    parts_unread: bool = False  # of some of the tables that were looked at: the account is refused what they have beside columns
+    parts_hidden: bool = False  # likewise: the account is shown only a part of it
 
 
 @dataclass(kw_only=True)
@@ -97,7 +99,7 @@ class ReplicaSide:
     version: ServerVersion | None = None
     server_uuid: str = ""
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
-    tables: dict[TableName, Table] = field(default_factory=dict)  # by their names on the source
+    tables: dict[TableName, str] = field(default_factory=dict)  # all of them by their names on the source, with their engines
     filtering: Filtering = field(default_factory=Filtering)
     places: Places = field(default_factory=Places)  # of tables that lie under another name there
     channels: int = 1  # from different sources
@@ -108,6 +110,8 @@ class ReplicaSide:
     tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
     watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
     behind: Behind | None = None  # while it is waited for; written by its lane
+    parts_unread: bool = False  # as of the source
+    parts_hidden: bool = False
 
     @property
     def address(self) -> str:

@@ -7,7 +7,7 @@ from repwatch.drift.repair import Event, Rows, TableRules, plan_rows
 from repwatch.drift.repair_plan import PlannedTable, statement
 from repwatch.drift.repair_scope import Scope, fingerprint
 from repwatch.errors import Refused, ServerError
-from repwatch.flows import drift_meet
+from repwatch.flows import drift_catalogue
 from repwatch.model.schema import Table, TableName
 from repwatch.ports.database import Database
 from repwatch.sql import repair as sql
@@ -32,10 +32,7 @@ class Definitions:
 
 def read_tables(db: Database, names: Iterable[TableName]) -> dict[TableName, Table]:
     """The definitions of these tables, as far as they exist."""
-    found: dict[TableName, Table] = {}
-    for name in names:
-        found.update(drift_meet.read_tables(db, name))
-    return found
+    return drift_catalogue.read_tables(db, frozenset(names))
 
 
 def read_definitions(db: Database, tables: Mapping[TableName, Table]) -> Definitions:

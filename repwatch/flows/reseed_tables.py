@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 
 from repwatch.errors import StatementRefused
-from repwatch.flows.drift_meet import read_tables
+from repwatch.flows.drift_catalogue import read_tables
 from repwatch.flows.reseed_copy import copy_rows
 from repwatch.flows.reseed_definitions import read_table_definition
 from repwatch.flows.reseed_differ import Differ, Sides, reading_of

@@ -1,5 +1,6 @@
 """A drift report as one self-contained page: it may be mailed, attached to a ticket, opened from a disk."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -41,6 +42,7 @@ from repwatch.render.drift_words import (
 )
 from repwatch.render.times import rfc3339
 
+_PIECES: Final = 200  # of the template, which are written together
 _UNFOLDED_ROWS: Final = 8  # so many rows of a table are seen at once; more are one click away
 
 _ENVIRONMENT = Environment(
@@ -77,8 +79,13 @@ ROWS = (ChangedRow, MissingRow, ExtraRow, CountedRow)
 
 def drift_html(report: DriftReport) -> str:
     """The report as an HTML document without scripts and without anything to load."""
+    return "".join(drift_html_pieces(report))
+
+
+def drift_html_pieces(report: DriftReport) -> Iterator[str]:
+    """The same in pieces, as it is made."""
     template = _ENVIRONMENT.get_template("drift.html")
-    return template.render(
+    made = template.stream(
         report=report,
         facts=_facts(report),
         tally=_tally,
@@ -90,6 +97,9 @@ def drift_html(report: DriftReport) -> str:
         is_bytes=_is_bytes,
         copies_of=_copies_of,
     )
+    made.enable_buffering(_PIECES)
+    yield from made
+    yield "\n"
 
 
 def _facts(report: DriftReport) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """A drift report as the JSON that scripts read; the schema is `repwatch/schemas/drift.schema.json`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from repwatch.drift.report import (
@@ -27,20 +27,41 @@ Json = None | bool | int | str | list["Json"] | dict[str, "Json"]
 
 def drift_json(report: DriftReport) -> str:
     """The report as one JSON document."""
-    document: dict[str, Json] = {
+    return "".join(drift_json_pieces(report))
+
+
+def drift_json_pieces(report: DriftReport) -> Iterator[str]:
+    """The same in pieces, one for each table: of many tables the whole is large, and larger while it is made."""
+    head: dict[str, Json] = {
         "schema_version": 1,
         "verdict": report.verdict.value,
         "started": rfc3339(report.started),
         "finished": rfc3339(report.finished),
         "source": {"server": report.source, "name": report.source_name},
-        "replicas": [_replica(replica) for replica in report.replicas],
     }
     if report.where is not None:
-        document["where"] = report.where
-    return json.dumps(document, indent=1, ensure_ascii=False)
+        head["where"] = report.where
+    yield from _opened(head, "replicas")
+    for number, replica in enumerate(report.replicas):
+        yield "," if number else ""
+        yield from _opened(_replica(replica), "tables")
+        for place, table in enumerate(replica.tables):
+            yield (",\n" if place else "") + _text(_table(table))
+        yield "]}"
+    yield "]}\n"
 
 
-def _replica(replica: ReplicaReport) -> Json:
+def _opened(head: dict[str, Json], last: str) -> Iterator[str]:
+    """An object up to the beginning of its last member, which is a list."""
+    yield f'{_text(head).removesuffix("}").rstrip()},\n "{last}": [\n'
+
+
+def _text(value: Json) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def _replica(replica: ReplicaReport) -> dict[str, Json]:
+    """All but its tables."""
     document: dict[str, Json] = {
         "server": replica.server,
         "name": replica.name,
@@ -54,7 +75,6 @@ def _replica(replica: ReplicaReport) -> Json:
         "objects": [_difference(found) for found in replica.objects],
         "errant": replica.errant.gtids if replica.errant else None,
         "errant_tables": list(replica.errant.tables) if replica.errant else [],
-        "tables": [_table(table) for table in replica.tables],
     }
     if replica.not_compared:
         document["not_compared"] = [

@@ -16,9 +16,9 @@ from repwatch.drift.report import (
 from repwatch.render.drift_words import (
     EFFECTS,
     by_effect,
-    by_verdict,
     cause_text,
     cell_text,
+    count_text,
     effects_legend,
     errant_command,
     errant_text,
@@ -31,6 +31,7 @@ from repwatch.render.drift_words import (
     proved_text,
     replica_line,
     resumed_line,
+    shown_of,
     source_line,
     table_line,
 )
@@ -43,7 +44,12 @@ _LONGEST_VALUE = 120
 
 def drift_markdown(report: DriftReport) -> str:
     """The report as Markdown with tables."""
-    return "\n".join(_lines(report)) + "\n"
+    return "".join(drift_markdown_pieces(report))
+
+
+def drift_markdown_pieces(report: DriftReport) -> Iterator[str]:
+    """The same, line by line."""
+    yield from (f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: DriftReport) -> Iterator[str]:
@@ -84,10 +90,14 @@ def _replica(report: DriftReport, replica: ReplicaReport) -> Iterator[str]:
     if replica.tables:
         yield "| table | verdict | rows | proved | differences |"
         yield "|---|---|--:|--:|--:|"
-    for table in by_verdict(replica.tables):
+    listed = shown_of(replica.tables)
+    for table in listed:
         name = _safe(f"{table.schema}.{table.table}")
         yield f"| {name} | {table.verdict} | {table.rows} | {table.rows_proved} | {table.difference_count} |"
-    for table in by_verdict(replica.tables):
+    if left := len(replica.tables) - len(listed):
+        yield ""
+        yield f"… and {count_text(left, 'identical table')} more."
+    for table in listed:
         if table.differences or table.reason:
             yield from _table(table)
     yield from _objects(replica)

@@ -46,7 +46,12 @@ _LONGEST_ROW = 160
 
 def drift_text(report: DriftReport) -> str:
     """The report as lines."""
-    return "\n".join(_lines(report))
+    return "".join(drift_text_pieces(report))
+
+
+def drift_text_pieces(report: DriftReport) -> Iterator[str]:
+    """The same, line by line."""
+    yield from (f"{line}\n" for line in _lines(report))
 
 
 def _lines(report: DriftReport) -> Iterator[str]:

@@ -33,6 +33,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.HOT_ROWS: "some rows changed faster than they could be settled; run the check again at a quieter time",
     Reason.REPLICA_BEHIND: "the replica did not reach the source's position in time",
     Reason.REPLICATION_STOPPED: "replication is stopped, so the replica does not reach the source's position",
+    Reason.NOT_HELD: "its applier may not be held, as an exact check has to; `--proof reread` holds none",
     Reason.NOT_REPLICATING: "the replica has no replication channel from this source",
     Reason.NO_GTID: "the positions of the two servers cannot be compared: they need GTIDs of one flavour",
     Reason.UNREACHABLE: "the server cannot be reached",
@@ -265,3 +266,14 @@ def by_verdict(tables: Sequence[TableReport]) -> list[TableReport]:
     """Tables with the worst first."""
     order = {Verdict.DRIFTED: 0, Verdict.UNDECIDED: 1, Verdict.IDENTICAL: 2}
     return sorted(tables, key=lambda table: (order[table.verdict], table.schema, table.table))
+
+
+MOST_IDENTICAL: Final = 100
+
+
+def shown_of(tables: Sequence[TableReport]) -> list[TableReport]:
+    """Tables with the worst first, without the many of which there is nothing to say."""
+    ordered = by_verdict(tables)
+    telling = [table for table in ordered if table.verdict is not Verdict.IDENTICAL or table.difference_count]
+    plain = [table for table in ordered if table.verdict is Verdict.IDENTICAL and not table.difference_count]
+    return [*telling, *plain[:MOST_IDENTICAL]]

@@ -1,16 +1,16 @@
 """What tables have beside columns, out of `information_schema`: indexes, constraints, partitions, options.
 
-A handful of statements for all tables of a server; each part becomes a text that is equal where the definitions are.
+A handful of statements for some tables of a schema; each part becomes a text that is equal where the definitions are.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from repwatch.model.schema import Part, PartKind, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.sql.catalogue import in_scope
 from repwatch.sql.expression import canonical
-from repwatch.sql.quoting import quote_name
+from repwatch.sql.quoting import quote_name, quote_text
 
 Record = Mapping[str, str | None]
 Parts = dict[TableName, list[Part]]
@@ -18,24 +18,29 @@ Parts = dict[TableName, list[Part]]
 
 @dataclass(frozen=True, slots=True)
 class PartReader:
-    """Statements, and what makes parts of their answers. They are not joined: that took MySQL 20 s for 1,000 tables."""
+    """A statement, and what makes parts of its answer.
 
-    statements: tuple[str, ...]
+    `detail`: a second statement, where the answer to the first is not empty; `parse` gets the answers to both. They are not
+    joined: that took MySQL 20 s for 1,000 tables.
+    """
+
+    statement: str
     parse: Callable[..., Parts]
+    detail: Callable[[Sequence[Record]], str] | None = None
 
 
-def part_readers(version: ServerVersion, only: TableName | None = None) -> tuple[PartReader, ...]:
-    """The parts of a table are those of all readers together."""
+def part_readers(version: ServerVersion, only: Sequence[TableName]) -> tuple[PartReader, ...]:
+    """The parts of tables of one schema are those of all readers together."""
     return (
-        PartReader((_options_statement(only),), _parse_options),
-        PartReader((_indexes_statement(version, only),), _parse_indexes),
-        PartReader(_check_statements(version, only), _parse_checks),
-        PartReader(_foreign_key_statements(only), _parse_foreign_keys),
-        PartReader((_partitions_statement(only),), _parse_partitions),
+        PartReader(_options_statement(only), _parse_options),
+        PartReader(_indexes_statement(version, only), _parse_indexes),
+        *_check_readers(version, only),
+        PartReader(_foreign_keys_statement(only), _parse_foreign_keys, lambda _: _rules_statement(only)),
+        PartReader(_partitions_statement(only), _parse_partitions),
     )
 
 
-def _options_statement(only: TableName | None) -> str:
+def _options_statement(only: Sequence[TableName]) -> str:
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, TABLE_TYPE AS table_type, ROW_FORMAT AS row_format_text,
 TABLE_COLLATION AS collation_name, CREATE_OPTIONS AS options_text, TABLE_COMMENT AS comment_text
 FROM information_schema.TABLES WHERE {in_scope(only)} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')"""
@@ -60,7 +65,7 @@ def _options(record: Record) -> Iterator[Part]:
         yield Part(PartKind.COMMENT, "", record["comment_text"])
 
 
-def _indexes_statement(version: ServerVersion, only: TableName | None) -> str:
+def _indexes_statement(version: ServerVersion, only: Sequence[TableName]) -> str:
     """Without CARDINALITY, which would be counted for it."""
     expression, ignored = "NULL", "'NO'"
     if version.is_mariadb and version.at_least(10, 6):
@@ -106,27 +111,34 @@ def _index(record: Record, columns: Sequence[str]) -> str:
     return " ".join(words)
 
 
-def _check_statements(version: ServerVersion, only: TableName | None = None) -> tuple[str, ...]:
-    """CHECK constraints; on MySQL their texts are in a second statement."""
+def _check_readers(version: ServerVersion, only: Sequence[TableName]) -> Iterator[PartReader]:
+    """CHECK constraints; on MySQL their texts are in a second statement, which knows schemas and no tables."""
     if version.is_mariadb and version.at_least(10, 2, 22):
-        scope = in_scope(only).replace("TABLE_SCHEMA", "CONSTRAINT_SCHEMA")
-        return (
+        yield PartReader(
             f"""SELECT CONSTRAINT_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, CHECK_CLAUSE AS clause_text,
-'YES' AS enforced FROM information_schema.CHECK_CONSTRAINTS WHERE {scope}""",
+'YES' AS enforced
+FROM information_schema.CHECK_CONSTRAINTS
+WHERE {in_scope(only, "CONSTRAINT_SCHEMA")}""",
+            _parse_checks,
         )
-    if version.is_mariadb or not version.at_least(8, 0, 16):
-        return ()
-    schema = in_scope(None if only is None else replace(only, table="")).partition(" AND TABLE_NAME")[0]
-    return (
-        f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, ENFORCED AS enforced
+    elif not version.is_mariadb and version.at_least(8, 0, 16):
+        yield PartReader(
+            f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, ENFORCED AS enforced
 FROM information_schema.TABLE_CONSTRAINTS WHERE {in_scope(only)} AND CONSTRAINT_TYPE = 'CHECK'""",
-        f"""SELECT CONSTRAINT_SCHEMA AS s, CONSTRAINT_NAME AS name, CHECK_CLAUSE AS clause_text
-FROM information_schema.CHECK_CONSTRAINTS WHERE {schema.replace("TABLE_SCHEMA", "CONSTRAINT_SCHEMA")}""",
-    )
+            _parse_checks,
+            _clauses_statement,
+        )
 
 
-def _parse_checks(constraints: Sequence[Record] = (), clauses: Sequence[Record] = ()) -> Parts:
-    """The answers to `_check_statements`. The name of a CHECK is its schema's own on MySQL, its table's own on MariaDB."""
+def _clauses_statement(constraints: Sequence[Record]) -> str:
+    names = ", ".join(quote_text(record["name"] or "") for record in constraints)
+    return f"""SELECT CONSTRAINT_SCHEMA AS s, CONSTRAINT_NAME AS name, CHECK_CLAUSE AS clause_text
+FROM information_schema.CHECK_CONSTRAINTS
+WHERE CONSTRAINT_SCHEMA = {quote_text(constraints[0]["s"] or "")} AND CONSTRAINT_NAME IN ({names})"""
+
+
+def _parse_checks(constraints: Sequence[Record], clauses: Sequence[Record] = ()) -> Parts:
+    """The answers of `_check_readers`. The name of a CHECK is its schema's own on MySQL, its table's own on MariaDB."""
     texts = {(record["s"], record["name"]): record["clause_text"] for record in clauses}
     found: Parts = {}
     for record in constraints:
@@ -136,22 +148,23 @@ def _parse_checks(constraints: Sequence[Record] = (), clauses: Sequence[Record] 
     return found
 
 
-def _foreign_key_statements(only: TableName | None = None) -> tuple[str, str]:
-    """The columns of all foreign keys, and their rules, which MariaDB hides from an account that may only read."""
-    scope = in_scope(only)
-    return (
-        f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, COLUMN_NAME AS column_name,
+def _foreign_keys_statement(only: Sequence[TableName]) -> str:
+    """The columns of all foreign keys."""
+    return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name, COLUMN_NAME AS column_name,
 REFERENCED_TABLE_SCHEMA AS other_schema, REFERENCED_TABLE_NAME AS other_table, REFERENCED_COLUMN_NAME AS other_column
-FROM information_schema.KEY_COLUMN_USAGE WHERE {scope} AND REFERENCED_TABLE_NAME IS NOT NULL
-ORDER BY 1, 2, 3, ORDINAL_POSITION""",
-        f"""SELECT CONSTRAINT_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name,
-UPDATE_RULE AS update_rule, DELETE_RULE AS delete_rule
-FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {scope.replace("TABLE_SCHEMA", "CONSTRAINT_SCHEMA")}""",
-    )
+FROM information_schema.KEY_COLUMN_USAGE WHERE {in_scope(only)} AND REFERENCED_TABLE_NAME IS NOT NULL
+ORDER BY 1, 2, 3, ORDINAL_POSITION"""
 
 
-def _parse_foreign_keys(columns: Sequence[Record], rules: Sequence[Record]) -> Parts:
-    """The answers to `_foreign_key_statements`."""
+def _rules_statement(only: Sequence[TableName]) -> str:
+    """The rules of foreign keys, which MariaDB hides from an account that may only read."""
+    return f"""SELECT CONSTRAINT_SCHEMA AS s, TABLE_NAME AS t, CONSTRAINT_NAME AS name,
+UPDATE_RULE AS update_rule, DELETE_RULE AS delete_rule FROM information_schema.REFERENTIAL_CONSTRAINTS
+WHERE {in_scope(only, "CONSTRAINT_SCHEMA")}"""
+
+
+def _parse_foreign_keys(columns: Sequence[Record], rules: Sequence[Record] = ()) -> Parts:
+    """The answers to `_foreign_keys_statement` and `_rules_statement`."""
     columns_of: dict[tuple[TableName, str], list[Record]] = {}
     for record in columns:
         columns_of.setdefault((_name(record), record["name"] or ""), []).append(record)
@@ -181,7 +194,7 @@ def _rule(event: str, record: Record) -> str:
     return "" if rule in ("RESTRICT", "NO ACTION") else f" ON {event} {rule}"
 
 
-def _partitions_statement(only: TableName | None) -> str:
+def _partitions_statement(only: Sequence[TableName]) -> str:
     return f"""SELECT TABLE_SCHEMA AS s, TABLE_NAME AS t, PARTITION_NAME AS name, SUBPARTITION_NAME AS sub_name,
 PARTITION_METHOD AS method, PARTITION_EXPRESSION AS expression_text, PARTITION_DESCRIPTION AS description_text,
 SUBPARTITION_METHOD AS sub_method, SUBPARTITION_EXPRESSION AS sub_expression_text

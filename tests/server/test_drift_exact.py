@@ -16,6 +16,7 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.drift.report import ChangedRow, Proof, Reason, Verdict
+from repwatch.drift.summary import exit_status
 from repwatch.errors import Refused, StoreError
 from repwatch.flows import drift_sight, drift_stand
 from repwatch.flows.drift import CheckRequest, check
@@ -156,28 +157,40 @@ def test_many_rows_without_a_key_are_parted_by_their_hashes(
     assert of_table(without, star.replicas[0], "plain").reason is Reason.NO_PRIMARY_KEY
 
 
-def test_a_server_that_somebody_else_works_on_is_refused(star: Sandbox, schema: str, means: ExactMeans) -> None:
-    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+def test_a_server_that_somebody_else_works_on_is_left_out(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """The others are checked all the same."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
     star.wait_caught_up(60)
+    drift_on(star.replicas[0], f"DELETE FROM {schema}.t")
     with star.replicas[1].connect(Account.OPERATOR) as db:
         assert db.scalar(reseed.lock(reseed.LOCK_NAME)) == "1"
-        with pytest.raises(Refused):
-            run_check(star, f"{schema}.t", exact=means)
+        report = run_check(star, f"{schema}.t", exact=means)
+    found, refused = (of_replica(report, server) for server in star.replicas)
+    assert (found.verdict, found.reason, found.tables[0].proof) == (Verdict.DRIFTED, None, Proof.SNAPSHOT)
+    assert (refused.verdict, refused.reason, refused.tables[0].proof) == (Verdict.UNDECIDED, Reason.NOT_HELD, None)
     replicates(star, means)
     assert of_replica(run_check(star, f"{schema}.t", exact=means), star.replicas[1]).verdict is Verdict.IDENTICAL
 
 
-def test_a_replica_that_is_a_source_or_delayed_is_refused(star: Sandbox, schema: str, means: ExactMeans) -> None:
-    """The source itself named as a replica stands for one that has replicas of its own."""
+def test_a_replica_that_is_a_source_or_delayed_is_left_out(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """One that has a replica of its own in the inventory. Where none is left, all of them are told of."""
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
-    replica = star.replicas[0].spec()
-    chained = replace(star.replicas[1].spec(), replicates_from=replica.name)
+    replica, other = (server.spec() for server in star.replicas)
+    chained = replace(other, replicates_from=replica.name)
     late = replace(replica, delay=timedelta(hours=1))
-    for target, others in ((late, ()), (replica, (chained,))):
-        request = CheckRequest(source=star.source.spec(), replicas=(ReplicaTarget(server=target),), tables=(f"{schema}.t",))
-        with pytest.raises(Refused):
-            check(request, connect=Session.connect, clock=SystemClock(), exact=replace(means, others=others))
+    for targets, others, reasons in (
+        ((late, other), (), [Reason.NOT_HELD, None]),
+        ((replica,), (chained,), [Reason.NOT_HELD]),
+    ):
+        request = CheckRequest(
+            source=star.source.spec(),
+            replicas=tuple(ReplicaTarget(server=target) for target in targets),
+            tables=(f"{schema}.t",),
+        )
+        report = check(request, connect=Session.connect, clock=SystemClock(), exact=replace(means, others=others))
+        assert [found.reason for found in report.replicas] == reasons
+        assert exit_status(report) == 2
     replicates(star, means)
 
 
@@ -189,8 +202,8 @@ def test_only_the_watching_account_is_not_enough(star: Sandbox, schema: str, mea
         replicas=(ReplicaTarget(server=replace(star.replicas[0].spec(), operator=None)),),
         tables=(f"{schema}.t",),
     )
-    with pytest.raises(Refused):
-        check(request, connect=Session.connect, clock=SystemClock(), exact=means)
+    report = check(request, connect=Session.connect, clock=SystemClock(), exact=means)
+    assert (report.verdict, report.replicas[0].reason) == (Verdict.UNDECIDED, Reason.NOT_HELD)
     replicates(star, means)
 
 

@@ -7,7 +7,7 @@ import pytest
 from repwatch.drift.definitions import compare_definitions, index_of
 from repwatch.drift.parts import portable_parts
 from repwatch.drift.report import Effect, Reason
-from repwatch.drift.selection import select
+from repwatch.drift.selection import perhaps_of_tools, select
 from repwatch.errors import UsageError
 from repwatch.model.schema import Column, Index, Part, PartKind, Table, TableName
 
@@ -198,21 +198,29 @@ def test_the_order_of_columns() -> None:
     assert [found.what for found in compare_definitions(table(one, other), table(other)).differences] == ["column"]
 
 
+def names(*texts: str) -> list[TableName]:
+    return [TableName(*text.split(".")) for text in texts]
+
+
 def test_patterns_choose_tables() -> None:
-    tables = [table(name=name) for name in ("shop.orders", "shop.items", "log.orders", "percona.checksums", "app.heartbeat")]
-    chosen = select(tables, (), ())
+    there = names("shop.orders", "shop.items", "log.orders", "percona.checksums", "app.heartbeat")
+    chosen = select(there, {}, (), ())
     assert [str(name) for name in chosen.chosen] == ["app.heartbeat", "log.orders", "shop.items", "shop.orders"]
     assert [str(name) for name in chosen.left_out] == ["percona.checksums"]
-    assert [str(name) for name in select(tables, ("shop.*",), ("*.items",)).chosen] == ["shop.orders"]
-    assert [str(name) for name in select(tables, ("percona.checksums",), ()).chosen] == ["percona.checksums"]
+    assert [str(name) for name in select(there, {}, ("shop.*",), ("*.items",)).chosen] == ["shop.orders"]
+    assert [str(name) for name in select(there, {}, ("percona.checksums",), ()).chosen] == ["percona.checksums"]
     for wrong in ("orders", "nowhere.*"):
         with pytest.raises(UsageError):
-            select(tables, (wrong,), ())
+            select(there, {}, (wrong,), ())
 
 
 def test_a_heartbeat_is_known_by_its_columns() -> None:
-    beat = table(column("ts", "varchar(26)"), column("server_id", "int"), name="app.heartbeat")
-    assert [str(name) for name in select([beat], (), ()).left_out] == ["app.heartbeat"]
+    there = names("app.heartbeat", "app.checksums", "percona.heartbeat", "app.t")
+    beats = perhaps_of_tools(there)
+    assert set(beats) == set(there) - {TableName("app", "t")}
+    columns = {beats[0]: ("TS", "server_id"), beats[1]: ("this_crc",)}
+    chosen = select(there, columns, (), ())
+    assert [str(name) for name in chosen.left_out] == ["app.heartbeat", "percona.heartbeat"]
 
 
 def test_between_flavours_documents_and_virtual_columns_are_compared() -> None:

@@ -1,6 +1,7 @@
 """Drift reports in all forms: the JSON keeps its published schema, and nothing out of a database becomes markup."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,7 +37,7 @@ from repwatch.drift.report import (
 )
 from repwatch.drift.summary import exit_status
 from repwatch.render.drift_html import drift_html
-from repwatch.render.drift_json import drift_json
+from repwatch.render.drift_json import drift_json, drift_json_pieces
 from repwatch.render.drift_markdown import drift_markdown
 from repwatch.render.drift_text import drift_text
 from repwatch.render.drift_words import CAUSES, REASONS, errant_command
@@ -55,11 +56,16 @@ DIFFERENCES = (
 
 
 def table(
-    verdict: Verdict, *, reason: Reason | None = None, differences: bool = False, proof: Proof | None = None
+    verdict: Verdict,
+    *,
+    reason: Reason | None = None,
+    differences: bool = False,
+    proof: Proof | None = None,
+    name: str = "orders",
 ) -> TableReport:
     return TableReport(
         schema="shop",
-        table=NASTY if differences else "orders",
+        table=NASTY if differences else name,
         verdict=verdict,
         reason=reason,
         proof=proof,
@@ -315,3 +321,24 @@ def test_a_check_that_has_gone_on_says_since_when_rows_count(rendering: Callable
     assert "2025-07-06" in rendering(found)
     test_the_json_keeps_its_schema(found)
     test_markdown_keeps_its_tables(found)
+
+
+def test_json_is_made_table_by_table() -> None:
+    """Of 20,000 tables the document alone has 4 MB and more; it never lies in memory as a whole."""
+    found = report(*(table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT) for _ in range(20_000)), verdict=Verdict.IDENTICAL)
+    tracemalloc.start()
+    try:
+        length = sum(map(len, drift_json_pieces(found)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (length > 4_000_000, peak < 500_000) == (True, True)
+
+
+def test_of_thousands_of_tables_only_those_are_listed_that_say_something() -> None:
+    tables = [table(Verdict.IDENTICAL, proof=Proof.SNAPSHOT, name=f"t{number}") for number in range(3000)]
+    tables[1500] = table(Verdict.UNDECIDED, reason=Reason.HOT_ROWS, name="hot")
+    found = report(*tables, verdict=Verdict.UNDECIDED)
+    assert (len(drift_text(found).splitlines()) < 20, "shop.hot" in drift_text(found)) == (True, True)
+    assert len(drift_markdown(found).splitlines()) < 200
+    assert [each["table"] for each in json.loads(drift_json(found))["replicas"][0]["tables"]] == [each.table for each in tables]

@@ -1,0 +1,81 @@
+"""Checks of more tables than are read at a time: definitions come page by page, and everything is found all the same."""
+
+import pytest
+
+from repwatch.drift.progress import Progress
+from repwatch.drift.report import SchemaDifference, Verdict
+from repwatch.sandbox import Sandbox
+from repwatch.sql import catalogue
+from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "AT_ONCE", 2)
+
+
+def test_differences_of_rows_and_definitions_are_found_on_every_page(star: Sandbox, schema: str) -> None:
+    """Two schemas, names that differ by case alone, CHECKs and foreign keys: what `information_schema` gives with conditions."""
+    other = f"{schema}_more"
+    star.source.sql(f"CREATE DATABASE {other}")
+    try:
+        for number, name in enumerate("aAbcdef"):
+            star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY, n INT, CONSTRAINT k{number} CHECK (n < 100))")
+            star.source.sql(f"INSERT INTO {schema}.{name} VALUES (1, 1), (2, 2), (3, 3)")
+        star.source.sql(f"CREATE TABLE {other}.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES {schema}.a (id))")
+        star.wait_caught_up(60)
+        wrong, right = star.replicas
+        drift_on(wrong, f"UPDATE {schema}.A SET n = 7 WHERE id = 2", f"DELETE FROM {schema}.f WHERE id = 3")
+        drift_on(wrong, f"DROP TABLE {schema}.c", f"CREATE TABLE {schema}.x (id INT PRIMARY KEY)")
+        drift_on(wrong, f"ALTER TABLE {schema}.d DROP CONSTRAINT k4", f"INSERT INTO {other}.child VALUES (1, NULL)")
+        report = run_check(star, f"{schema}*.*")
+        assert of_replica(report, right).verdict is Verdict.IDENTICAL
+        drifted = {table.table for table in of_replica(report, wrong).tables if table.verdict is Verdict.DRIFTED}
+        assert drifted == {"A", "f", "c", "x", "child"}
+        assert found_in(of_table(report, wrong, "A")) == {Found("changed", ("2",), frozenset({"n"}))}
+        assert found_in(of_table(report, wrong, "f")) == {Found("missing", ("3",))}
+        (check,) = of_table(report, wrong, "d").differences
+        assert isinstance(check, SchemaDifference)
+        assert (check.what, check.name, check.replica) == ("check", "k4", None)
+        assert of_table(report, wrong, "e").difference_count == 0
+    finally:
+        star.source.sql(f"DROP DATABASE {other}")
+        drift_on(star.replicas[0], f"DROP DATABASE IF EXISTS {schema}_more")
+
+
+def test_a_table_that_is_dropped_before_its_page_is_read_is_nobodys_difference(star: Sandbox, schema: str) -> None:
+    for number in range(5):
+        star.source.sql(f"CREATE TABLE {schema}.t{number} (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    dropped = False
+
+    def drop_the_last(progress: Progress) -> None:
+        nonlocal dropped
+        if not dropped and progress.table == f"{schema}.t1":
+            dropped = True
+            star.source.sql(f"DROP TABLE {schema}.t4")
+            star.wait_caught_up(60)
+
+    report = run_check(star, f"{schema}.*", progress=drop_the_last)
+    assert (dropped, report.verdict) == (True, Verdict.IDENTICAL)
+    for replica in report.replicas:
+        assert [table.table for table in replica.tables] == ["t0", "t1", "t2", "t3"]
+
+
+def test_a_table_that_is_being_dropped_is_waited_for(star: Sandbox, schema: str) -> None:
+    """The source has lost it already, and a replica that is behind has not."""
+    for number in range(5):
+        star.source.sql(f"CREATE TABLE {schema}.t{number} (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    replica = star.replicas[0]
+    dropped = False
+
+    def drop_the_last(progress: Progress) -> None:
+        nonlocal dropped
+        if not dropped and progress.table == f"{schema}.t1":
+            dropped = True
+            star.source.sql(f"DROP TABLE {schema}.t4")
+
+    report = run_check(star, f"{schema}.*", replicas=[replica], progress=drop_the_last)
+    assert (dropped, report.verdict) == (True, Verdict.IDENTICAL)
+    assert [table.table for table in of_replica(report, replica).tables] == ["t0", "t1", "t2", "t3"]
