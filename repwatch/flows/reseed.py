@@ -118,7 +118,7 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
-        if marker.stage.rank >= Stage.LOADING.rank:
+        if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
@@ -130,9 +130,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    if machine is None:
+    if machine is None and marker.stage.rank >= Stage.LOADING.rank:
         raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
-    if not reseed_physical.put_back(machine):
+    if machine is None or not reseed_physical.put_back(machine):
         return target, marker
     target.close()
     target = _turn(request, tools, sessions)

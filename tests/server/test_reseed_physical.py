@@ -194,6 +194,18 @@ def test_cancel_puts_the_old_data_back(box: Sandbox, tmp_path: Path, words: Word
 
 
 @pytest.mark.long
+def test_a_copy_that_does_not_start_is_no_obstacle_to_cancel(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "swapped"))
+    (replica.folder / "data" / "ibdata1").unlink()
+    done = run_command(configuration, *arguments, "--cancel")
+    assert done.returncode == 0, done.stderr
+    assert beside(replica) == []
+    healthy(box, replica)
+
+
+@pytest.mark.long
 def test_the_copy_of_an_interrupted_run_is_used_again(box: Sandbox, tmp_path: Path, words: Words) -> None:
     configuration, arguments = words
     journal = journal_of(box, tmp_path)
