@@ -117,7 +117,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         tools = _tools(settings, server, progress)
         _let_go(request, tools)
         if apply_it or resume or cancel:
-            wake_target(server, tools)
+            wake_target(server, tools, back=cancel)
         request = replace(request, left=left_behind(tools.journal.entries()))
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)

@@ -122,13 +122,13 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         marker = read_marker(target) or (request.left[0] if request.left else None)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
-        if marker.method is Method.PHYSICAL:
-            target, marker = _old_data(request, tools, sessions, target, marker)
-        elif marker.stage.rank >= Stage.LOADING.rank:
+        if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
+        if marker.method is Method.PHYSICAL:
+            target, marker = _old_data(request, tools, sessions, target, marker)
         put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
@@ -139,9 +139,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    if machine is None:
+    if machine is None and marker.stage.rank >= Stage.LOADING.rank:
         raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
-    if not reseed_physical.put_back(machine):
+    if machine is None or not reseed_physical.put_back(machine):
         return target, marker
     target.close()
     target = _turn(request, tools, sessions)
@@ -246,7 +246,7 @@ class _Run:
         )
 
     def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
-        if self._marker.stage.rank >= Stage.LOADING.rank:
+        if self._marker.replaced or self._marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
             put_back(self._target, self._marker)
@@ -356,6 +356,7 @@ class _Run:
         if self._in_place:
             run_until(self._target, self._channel, position, self._tools.clock, _RUN_SECONDS)
             self._marker = replace(self._marker, before=self._executed())
+        self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
 
@@ -400,7 +401,8 @@ class _Run:
         login = self._request.clone_login
         if login is None:
             raise Refused("there is no account to clone with")
-        before = clone_status(self._target)
+        before, replaced = clone_status(self._target), self._marker.replaced
+        self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._record(clone_plan.BEGUN, **clone_plan.entry_of(self._marker, before.begun))
         self._target.execute(clone_sql.PERSIST_READ_ONLY)
@@ -409,19 +411,19 @@ class _Run:
             position = clone(doors_of(self._request, self._tools), login, before)
         except CloneFailed:
             with suppress(RepwatchError):
-                self._mark_after_failure(before)
+                self._mark_after_failure(before, replaced=replaced)
             raise
         self._reopen()
         self._open_for_marker()
         self._marker = replace(self._marker, position=position)
         self._record("written", position=position)
 
-    def _mark_after_failure(self, before: CloneStatus) -> None:
+    def _mark_after_failure(self, before: CloneStatus, *, replaced: bool) -> None:
         """The marker may be gone with the data. A clone that is refused before it begins has left everything."""
         self._reopen()
         self._open_for_marker()
-        untouched = is_untouched(self._target, before)
-        self._marker = replace(self._marker, stage=Stage.QUIET if untouched else Stage.LOADING)
+        if is_untouched(self._target, before):
+            self._marker = replace(self._marker, stage=Stage.QUIET, replaced=replaced)
         write_marker(self._target, self._marker)
 
     def _reopen(self) -> None:

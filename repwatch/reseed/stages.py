@@ -54,6 +54,13 @@ class Marker:
     tables: tuple[TableName, ...]  # of Method.TABLE
     scheduler: str = ""  # Method.CLONE: event_scheduler before; "" elsewhere
     persisted: str = ""  # Method.CLONE: super_read_only in mysqld-auto.cnf before; "": it was not there
+    # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
+    replaced: bool = False
+
+    @property
+    def reversible(self) -> bool:
+        """True while the data from before is there, in its place or, with copied files, beside it."""
+        return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -75,6 +82,7 @@ class Marker:
             "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
             "scheduler": self.scheduler,
             "persisted": self.persisted,
+            "replaced": str(int(self.replaced)),
         }
 
     @classmethod
@@ -98,6 +106,7 @@ class Marker:
             tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
             scheduler=entries.get("scheduler", ""),
             persisted=entries.get("persisted", ""),
+            replaced=entries["replaced"] == "1",
         )
 
 
