@@ -107,7 +107,7 @@ def test_a_broken_replica_is_cloned_and_replicates(box: Sandbox, schema: str, tm
     with writer(box, f"INSERT INTO {schema}.busy (v) VALUES (1)", f"UPDATE {schema}.busy SET v = v + 1 ORDER BY id DESC LIMIT 5"):
         applied = reseed(clone_request(box, replica), tmp_path, tell)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
-    assert {Phase.CLONE, Phase.RESTART, Phase.VERIFY} <= set(seen)
+    assert Phase.VERIFY in seen
     assert replica.sql("SELECT @@GLOBAL.super_read_only") == [("1",)]
     replica.sql("SET GLOBAL super_read_only = 0")
     box.source.sql(f"DROP EVENT {schema}.often")
