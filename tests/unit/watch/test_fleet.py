@@ -178,7 +178,7 @@ class Storm(RuleBasedStateMachine):
                 self.all_was_told(receiver, set(told))
 
     def all_was_told(self, receiver: Receiver, told: set[str]) -> None:
-        """That one hears of all, save that it does not take notices, and of what it refused before it was told something later."""
+        """It hears of all, save that it takes no notices, and of what it refused before it was told something later."""
         known = self.fleet.store.incidents
         undeliverable = {each.id for each in known.values() if each.subject.channel == receiver.id}
         owed = self.fleet.store.tellable - undeliverable
