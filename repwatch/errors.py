@@ -5,6 +5,7 @@ RepwatchError                   one clear message, a hint, an exit status
 │   └── ConfigError             every problem of a configuration at once
 ├── Refused                     a precondition does not hold; nothing was changed
 ├── StoreError                  the state store cannot be read or written (full disk, locked, newer schema)
+├── HostFailed              a command on the machine of a server could not be run, or failed: look at what it left
 ├── Interrupted                 a signal ended the work; what was recorded stays
 └── ServerError                 a database server did not do what was asked
     ├── Unreachable             no connection: it does not resolve, refuses, or never answers; nothing was sent
@@ -47,6 +48,10 @@ class Refused(RepwatchError):
 
 class StoreError(RepwatchError):
     """The state store cannot be used."""
+
+
+class HostFailed(RepwatchError):
+    """A command on the machine of a server could not be run, or failed; it may have had effect."""
 
 
 class Interrupted(RepwatchError):

@@ -64,6 +64,23 @@ class Operator(Table):
     password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")
 
 
+class Host(Table):
+    """The machine of a MariaDB server, for `reseed --method physical`: the source's and the replica's are needed."""
+
+    shell: Annotated[tuple[Text, ...], Kind("list: a command and its arguments")] = Field(
+        default=(),
+        description='Runs one more argument as a script for `sh` on that machine: `["ssh", "db2"]`; none: this machine. '
+        "The user there may read the data folder, and on a replica replace it.",
+    )
+    stop: Text = Field(
+        default="systemctl stop mariadb", description="Stops the server, and returns when it has ended; a script for `sh`."
+    )
+    start: Text = Field(default="systemctl start mariadb", description="Starts the server; a script for `sh`.")
+    threads: Annotated[int, Field(ge=1, le=64, strict=True), Kind("number")] = Field(
+        default=4, description="Files that are read (on a source) or written (on a replica) at the same time."
+    )
+
+
 class Server(Table):
     """One server, by its name."""
 
@@ -88,6 +105,7 @@ class Server(Table):
         description="Multi-source: the server that each channel replicates from, instead of replicates_from.",
     )
     operator: Operator | None = None
+    host: Host | None = None
     writable: Flag = Field(default=False, description="Writes on this replica are intended: no `replica-writable`.")
     local_tables: Annotated[tuple[TablePattern, ...], Kind('list of "database.table", * and ? as wildcards')] = Field(
         default=(), description="Tables that are the replica's own: never compared, never changed."

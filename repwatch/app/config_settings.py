@@ -20,7 +20,7 @@ from repwatch.model.settings import (
     WebhookForm,
     WebhookReceiver,
 )
-from repwatch.model.topology import ClusterSpec, DriftSpec, ReplicationAccount, ServerSpec
+from repwatch.model.topology import ClusterSpec, DriftSpec, HostSpec, ReplicationAccount, ServerSpec
 
 SQLITE = "sqlite:///"
 
@@ -111,6 +111,9 @@ def _server(label: str, table: config.Server, folder: Path, *, is_source: bool) 
         writable=table.writable,
         local_tables=table.local_tables,
         delay=table.delay,
+        host=HostSpec(shell=table.host.shell, stop=table.host.stop, start=table.host.start, threads=table.host.threads)
+        if table.host
+        else None,
     )
 
 

@@ -12,13 +12,16 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.secrets import reveal
+from repwatch.adapters.shell import HostShell
 from repwatch.app.targets import choose_replica, ends_of, load_settings, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.reseed import Tools, apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed_physical import wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
@@ -38,10 +41,10 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @change_options
 @click.option(
     "--method",
-    type=click.Choice(("auto", Method.DIFFERENTIAL.value, Method.LOGICAL.value)),
+    type=click.Choice(("auto", Method.DIFFERENTIAL.value, Method.LOGICAL.value, Method.PHYSICAL.value)),
     default="auto",
     show_default=True,
-    help="Compare everything and write what differs, or copy all of it; auto: what should take less.",
+    help="Compare everything and write what differs, copy all rows, or (MariaDB) all files; auto: what should take less.",
 )
 @click.option(
     "--table",
@@ -94,11 +97,15 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     )
     show = plan_json if output_format == "json" else plan_text
     with _way_on(server), _progress() as progress:
-        tools = Tools(connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress)
+        tools = Tools(
+            connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress, shell=HostShell()
+        )
+        if apply_it or resume or cancel:
+            wake_target(server, tools)
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
             return 0
-        proposal = plan_reseed(request, Session.connect)
+        proposal = plan_reseed(request, Session.connect, tools.shell)
     plan = proposal.plan
     if plan.refusals or not (apply_it or resume):
         click.echo(show(plan, None))
@@ -106,11 +113,10 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not (resume or yes or plan_hash):
-        what = "what differs" if plan.method != Method.LOGICAL.value else "all data"
+        what = "what differs" if plan.method not in (Method.LOGICAL.value, Method.PHYSICAL.value) else "all data"
         ask(plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
     with _way_on(server), _progress() as progress:
-        tools = Tools(connect=Session.connect, clock=clock, journal=tools.journal, progress=progress)
-        applied = apply_reseed(request, tools, plan_hash or plan.plan_hash)
+        applied = apply_reseed(request, replace(tools, progress=progress), plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
     return 0 if applied.outcome is Outcome.DONE else 2
 

@@ -4,23 +4,24 @@ Each stage is written down on the replica itself (the marker) when it is done, a
 a crash the replica's own state decides where to go on (`reseed/stages.py`): a lost answer means to look, not to repeat.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, ServerError
-from repwatch.flows import reseed_attach
+from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, channel_states, hold, run_until
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
+from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
 from repwatch.flows.reseed_prove import prove, what_is_wrong
 from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
 from repwatch.model.plan import Applied, Outcome, Plan
-from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
-from repwatch.ports.journal import Journal
+from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method, Why
@@ -46,16 +47,6 @@ class NeedsPerson(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """The doors that a reseed goes through."""
-
-    connect: Connect
-    clock: Clock
-    journal: Journal
-    progress: Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What would be done now. `taken_up` is the stage at which an earlier run was interrupted, None if there was none."""
 
@@ -63,9 +54,9 @@ class Proposal:
     taken_up: Stage | None
 
 
-def plan_reseed(request: ReseedRequest, connect: Connect) -> Proposal:
+def plan_reseed(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Proposal:
     """The plan of the moment, with every reason not to. Changes nothing. Raises ServerError."""
-    facts = survey(request, connect)
+    facts = survey(request, connect, shell)
     return Proposal(plan=make_plan(facts), taken_up=facts.target.marker.stage if facts.target.marker else None)
 
 
@@ -75,24 +66,29 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     Raises Refused before the first change, also where the world has changed since the plan was shown; after it, what
     happened is told by the result's outcome.
     """
-    with tools.connect(request.replica.server.writer, _PATIENT) as target:
-        if not take_turn(target, tools.clock):
-            raise Refused(f"another repair or reseed of {target.server} runs", hint="wait for it to end")
-        facts, plan = _agreed_plan(survey(request, tools.connect), plan_hash)
+    with ExitStack() as sessions:
+        target = _turn(request, tools, sessions)
+        facts, plan = _agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
         if plan.refusals:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
             raise Refused("the servers or their schemas have changed since that plan was made", hint="look at the new plan first")
-        for statement in loader_setup(target.version):
-            target.execute(statement)
-        return _Run(request, tools, facts, target).carry_out(plan)
+        return _Run(request, tools, facts, sessions, target).carry_out(plan)
+
+
+def _turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Database:
+    """A session on the target that is alone in changing it. Raises Refused."""
+    target = sessions.enter_context(tools.connect(request.replica.server.writer, _PATIENT))
+    if not take_turn(target, tools.clock):
+        raise Refused(f"another repair or reseed of {target.server} runs", hint="wait for it to end")
+    return target
 
 
 def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
     """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
     plan = make_plan(facts)
     if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
-        for other in (Method.DIFFERENTIAL, Method.LOGICAL):
+        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.PHYSICAL):
             asked = replace(facts, asked=other)
             if make_plan(asked).plan_hash == plan_hash:
                 return asked, make_plan(asked)
@@ -101,15 +97,16 @@ def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
 
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
     """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
-    with tools.connect(request.replica.server.writer, _PATIENT) as target:
+    with ExitStack() as sessions:
         # Before the marker is read: one that runs may begin to replace the data in the next moment.
-        if not take_turn(target, tools.clock):
-            raise Refused(f"a reseed or repair of {target.server} is running", hint="end it with Ctrl-C first")
+        target = _turn(request, tools, sessions)
         target.execute(sql.NO_BINLOG)
         marker = read_marker(target)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
-        if marker.stage.rank >= Stage.LOADING.rank:
+        if marker.method is Method.PHYSICAL:
+            target, marker = _old_data(request, tools, sessions, target, marker)
+        elif marker.stage.rank >= Stage.LOADING.rank:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
@@ -117,6 +114,21 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
+
+
+def _old_data(
+    request: ReseedRequest, tools: Tools, sessions: ExitStack, target: Database, marker: Marker
+) -> tuple[Database, Marker]:
+    """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
+    machine = left_machine(request.replica.server, tools)
+    if machine is None:
+        raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
+    if not reseed_physical.put_back(machine):
+        return target, marker
+    target.close()
+    target = _turn(request, tools, sessions)
+    target.execute(sql.NO_BINLOG)
+    return target, read_marker(target) or marker
 
 
 def _put_back(target: Database, marker: Marker) -> None:
@@ -147,16 +159,22 @@ def _held(target: Database, channel: str) -> bool | None:
 class _Run:
     """One run over the stages. `_marker` is what the replica says; it moves with each stage."""
 
-    def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, target: Database) -> None:
+    def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, sessions: ExitStack, target: Database) -> None:
         self._request = request
         self._tools = tools
         self._facts = facts
+        self._sessions = sessions
         self._target = target
+        self._prepare_session()
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
         self._done: list[str] = []
         self._choice: Choice = choose(facts)
         self._marker = self._agreed(facts.target.marker or self._new_marker())
+
+    def _prepare_session(self) -> None:
+        for statement in loader_setup(self._target.version):
+            self._target.execute(statement)
 
     def _agreed(self, marker: Marker) -> Marker:
         """With the method of this run: what another one had done is not gone on from."""
@@ -231,7 +249,7 @@ class _Run:
         steps: tuple[tuple[Stage, Callable[[], None]], ...] = (
             (Stage.MARKED, self._mark),
             (Stage.QUIET, self._quieten),
-            (Stage.LOADED, self._load),
+            (Stage.LOADED, self._copy_files if self._by_files else self._load),
             *(() if self._in_place else ((Stage.POSITIONED, self._position), (Stage.ATTACHED, self._attach))),
             (Stage.RELEASED, self._release),
             (Stage.CAUGHT_UP, self._catch_up),
@@ -246,6 +264,10 @@ class _Run:
     def _in_place(self) -> bool:
         """The replica stays where it is in its history, and only some tables are written."""
         return self._choice.method is Method.TABLE
+
+    @property
+    def _by_files(self) -> bool:
+        return self._choice.method is Method.PHYSICAL
 
     def _where_it_stands(self) -> Stage | None:
         if self._facts.target.marker is None:
@@ -318,6 +340,32 @@ class _Run:
         self._record("written", rows=str(loaded.rows), position=loaded.position)
         self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
+    def _copy_files(self) -> None:
+        """The copy says LOADED of itself before its server starts for the first time; the old data goes on saying LOADING."""
+        machine = self._machine()
+        self._record("folder", data=machine.folders.data)
+        self._advance(Stage.LOADING)
+
+        def loaded(position: str) -> Mapping[str, str]:
+            return replace(self._marker, stage=Stage.LOADED, position=position).entries()
+
+        giving = self._facts.hosts.source_host if self._facts.hosts else None
+        size = giving.used if giving else 0
+        backup = Backup(source=self._request.source, run=self._marker.run, size=size, marker=loaded)
+        position = reseed_physical.make_copy(machine, backup, self._step)
+        self._marker = replace(self._marker, position=position)
+        self._record("written", position=position)
+        self._target.close()
+        reseed_physical.put_in_place(machine, self._step)
+        self._target = _turn(self._request, self._tools, self._sessions)
+        self._target.execute(sql.set_read_only(on=True))
+        self._prepare_session()
+
+    def _machine(self) -> Machine:
+        host = self._facts.hosts.target_host if self._facts.hosts else None
+        assert host is not None  # else the plan has a refusal
+        return machine_of(self._request.replica.server, self._tools, host.folders)
+
     def _position(self) -> None:
         self._tools.progress(Progress(phase=Phase.ATTACH))
         if _held(self._target, self._channel) is not None:
@@ -327,7 +375,8 @@ class _Run:
     def _attach(self) -> None:
         if _held(self._target, self._channel) is not None:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
-        login = None if self._facts.follows_source else self._request.login
+        kept = self._facts.follows_source and not self._by_files  # a channel lies in the data folder
+        login = None if kept else self._request.login
         reseed_attach.attach(self._target, self._channel, login)
 
     def _release(self) -> None:
@@ -344,5 +393,7 @@ class _Run:
             raise NeedsPerson(text, report.verdict.value)
         reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
         _restore_settings(self._target, self._marker)
+        if self._by_files:
+            reseed_physical.discard_old(self._machine())
         drop_marker(self._target)
         _restore_super_read_only(self._target, self._marker)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from repwatch.errors import RepwatchError, StatementRefused
 from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
+from repwatch.flows.reseed_hosts import look_at_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.gtid import GtidSet, reached
@@ -13,6 +14,8 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import Address
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.ports.shell import NO_SHELL, Shell
+from repwatch.reseed.choice import by_files
 from repwatch.reseed.facts import Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
 from repwatch.reseed.method import Method
 from repwatch.sql import definitions, grants, inspect, replication
@@ -41,15 +44,18 @@ class ReseedRequest:
     tables: tuple[TableName, ...] = ()
 
 
-def survey(request: ReseedRequest, connect: Connect) -> Facts:
-    """Look at both servers, and at the others for channels that read from the target. Raises ServerError."""
+def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Facts:
+    """Look at both servers, at the others for channels that read from the target, and at machines where files may be copied.
+
+    Raises ServerError.
+    """
     with connect(request.source.writer, _PATIENT) as source, connect(request.replica.server.writer, _PATIENT) as target:
         source_facts = _source(source)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
         # Read after the target's history, so that it has all of it but what the target wrote itself.
         known = source.scalar(replication.written(source.version)) or ""
-        return Facts(
+        facts = Facts(
             source=source_facts,
             target=replace(target_facts, errant=_own_transactions(source, target, target_facts.executed, known)),
             channel=request.replica.channel,
@@ -60,6 +66,9 @@ def survey(request: ReseedRequest, connect: Connect) -> Facts:
             only=request.tables,
             fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         )
+        if not by_files(facts):
+            return facts
+        return replace(facts, hosts=look_at_hosts((request.source, request.replica.server), source, target, connect, shell))
 
 
 def _fetching(source: Database, target: Database, channel: str) -> bool:

@@ -16,6 +16,10 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, ThreadError, ThreadState
+from repwatch.sql.status_texts import attempts
+
+GIVES_UP_SOON = timedelta(minutes=15)
+"""A receiver that has given up stays stopped when the source is back, until a person starts it."""
 
 HOLD_PATIENCE = timedelta(minutes=10)
 """A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
@@ -47,6 +51,8 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
             advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
             cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
+            left = _retries(error)
+            why += f"; it gives up in {left['gives_up_in_seconds']} s" if left.get("nearly_used_up") else ""
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
                 severity=Severity.WARNING if cause else Severity.CRITICAL,
@@ -55,9 +61,21 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice)
+                | left
                 | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause.address} if cause else {}),
                 settled=False,
             )
+
+
+def _retries(error: ThreadError | None) -> dict[str, str]:
+    """How many of its attempts a receiver has used, where the server counts them (MySQL; 10 by default from 8.4 on)."""
+    counted = attempts(error.text) if error else None
+    if counted is None:
+        return {}
+    number, most, pause = counted
+    left = max(0, most - number) * pause
+    found = {"attempts": f"{number} of {most}", "gives_up_in_seconds": str(left)}
+    return found | ({"nearly_used_up": "yes"} if left <= GIVES_UP_SOON.total_seconds() else {})
 
 
 def receiver_error(world: World) -> Iterator[Finding]:

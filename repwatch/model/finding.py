@@ -31,6 +31,8 @@ class FindingCode(StrEnum):
     PURGE_HORIZON = "purge-horizon"
     LAGGING = "lagging"
     DISK_FULL = "disk-full"
+    RELAY_SPACE_FULL = "relay-space-full"
+    AUTO_INCREMENT_EXHAUSTION = "auto-increment-exhaustion"
     REPLICATION_MISSING = "replication-missing"
     WRONG_SOURCE = "wrong-source"
     REPLICA_WRITABLE = "replica-writable"

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from repwatch.model.applier import ApplierWork
 from repwatch.model.risks import Risks
+from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Address, ServerVersion
 
 
@@ -111,6 +112,7 @@ class ChannelObservation:
     uses_gtid: bool = True
     lag: Lag
     delay: timedelta = timedelta(0)  # SQL_Delay, as configured on the server
+    relay_space: int | None = None  # bytes of relay logs
     source_log: str = ""  # file:position read from the source
     applied_log: str = ""  # file:position applied
     relay_log: str = ""  # file:position of the relay log, where the applier stands
@@ -140,6 +142,7 @@ class Observation:
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
     risks: Risks | None = None  # None if they could not be seen
+    auto_increments: AutoIncrements | None = None  # of a source; None: not asked
     beats: Mapping[int, datetime] = field(default_factory=dict)  # heartbeats that are here, by the server_id of their source
     clock: datetime | None = None  # the server's own time when they were read
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen

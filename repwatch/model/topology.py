@@ -9,6 +9,16 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """The machine of a server, for what SQL cannot do: copying whole files, stopping the server, starting it."""
+
+    shell: tuple[str, ...] = ()  # a command that takes one more argument, a script for `sh`; empty: this machine
+    stop: str = "systemctl stop mariadb"
+    start: str = "systemctl start mariadb"
+    threads: int = 4  # that read or write files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSpec:
     """One server as wanted. `name` is None for a server given by URL alone."""
 
@@ -21,6 +31,7 @@ class ServerSpec:
     writable: bool = False
     local_tables: tuple[str, ...] = ()  # `db.pattern`: the replica's own, never compared
     delay: timedelta = timedelta(0)
+    host: HostSpec | None = None  # None: it can be reached by SQL alone
 
     @property
     def label(self) -> str:

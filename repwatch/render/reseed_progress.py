@@ -2,10 +2,14 @@
 
 from repwatch.reseed.progress import Phase, Progress
 
+_UNITS = {Phase.CATCH_UP: "transactions", Phase.STREAM: "MiB"}
 _PHASES = {
     Phase.PREPARE: "preparing the replica",
     Phase.SNAPSHOT: "taking a snapshot of the source",
     Phase.DATA: "copying",
+    Phase.STREAM: "copying files",
+    Phase.RECOVER: "making the files consistent",
+    Phase.SWAP: "putting the files in their place",
     Phase.OBJECTS: "making views, routines, triggers and events",
     Phase.ATTACH: "setting the position and attaching",
     Phase.CATCH_UP: "catching up",
@@ -17,8 +21,7 @@ def progress_line(progress: Progress) -> str:
     """What goes on, how much of it is done, how fast, how long it will take."""
     line = " ".join(filter(None, (_PHASES[progress.phase], progress.text)))
     if progress.total:
-        unit = "transactions" if progress.phase is Phase.CATCH_UP else "rows"
-        line += f": {progress.done:,} of about {progress.total:,} {unit}"
+        line += f": {progress.done:,} of about {progress.total:,} {_UNITS.get(progress.phase, 'rows')}"
     if progress.rate:
         line += f", {progress.rate:,.0f}/s"
     if progress.eta is not None:

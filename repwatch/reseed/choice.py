@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from repwatch.model.schema import TableName
-from repwatch.reseed.facts import Facts, TableFacts
+from repwatch.reseed.facts import Facts, SourceFacts, TableFacts
+from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 
 _ENOUGH: Final = 0.5  # of the source's bytes; comparing costs a fraction of copying
 _FACTOR: Final = 2  # estimates of the same rows on two servers are rarely farther apart
+_LARGE: Final = 1 << 30  # bytes: below, rows take a minute or two
 _FEW: Final = 10_000  # rows: of small tables an estimate says little, and a wrong guess costs little
 
 
@@ -31,10 +33,27 @@ def choose(facts: Facts) -> Choice:
     if marker is not None:
         return Choice(marker.method, Why.TAKEN_UP, marker.tables)
     if not facts.target.tables:
-        return Choice(Method.LOGICAL, Why.EMPTY)
+        return Choice(_whole_copy(facts), Why.EMPTY)
     if alike_share(facts) >= _ENOUGH:
         return Choice(Method.DIFFERENTIAL, Why.MOSTLY_ALIKE)
-    return Choice(Method.LOGICAL, Why.FAR_OFF)
+    return Choice(_whole_copy(facts), Why.FAR_OFF)
+
+
+def _whole_copy(facts: Facts) -> Method:
+    return Method.PHYSICAL if _large(facts.source) and facts.hosts is not None and not host_refusals(facts) else Method.LOGICAL
+
+
+def by_files(facts: Facts) -> bool:
+    """True where the files may have to be copied, so that their machines have to be looked at."""
+    marker = facts.target.marker
+    if facts.asked is None and not facts.only:
+        return _large(facts.source) if marker is None else marker.method is Method.PHYSICAL
+    return facts.asked is Method.PHYSICAL
+
+
+def _large(source: SourceFacts) -> bool:
+    """True where copying files is so much faster than copying rows that a replica may lose its accounts for it."""
+    return source.server.version.is_mariadb and sum(table.data_bytes for table in source.tables) >= _LARGE
 
 
 def alike_share(facts: Facts) -> float:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address, ServerVersion
+from repwatch.reseed.hosts import Hosts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql.replication import ChannelState
@@ -87,6 +88,7 @@ class Facts:
     local_tables: tuple[str, ...]  # patterns of what the replica owns
     asked: Method | None = None  # None: what costs least
     only: tuple[TableName, ...] = ()  # asked for by name
+    hosts: Hosts | None = None  # None: not looked at, or not in the configuration
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property

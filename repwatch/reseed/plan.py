@@ -7,6 +7,7 @@ from repwatch.model.plan import Plan, Step
 from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
+from repwatch.reseed.file_steps import copying_steps, discarding_step
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
 from repwatch.reseed.roles import some
@@ -25,6 +26,9 @@ _HOW = {
     "accounts and their privileges are left as they are",
     Method.LOGICAL: "all data is copied from one snapshot of the source, the old data is dropped before; "
     "accounts and their privileges are left as they are",
+    Method.PHYSICAL: "the source's files are copied beside the data folder of the replica and take its place; the old ones are "
+    "kept until all is proved. Accounts, privileges and everything else in the system schemas become the source's; the replica's "
+    "own option file, and with it server_id and settings, stays",
     Method.TABLE: "these tables alone are compared with one snapshot of the source at whose position the replica is held, and "
     "rows that differ are written; their foreign keys are not looked at meanwhile",
 }
@@ -36,7 +40,7 @@ _NO_TABLES = ("VIEW", "SEQUENCE")
 def make_plan(facts: Facts) -> Plan:
     """What would be done now. The hash stays the same while the servers, the schemas and the kinds of steps do."""
     choice = choose(facts)
-    steps = _table_steps(facts, choice.tables) if choice.method is Method.TABLE else _steps(facts, choice.method)
+    steps = _steps_of(facts, choice)
     reason = f"{_WHY[choice.why]}: {_HOW[choice.method]}"
     if facts.target.marker:
         reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
@@ -46,6 +50,17 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; tables that foreign keys connect with them are not compared: {some(others)}"
     plan_hash = _hash(facts, choice, steps)
     return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
+
+
+def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
+    match choice.method:
+        case Method.TABLE:
+            return _table_steps(facts, choice.tables)
+        case Method.PHYSICAL:
+            *last, unmark = _last_steps(facts, by_files=True)
+            return (*_first_steps(facts)[:-1], *copying_steps(facts), *last, discarding_step(facts), unmark)
+        case _:
+            return _steps(facts, choice.method)
 
 
 def _connected(facts: Facts, tables: tuple[TableName, ...]) -> list[str]:
@@ -102,11 +117,15 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
 
 
 def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
+    target = str(facts.target.server.address)
+    middle = _rewriting_steps(facts, target) if method is Method.DIFFERENTIAL else _copying_steps(facts, target)
+    return (*_first_steps(facts), *middle, *_last_steps(facts))
+
+
+def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:
     version, channel = facts.target.server.version, facts.channel
     target = str(facts.target.server.address)
-    steps = [
-        *_first_steps(facts),
-        *(_rewriting_steps(facts, target) if method is Method.DIFFERENTIAL else _copying_steps(facts, target)),
+    return (
         Step(
             what="delete the replica's own binary logs", where=target, statement=reseed.forget_history(version), reversible=False
         ),
@@ -116,7 +135,7 @@ def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
             statement=reseed.set_position(version, "<position of the snapshot>"),
             reversible=False,
         ),
-        Step(what="attach to the source", where=target, statement=_attach(facts), reversible=False),
+        Step(what="attach to the source", where=target, statement=_attach(facts, by_files=by_files), reversible=False),
         Step(
             what="start replication and catch up",
             where=target,
@@ -125,8 +144,7 @@ def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
         ),
         Step(what="compare all rows with the source", where=target, statement="SELECT …", reversible=True),
         Step(what="remove the mark", where=target, statement=reseed.DROP_MARKER, reversible=False),
-    ]
-    return tuple(steps)
+    )
 
 
 def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[Step]:
@@ -191,9 +209,9 @@ def _copying_steps(facts: Facts, target: str) -> list[Step]:
     return steps
 
 
-def _attach(facts: Facts) -> str:
+def _attach(facts: Facts, *, by_files: bool) -> str:
     version = facts.target.server.version
-    if facts.follows_source:
+    if facts.follows_source and not by_files:
         return replication.follow_by_gtid(version, facts.channel)
     address = facts.source.server.address
     return f"CHANGE … {address}, user and password from the configuration"

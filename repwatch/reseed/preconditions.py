@@ -7,6 +7,7 @@ from repwatch.model.plan import Refusal
 from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
+from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 from repwatch.sql.replication import set_delay
@@ -20,11 +21,14 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
     found = [refusal for check in _CHECKS for refusal in check(facts)]
     concerned = _concerned(facts, choice)
-    found += [refusal for check in _TABLE_CHECKS for refusal in check(facts, concerned)]
+    found += _purge(facts, concerned)
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
+    elif choice.method is Method.PHYSICAL:
+        found += [*_channel(facts), *host_refusals(facts)]
     else:
         found += [*_own_tables(facts), *_channel(facts)]
+    found += _in_backup(concerned) if choice.method is Method.PHYSICAL else _in_snapshot(concerned)
     return tuple(found)
 
 
@@ -116,17 +120,28 @@ def _busy(facts: Facts) -> Iterator[Refusal]:
         )
 
 
-def _tables(facts: Facts, base: Sequence[TableFacts]) -> Iterator[Refusal]:
-    foreign = [f"{table.name} ({table.engine or 'no engine'})" for table in base if table.engine.lower() not in _TRANSACTIONAL]
-    if foreign:
-        yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {some(foreign)}")
-    versioned = [str(table.name) for table in base if table.kind == "SYSTEM VERSIONED"]
-    if versioned:
-        yield Refusal(code="system-versioned", summary=f"the history of system-versioned tables would be lost: {some(versioned)}")
+def _copied_source(facts: Facts) -> Iterator[Refusal]:
     if MARKER_SCHEMA in facts.source.server.schemas:
         yield Refusal(
             code="source-half-loaded", summary=f"{facts.source.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
         )
+
+
+def _in_snapshot(base: Sequence[TableFacts]) -> Iterator[Refusal]:
+    if foreign := _outside(base, _TRANSACTIONAL):
+        yield Refusal(code="engine", summary=f"tables outside InnoDB are in no snapshot: {some(foreign)}")
+    versioned = [str(table.name) for table in base if table.kind == "SYSTEM VERSIONED"]
+    if versioned:
+        yield Refusal(code="system-versioned", summary=f"the history of system-versioned tables would be lost: {some(versioned)}")
+
+
+def _in_backup(base: Sequence[TableFacts]) -> Iterator[Refusal]:
+    if foreign := _outside(base, COPIED_ENGINES):
+        yield Refusal(code="engine", summary=f"the rows of these tables are in no backup: {some(foreign)}")
+
+
+def _outside(base: Sequence[TableFacts], engines: set[str]) -> list[str]:
+    return [f"{table.name} ({table.engine or 'no engine'})" for table in base if table.engine.lower() not in engines]
 
 
 def _named_tables(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal]:
@@ -222,6 +237,5 @@ def _purge(facts: Facts, tables: Sequence[TableFacts]) -> Iterator[Refusal]:
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[Refusal]], ...] = (
-    _same_server, _role, _standalone, _versions, _settings, _busy,
+    _same_server, _role, _standalone, _versions, _settings, _busy, _copied_source,
 )  # fmt: skip
-_TABLE_CHECKS: tuple[Callable[[Facts, Sequence[TableFacts]], Iterator[Refusal]], ...] = (_tables, _purge)

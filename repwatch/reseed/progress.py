@@ -10,6 +10,9 @@ class Phase(StrEnum):
     PREPARE = "prepare"
     SNAPSHOT = "snapshot"
     DATA = "data"
+    STREAM = "stream"
+    RECOVER = "recover"
+    SWAP = "swap"
     OBJECTS = "objects"
     ATTACH = "attach"
     CATCH_UP = "catch-up"
@@ -18,7 +21,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`done` and `total` count rows (DATA, VERIFY) or transactions (CATCH_UP); `total` is an estimate, 0 if there is none."""
+    """`done` and `total` count rows (DATA, VERIFY), MiB (STREAM) or transactions (CATCH_UP).
+
+    `total` is an estimate, 0 if there is none.
+    """
 
     phase: Phase
     text: str = ""  # the table at hand

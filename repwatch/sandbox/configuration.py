@@ -31,6 +31,8 @@ def _server(cluster: str, server: ServerSpec, folder: Path) -> list[str]:
     if server.channels:
         pairs = ", ".join(f"{name} = {_text(source)}" for name, source in server.channels.items())
         lines.append(f"channels = {{ {pairs} }}")
+    if server.host is not None:
+        lines.append(f"host = {{ stop = {_text(server.host.stop)}, start = {_text(server.host.start)} }}")
     return lines
 
 

@@ -3,6 +3,9 @@
 Run as a program of its own, `python -I -S keeper.py PIDFILE LOGFILE COMMAND…`, with nothing but the standard library. Standard
 input is a pipe from the owner: its end means that the owner is gone (kill -9 included), and the server is killed. Words
 on it are signals for the server. If the keeper itself is killed, the kernel kills the server (PR_SET_PDEATHSIG).
+
+Where a file `parked` stands beside PIDFILE when the server ends, it is started again as soon as that file is gone: so a third
+party can stop and start the server, as with a service manager.
 """
 
 import ctypes
@@ -17,10 +20,12 @@ PR_SET_PDEATHSIG = 1
 # A MySQL server that has a parent which says so exits with this to be started again (RESTART, the end of CLONE):
 # MySQL manual, "RESTART Statement".
 RESTART_STATUS = 16
+PARKED = "parked"
 
 
 def main(pid_file: str, log_file: str, *command: str) -> int:
     """Run the command until it ends or the owner goes; the exit status."""
+    parked = Path(pid_file).with_name(PARKED)
     status = RESTART_STATUS
     while status == RESTART_STATUS:
         with Path(log_file).open("ab") as log:
@@ -34,6 +39,8 @@ def main(pid_file: str, log_file: str, *command: str) -> int:
             )
         Path(pid_file).write_text(str(server.pid), encoding="ascii")
         status = _attend(server)
+        if parked.exists():
+            status = RESTART_STATUS if _wait_gone(parked) else 0
     return status if status >= 0 else 128 - status
 
 
@@ -53,6 +60,14 @@ def _attend(server: "subprocess.Popen[bytes]") -> int:
                 server.send_signal(signal.Signals[word.decode("ascii")])
     finally:
         os.close(ended)
+
+
+def _wait_gone(file: Path) -> bool:
+    """False if the owner goes, or says something, before the file does: there is no server to be told."""
+    while file.exists():
+        if select.select([0], [], [], 0.05)[0]:
+            return False
+    return True
 
 
 def _die_with_parent() -> None:

@@ -1,5 +1,6 @@
 """One server of a sandbox: its process, its accounts, and the ways to break it."""
 
+import shlex
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused, ServerError
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Address, Flavour
-from repwatch.model.topology import ServerSpec
+from repwatch.model.topology import HostSpec, ServerSpec
 from repwatch.ports.database import Timeouts, as_text
 from repwatch.sandbox import keeper
 from repwatch.sandbox.accounts import Account, Credentials
@@ -76,7 +77,14 @@ class SandboxServer:
             name=self.name,
             replicates_from=self.seat.replicates_from,
             channels=dict(self.seat.channels),
+            host=self._host() if self.flavour is Flavour.MARIADB else None,
         )
+
+    def _host(self) -> HostSpec:
+        """This machine, with a keeper for a service manager."""
+        parked, pid = (shlex.quote(str(self.folder / name)) for name in (keeper.PARKED, "pid"))
+        gone = "while kill -0 $pid 2>/dev/null && ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.05; done"
+        return HostSpec(stop=f"touch {parked}; pid=$(cat {pid}); kill $pid 2>/dev/null; {gone}", start=f"rm -f {parked}")
 
     def connect(self, account: Account = Account.ROOT, timeouts: Timeouts | None = None) -> Session:
         """A new session. Raises as Session.connect."""
@@ -110,6 +118,7 @@ class SandboxServer:
         """Start the process and return at once; `wait_ready` waits for it."""
         if self.running:
             return
+        (self.folder / keeper.PARKED).unlink(missing_ok=True)
         command = [*self._installation.command, *self._options, f"--init-file={self._accounts_file}"]
         self._keeper = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, str(self.folder / "pid"), str(self.log_file), *command],

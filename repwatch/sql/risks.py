@@ -18,6 +18,7 @@ SETTINGS: Final = (
     "relay_log_recovery",
     "log_replica_updates",
     "gtid_strict_mode",
+    "relay_log_space_limit",
 )
 
 
@@ -25,7 +26,14 @@ def _select(*names: str) -> str:
     return "SELECT " + ", ".join(f"@@global.{name} AS {name}" for name in names)
 
 
-_SHARED = ("sync_binlog", "innodb_flush_log_at_trx_commit", "binlog_format", "binlog_row_image", "relay_log_recovery")
+_SHARED = (
+    "sync_binlog",
+    "innodb_flush_log_at_trx_commit",
+    "binlog_format",
+    "binlog_row_image",
+    "relay_log_recovery",
+    "relay_log_space_limit",
+)
 _OLD_NAMES = ("slave_exec_mode", "slave_skip_errors", "log_slave_updates")
 # MySQL has the first from 8.0.22 on and the second up to 8.3; both count the same.
 _STARTS = ("Com_replica_start", "Com_slave_start", "Com_start_slave", "Com_start_all_slaves")

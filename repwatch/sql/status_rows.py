@@ -166,6 +166,7 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         delay=timedelta(seconds=min(max(0, row.whole("sql_delay")), HOLD_DELAY)),
         source_log=_place(row.text("source_log_file"), row.text("read_source_log_pos")),
         applied_log=_place(row.text("relay_source_log_file"), row.text("exec_source_log_pos")),
+        relay_space=_bytes(row.number("relay_log_space")),
         relay_log=_place(row.text("relay_log_file"), row.text("relay_log_pos")),
         failed_gtid=(failed_gtid(text) or (worker.transaction if worker else "")) if error else "",
         failed_table=failed_table(text),
@@ -199,6 +200,10 @@ def _filters(row: StatusRow) -> str:
 def _groups(row: StatusRow) -> int | None:
     counts = [row.number(name) for name in _GROUPS]  # MariaDB from 10.3.7 on
     return None if None in counts else int(sum(count for count in counts if count is not None))
+
+
+def _bytes(number: float | None) -> int | None:
+    return None if number is None or number < 0 else int(number)
 
 
 def _place(file: str, position: str) -> str:

@@ -6,13 +6,14 @@ from repwatch.model.observation import ThreadWait
 
 # The servers' stages: relay_log_space_limit; a full disk on MariaDB; one on MySQL.
 _WAITS = (
-    ("free enough relay log space", ThreadWait.RELAY_SPACE),
+    ("relay log space", ThreadWait.RELAY_SPACE),  # "… to free relay log space"; old servers: "to free enough"
     ("waiting for someone to free space", ThreadWait.DISK),
     ("waiting for disk space", ThreadWait.DISK),
 )
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
+_ATTEMPT = re.compile(r"This was attempt (\d+)/(\d+), with a delay of (\d+) seconds")
 _RELAY_GTID = re.compile(r"\bGTID (\d+-\d+-\d+)\b")
 
 _QUOTED = r"[`']?(?P<schema>[^`'.\s]+)[`']?\.[`']?(?P<table>[^`';,\s]+)[`']?"
@@ -59,6 +60,12 @@ def relay_event_gtid(info: str) -> str:
 def thread_wait(stage: str) -> ThreadWait | None:
     """What a replication thread waits for, by the stage that the server shows of it; None: neither room nor space."""
     return next((wait for text, wait in _WAITS if text in stage.lower()), None)
+
+
+def attempts(text: str) -> tuple[int, int, int] | None:
+    """MySQL: which attempt to connect this was, of how many, and the seconds between two. MariaDB does not count them."""
+    found = _ATTEMPT.search(text)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def failed_worker(text: str) -> int | None:

@@ -14,6 +14,11 @@ def mount(folder: Path, size: str) -> None:
     subprocess.run([*_AS_ROOT, "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
 
 
+def bind(folder: Path, place: Path) -> None:
+    """Show a folder at another place, or make it a mount point at its own."""
+    subprocess.run([*_AS_ROOT, "mount", "--bind", str(folder), str(place)], check=True)
+
+
 def unmount(folder: Path) -> None:
     """Take it away, used or not."""
     subprocess.run([*_AS_ROOT, "umount", "--lazy", str(folder)], check=True)

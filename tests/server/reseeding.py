@@ -14,8 +14,9 @@ from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused
 from repwatch.flows.hold import Held, channel_state, release
-from repwatch.flows.reseed import Tools, apply_reseed, plan_reseed
+from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Applied
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour

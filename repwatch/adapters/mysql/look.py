@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from repwatch.adapters.mysql.look_applier import with_work
+from repwatch.adapters.mysql.look_sequences import auto_increments
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
 from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
 from repwatch.model.risks import Risks
+from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
@@ -76,6 +78,7 @@ class _Look:
             gtid_logged=identity.gtid_logged,
             instance=identity.instance,
             binlog=binlog,
+            auto_increments=self._auto_increments(identity, channels),
             beats=beats,
             clock=now,
             channels=channels,
@@ -104,6 +107,15 @@ class _Look:
             return channels
         account = f"{self._database.endpoint.user}@"
         return with_work(channels, self._before, self._database.version, account, lambda sql: self._optional(sql, "the applier"))
+
+    def _auto_increments(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> AutoIncrements | None:
+        if channels or not identity.log_bin:
+            return None
+        known, now = self._before.auto_increments if self._before else None, self._clock.now()
+        try:
+            return auto_increments(known, self._database.version, now, lambda sql: self._optional(sql, "AUTO_INCREMENT"))
+        except StatementTimedOut:
+            return AutoIncrements(asked=now)
 
     def _beats(self) -> tuple[Mapping[int, datetime], datetime | None]:
         """Asked last, so that its time is the look's. Its table may be locked or not there: the rest is seen all the same."""

@@ -63,6 +63,20 @@ def _envelope(row: Row[Any]) -> Envelope:
     )
 
 
+def select_overtaken() -> Select[tuple[int]]:
+    """What was refused by a receiver that took a later notice of the same subject: told now, it would speak of what is past."""
+    of_incident = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
+    last = (
+        select(outbox.c.receiver, incidents.c.key, func.max(outbox.c.seq).label("seq"))
+        .select_from(of_incident)
+        .where(outbox.c.state == RowState.DELIVERED)
+        .group_by(outbox.c.receiver, incidents.c.key)
+        .subquery()
+    )
+    later = and_(last.c.receiver == outbox.c.receiver, last.c.key == incidents.c.key, last.c.seq > outbox.c.seq)
+    return select(outbox.c.seq).select_from(of_incident.join(last, later)).where(outbox.c.state == RowState.GIVEN_UP)
+
+
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
     """A row for each receiver."""
     body = codec.dump(codec.NOTICE, posting.notice)

@@ -16,7 +16,7 @@ from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
-from repwatch.adapters.store.notices import read_due, write_posting, write_settled
+from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
@@ -199,12 +199,14 @@ class SqlStore:
             return connection.execute(count).scalar_one()
 
     def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
-        """At a start the configuration may have been corrected: what was refused lately is tried again.
+        """At a start the configuration may have been corrected: what was refused lately, and is not overtaken, is tried again.
 
         Back-off starts anew, what waits for a receiver that is no longer configured is given up, and old history goes.
         """
         recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
-        refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent))
+        refused = and_(
+            outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent), outbox.c.seq.not_in(select_overtaken())
+        )
         waiting = outbox.c.state == RowState.WAITING
         with self._write() as connection:
             connection.execute(update(outbox).where(refused).values(state=RowState.WAITING))

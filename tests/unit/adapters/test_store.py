@@ -214,6 +214,25 @@ def test_a_start_tries_again_what_did_not_arrive_and_drops_what_nobody_receives(
     assert due(store, "gone") == []
 
 
+def test_a_start_does_not_tell_what_was_refused_before_something_later_of_its_subject_arrived(store: SqlStore) -> None:
+    """Else a receiver would hear *opened* of what it knows to be over, and open it for good."""
+    postings = [posting(n, incident(), "a", "b", event=event) for n, event in enumerate(NoticeEvent)]
+    other = incident(2, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
+    changes = (Change(None, incident()), Change(None, other))
+    store.record(Entry(changes=changes, postings=(*postings, posting(1, other, "a"))), NOW)
+    fates = iter([Fate.REFUSED, Fate.REFUSED, Fate.DELIVERED, Fate.REFUSED, Fate.REFUSED])
+    while left := [each for each in due(store, "a") if each.incident_id == "i1"]:
+        store.settle([settled(left[0], next(fates))])
+    store.settle([settled(each, Fate.REFUSED) for each in due(store, "a")])
+    store.begin_service(["a", "b"], NOW)
+    told = []
+    while left := due(store, "a"):
+        told += [each.notice.id for each in left]
+        store.settle([settled(each, Fate.DELIVERED) for each in left])
+    assert sorted(told) == ["i1-3", "i1-4", "i2-1"]
+    assert len(due(store, "b")) == 1
+
+
 def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> None:
     old = NOW - KEEP - timedelta(days=1)
     numbers = (1, 2, 3)

@@ -106,6 +106,7 @@ def test_where_the_oldest_log_begins(events: list[tuple[str, str]], position: st
         ("Waiting for source to send event", None),
         ("Waiting for the slave SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
         ("Waiting for the replica SQL thread to free enough relay log space", ThreadWait.RELAY_SPACE),
+        ("Waiting for the replica SQL thread to free relay log space", ThreadWait.RELAY_SPACE),  # MySQL 9.7
         ("Waiting for someone to free space", ThreadWait.DISK),
         ("Waiting for disk space", ThreadWait.DISK),
         (None, None),

@@ -1,0 +1,52 @@
+"""Looks at the machines and files of both servers for a reseed by files. Changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from repwatch.errors import HostFailed, LoginRefused
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.topology import HostSpec, ServerSpec
+from repwatch.ports.database import Connect, Database
+from repwatch.ports.shell import Job, Shell
+from repwatch.reseed import host_scripts
+from repwatch.reseed.hosts import FileFacts, HostFacts, Hosts
+from repwatch.sql import physical
+
+
+def look_at_hosts(
+    ends: tuple[ServerSpec, ServerSpec], source: Database, target: Database, connect: Connect, shell: Shell
+) -> Hosts | None:
+    """What the two servers and their machines say; None where a machine is not in the configuration. Raises ServerError."""
+    giving, taking = ends
+    if giving.host is None or taking.host is None:
+        return None
+    hosts = Hosts(
+        source_files=_files(source),
+        target_files=_files(target),
+        stop=taking.host.stop,
+        start=taking.host.start,
+        strangers=tuple(_strangers(giving.writer, (taking.endpoint, taking.writer), connect)),
+    )
+    try:
+        giver, taker = _host(giving.host, _files(source), shell), _host(taking.host, _files(target), shell)
+    except HostFailed as error:
+        return replace(hosts, trouble=str(error))
+    return replace(hosts, source_host=giver, target_host=taker)
+
+
+def _files(db: Database) -> FileFacts:
+    variables = {row["Variable_name"] or "": row["Value"] or "" for row in db.texts(physical.VARIABLES)}
+    return FileFacts.parse(variables, tuple(row["path"] or "" for row in db.texts(physical.TABLESPACES)))
+
+
+def _host(host: HostSpec, files: FileFacts, shell: Shell) -> HostFacts:
+    return HostFacts.parse(shell.run(Job(host=host, script=host_scripts.look(files.folder, files.not_copied))))
+
+
+def _strangers(source: Endpoint, accounts: tuple[Endpoint, ...], connect: Connect) -> Iterator[str]:
+    """The replica's accounts will be the source's: those that repwatch uses have to work there already."""
+    for account in {account.user: account for account in accounts}.values():
+        try:
+            connect(replace(source, user=account.user, password=account.password)).close()
+        except LoginRefused:
+            yield account.user

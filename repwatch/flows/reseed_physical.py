@@ -1,0 +1,205 @@
+"""The data folder of a replica, replaced by a copy of its source's: made beside it, put in its place, or the old one put back.
+
+Each function may be repeated after an interruption at any moment: what lies there tells how far it came.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from repwatch.errors import HostFailed, LoginRefused, NotMySQL, ServerError, Unreachable
+from repwatch.flows.reseed_tools import Tools
+from repwatch.model.plan import Outcome
+from repwatch.model.topology import HostSpec, ServerSpec
+from repwatch.ports.database import Timeouts
+from repwatch.ports.shell import Job
+from repwatch.reseed import host_scripts
+from repwatch.reseed.host_scripts import Folders
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.sql import physical, snapshot
+
+_GLANCE = Timeouts(connect=4.0, read=10.0)
+_PATIENT = Timeouts(connect=10.0, read=600.0)
+_START_SECONDS = 900.0  # the server recovers what its own start left
+_STOP_SECONDS = 60.0  # after its stop command has returned
+_POLL = 0.2
+_MIB = 1 << 20
+
+Step = Callable[[str, Callable[[], None]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A replica's machine, and where its data is."""
+
+    server: ServerSpec
+    host: HostSpec
+    folders: Folders
+    tools: Tools
+
+    def run(self, script: str, feed: str = "") -> str:
+        """Run a script there. Raises HostFailed."""
+        return self.tools.shell.run(Job(host=self.host, script=script, feed=feed))
+
+
+def wake_target(server: ServerSpec, tools: Tools) -> None:
+    """Start the target where an interrupted reseed by files left it stopped, so that it can be asked. Raises HostFailed."""
+    machine = left_machine(server, tools)
+    if machine is not None:
+        wake(machine)
+
+
+def left_machine(server: ServerSpec, tools: Tools) -> Machine | None:
+    """The target's machine if a reseed by files has begun and not ended, as the journal has it: the server may be down."""
+    folder = ""
+    for entry in tools.journal.entries():
+        if entry["event"] == "folder":
+            folder = entry["data"]
+        elif entry["event"] == "cancelled" or entry.get("outcome") == Outcome.DONE.value:
+            folder = ""
+    if not folder or server.host is None:
+        return None
+    return machine_of(server, tools, Folders(folder))
+
+
+def machine_of(server: ServerSpec, tools: Tools, folders: Folders) -> Machine:
+    """The machine of a server whose host is in the configuration."""
+    return Machine(server=server, host=server.host or HostSpec(), folders=folders, tools=tools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """Of which server, for which run of a reseed. `marker` is what the copy says of itself, by its position."""
+
+    source: ServerSpec
+    run: str
+    size: int  # bytes, an estimate
+    marker: Callable[[str], Mapping[str, str]]
+
+
+def make_copy(machine: Machine, backup: Backup, step: Step) -> str:
+    """A copy that only has to be put in its place, and its position; one that this run has made before is taken as it is.
+
+    Raises HostFailed, ServerError.
+    """
+    ready, _, position = machine.run(host_scripts.is_ready(machine.folders, backup.run)).strip().partition(" ")
+    if ready:
+        return position
+    step("streamed", lambda: _stream(machine, backup))
+    found: list[str] = []
+    step("prepared", lambda: found.append(_prepare(machine, backup)))
+    return found[0]
+
+
+def _stream(machine: Machine, backup: Backup) -> None:
+    tools, giving = machine.tools, backup.source.host or HostSpec()
+    began = tools.clock.monotonic()
+
+    def tell(passed: int) -> None:
+        done, total = passed // _MIB, max(backup.size, passed) // _MIB
+        tools.progress(Progress(phase=Phase.STREAM, done=done, total=total, seconds=tools.clock.monotonic() - began))
+
+    tell(0)
+    login = tools.shell.login(backup.source.writer)
+    giver = Job(host=giving, script=host_scripts.give(giving.threads), feed=login)
+    taker = Job(host=machine.host, script=host_scripts.take(machine.folders, machine.host.threads))
+    tools.shell.pipe(giver, taker, tell)
+
+
+def _prepare(machine: Machine, backup: Backup) -> str:
+    machine.tools.progress(Progress(phase=Phase.RECOVER))
+    file, _, place = machine.run(host_scripts.prepare(machine.folders)).strip().partition("\t")
+    place = place.partition("\t")[0]
+    if not (file and place.isdigit()):
+        raise HostFailed("the backup does not say where it stands in the source's binary log")
+    with machine.tools.connect(backup.source.writer, _PATIENT) as db:
+        position = db.scalar(snapshot.MARIADB_GTID_AT, (file, int(place)))
+        if position is None:
+            raise ServerError(f"has deleted {file} since the backup began: keep binary logs for longer", server=db.server)
+    machine.run(host_scripts.mark(machine.folders, backup.run, position), physical.bootstrap(backup.marker(position)))
+    return position
+
+
+def put_in_place(machine: Machine, step: Step) -> None:
+    """Stop the server, let the copy be its data, start it and wait until it answers. The old data stays beside it."""
+    machine.tools.progress(Progress(phase=Phase.SWAP))
+    step("stopped", lambda: stop(machine))
+    step("swapped", lambda: _quietly(machine, host_scripts.swap))
+    step("started", lambda: start(machine))
+
+
+def put_back(machine: Machine) -> bool:
+    """Let the old data be the server's again, and delete the copy; whether the server was stopped for it."""
+    kept = "old" in _names(machine)
+    if kept:
+        stop(machine)
+    _quietly(machine, host_scripts.put_back)
+    if kept:
+        start(machine)
+    return kept
+
+
+def wake(machine: Machine) -> None:
+    """Start a server that was left stopped, on the copy where the old data has made room for it, else on the old data."""
+    if _answers(machine):
+        return
+    names = _names(machine)
+    if "data" not in names:
+        _quietly(machine, host_scripts.swap if "new" in names else host_scripts.put_back)
+    start(machine)
+
+
+def discard_old(machine: Machine) -> None:
+    """Delete the old data and all that was made for the copy."""
+    machine.run(host_scripts.discard_old(machine.folders))
+
+
+def stop(machine: Machine) -> None:
+    """Raises HostFailed where the server still answers after its command has returned."""
+    machine.run(host_scripts.service(machine.host.stop))
+    if not _until(machine, lambda: not _answers(machine), _STOP_SECONDS):
+        raise HostFailed(f"{machine.server.label} still answers after: {machine.host.stop}", hint="look at host.stop")
+
+
+def start(machine: Machine) -> None:
+    """Raises HostFailed where the server does not answer for a quarter of an hour."""
+    machine.run(host_scripts.service(machine.host.start))
+    if not _until(machine, lambda: _lets_in(machine), _START_SECONDS):
+        raise HostFailed(
+            f"{machine.server.label} does not answer after: {machine.host.start}",
+            hint="look at its error log; `repwatch reseed --cancel` puts the old data back",
+        )
+
+
+def _quietly(machine: Machine, script: Callable[[Folders], str]) -> None:
+    machine.run(script(machine.folders))
+
+
+def _names(machine: Machine) -> list[str]:
+    return machine.run(host_scripts.which(machine.folders)).split()
+
+
+def _answers(machine: Machine) -> bool:
+    try:
+        machine.tools.connect(machine.server.writer, _GLANCE).close()
+    except Unreachable:
+        return False
+    except (LoginRefused, NotMySQL):
+        pass
+    return True
+
+
+def _lets_in(machine: Machine) -> bool:
+    with suppress(Unreachable):
+        machine.tools.connect(machine.server.writer, _GLANCE).close()
+        return True
+    return False
+
+
+def _until(machine: Machine, condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = machine.tools.clock.monotonic() + seconds
+    while not condition():
+        if machine.tools.clock.monotonic() > deadline:
+            return False
+        machine.tools.clock.sleep(_POLL)
+    return True

@@ -1,0 +1,90 @@
+"""Rules about room that runs out: for relay logs, and for the numbers of new rows."""
+
+from collections.abc import Iterator
+
+from repwatch.health import commands
+from repwatch.health.inventory import label
+from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.observation import ChannelObservation, ThreadWait
+from repwatch.model.sequence import AutoIncrement
+
+RELAY_WARN = 0.8
+NUMBERS_WAKE = 0.95
+SHOWN = 10
+
+
+def relay_space_full(world: World) -> Iterator[Finding]:
+    """The relay logs have, or nearly have, the size that relay_log_space_limit allows: the receiver pauses then."""
+    for server, channel in channels(world):
+        limit = _relay_limit(server)
+        used = channel.relay_space / limit if limit and channel.relay_space is not None else None
+        waits = channel.receiver_wait is ThreadWait.RELAY_SPACE
+        if waits or (used is not None and used >= RELAY_WARN):
+            yield _relay_space(world, server, channel, waits, used)
+
+
+def _relay_limit(server: ServerNow) -> int:
+    """Bytes; 0: there is none, or it is not known."""
+    risks = server.observation.risks if server.observation else None
+    text = risks.settings.get("relay_log_space_limit", "") if risks else ""
+    return int(text) if text.isdigit() else 0
+
+
+def _relay_space(world: World, server: ServerNow, channel: ChannelObservation, waits: bool, used: float | None) -> Finding:
+    what = "the receiver has stopped reading until the applier makes room" if waits else f"{used:.0%} of their limit are used"
+    restart = commands.fields(world, server, channel.name)
+    return Finding(
+        subject=subject(world, server, FindingCode.RELAY_SPACE_FULL, channel.name),
+        severity=Severity.CRITICAL if waits else Severity.WARNING,
+        summary=f"{label(server)}{of_channel(channel)}: relay logs: {what}",
+        meaning="What the receiver does not read is safe on the source alone, for as long as the source keeps its binary logs. "
+        "The server's own lag says nothing of it.",
+        remedy="See why the applier is slow or stands (its other findings). If it only needs time, raise "
+        "`relay_log_space_limit` in the option file, where the disk has room; that takes a restart of the server.",
+        avoid="Do not delete relay logs by hand.",
+        evidence=evidence(
+            {
+                "relay_log_space": channel.relay_space,
+                "relay_log_space_limit": _relay_limit(server) or "",
+                "receiver_state": channel.receiver_text,
+                "applier": channel.applier.value,
+                "applier_state": channel.applier_text,
+                "reseed": restart.get("reseed", "") if waits else "",
+            }
+        ),
+        settled=False,
+    )
+
+
+def auto_increment_exhaustion(world: World) -> Iterator[Finding]:
+    """Tables of a source whose next rows will soon get no number."""
+    for server, observation in seen(world):
+        known = observation.auto_increments
+        found = known.found if known else ()
+        if not found or observation.channels:
+            continue
+        worst = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        yield Finding(
+            subject=subject(world, server, FindingCode.AUTO_INCREMENT_EXHAUSTION),
+            severity=Severity.CRITICAL if worst.used >= NUMBERS_WAKE else Severity.WARNING,
+            summary=f"{label(server)}: {_said(worst)}{more}",
+            meaning="When the last number is used, every INSERT into the table fails (1062 or 167). An ALTER to a larger type "
+            "copies the table, here and on each replica, and may take hours.",
+            remedy="Plan the larger type now: on the source, `ALTER TABLE … MODIFY … BIGINT UNSIGNED NOT NULL AUTO_INCREMENT`, "
+            "or a tool that does it online; columns that refer to it need the larger type as well.",
+            avoid="Do not alter a replica alone: it would differ from its source.",
+            evidence=evidence(
+                {
+                    "tables": "; ".join(map(_said, found[:SHOWN])),
+                    "asked": observation.auto_increments and observation.auto_increments.asked,
+                }
+            ),
+            settled=False,
+        )
+
+
+def _said(each: AutoIncrement) -> str:
+    return f"{each.table}.{each.column} ({each.kind}) has used {each.used:.1%} of its numbers"

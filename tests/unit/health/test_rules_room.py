@@ -1,0 +1,84 @@
+"""Room that runs out: relay logs, numbers of new rows, attempts of a receiver."""
+
+from dataclasses import replace
+
+import pytest
+
+from repwatch.health.rules import diagnose
+from repwatch.health.rules_room import auto_increment_exhaustion, relay_space_full
+from repwatch.health.world import World
+from repwatch.model.finding import FindingCode, Severity
+from repwatch.model.observation import ThreadError, ThreadState, ThreadWait
+from repwatch.model.risks import Risks
+from repwatch.model.sequence import AutoIncrement, AutoIncrements
+from repwatch.model.server import Flavour
+from tests.unit.health.worlds import NOW, channel, observation, world
+
+FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("space", "limit", "wait", "severity"),
+    [
+        (100, "1000", None, None),
+        (799, "1000", None, None),
+        (800, "1000", None, Severity.WARNING),
+        (1500, "1000", None, Severity.WARNING),
+        (1500, "1000", ThreadWait.RELAY_SPACE, Severity.CRITICAL),
+        (1, "0", ThreadWait.RELAY_SPACE, Severity.CRITICAL),
+        (10**12, "0", None, None),
+        (10**12, "", None, None),
+        (None, "1000", None, None),
+        (900, "odd", None, None),
+        (900, "1000", ThreadWait.DISK, Severity.WARNING),
+    ],
+)
+def test_relay_space(flavour: Flavour, space: int | None, limit: str, wait: ThreadWait | None, severity: Severity | None) -> None:
+    behind = channel(flavour, 1, relay_space=space, receiver_wait=wait)
+    risks = Risks(settings={"relay_log_space_limit": limit} if limit else {})
+    looked = world([observation(flavour, 1), observation(flavour, 2, behind, risks=risks)])
+    assert [finding.severity for finding in relay_space_full(looked)] == ([severity] if severity else [])
+    assert list(relay_space_full(world([observation(flavour, 1), observation(flavour, 2, behind)]))) == [] or wait is not None
+
+
+def sequence(number: int, most: int = 1000, table: str = "shop.orders") -> AutoIncrement:
+    return AutoIncrement(table=table, column="id", kind="int", next=number, most=most)
+
+
+@FLAVOURS
+@pytest.mark.parametrize(("number", "severity"), [(801, Severity.WARNING), (951, Severity.CRITICAL), (1001, Severity.CRITICAL)])
+def test_numbers_that_run_out(flavour: Flavour, number: int, severity: Severity) -> None:
+    asked = AutoIncrements(asked=NOW, found=(sequence(number), sequence(801, table="shop.other")))
+    looked = world([observation(flavour, 1, auto_increments=asked), observation(flavour, 2, channel(flavour, 1))])
+    (finding,) = auto_increment_exhaustion(looked)
+    assert finding.severity is severity
+    assert "shop.orders" in finding.evidence["tables"]
+    assert "shop.other" in finding.evidence["tables"]
+    replica = observation(flavour, 2, channel(flavour, 1), auto_increments=asked)  # it was a source a moment ago
+    assert list(auto_increment_exhaustion(world([observation(flavour, 1), replica]))) == []
+
+
+def retrying(text: str) -> World:
+    error = ThreadError(errno=2003, text=text)
+    stuck = channel(Flavour.MYSQL, 1, receiver=ThreadState.CONNECTING, receiver_error=error)
+    return world([observation(Flavour.MYSQL, 1), observation(Flavour.MYSQL, 2, stuck)])
+
+
+@pytest.mark.parametrize(
+    ("counted", "left", "soon"),
+    [("attempt 2/10, with a delay of 60 seconds", "480", True), ("attempt 12/10, with a delay of 60 seconds", "0", True),
+     ("attempt 6/86400, with a delay of 60 seconds", "5183640", False), ("something else", None, False)],
+)  # fmt: skip
+def test_attempts_that_run_out(counted: str, left: str | None, soon: bool) -> None:
+    text = f"Error connecting to source 'repl@10.0.0.1:3306'. This was {counted} between attempts. Message: no"
+    findings = {finding.subject.code: finding for finding in diagnose(retrying(text))}
+    evidence = findings[FindingCode.RECEIVER_RETRYING].evidence
+    assert evidence.get("gives_up_in_seconds") == left
+    assert ("nearly_used_up" in evidence) is soon
+
+
+def test_what_was_not_asked_is_no_finding() -> None:
+    looked = world([observation(Flavour.MYSQL, 1, auto_increments=AutoIncrements(asked=NOW)), observation(Flavour.MYSQL, 2)])
+    assert list(auto_increment_exhaustion(looked)) == []
+    assert list(auto_increment_exhaustion(replace(looked, servers=looked.servers[1:]))) == []
