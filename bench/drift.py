@@ -33,24 +33,24 @@ COLUMNS = ("id", "k", "c", "pad")
 BATCH = 5000
 
 
-def fill(box: Sandbox, rows: int) -> None:
-    """Four tables like sysbench's, about 190 bytes a row, in every server's memory."""
+def fill(box: Sandbox, rows: int, tables: Sequence[str] = TABLES) -> None:
+    """Tables like sysbench's, about 190 bytes a row, in every server's memory."""
     for server in box.servers:
         server.sql("SET GLOBAL innodb_buffer_pool_size = 1073741824")
     box.source.sql(f"CREATE DATABASE {SCHEMA}")
-    for table in TABLES:
+    for table in tables:
         box.source.sql(
             f"CREATE TABLE {SCHEMA}.{table} (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, k INT NOT NULL, "
             "c CHAR(120) NOT NULL, pad CHAR(60) NOT NULL, KEY k_1 (k))"
         )
-    threads = [threading.Thread(target=_fill_table, args=(box.source, table, rows)) for table in TABLES]
+    threads = [threading.Thread(target=_fill_table, args=(box.source, table, rows)) for table in tables]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     box.wait_caught_up(1800)
     for server in box.servers:
-        for table in TABLES:
+        for table in tables:
             server.sql(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {SCHEMA}.{table}")
 
 

@@ -1,9 +1,11 @@
-"""How long it takes to make a drifted replica right: compared, copied, or with a dump and with mydumper, on real servers.
+"""How long it takes to make a drifted replica right: with each method, and by hand with other tools, on real servers.
 
     python -m bench.reseed --flavour mariadb --rows 1000000 --wrong 1000 --runs 3
+    python -m bench.reseed --flavour mariadb --rows 4000000 --tables 1   # one large table
 
 Each round damages the replica and runs every candidate once, in turn. The source is idle. For `repwatch reseed` the clock stops
 when the replica has caught up; the final proof is told beside it. A dump is loaded into a stopped replica, which then starts.
+A round that would not end within `--minutes` is not begun. How long writers wait for a snapshot: `bench.reseed_stalls`.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,10 +27,11 @@ import click
 from bench.drift import SCHEMA, TABLES, fill
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer, statements
 from repwatch.sql import replication
 
 LOCAL = "SET SESSION sql_log_bin = 0"
+THREADS = 4  # of mydumper and myloader: as many sessions as repwatch copies with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +46,10 @@ class Run:
 Candidate = Callable[[Sandbox], Run]
 
 
-def damage(box: Sandbox, rows: int, wrong: int) -> None:
+def damage(box: Sandbox, tables: Sequence[str], rows: int, wrong: int) -> None:
     """Wrong rows at even distances in all tables; half of them changed, the rest lost."""
-    step = max(1, rows * len(TABLES) // wrong)
-    for table in TABLES:
+    step = max(1, rows * len(tables) // wrong)
+    for table in tables:
         box.replicas[0].sql(
             LOCAL,
             f"UPDATE {SCHEMA}.{table} SET k = k + 1 WHERE id % {2 * step} = 0",
@@ -62,6 +65,11 @@ def differential(box: Sandbox) -> Run:
 def logical(box: Sandbox) -> Run:
     """`repwatch reseed --method logical`."""
     return _reseed(box, "logical")
+
+
+def physical(box: Sandbox) -> Run:
+    """`repwatch reseed --method physical`."""
+    return _reseed(box, "physical")
 
 
 def _reseed(box: Sandbox, method: str) -> Run:
@@ -114,8 +122,8 @@ def dump_and_load(box: Sandbox) -> Run:
 
 
 def mydumper(box: Sandbox) -> Run:
-    """`mydumper`, then `myloader`, each with as many threads as there are cores."""
-    threads = f"--threads={os.cpu_count()}"
+    """`mydumper`, then `myloader`."""
+    threads = f"--threads={THREADS}"
 
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -127,6 +135,46 @@ def mydumper(box: Sandbox) -> Run:
                 subprocess.run(words, check=True, capture_output=True, env=_password(server))
 
     return _while_stopped(box, run)
+
+
+def backup_by_hand(box: Sandbox) -> Run:
+    """`mariadb-backup | mbstream`, prepared, put in the place of the replica's data folder, and attached."""
+    replica = box.replicas[0]
+    host, data = replica.spec().host, replica.folder / "data"
+    copy = data.with_name("copy")
+    assert host is not None
+    started = time.monotonic()
+    copy.mkdir()
+    threads = f"--parallel={host.threads}"
+    backup = [
+        "mariadb-backup",
+        "--no-defaults",
+        "--backup",
+        "--stream=mbstream",
+        threads,
+        f"--target-dir={tempfile.gettempdir()}",
+    ]
+    secret = _password(box.source)["MYSQL_PWD"]
+    with subprocess.Popen(
+        [*backup, *_login(box.source), f"--password={secret}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as one:
+        subprocess.run(["mbstream", "--extract", f"--directory={copy}", threads], stdin=one.stdout, check=True)
+        assert one.wait() == 0
+    subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={copy}"], check=True, capture_output=True)
+    info = next(path for path in copy.iterdir() if path.name.endswith("_binlog_info"))
+    position = info.read_text(encoding="ascii").split()[2]
+    for command in (host.stop, f"mv {data} {data}.old; mv {copy} {data}", host.start):
+        subprocess.run(["sh", "-c", command], check=True)
+    replica.wait_ready()
+    credentials = box.credentials.secret(Account.REPLICATION)
+    replica.sql(
+        "RESET MASTER",
+        f"SET GLOBAL gtid_slave_pos = '{position}'",
+        *statements.attach(box.flavour, "", box.source.address, Account.REPLICATION.value, credentials),
+    )
+    box.wait_caught_up(600)
+    shutil.rmtree(f"{data}.old")
+    return Run(seconds=time.monotonic() - started)
 
 
 def _login(server: SandboxServer) -> tuple[str, ...]:
@@ -153,31 +201,72 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flavour", type=Flavour, choices=list(Flavour), default=Flavour.MARIADB)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of each of the four tables")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of each table")
     parser.add_argument("--wrong", type=int, default=1_000, help="rows, in all tables together")
+    parser.add_argument("--tables", type=int, default=len(TABLES), choices=range(1, len(TABLES) + 1))
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=25.0, help="within which it has to end")
     options = parser.parse_args()
-    candidates: list[Candidate] = [drift_check, differential, logical, dump_and_load]
-    if shutil.which("mydumper") and shutil.which("myloader"):
-        candidates.append(mydumper)
+    tables = TABLES[: options.tables]
+    began = time.monotonic()
     with Sandbox.start(options.flavour, replicas=1) as box:
-        fill(box, options.rows)
-        runs: dict[str, list[Run]] = {candidate.__name__: [] for candidate in candidates}
-        for number in range(options.runs):
-            for candidate in candidates:
-                damage(box, options.rows, options.wrong)
-                found = candidate(box)
-                runs[candidate.__name__].append(found)
-                click.echo(f"  round {number}: {candidate.__name__} {found}, load {os.getloadavg()[0]:.1f}", err=True)
+        fill(box, options.rows, tables)
+        runs: dict[Candidate, list[Run]] = {candidate: [] for candidate in _candidates(options.flavour)}
+        longest = rounds = 0.0
+        while rounds < options.runs and time.monotonic() - began + longest < options.minutes * 60:
+            started = time.monotonic()
+            for candidate in list(runs):
+                damage(box, tables, options.rows, options.wrong)
+                try:
+                    found = candidate(box)
+                    if candidate is not drift_check:
+                        _check_loaded(box, tables)
+                except (subprocess.CalledProcessError, NotLoaded) as error:  # an old mydumper and a new MySQL, say
+                    click.echo(f"  {candidate.__name__} does not work here, and is left out: {_said(error)}", err=True)
+                    del runs[candidate]
+                    continue
+                runs[candidate].append(found)
+                click.echo(f"  round {rounds:.0f}: {candidate.__name__} {found}, load {os.getloadavg()[0]:.1f}", err=True)
+            rounds += 1
+            longest = max(longest, time.monotonic() - started)
         version = box.source.sql("SELECT VERSION()")[0][0]
-    click.echo(f"{version}, 4 tables of {options.rows:,} rows, {options.wrong:,} wrong; {os.cpu_count()} cores")
-    click.echo(f"load {os.getloadavg()[0]:.1f} at the end; medians of {options.runs} runs\n")
+    cores = os.cpu_count()
+    click.echo(f"{version}, {len(tables)} tables of {options.rows:,} rows, {options.wrong:,} wrong; {cores} cores")
+    click.echo(f"load {os.getloadavg()[0]:.1f} at the end; medians of {rounds:.0f} runs\n")
     click.echo("| candidate | until it replicates, s | to the drift check | the proof, s | memory, MiB |")
     click.echo("|---|--:|--:|--:|--:|")
-    check = _median(runs["drift_check"]).seconds
-    for name, found in runs.items():
-        run = _median(found)
-        click.echo(f"| {name} | {run.seconds:.2f} | {run.seconds / check:.2f} | {run.proof:.2f} | {run.memory:.0f} |")
+    check = _median(runs[drift_check]).seconds
+    for candidate, measured in runs.items():
+        run = _median(measured)
+        click.echo(
+            f"| {candidate.__name__} | {run.seconds:.2f} | {run.seconds / check:.2f} | {run.proof:.2f} | {run.memory:.0f} |"
+        )
+
+
+def _candidates(flavour: Flavour) -> Iterator[Candidate]:
+    yield from (drift_check, differential, logical, dump_and_load)
+    if flavour is Flavour.MARIADB:
+        yield from (physical, backup_by_hand)
+    if shutil.which("mydumper") and shutil.which("myloader"):
+        yield mydumper
+
+
+class NotLoaded(Exception):
+    """A candidate ended well, and the replica is wrong."""
+
+
+def _check_loaded(box: Sandbox, tables: Sequence[str]) -> None:
+    for table in tables:
+        statement = f"SELECT COUNT(*), SUM(k) FROM {SCHEMA}.{table}"
+        if box.source.sql(statement) != box.replicas[0].sql(statement):
+            raise NotLoaded(f"{table} is not what it is on the source")
+
+
+def _said(error: Exception) -> str:
+    if not isinstance(error, subprocess.CalledProcessError):
+        return str(error)
+    lines = bytes(error.stderr or b"").decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit status {error.returncode}"
 
 
 def _median(runs: list[Run]) -> Run:

@@ -71,6 +71,14 @@ need_peers() {
   install_packages "${missing[@]}"
 }
 
+# For the ways to break replication: a firewall, and certificates.
+need_breakers() {
+  local missing=()
+  has iptables || missing+=(iptables)
+  has openssl || missing+=(openssl)
+  install_packages "${missing[@]}"
+}
+
 need_mysql() { "$ROOT/scripts/fetch-mysql"; }
 
 # The first Python that is new enough, on standard output.

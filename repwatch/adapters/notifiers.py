@@ -37,7 +37,7 @@ def lanes(receiver: Receiver) -> int:
 def _inner(receiver: Receiver, wait: float) -> Notifier:
     match receiver.channel:
         case SlackReceiver(token=token) as slack if token is not None:
-            return SlackBot(token, slack.channel, slack.api_url or API_URL, wait)
+            return SlackBot(token, slack.channel, slack.api_url or API_URL, wait, button=slack.app_token is not None)
         case SlackReceiver(webhook_url=url) if url is not None:
             return SlackWebhook(url, wait)
         case SlackReceiver():

@@ -37,8 +37,9 @@ _QUIET.setLevel(logging.CRITICAL)
 class SlackBot:
     """A bot token and a channel. Remembered of an incident: the channel's id and the root message's timestamp."""
 
-    def __init__(self, token: SecretSource, channel: str, api_url: str, timeout: float) -> None:
+    def __init__(self, token: SecretSource, channel: str, api_url: str, timeout: float, *, button: bool = False) -> None:
         self._token = token
+        self._button = button  # somebody listens when it is pressed
         self._channel = channel
         self._api_url = api_url or API_URL
         self._timeout = timeout
@@ -76,16 +77,15 @@ class SlackBot:
         return Delivery(outcome=DeliveryOutcome.DELIVERED)
 
     def _open(self, client: WebClient, notice: Notice) -> Delivery:
-        answer = _with_or_without_blocks(
-            lambda message: self._post(client, self._channel, message), notice_slack.root(notice), notice_slack.plain(notice)
-        )
+        message, bare = notice_slack.root(notice, button=self._button), notice_slack.plain(notice)
+        answer = _with_or_without_blocks(lambda each: self._post(client, self._channel, each), message, bare)
         return self._delivered(notice, str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
 
     def _follow_up(self, client: WebClient, notice: Notice, thread: Thread) -> Delivery:
         channel, ts, loud = thread["channel"], thread["ts"], _calls_the_channel(notice, thread)
         try:
             if notice.event is not NoticeEvent.REMINDER:
-                _rewrite(client, channel, ts, notice)
+                self._rewrite(client, channel, ts, notice)
             _with_or_without_blocks(
                 lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud),
                 notice_slack.reply(notice),
@@ -96,6 +96,19 @@ class SlackBot:
                 return self._open(client, notice)
             raise
         return self._delivered(notice, channel, ts)
+
+    def _rewrite(self, client: WebClient, channel: str, ts: str, notice: Notice) -> None:
+        """Bring the root to the incident's present state; where edits are forbidden, the thread alone tells it."""
+
+        def call(message: SlackMessage) -> SlackResponse:
+            blocks = list(message.blocks) or None
+            return client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks, metadata=message.metadata)
+
+        try:
+            _with_or_without_blocks(call, notice_slack.root(notice, button=self._button), notice_slack.plain(notice))
+        except SlackApiError as error:
+            if error_name(error.response) not in ROOT_FIXED:
+                raise
 
     def _post(
         self, client: WebClient, channel: str, message: SlackMessage, *, thread_ts: str = "", loud: bool = False
@@ -141,20 +154,6 @@ class SlackWebhook:
 
     def _post(self, url: str, message: SlackMessage) -> Answer:
         return post_json(url, json.dumps(message.payload()).encode(), {}, self._timeout)
-
-
-def _rewrite(client: WebClient, channel: str, ts: str, notice: Notice) -> None:
-    """Bring the root to the incident's present state; where edits are forbidden, the thread alone tells it."""
-
-    def call(message: SlackMessage) -> SlackResponse:
-        blocks = list(message.blocks) or None
-        return client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks, metadata=message.metadata)
-
-    try:
-        _with_or_without_blocks(call, notice_slack.root(notice), notice_slack.plain(notice))
-    except SlackApiError as error:
-        if error_name(error.response) not in ROOT_FIXED:
-            raise
 
 
 def _with_or_without_blocks(call: Call, message: SlackMessage, bare: SlackMessage) -> SlackResponse:

@@ -191,6 +191,11 @@ class Slack(Table):
 
     channel: Text | None = Field(default=None, description="Where the bot posts: a channel's name or id. With `token`.")
     token: Secret | None = Field(default=None, description="The bot's token (xoxb-…), with the scope chat:write.")
+    app_token: Secret | None = Field(
+        default=None,
+        description="The app's own token (xapp-…), with the scope connections:write: messages get a button that acknowledges. "
+        "With `token`; Socket Mode and Interactivity must be on in the app.",
+    )
     webhook_url: (
         Annotated[
             SkipValidation[SecretSource], BeforeValidator(values.secret_or_text), Kind(f"URL, or secret: {values.SECRET_FORMS}")
@@ -209,6 +214,8 @@ class Slack(Table):
             raise ValueError("channel is missing: where the bot posts")
         if self.webhook_url is not None and (self.channel or self.api_url):
             raise ValueError("channel and api_url go with token; a webhook_url has its channel")
+        if self.app_token is not None and self.token is None:
+            raise ValueError("app_token goes with token: a webhook's messages have no buttons")
         return self
 
 

@@ -142,6 +142,7 @@ def _receivers(name: str, table: config.Receiver, folder: Path) -> Iterator[Rece
                 token=_secret(table.slack.token, folder),
                 webhook_url=_secret(table.slack.webhook_url, folder),
                 api_url=table.slack.api_url or "",
+                app_token=_secret(table.slack.app_token, folder),
             )
         )
     if table.email:

@@ -9,6 +9,7 @@ from functools import partial
 
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.slack_button import SlackButton
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
@@ -47,6 +48,7 @@ class Service:
     own: SelfWatcher
     couriers: Sequence[Courier]
     digester: Digester
+    buttons: Sequence[SlackButton] = ()
     digest_couriers: Sequence[Courier]  # beside those of notices, so that neither waits for the other
     drift: Sequence[DriftRunner]
     checks: Checks
@@ -84,6 +86,8 @@ class Service:
         for watcher in self.watchers:
             if watcher.heart is not None:
                 self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run)
+        for number, button in enumerate(self.buttons):
+            self._start_thread(f"button-{number}", button.run)
         self.scheduler.start()
 
     def _start_couriers(self) -> None:

@@ -6,6 +6,8 @@ from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.slack_button import SlackButton
+from repwatch.adapters.store.people import People
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_desk import DriftDesk
 from repwatch.app.drift_job import drift_runner
@@ -22,7 +24,7 @@ from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
-from repwatch.model.settings import Receiver, Settings
+from repwatch.model.settings import Receiver, Settings, SlackReceiver
 from repwatch.model.topology import ClusterSpec
 from repwatch.ports.clock import Clock
 from repwatch.web import server as web
@@ -59,6 +61,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                 Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
                 for each in settings.receivers
             ],
+            buttons=_buttons(settings, clock),
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
             digest_couriers=[
                 Courier(each.id, built[each.id], store.digests, clock, refusing=undeliverable(each.id) in refusing)
@@ -76,6 +79,20 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     except BaseException:
         store.close()
         raise
+
+
+def _buttons(settings: Settings, clock: Clock) -> list[SlackButton]:
+    """One listener for each app, however many receivers use it."""
+    people = People(settings.store_url)
+    apps = {
+        (slack.app_token, slack.api_url): slack.app_token
+        for slack in (receiver.channel for receiver in settings.receivers)
+        if isinstance(slack, SlackReceiver) and slack.app_token is not None
+    }
+    return [
+        SlackButton(token, api_url, lambda key, author: people.acknowledge(key, author, clock.now()))
+        for (_, api_url), token in apps.items()
+    ]
 
 
 def _watcher(

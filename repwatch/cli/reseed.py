@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
@@ -58,6 +59,11 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @click.option(
     "--overwrite-standalone", metavar="HOST:PORT", default="", help="This server's data may go, though it is no replica."
 )
+@click.option(
+    "--export-errant",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the transactions that only the replica has to this new file, before anything is changed.",
+)
 @format_option("text", "json")
 def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     *,
@@ -75,6 +81,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     resume: bool,
     cancel: bool,
     overwrite_standalone: str,
+    export_errant: Path | None,
     output_format: str,
 ) -> int:
     """Make REPLICA anew from one consistent snapshot of its source, start it, and prove it.
@@ -86,6 +93,10 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
     if tables and method != "auto":
         raise UsageError("--table has a method of its own", hint="leave --method out")
+    if export_errant and (tables or resume or cancel):
+        raise UsageError("--export-errant goes with a new reseed of a whole replica; nothing is lost with --table")
+    if export_errant and export_errant.exists():
+        raise UsageError(f"there is a file {export_errant} already", hint="name a new one")
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
@@ -94,14 +105,20 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         _request(cluster, server, channel, overwrite_standalone),
         method=of_text(method),
         tables=tuple(dict.fromkeys(map(_table_name, tables))),
+        export=export_errant,
     )
     show = plan_json if output_format == "json" else plan_text
     with _way_on(server), _progress() as progress:
         tools = Tools(
-            connect=Session.connect, clock=clock, journal=_journal(settings, server), progress=progress, shell=HostShell()
+            connect=Session.connect,
+            clock=clock,
+            journal=_journal(settings, server),
+            progress=progress,
+            shell=HostShell(),
+            read_binlog=read_binlog,
         )
         if apply_it or resume or cancel:
-            wake_target(server, tools)
+            wake_target(server, tools, back=cancel)
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
             return 0

@@ -136,6 +136,8 @@ def _plan(undo: Undo, refusals: list[Refusal], steps: tuple[Step, ...]) -> Plan:
 
 def carry_out_undo(request: RepairRequest, tools: Tools, proposal: UndoProposal) -> Applied:
     """Do it. Raises Refused before the first change."""
+    if proposal.plan.refusals:
+        raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in proposal.plan.refusals))
     with tools.connect(request.replica.server.writer, PATIENT) as control:
         begin_turn(control, tools, proposal.pending)
         return _UndoRun(request, tools, proposal, control).carry_out()

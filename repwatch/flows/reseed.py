@@ -7,11 +7,13 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, ServerError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, channel_states, hold, run_until
+from repwatch.flows.reseed_errant import export_errant, read_errant
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
@@ -46,6 +48,10 @@ class NeedsPerson(Exception):
         self.verdict = verdict
 
 
+class WroteMore(Refused):
+    """Somebody wrote on the replica after its own transactions were saved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What would be done now. `taken_up` is the stage at which an earlier run was interrupted, None if there was none."""
@@ -73,7 +79,10 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
             raise Refused("the servers or their schemas have changed since that plan was made", hint="look at the new plan first")
-        return _Run(request, tools, facts, sessions, target).carry_out(plan)
+        run = _Run(request, tools, facts, sessions, target)
+        if request.export:
+            run.export(request.export)
+        return run.carry_out(plan)
 
 
 def _turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Database:
@@ -104,13 +113,13 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         marker = read_marker(target)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
-        if marker.method is Method.PHYSICAL:
-            target, marker = _old_data(request, tools, sessions, target, marker)
-        elif marker.stage.rank >= Stage.LOADING.rank:
+        if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
+        if marker.method is Method.PHYSICAL:
+            target, marker = _old_data(request, tools, sessions, target, marker)
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
@@ -121,9 +130,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    if machine is None:
+    if machine is None and marker.stage.rank >= Stage.LOADING.rank:
         raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
-    if not reseed_physical.put_back(machine):
+    if machine is None or not reseed_physical.put_back(machine):
         return target, marker
     target.close()
     target = _turn(request, tools, sessions)
@@ -165,6 +174,7 @@ class _Run:
         self._facts = facts
         self._sessions = sessions
         self._target = target
+        self._exported = ""  # transactions
         self._prepare_session()
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
@@ -209,6 +219,12 @@ class _Run:
             )
         return marker
 
+    def export(self, path: Path) -> None:
+        """Save what only the target has, before anything is changed. Raises Refused."""
+        with self._tools.connect(self._request.source.writer, _PATIENT) as source:
+            self._exported = export_errant(source, self._target, self._tools.read_binlog, path)
+        self._notes = (f"saved to {path}: {self._exported or 'nothing'}",)
+
     def carry_out(self, plan: Plan) -> Applied:
         """All that is left to do."""
         try:
@@ -216,7 +232,7 @@ class _Run:
             outcome, verdict, text = Outcome.DONE, Verdict.IDENTICAL.value, ""
         except NeedsPerson as trouble:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
-        except (ApplierFailed, AlreadyPast, PositionNotReached) as error:
+        except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
             outcome, verdict, text = self._stopped(error)
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
@@ -231,13 +247,14 @@ class _Run:
         )
 
     def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
-        if self._marker.stage.rank >= Stage.LOADING.rank:
+        if self._marker.replaced or self._marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
             _put_back(self._target, self._marker)
         except RepwatchError as trouble:
             return Outcome.FAILED, "", f"{error}; and the replica could not be let go ({trouble}): `repwatch reseed --cancel`"
-        return Outcome.FAILED, "", f"the replica could not run up to the snapshot, and nothing was changed: {error}"
+        why = "" if isinstance(error, WroteMore) else "the replica could not run up to the snapshot, and "
+        return Outcome.FAILED, "", f"{why}nothing was changed: {error}"
 
     def _record(self, event: str, **more: str) -> None:
         at = self._tools.clock.now().isoformat()
@@ -308,12 +325,22 @@ class _Run:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
+        if self._request.export:
+            self._see_that_all_is_exported()
+
+    def _see_that_all_is_exported(self) -> None:
+        """Somebody may have written until the server became read-only."""
+        with self._tools.connect(self._request.source.writer, _PATIENT) as source:
+            now, _ = read_errant(source, self._target)
+        if now not in ("", self._exported):
+            raise WroteMore(f"{self._target.server} wrote more after {self._request.export} was made: {now}")
 
     def _begin_at(self, position: str) -> None:
         """The snapshot stands; from here on data is replaced."""
         if self._in_place:
             run_until(self._target, self._channel, position, self._tools.clock, _RUN_SECONDS)
             self._marker = replace(self._marker, before=self._executed())
+        self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
 
@@ -338,7 +365,7 @@ class _Run:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
         self._record("written", rows=str(loaded.rows), position=loaded.position)
-        self._notes = tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
+        self._notes += tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
     def _copy_files(self) -> None:
         """The copy says LOADED of itself before its server starts for the first time; the old data goes on saying LOADING."""

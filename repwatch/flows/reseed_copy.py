@@ -1,4 +1,4 @@
-"""Copies whole tables out of a snapshot."""
+"""Copies tables out of a snapshot, whole or a piece of them."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 from repwatch.flows.reseed_write import RowWriter, size_of
 from repwatch.ports.database import Database, Row
 from repwatch.sql import rowcopy
-from repwatch.sql.rowcopy import CopyTable
+from repwatch.sql.rowcopy import WHOLE, CopyTable, Piece
 
 _CHUNK_BYTES: Final = 4_000_000
 _FIRST_CHUNK_ROWS: Final = 100  # the server's average may be wrong or missing, so the first rows are measured
 _CHUNK_ROWS: Final = (20, 10_000)
 
 
-def copy_rows(reader: Database, writer: RowWriter, copy: CopyTable, tell: Callable[[int], None]) -> int:
-    """Read all rows with `reader`, which reads raw, and write them; how many. `tell` is given the rows of each chunk."""
+def copy_rows(reader: Database, writer: RowWriter, copy: CopyTable, tell: Callable[[int], None], piece: Piece = WHOLE) -> int:
+    """Read the rows with `reader`, which reads raw, and write them; how many. `tell` is given the rows of each chunk."""
     written = 0
-    for rows in _chunks(reader, copy):
+    for rows in _chunks(reader, copy, piece):
         written += writer.insert(copy, rows)
         tell(len(rows))
     return written
 
 
-def _chunks(reader: Database, copy: CopyTable) -> Iterator[list[Row]]:
+def _chunks(reader: Database, copy: CopyTable, piece: Piece) -> Iterator[list[Row]]:
     if not copy.chunk_key:
         yield from _batches(reader.stream(rowcopy.read_chunk(copy, None, 0)), _FIRST_CHUNK_ROWS)
         return
@@ -30,7 +30,7 @@ def _chunks(reader: Database, copy: CopyTable) -> Iterator[list[Row]]:
     after: list[bytes | None] | None = None
     limit = _FIRST_CHUNK_ROWS
     while True:
-        rows = reader.query(rowcopy.read_chunk(copy, after, limit)).rows
+        rows = reader.query(rowcopy.read_chunk(copy, after, limit, piece)).rows
         if rows:
             yield rows
         if len(rows) < limit:

@@ -16,6 +16,7 @@ from repwatch.model.schema import TableName
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.reseed.method import Method
+from repwatch.reseed.pieces import worth_cutting
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql import definitions, repair, rowcopy
 from repwatch.sql.definitions import Definition, Kind
@@ -24,7 +25,7 @@ from repwatch.sql.rowcopy import CopyTable
 
 _PATIENT = Timeouts(connect=10.0, read=3600.0)  # a catalogue of many tables, a piece of a busy one
 _LARGE = 10_000  # rows: below, building keys later costs more than it saves
-_LINES = 4  # tables that are copied at the same time; beyond that one of the servers, or Python, is the limit
+_LINES = 4  # tables or pieces that are copied at the same time; beyond that one of the servers, or Python, is the limit
 _ATTEMPTS = 3  # a schema change during the copy starts it anew
 
 
@@ -71,7 +72,7 @@ def _attempt(job: Load) -> Loaded:
         items, tables = _read_source(job, catalogue)
         job.progress(Progress(phase=Phase.SNAPSHOT))
         names = [copy.table.name for copy in tables]
-        sessions = max(1, min(_LINES, len(names))) if job.method is Method.LOGICAL else 1
+        sessions = _sessions(tables) if job.method is Method.LOGICAL else 1
         snapshot = opened.enter_context(take_snapshot(job.connect, job.source, names, clock=job.clock, sessions=sessions))
         # Equal before and after: nothing was changed in the moment of the snapshot either. An old read view shows a
         # column that was added instantly after it, without an error (MariaDB 10.11), so errors alone prove nothing.
@@ -80,6 +81,13 @@ def _attempt(job: Load) -> Loaded:
             raise SchemaChanged("while the snapshot was taken")
         job.begin(snapshot.position)
         return _Loading(job=job, catalogue=catalogue, snapshot=snapshot, items=items_now, tables=tables, opened=opened).run()
+
+
+def _sessions(tables: Sequence[CopyTable]) -> int:
+    """As many as there is work for at the same time."""
+    if any(worth_cutting(copy.table.estimated_rows) for copy in tables):
+        return _LINES
+    return max(1, min(_LINES, len(tables)))
 
 
 def _reader(job: Load, endpoint: Endpoint) -> Database:

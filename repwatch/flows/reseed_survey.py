@@ -1,15 +1,17 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from repwatch.errors import RepwatchError, StatementRefused
 from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
+from repwatch.flows.reseed_errant import read_errant
 from repwatch.flows.reseed_hosts import look_at_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.gtid import GtidSet, reached
+from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
 from repwatch.model.topology import ReplicaTarget, ServerSpec
@@ -21,7 +23,7 @@ from repwatch.reseed.method import Method
 from repwatch.sql import definitions, grants, inspect, replication
 from repwatch.sql import reseed as sql
 from repwatch.sql.definitions import Definition, Kind
-from repwatch.sql.privileges import operator_needs
+from repwatch.sql.privileges import Grant, export_needs, operator_needs
 from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
@@ -42,6 +44,7 @@ class ReseedRequest:
     overwrite_standalone: str = ""
     method: Method | None = None  # None: what costs least
     tables: tuple[TableName, ...] = ()
+    export: Path | None = None  # a new file for the transactions that only the target has
 
 
 def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Facts:
@@ -53,17 +56,17 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         source_facts = _source(source)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
-        # Read after the target's history, so that it has all of it but what the target wrote itself.
-        known = source.scalar(replication.written(source.version)) or ""
+        errant, _ = read_errant(source, target)
         facts = Facts(
             source=source_facts,
-            target=replace(target_facts, errant=_own_transactions(source, target, target_facts.executed, known)),
+            target=replace(target_facts, errant=errant),
             channel=request.replica.channel,
             login=request.login is not None,
             overwrite_standalone=request.overwrite_standalone,
             local_tables=request.replica.server.local_tables,
             asked=request.method,
             only=request.tables,
+            export=request.export is not None,
             fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         )
         if not by_files(facts):
@@ -127,7 +130,7 @@ def _server(db: Database) -> ServerFacts:
         return int(row[name] or 0)
 
     member = number("member") or (0 if db.version.is_mariadb else int(db.scalar(sql.GROUP_MEMBER) or 0))
-    lacking = _missing_grants(db)
+    lacking = _missing_grants(db, operator_needs(db.version))
     return ServerFacts(
         address=db.endpoint.address,
         version=db.version,
@@ -152,9 +155,9 @@ def _server(db: Database) -> ServerFacts:
     )
 
 
-def _missing_grants(db: Database) -> tuple[str, ...]:
+def _missing_grants(db: Database, needs: Iterable[Grant]) -> tuple[str, ...]:
     lines = [value for row in db.texts(inspect.SHOW_GRANTS) for value in row.values() if value]
-    lacking = grants.missing(operator_needs(db.version), grants.held(lines, db.version))
+    lacking = grants.missing(needs, grants.held(lines, db.version))
     account = db.scalar(inspect.CURRENT_USER) or ""
     return tuple(grants.statement(grant, account) for grant in lacking)
 
@@ -188,17 +191,8 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         marker=marker,
         executed=db.scalar(replication.executed(db.version)) or "",
         tables=tables,
+        export_grants=_missing_grants(db, export_needs()),
     )
-
-
-def _own_transactions(source: Database, target: Database, executed: str, known: str) -> str:
-    """What the target has and the source has not, "" where that is nothing; told on MySQL only.
-
-    A MariaDB replica's position names what it replicated; what it wrote itself stands in its binary log alone.
-    """
-    if source.version.is_mariadb or target.version.is_mariadb:
-        return ""
-    return str(GtidSet.parse(executed).difference(GtidSet.parse(known)))
 
 
 def _without_marker(server: ServerFacts) -> ServerFacts:

@@ -16,9 +16,10 @@ from repwatch.flows.reseed_write import RowWriter
 from repwatch.model.schema import Table, TableName
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
+from repwatch.reseed.pieces import pieces, worth_cutting
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql import definitions, rowcopy, signature
-from repwatch.sql.rowcopy import CopyTable
+from repwatch.sql.rowcopy import WHOLE, CopyTable, Piece
 
 # Table gone, its definition changed since the snapshot, unknown column.
 _CHANGED_ERRORS = {1054, 1146, 1412}
@@ -34,7 +35,7 @@ class _Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One session of the snapshot, and one that writes; tables are copied over several of them at once."""
+    """One session of the snapshot, and one that writes; tables, and pieces of large ones, are copied over several at once."""
 
     source: Database
     writer: Database
@@ -58,6 +59,7 @@ class Tables:
     _total: int = field(default=0, init=False)  # an estimate
     _began: float = field(default=0.0, init=False)
     _ended: bool = field(default=False, init=False)
+    _left: dict[TableName, int] = field(default_factory=dict, init=False)  # pieces that are not copied yet
     # One line at a time reads the catalogue, tells how far it is, and takes the next table.
     _turn: Lock = field(default_factory=Lock, init=False)
 
@@ -85,7 +87,8 @@ class Tables:
 
     def _copy_all(self, tables: Sequence[CopyTable]) -> int:
         """Copy these tables over all lines, the largest first, so that none is left alone with one at the end."""
-        waiting = deque(sorted(tables, key=lambda copy: -copy.table.estimated_rows))
+        ordered = sorted(tables, key=lambda copy: -copy.table.estimated_rows)
+        waiting = deque((copy, piece) for copy in ordered for piece in self._pieces(copy))
         if not waiting:
             return 0
         with ThreadPoolExecutor(len(self.lines)) as pool:
@@ -96,14 +99,24 @@ class Tables:
                 self._ended = True
                 raise
 
-    def _copy_some(self, line: Line, waiting: deque[CopyTable]) -> int:
+    def _pieces(self, copy: CopyTable) -> tuple[Piece, ...]:
+        statement = rowcopy.key_ends(copy)
+        found: tuple[Piece, ...] = (WHOLE,)
+        if len(self.lines) > 1 and statement and worth_cutting(copy.table.estimated_rows):
+            low, high = self.lines[0].source.query(statement).rows[0]
+            if low is not None and high is not None:
+                found = pieces(int(low), int(high), copy.table.estimated_rows, len(self.lines))
+        self._left[copy.table.name] = len(found)
+        return found
+
+    def _copy_some(self, line: Line, waiting: deque[tuple[CopyTable, Piece]]) -> int:
         written, rows = 0, RowWriter(line.writer)
         while waiting and not self._ended:
             try:
-                copy = waiting.popleft()
+                copy, piece = waiting.popleft()
             except IndexError:  # another line was faster
                 break
-            written += self._one(line, copy, partial(self._copy, line, copy, rows))
+            written += self._one(line, copy, partial(self._copy, line, copy, rows, piece))
         return written
 
     def _one(self, line: Line, copy: CopyTable, work: Callable[[], int]) -> int:
@@ -136,10 +149,14 @@ class Tables:
         self.lines[0].writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
         return self._copy(self.lines[0], copy, rows)
 
-    def _copy(self, line: Line, copy: CopyTable, rows: RowWriter) -> int:
+    def _copy(self, line: Line, copy: CopyTable, rows: RowWriter, piece: Piece = WHOLE) -> int:
+        """A table or a piece of it. Who copies the last piece completes the table."""
         name = copy.table.name
-        written = copy_rows(line.source, rows, copy, lambda count: self._tell(name, count))
-        if statement := self.late_keys.get(name):
+        written = copy_rows(line.source, rows, copy, lambda count: self._tell(name, count), piece)
+        with self._turn:
+            self._left[name] = self._left.get(name, 1) - 1
+            last = not self._left[name]
+        if last and (statement := self.late_keys.get(name)):
             line.writer.execute(definitions.use(name.schema))  # what it refers to is named without its own schema
             line.writer.execute(statement)
         return written

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from repwatch.ports.binlog import ReadBinlog
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
 from repwatch.ports.journal import Journal
@@ -12,10 +13,11 @@ from repwatch.reseed.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """Servers, time, the record, who wants to know how far it is, and the machines of servers."""
+    """Servers, time, the record, who wants to know how far it is, binary logs, and the machines of servers."""
 
     connect: Connect
     clock: Clock
     journal: Journal
     progress: Callable[[Progress], None]
+    read_binlog: ReadBinlog
     shell: Shell = NO_SHELL

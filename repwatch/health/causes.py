@@ -5,46 +5,88 @@ either; but not while another replica goes on receiving from it, for then the so
 for another reason (its account was refused, the binary log it needs is gone) is nobody's symptom. A replica that is being
 reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event. A
 receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
+Replicas with one identity throw each other out of their source, on MariaDB without any error. Who switches over and does not
+change the configuration makes one disagreement, not one for each server.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.inventory import find, wanted_source
 from repwatch.health.progress import progressing
 from repwatch.health.rules import OF_A_RESEED
-from repwatch.health.world import World
+from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
 _MAKES_LAG = (FindingCode.RECEIVER_STALLED, FindingCode.APPLIER_STALLED, FindingCode.APPLIER_BLOCKED)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What else is found, as far as it explains something."""
+
+    present: Collection[Subject]
+    reseeded: Collection[str]  # servers
+    twins: Mapping[str, Subject]  # server -> the finding that it has another one's identity, or another one has its
+    disagreement: Finding | None  # of configuration and replicas, about the source
+
+    @classmethod
+    def among(cls, findings: Collection[Finding]) -> "_Found":
+        duplicates = [finding for finding in findings if finding.subject.code is FindingCode.DUPLICATE_SERVER_ID]
+        return cls(
+            present={finding.subject for finding in findings},
+            reseeded={finding.subject.server for finding in findings if finding.subject.code is FindingCode.HALF_LOADED},
+            twins={server: each.subject for each in duplicates for server in (each.subject.server, each.evidence["same_as"])},
+            disagreement=next((finding for finding in findings if "agreed" in finding.evidence), None),
+        )
+
+
 def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
     """For each finding that another would explain, the subject of that explanation; it need not be true now."""
-    found: dict[Subject, Subject] = {}
     findings = tuple(findings)
-    reseeded = {finding.subject.server for finding in findings if finding.subject.code is FindingCode.HALF_LOADED}
-    present = {finding.subject for finding in findings}
-    for finding in findings:
-        subject = finding.subject
-        if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in reseeded:
-            found[subject] = replace(subject, code=FindingCode.APPLIER_STOPPED)
-        elif (maker := _lag_maker(subject, present)) is not None:
-            found[subject] = maker
-        elif finding.evidence.get("error_class") == ErrorClass.PURGED:
-            found[subject] = replace(subject, code=FindingCode.BINLOG_PURGED)
-        elif subject.code is FindingCode.SUSPECT_DATA:
-            found[subject] = replace(subject, code=FindingCode.APPLIER_ERROR)
-        elif subject.code in OF_A_RESEED:
-            found[subject] = Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
-        elif subject.code is FindingCode.RECEIVER_STALLED or _lost_its_source(finding):
-            replica = find(world, subject.server)
-            source = wanted_source(world, replica, subject.channel) if replica else None
-            if source is not None and not progressing(world, source):
-                found[subject] = Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)
-    return found
+    found = _Found.among(findings)
+    named = {each.subject: _of_server(world, each, found) or _of_receiver(world, each, found) for each in findings}
+    return {subject: cause for subject, cause in named.items() if cause is not None}
+
+
+def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
+    subject = finding.subject
+    if found.disagreement is not None and _is_part(finding, found.disagreement):
+        return found.disagreement.subject
+    if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in found.reseeded:
+        return replace(subject, code=FindingCode.APPLIER_STOPPED)
+    if (maker := _lag_maker(subject, found.present)) is not None:
+        return maker
+    if subject.code is FindingCode.SUSPECT_DATA:
+        return replace(subject, code=FindingCode.APPLIER_ERROR)
+    if subject.code in OF_A_RESEED:
+        return Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
+    return None
+
+
+def _of_receiver(world: World, finding: Finding, found: _Found) -> Subject | None:
+    subject = finding.subject
+    if finding.evidence.get("error_class") == ErrorClass.PURGED:
+        return replace(subject, code=FindingCode.BINLOG_PURGED)
+    if subject.server in found.twins and _is_thrown_out(world, finding):
+        return found.twins[subject.server]
+    if subject.code is FindingCode.RECEIVER_STALLED or _lost_its_source(finding):
+        source = _source(world, subject)
+        if source is not None and not progressing(world, source):
+            return Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)
+    return None
+
+
+def _is_part(finding: Finding, disagreement: Finding) -> bool:
+    """What a switch-over makes of the old source, of the new one, and of who follows that."""
+    old, new, subject = disagreement.evidence["source"], disagreement.evidence["agreed"], finding.subject
+    if subject.server == new:
+        return subject.code in (FindingCode.REPLICATION_MISSING, FindingCode.REPLICA_WRITABLE)
+    if subject.server == old and subject.code is FindingCode.SOURCE_READ_ONLY:
+        return True
+    return subject.code is FindingCode.WRONG_SOURCE and subject != disagreement.subject
 
 
 def _lag_maker(subject: Subject, present: Collection[Subject]) -> Subject | None:
@@ -54,3 +96,16 @@ def _lag_maker(subject: Subject, present: Collection[Subject]) -> Subject | None
 
 def _lost_its_source(finding: Finding) -> bool:
     return finding.subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.NETWORK
+
+
+def _is_thrown_out(world: World, finding: Finding) -> bool:
+    """Without an error of its own, this is what a twin sees; but nobody is connected to a source that is gone."""
+    if finding.subject.code in _SYMPTOMS and finding.evidence.get("error_class") == ErrorClass.DUPLICATE_IDENTITY:
+        return True
+    source = _source(world, finding.subject)
+    return _lost_its_source(finding) and source is not None and source.observation is not None
+
+
+def _source(world: World, subject: Subject) -> ServerNow | None:
+    replica = find(world, subject.server)
+    return wanted_source(world, replica, subject.channel) if replica else None

@@ -32,6 +32,7 @@ def _statements(version: ServerVersion, channel: str) -> dict[str, str]:
         "start": f"`{start}`",
         "start_applier": f"`{replication.start_applier(version, channel)}`",
         "start_receiver": f"`{receiver}`",
+        "undelay": f"`{stop}; {replication.set_delay(version, channel, 0)}; {start}`",
         "refetch": f"`{stop}; {forget(version, channel)}; {start}`",
         "change_login": f"`{stop}; {replication.change_channel(version, channel, _LOGIN)}; {start}`",
     }

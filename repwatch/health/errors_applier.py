@@ -4,6 +4,16 @@ from repwatch.health.errors_catalogue import Advice, Entry, ErrorClass, entry
 
 _NEVER_SKIP = "Do not skip the transaction: all it changed would be lost on this replica, not the one row alone."
 
+# What the number leaves open, the text tells: without its relay log an applier of MySQL says "Could not open log file".
+_FATAL = (1593, 13117)
+_UNREADABLE = Advice(
+    ErrorClass.RELAY_LOG,
+    "The applier cannot read the relay log where it stands: the file is damaged or gone, as after a crash or a full disk.",
+    "With GTID positions nothing is lost: throw the relay logs away and fetch them again: {refetch}. If the same "
+    "place fails again, the source's binary log is damaged: {reseed}",
+    "Without GTID positions, do not reset before you have noted the source's file and position that were applied last.",
+)
+
 APPLIER_ERRORS: tuple[Entry, ...] = (
     entry(
         (1062, 1022, 1586, 1859),
@@ -97,17 +107,8 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             "Do not skip this marker and go on as if nothing had happened: what it stands for is missing everywhere.",
         ),
     ),
-    entry(
-        (1594, 13121, 1872, 13124),
-        "",
-        Advice(
-            ErrorClass.RELAY_LOG,
-            "The applier cannot read the relay log where it stands: the file is damaged, as after a crash or a full disk.",
-            "With GTID positions nothing is lost: throw the relay logs away and fetch them again: {refetch}. If the same "
-            "place fails again, the source's binary log is damaged: {reseed}",
-            "Without GTID positions, do not reset before you have noted the source's file and position that were applied last.",
-        ),
-    ),
+    entry((1594, 13121, 1872, 13124), "", _UNREADABLE),
+    entry(_FATAL, r"could not (open|find)|log file", _UNREADABLE),
     entry(
         (1950, 1951, 1952, 1953, 1954),
         "",

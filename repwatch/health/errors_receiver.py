@@ -5,6 +5,17 @@ from repwatch.health.errors_catalogue import Advice, Entry, ErrorClass, entry
 # 1236 is the source's refusal as MySQL up to 5.7 and MariaDB number it, 13114 the same with MySQL 8's number around its text.
 _REFUSED = (1236, 13114)
 _FATAL = (1593, 13117)
+# A command after the login failed; the text has the source's own error.
+_COMMAND = (1597, 13120)
+
+_REFUSED_LOGIN = Advice(
+    ErrorClass.LOGIN,
+    "The source is alive and does not let the replication account in: password, host, expiry, missing privilege, or a "
+    "password method that the connection does not allow (2061: it wants TLS or the source's public key).",
+    "Log in to the source as that user from the replica's host, mend the account, or give the replica the right "
+    "password: {change_login}. It needs REPLICATION SLAVE. The data is not affected.",
+    "Do not reseed: a new copy would be refused in the same way.",
+)
 
 RECEIVER_ERRORS: tuple[Entry, ...] = (
     entry(
@@ -98,7 +109,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
     ),
     entry(
         _FATAL,
-        r"equal MySQL server (uu)?ids|server_(uu)?id",
+        r"equal (MySQL|MariaDB) server (uu)?ids|server_(uu)?id",
         Advice(
             ErrorClass.DUPLICATE_IDENTITY,
             "Replica and source have the same identity, as a server and its copy have; a replica refuses what it takes for "
@@ -109,17 +120,11 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1044, 1045, 1130, 1698, 1862, 1820, 3118, 1251, 2059, 2061, 1227, 1396),
+        (1044, 1045, 1130, 1698, 1862, 1820, 3118, 4151, 1251, 2059, 2061, 1227, 1396),
         "",
-        Advice(
-            ErrorClass.LOGIN,
-            "The source is alive and does not let the replication account in: password, host, expiry, missing privilege, or a "
-            "password method that the connection does not allow (2061: it wants TLS or the source's public key).",
-            "Log in to the source as that user from the replica's host, mend the account, or give the replica the right "
-            "password: {change_login}. The data is not affected.",
-            "Do not reseed: a new copy would be refused in the same way.",
-        ),
+        _REFUSED_LOGIN,
     ),
+    entry(_COMMAND, r"access denied|\(errno: (1044|1045|1227)\)", _REFUSED_LOGIN),
     entry(
         (1129,),
         "",
@@ -152,7 +157,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (0, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 1158, 1159, 1160, 1161, 1597, 13120),
+        (0, 2002, 2003, 2005, 2006, 2012, 2013, 2055, 1158, 1159, 1160, 1161, *_COMMAND),
         "",
         Advice(
             ErrorClass.NETWORK,
@@ -161,6 +166,20 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             "See first whether the source is up. From the replica's host, try host and port of the source. While the receiver "
             "tries, it goes on by itself as soon as the way is free; when it has given up: {start_receiver}",
             "Do not re-create the channel: it has the right position, and nothing is lost yet.",
+        ),
+    ),
+    entry(
+        (1595, 13122),
+        r"could not queue event",
+        # Whatever keeps the receiver from taking an event is told like this (MDEV-29252), a wrong checksum among it.
+        Advice(
+            ErrorClass.OTHER,
+            "The replica could not take an event of its source. Either the event is damaged (its checksum is wrong), in the "
+            "source's binary log or on the way; or the relay log cannot be written, most often because its disk is full.",
+            "The replica's error log says which, just above this error. Let it try once more: {start_receiver}. If it stops at "
+            "the same place, check the source's binary log there with mysqlbinlog --verify-binlog-checksum: if that is damaged, "
+            "the replica can only be rebuilt: {reseed}",
+            "Do not turn checksums off, and do not move on to the next binary log: what the damaged part held would be missing.",
         ),
     ),
     entry(

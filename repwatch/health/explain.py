@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.health.errors_applier import APPLIER_ERRORS
+from repwatch.health.errors_catalogue import UNKNOWN, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.rules import diagnose
 from repwatch.health.world import ServerNow, World
@@ -85,10 +86,11 @@ def _of_error(kind: PasteKind, error: PastedError, now: datetime) -> Iterator[Ex
 
 
 def _threads(error: PastedError) -> Iterable[Thread]:
-    """Whose error it is; where the text does not tell, all that have an entry for its number."""
+    """Whose error it is; where it does not say: all that have an entry for number and text, or else for the number."""
     if error.thread is not None:
         return (error.thread,)
-    return tuple(thread for thread, entries in _ENTRIES.items() if any(error.errno in entry.errnos for entry in entries))
+    fitting = [thread for thread, entries in _ENTRIES.items() if advise(error.errno, error.text, entries) is not UNKNOWN]
+    return fitting or [thread for thread, entries in _ENTRIES.items() if any(error.errno in row.errnos for row in entries)]
 
 
 def _bare(finding: Finding) -> Finding:

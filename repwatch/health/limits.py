@@ -22,6 +22,12 @@ def intended_delay(server: ServerNow, channel: ChannelObservation) -> timedelta:
     return timedelta(0) if is_held(channel) else channel.delay
 
 
+def due_delay(server: ServerNow, channel: ChannelObservation) -> timedelta:
+    """For how long the applier may stand before something that it has received: its delay, be it intended or not."""
+    own = timedelta(0) if is_held(channel) else channel.delay
+    return max(own, intended_delay(server, channel))
+
+
 def is_held(channel: ChannelObservation) -> bool:
     """True if a repair or a reseed holds the applier."""
     return channel.delay >= timedelta(seconds=HOLD_DELAY)

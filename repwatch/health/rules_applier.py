@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health.inventory import label
-from repwatch.health.limits import MANY_LIMITS, intended_delay, lag_limit
+from repwatch.health.limits import MANY_LIMITS, due_delay, intended_delay, lag_limit
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.applier import ApplierWork, Holder, WaitKind
@@ -74,12 +74,12 @@ def _release(server: ServerNow, work: ApplierWork) -> str:
 
 
 def applier_stalled(world: World) -> Iterator[Finding]:
-    """It has work, waits for nobody, and its position has not moved for longer than it may be behind."""
+    """It has work, waits for nobody, and its position has not moved for longer than its delay and its limit allow."""
     for server, channel in channels(world):
         standing = _standing(world, server, channel)
         if channel.applier is not ThreadState.RUNNING or (channel.work and channel.work.wait):
             continue
-        if standing <= lag_limit(world, server) + intended_delay(server, channel):
+        if standing <= lag_limit(world, server) + due_delay(server, channel):
             continue
         work = channel.work
         place = f" in {work.table}" if work and work.table else ""

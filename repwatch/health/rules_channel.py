@@ -169,6 +169,16 @@ def _not_understood(world: World, server: ServerNow, channel: ChannelObservation
     )
 
 
+_SLOW = (
+    "See what the applier does (its state is below): a long transaction or DDL of the source, a lock that somebody holds on the "
+    "replica, a table without a primary key, too little disk or too few workers."
+)
+_TOO_LONG_A_DELAY = (
+    "Its channel has a longer delay than is intended. If it is to stay, set delay = … for it in the configuration. If not: "
+    "{undelay}"
+)
+
+
 def lagging(world: World) -> Iterator[Finding]:
     """Both threads run, and it is further behind than its limit; or nobody knows how far."""
     for server, channel in channels(world):
@@ -192,8 +202,7 @@ def lagging(world: World) -> Iterator[Finding]:
             severity=Severity.CRITICAL if behind and behind > MANY_LIMITS * limit.total_seconds() else Severity.WARNING,
             summary=f"{label(server)}{of_channel(channel)}: {summary}",
             meaning="Readers of this replica see old data, and a failover to it would take that long or lose that much.",
-            remedy="See what the applier does (its state is below): a long transaction or DDL of the source, a lock that "
-            "somebody holds on the replica, a table without a primary key, too little disk or too few workers.",
+            remedy=_fill(_TOO_LONG_A_DELAY if delay < channel.delay and not is_held(channel) else _SLOW, world, server, channel),
             avoid="Do not restart the applier in the middle of a long transaction: it begins that one again.",
             evidence=_lag_evidence(server, channel, lag, limit, delay),
             settled=False,
@@ -207,6 +216,7 @@ def _lag_evidence(server: ServerNow, channel: ChannelObservation, lag: Lag, limi
             "lag_seconds": "unknown" if seconds is None else f"{seconds:.1f}",
             "limit_seconds": f"{limit.total_seconds():g}",
             "delay_seconds": f"{delay.total_seconds():g}" if delay else "",
+            "channel_delay_seconds": f"{channel.delay.total_seconds():g}" if channel.delay != delay else "",
             "basis": lag.basis.value,
             "quality": lag.quality.value,
             "transactions_behind": _transactions_behind(server, channel),

@@ -1,10 +1,10 @@
-"""Rules about the source in force: that it has changed, and that it replicates from its own replicas."""
+"""Rules about the source in force: that it has changed, that replicas have another, that it replicates from its own replicas."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
-from repwatch.health.inventory import find, label, same_server, source_of
+from repwatch.health.inventory import agreed_source, find, label, same_server, source_of
 from repwatch.health.rules_common import evidence, of_channel, seen, subject
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -32,6 +32,27 @@ def source_changed(world: World) -> Iterator[Finding]:
             evidence=evidence({"before": old.address, "after": new.address, "at": change.at.isoformat()}),
             settled=False,
         )
+
+
+def disagreement(world: World) -> Iterator[Finding]:
+    """All that replicates in the cluster comes from one server, and the configuration names another one."""
+    source, agreed = find(world, world.source), find(world, agreed_source(world))
+    if world.cluster.source == AUTO or source is None or world.cluster.upstream(source.spec):
+        return
+    if agreed is None or agreed is source or same_server(world, agreed) is source or same_server(world, source) is agreed:
+        return
+    yield Finding(
+        subject=subject(world, None, FindingCode.WRONG_SOURCE),
+        severity=Severity.CRITICAL,
+        summary=f"all that replicates in {world.cluster.name} comes from {label(agreed)}, not from {label(source)}",
+        meaning="Somebody has switched over and not changed the configuration, or the replicas were pointed to the wrong server. "
+        "What else is found of the two follows from it.",
+        remedy=f'If {label(agreed)} is right, name it in the configuration (source = …, or "auto" to follow by itself), and see '
+        f"that {label(source)} takes no writes. If not, compare the GTIDs of both before anything is moved back.",
+        avoid="Do not let both take writes: each then has what the other never gets.",
+        evidence=evidence({"source": source.address, "agreed": agreed.address}),
+        settled=False,
+    )
 
 
 def loops(world: World) -> Iterator[Finding]:

@@ -94,6 +94,7 @@ def _is_exact(before: Observation | None, now: Observation) -> bool:
     """True if position and count of a MariaDB replica belong together.
 
     The position is read first: whatever was received by then is applied, or the applier has stood still since the look before.
+    A transaction of which only a part has arrived is begun and counted, and is in neither position; the logs' places tell.
     """
     if not now.version.is_mariadb or not now.channels or now.risks is None or any(c.groups is None for c in now.channels):
         return False
@@ -106,9 +107,10 @@ def _is_quiet(before: ChannelObservation | None, look: Observation | None, now: 
             look is not None and look.risks is not None and seen.risks is not None and look.risks.starts == seen.risks.starts
         )
         return before is not None and before.applier is ThreadState.STOPPED and same_run
+    if now.applier is not ThreadState.RUNNING or now.source_log != now.applied_log:
+        return False
     try:
-        executed = MariadbPosition.parse(now.gtid_executed)
-        return now.applier is ThreadState.RUNNING and executed.contains(MariadbPosition.parse(now.gtid_received))
+        return MariadbPosition.parse(now.gtid_executed).contains(MariadbPosition.parse(now.gtid_received))
     except ValueError:
         return False
 

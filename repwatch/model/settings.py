@@ -18,6 +18,7 @@ class SlackReceiver:
     token: SecretSource | None = None
     webhook_url: SecretSource | None = None
     api_url: str = ""  # overrides Slack's endpoint
+    app_token: SecretSource | None = None  # for the button that acknowledges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,17 @@ from repwatch.render.notice_text import (
     sentence,
     stamp,
     time_line,
+    units,
     what,
     where,
 )
 
 Block = dict[str, object]
+ACKNOWLEDGE = "repwatch_acknowledge"
+"""The button's action_id."""
 MAX_JSON = 12_900
 _HEADER = 150
+_BUTTON_VALUE = 1000
 _MAX_FIELDS = 10
 _MAX_LONG_FACTS = 3
 _MAX_PASSAGES = 16
@@ -60,8 +64,11 @@ class SlackMessage:
         return len(json.dumps([self.text, self.blocks, self.metadata]))
 
 
-def root(notice: Notice) -> SlackMessage:
-    """The message that stands for the incident in the channel: its present state, whatever the notice's event."""
+def root(notice: Notice, *, button: bool = False) -> SlackMessage:
+    """The message that stands for the incident in the channel: its present state, whatever the notice's event.
+
+    `button`: with one to acknowledge it, while nobody has.
+    """
     notice = bounded(notice)
     if notice.event is NoticeEvent.RESOLVED:
         return _fitted(notice, lambda share: [*_head(notice, share), *_past(notice), *_evidence(notice, share)])
@@ -73,8 +80,17 @@ def root(notice: Notice) -> SlackMessage:
             *_remedy(notice.remedy, share),
             *_prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
             *_evidence(notice, share),
+            *(_button(notice) if button else ()),
         ],
     )
+
+
+def _button(notice: Notice) -> Iterator[Block]:
+    key = notice.subject.key
+    if "acknowledged_by" in notice.evidence or key != clean(key) or not 0 < units(key) <= _BUTTON_VALUE:
+        return
+    text = {"type": "plain_text", "text": "Acknowledge", "emoji": False}
+    yield {"type": "actions", "elements": [{"type": "button", "action_id": ACKNOWLEDGE, "text": text, "value": key}]}
 
 
 def reply(notice: Notice) -> SlackMessage:

@@ -74,6 +74,7 @@ class TargetFacts:
     executed: str
     tables: tuple[TableFacts, ...] = ()
     errant: str = ""  # transactions that the source does not have
+    export_grants: tuple[str, ...] = ()  # what the account lacks to save them, as GRANT statements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Facts:
     local_tables: tuple[str, ...]  # patterns of what the replica owns
     asked: Method | None = None  # None: what costs least
     only: tuple[TableName, ...] = ()  # asked for by name
+    export: bool = False  # what only the target has is saved to a file first
     hosts: Hosts | None = None  # None: not looked at, or not in the configuration
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 

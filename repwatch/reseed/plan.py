@@ -8,6 +8,7 @@ from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.file_steps import copying_steps, discarding_step
+from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
 from repwatch.reseed.roles import some
@@ -35,21 +36,39 @@ _HOW = {
 
 
 _NO_TABLES = ("VIEW", "SEQUENCE")
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def make_plan(facts: Facts) -> Plan:
     """What would be done now. The hash stays the same while the servers, the schemas and the kinds of steps do."""
     choice = choose(facts)
-    steps = _steps_of(facts, choice)
+    steps = (*_export_steps(facts, choice), *_steps_of(facts, choice))
     reason = f"{_WHY[choice.why]}: {_HOW[choice.method]}"
+    if choice.method is Method.LOGICAL and choice.why is not Why.ASKED and facts.hosts and (why := host_refusals(facts)):
+        reason += f"; files cannot be copied, because of {some([refusal.code for refusal in why])}"
     if facts.target.marker:
         reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
+    if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL):
+        reason += _room(facts, choice.method)
     if facts.target.errant and choice.method is not Method.TABLE:
-        reason += f"; transactions that only the replica has will be gone: {facts.target.errant}"
+        saved = "saved to a file first" if facts.export else "--export-errant FILE saves them first"
+        reason += f"; transactions that only the replica has will be lost ({saved}): {facts.target.errant}"
     if choice.method is Method.TABLE and (others := _connected(facts, choice.tables)):
         reason += f"; tables that foreign keys connect with them are not compared: {some(others)}"
     plan_hash = _hash(facts, choice, steps)
     return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
+
+
+def _room(facts: Facts, method: Method) -> str:
+    """What the copy needs of the target's disk, so that somebody looks: no statement of SQL tells how much is free."""
+    size = sum(table.data_bytes for table in facts.source.tables)
+    extra = "" if method is Method.LOGICAL else ", most of which the replica should have already"
+    return f"; the source's data takes about {_amount(size)}{extra}; how much room the replica's disk has is not known"
+
+
+def _amount(size: int) -> str:
+    unit = next((unit for unit in _UNITS[:-1] if size < 1000 ** (_UNITS.index(unit) + 1)), _UNITS[-1])
+    return f"{size / 1000 ** _UNITS.index(unit):.0f} {unit}"
 
 
 def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
@@ -86,6 +105,13 @@ def _first_steps(facts: Facts) -> tuple[Step, ...]:
         Step(what="hold replication", where=target, statement=hold, reversible=True),
         Step(what="take a snapshot", where=source, statement="START TRANSACTION WITH CONSISTENT SNAPSHOT", reversible=True),
     )
+
+
+def _export_steps(facts: Facts, choice: Choice) -> tuple[Step, ...]:
+    if choice.method is Method.TABLE or not (facts.export and facts.target.errant):
+        return ()
+    what = "save the transactions that only the replica has to a file"
+    return (Step(what=what, where=str(facts.target.server.address), statement="mysqlbinlog …", reversible=True),)
 
 
 def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...]:

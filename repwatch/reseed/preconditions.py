@@ -25,9 +25,9 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
     elif choice.method is Method.PHYSICAL:
-        found += [*_channel(facts), *host_refusals(facts)]
+        found += [*_channel(facts), *_export(facts), *host_refusals(facts)]
     else:
-        found += [*_own_tables(facts), *_channel(facts)]
+        found += [*_own_tables(facts), *_channel(facts), *_export(facts)]
     found += _in_backup(concerned) if choice.method is Method.PHYSICAL else _in_snapshot(concerned)
     return tuple(found)
 
@@ -198,6 +198,12 @@ def _own_tables(facts: Facts) -> Iterator[Refusal]:
             code="local-tables",
             summary=f"local_tables {some(sorted({*mixed, *shared}))} lie in schemas that would be replaced",
         )
+
+
+def _export(facts: Facts) -> Iterator[Refusal]:
+    if facts.export and facts.target.errant:
+        for grant in facts.target.export_grants:
+            yield Refusal(code="privilege-missing", summary=f"{facts.target.server.address}, for --export-errant: {grant}")
 
 
 def _held(facts: Facts) -> Iterator[Refusal]:

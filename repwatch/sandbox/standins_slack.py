@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from repwatch.sandbox.standins import Catch, HttpStandIn, Misbehaviour, Request, Response
+from repwatch.sandbox.standins_socket import SocketStandIn
 
 _MAX_JSON = 13_200
 _MAX_BLOCKS = 50
@@ -39,8 +40,11 @@ class SlackError(Exception):
 class SlackStandIn(HttpStandIn):
     """One workspace. Any `#name` is a channel of it, save those in `missing`; the app is a member everywhere."""
 
-    def __init__(self, port: int = 0, *, token: str = "xoxb-stand-in", missing: Sequence[str] = ()) -> None:
+    def __init__(self, port: int = 0, *, token: str = "xoxb-stand-in", app_token: str = "", missing: Sequence[str] = ()) -> None:
+        """With an `app_token` buttons can be pressed."""
         self.token = token
+        self._app_token = app_token
+        self.socket = SocketStandIn() if app_token else None
         self._missing = frozenset(missing)
         self._numbers = itertools.count(1)
         self._channels: dict[str, str] = {}
@@ -71,6 +75,20 @@ class SlackStandIn(HttpStandIn):
         """What stands in a message's thread."""
         return tuple(post for post in self.posts if post.thread_ts == root.ts)
 
+    def press(self, post: SlackPost, user: str) -> None:
+        """As a person would who presses the first button of a message."""
+        assert self.socket is not None
+        (button,) = (part for block in post.blocks if block.get("type") == "actions" for part in _parts(block))
+        action = {"type": "button", "action_id": button["action_id"], "value": button["value"]}
+        payload = {"type": "block_actions", "user": {"id": "U1", "username": user}, "actions": [action]}
+        self.socket.send({"type": "interactive", "envelope_id": f"press-{post.ts}", "payload": payload})
+
+    def close(self) -> None:
+        """Stop everything."""
+        super().close()
+        if self.socket is not None:
+            self.socket.close()
+
     def delete(self, ts: str) -> None:
         """As a person would who tidies up."""
         with self._caught.changing() as posts:
@@ -90,6 +108,9 @@ class SlackStandIn(HttpStandIn):
                 else _plain(404, "no_service")
             )
         calls = {"/api/chat.postMessage": self._post, "/api/chat.update": self._update, "/api/auth.test": self._auth_test}
+        if method == "/api/apps.connections.open" and self.socket is not None:
+            known = request.headers.get("authorization") == f"Bearer {self._app_token}"
+            return _json({"ok": True, "url": self.socket.url} if known else {"ok": False, "error": "invalid_auth"})
         if method not in calls:
             return _json({"ok": False, "error": "unknown_method"})
         try:
@@ -184,10 +205,23 @@ def _is_valid(block: Mapping[str, object]) -> bool:
             return text_is_good and (not has_fields or _all_within(block["fields"], 2000))
         case "context":
             return _all_within(block.get("elements"), 2000)
+        case "actions":
+            return 0 < len(_parts(block)) <= 25 and all(map(_is_button, _parts(block)))
         case "rich_text":
             return bool(block.get("elements")) and all(_texts([block]))
         case kind:
             return kind == "divider"
+
+
+def _parts(block: Mapping[str, object]) -> list[Mapping[str, object]]:
+    elements = block.get("elements")
+    return [part for part in elements if isinstance(part, dict)] if isinstance(elements, list) else []
+
+
+def _is_button(part: Mapping[str, object]) -> bool:
+    value, action = part.get("value"), part.get("action_id")
+    short = isinstance(value, str) and len(value) <= 2000 and isinstance(action, str) and len(action) <= 255
+    return part.get("type") == "button" and short and _text_within(part.get("text"), 75, {"plain_text"})
 
 
 def _all_within(texts: object, limit: int) -> bool:

@@ -71,6 +71,23 @@ def beyond(version: ServerVersion, history: str, known: str) -> str:
     return str(GtidSet.parse(history).difference(GtidSet.parse(known)))
 
 
+def lost_transactions(version: ServerVersion, server_id: str, history: str, known: str) -> str:
+    """What is gone when a replica's history is: all of it that the source does not know, whoever wrote it. Raises ValueError.
+
+    On MariaDB each is the last one of a server in a domain; those of a third server count where the domain has come less far.
+    """
+    if not version.is_mariadb:
+        return beyond(version, history, known)
+    ours, theirs = _last_by_origin(history), _last_by_origin(known)
+    reached = dict(MariadbPosition.parse(known).last)
+    lost = [
+        (domain, server)
+        for (domain, server), last in ours.items()
+        if last > theirs.get((domain, server), 0) and (server == int(server_id) or last > reached.get(domain, (0, 0))[1])
+    ]
+    return ",".join(f"{domain}-{server}-{ours[domain, server]}" for domain, server in sorted(lost))
+
+
 def merged(version: ServerVersion, one: str, two: str) -> str:
     """Both as one text. Raises ValueError."""
     if version.is_mariadb:
@@ -88,6 +105,35 @@ def begins_behind(version: ServerVersion, beginning: Sequence[Event], gtids: str
         before = _last_by_origin(listed.strip("[]"))
         return all(before.get(origin, 0) >= last for origin, last in _last_by_origin(gtids).items())
     return GtidSet.parse(listed).contains(GtidSet.parse(gtids))
+
+
+def begins_before(version: ServerVersion, beginning: Sequence[Event], gtids: str, known: str) -> bool:
+    """True if none of the transactions lies in an older log, by what a log says at its beginning; False if it does not say.
+
+    On MariaDB `gtids` are the last of each origin, and `known` says which ones before it are not meant.
+    """
+    listed = next((event.get("Info") or "" for event in beginning if event.get("Event_type") in _STARTS), None)
+    if listed is None:
+        return False
+    if version.is_mariadb:
+        before, theirs = _last_by_origin(listed.strip("[]")), _last_by_origin(known)
+        return all(before.get(origin, 0) <= theirs.get(origin, 0) for origin in _last_by_origin(gtids))
+    meant = GtidSet.parse(gtids)
+    return meant.difference(GtidSet.parse(listed)) == meant
+
+
+def servers_of(gtids: str) -> tuple[int, ...]:
+    """The server ids in a MariaDB list."""
+    return tuple(sorted({server for _, server in _last_by_origin(gtids)}))
+
+
+def unseen(version: ServerVersion, gtids: str, seen: Iterable[str]) -> str:
+    """Which of the transactions are not among those that were read; of MariaDB's list, the last of each origin."""
+    if version.is_mariadb:
+        found, meant = _last_by_origin(",".join(seen)), _last_by_origin(gtids)
+        left = (origin for origin in sorted(meant) if found.get(origin, 0) < meant[origin])
+        return ",".join(f"{domain}-{server}-{meant[domain, server]}" for domain, server in left)
+    return str(GtidSet.parse(gtids).difference(GtidSet.parse(",".join(seen))))
 
 
 def tables_in(found: Iterable[Event], server_id: str) -> Iterator[str]:

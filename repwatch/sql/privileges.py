@@ -55,6 +55,11 @@ def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))
 
 
+def export_needs() -> tuple[Grant, ...]:
+    """What `reseed --export-errant` needs on the replica beside: reading a binary log as a replica does."""
+    return (Grant(("REPLICATION SLAVE",)),)
+
+
 def replication_needs(version: ServerVersion) -> tuple[Grant, ...]:
     """What the account needs with which a replica connects to its source."""
     del version  # the same everywhere so far

@@ -26,6 +26,7 @@ _GEOMETRY = {
     "geomcollection",
 }  # fmt: skip
 _HEX = {"bit", "vector", *_GEOMETRY}
+_WHOLE_NUMBERS = _NUMBERS - {"decimal"}
 _TEXT_KEYS = {"char", "varchar"}
 _BYTE_KEYS = {"binary", "varbinary"}
 _KEY_TYPES = _NUMBERS | _TIMES | _TEXT_KEYS | _BYTE_KEYS
@@ -47,6 +48,17 @@ class CopyTable:
         return tuple(column.name for column in self.table.columns if not column.generated)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of a table by its first key column, a whole number: `lower < column <= upper`; None is no bound."""
+
+    lower: int | None = None
+    upper: int | None = None
+
+
+WHOLE = Piece()
+
+
 def can_chunk(table: Table) -> bool:
     """True if the values of the primary key can be written as literals that compare as the key is ordered."""
     return bool(table.primary_key) and all(table.column(name).data_type in _KEY_TYPES for name in table.primary_key)
@@ -63,13 +75,24 @@ def delete_rows(copy: CopyTable, condition: str, limit: int | None = None) -> st
     return f"DELETE FROM {quote_table(copy.table.name)} WHERE {condition}" + (f" LIMIT {limit}" if limit else "")
 
 
-def read_chunk(copy: CopyTable, after: Sequence[Raw] | None, limit: int) -> str:
-    """The next `limit` rows in key order after the key `after`; without a chunk key, all rows."""
+def key_ends(copy: CopyTable) -> str | None:
+    """The least and the greatest value of the first key column; None where that is no whole number."""
+    if not copy.chunk_key or copy.table.column(copy.chunk_key[0]).data_type not in _WHOLE_NUMBERS:
+        return None
+    name = quote_name(copy.chunk_key[0])
+    return f"SELECT MIN({name}), MAX({name}) FROM {quote_table(copy.table.name)}"
+
+
+def read_chunk(copy: CopyTable, after: Sequence[Raw] | None, limit: int, piece: Piece = WHOLE) -> str:
+    """The next `limit` rows of a piece in key order after the key `after`; without a chunk key, all rows."""
     columns = ", ".join(_expression(copy.table, name) for name in copy.columns)
     statement = f"SELECT {columns} FROM {quote_table(copy.table.name)}"
     if not copy.chunk_key:
         return statement
-    where = f" WHERE {_beyond(copy, after)}" if after is not None else ""
+    first = quote_name(copy.chunk_key[0])
+    parts = [_beyond(copy, after)] if after is not None else [] if piece.lower is None else [f"{first} > {piece.lower}"]
+    parts += [] if piece.upper is None else [f"{first} <= {piece.upper}"]
+    where = f" WHERE {' AND '.join(parts)}" if parts else ""
     order = ", ".join(map(quote_name, copy.chunk_key))
     return f"{statement} FORCE INDEX (PRIMARY){where} ORDER BY {order} LIMIT {limit}"
 

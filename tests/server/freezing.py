@@ -1,4 +1,4 @@
-"""A way between two servers that can freeze: connections stay open, and nothing gets through."""
+"""A way between two servers that can freeze (connections stay open, and nothing gets through) or be cut."""
 
 import socket
 import threading
@@ -10,13 +10,14 @@ from repwatch.model.server import Address
 
 
 class FreezingProxy:
-    """Forwards connections from a port of its own to a server, until it is frozen."""
+    """Forwards connections from a port of its own to a server, until it is frozen or cut."""
 
     def __init__(self, target: Address) -> None:
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._flows = threading.Event()
         self._flows.set()
+        self._is_cut = False
         self._sockets: list[socket.socket] = []
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
 
@@ -28,13 +29,25 @@ class FreezingProxy:
         """Go on."""
         self._flows.set()
 
+    def cut(self) -> None:
+        """End all connections, and each new one at once."""
+        self._is_cut = True
+        self._hang_up(self._sockets)
+
+    def join(self) -> None:
+        """Let new connections through again."""
+        self._is_cut = False
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._flows.set()
-        for each in (self._listener, *self._sockets):
+        self._hang_up([self._listener, *self._sockets])
+
+    def _hang_up(self, sockets: list[socket.socket]) -> None:
+        for each in sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
@@ -43,6 +56,9 @@ class FreezingProxy:
         with suppress(OSError):  # the listener is closed
             while True:
                 client, _ = self._listener.accept()
+                if self._is_cut:
+                    client.close()
+                    continue
                 server = socket.create_connection((self._target.host, self._target.port))
                 self._sockets += [client, server]
                 for one, other in ((client, server), (server, client)):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
@@ -75,6 +76,7 @@ def tools(folder: Path, progress: object = None) -> Tools:
         clock=CLOCK,
         journal=FileJournal(folder / "journal.jsonl"),
         progress=progress if callable(progress) else silent,
+        read_binlog=read_binlog,
     )
 
 

@@ -1,8 +1,8 @@
-"""Real replication, broken in every way that a finding speaks of: exactly that finding is made, and none when all is well."""
+"""What findings say of real replication beside their being there, and what is none. Ways to break it: test_scenarios.py."""
 
 import re
 import secrets
-import socket
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +11,6 @@ import pytest
 
 from repwatch.health.inventory import agreed_source
 from repwatch.model.endpoint import LiteralSecret
-from repwatch.model.finding import Finding
 from repwatch.model.gtid import missing_count
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import AUTO
@@ -63,40 +62,6 @@ def attach(box: Sandbox, replica: SandboxServer, source: SandboxServer) -> None:
     replica.sql(*sandbox_statements.attach(box.flavour, "", source.address, *login))
 
 
-def test_a_killed_replica_is_unreachable(box: Sandbox) -> None:
-    box.replicas[0].kill()
-    try:
-        with watching(box) as watcher:
-            found = watcher.expect(("replica1", "server-unreachable"))
-        assert found["replica1", "server-unreachable"].evidence["failure"] == "unreachable"
-    finally:
-        box.replicas[0].start()
-
-
-def test_replicas_of_a_killed_source_name_it_as_their_cause(box: Sandbox) -> None:
-    with watching(box) as watcher:
-        watcher.look()
-        box.source.kill()
-        try:
-            found = watcher.expect(
-                ("source", "server-unreachable"), ("replica1", "receiver-retrying"), ("replica2", "receiver-retrying")
-            )
-            evidence = found["replica1", "receiver-retrying"].evidence
-            assert (evidence["cause"], evidence["cause_server"]) == ("server-unreachable", str(box.source.address))
-        finally:
-            box.source.start()
-    box.wait_connected(90)
-
-
-def test_a_refused_port_is_unreachable(box: Sandbox) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
-        spec = box.replicas[0].spec()
-        elsewhere = replace(spec, endpoint=replace(spec.endpoint, address=Address("127.0.0.1", taken.getsockname()[1])))
-        with watching(box, with_server(box.cluster(), elsewhere)) as watcher:
-            watcher.expect(("replica1", "server-unreachable"))
-
-
 def test_a_wrong_password_is_a_refused_login_and_never_shown(box: Sandbox) -> None:
     spec = box.replicas[0].spec()
     wrong = replace(spec, endpoint=replace(spec.endpoint, password=LiteralSecret("s3cr3t-and-wrong")))
@@ -127,101 +92,6 @@ def test_a_missing_privilege_is_named_with_the_grant_that_mends_it(box: Sandbox)
         locally(server, f"DROP USER {account}")
 
 
-def test_a_stopped_receiver(box: Sandbox, flavour: Flavour) -> None:
-    control(box.replicas[0], flavour, "STOP", "IO_THREAD")
-    with watching(box) as watcher:
-        found = watcher.expect(("replica1", "receiver-stopped"))
-        # the remedy is a command that works
-        box.replicas[0].sql(command(found["replica1", "receiver-stopped"]))
-
-
-def test_a_stopped_applier(box: Sandbox, flavour: Flavour) -> None:
-    control(box.replicas[1], flavour, "STOP", "SQL_THREAD")
-    with watching(box) as watcher:
-        found = watcher.expect(("replica2", "applier-stopped"))
-        box.replicas[1].sql(command(found["replica2", "applier-stopped"]))
-
-
-def command(finding: Finding) -> str:
-    """The last command that the remedy names."""
-    return str(re.findall(r"`([^`]+)`", finding.remedy)[-1])
-
-
-def test_a_wrong_replication_password(box: Sandbox, flavour: Flavour) -> None:
-    replica = box.replicas[0]
-    control(replica, flavour, "STOP")
-    change = "CHANGE MASTER TO MASTER" if flavour is Flavour.MARIADB else "CHANGE REPLICATION SOURCE TO SOURCE"
-    replica.sql(f"{change}_PASSWORD = 'wrong'")
-    control(replica, flavour, "START")
-    try:
-        with watching(box) as watcher:
-            found = watcher.expect(("replica1", "receiver-retrying"))
-        evidence = found["replica1", "receiver-retrying"].evidence
-        assert (evidence["errno"], evidence["error_class"]) == ("1045", "login")
-        assert "cause" not in evidence
-    finally:
-        control(replica, flavour, "STOP")
-        attach(box, replica, box.source)
-
-
-def applier_error(box: Sandbox, table: str, error_class: str, errno: str) -> Finding:
-    """Wait for the one finding, and check its evidence against the source."""
-    with watching(box) as watcher:
-        finding = watcher.expect(("replica1", "applier-error"))["replica1", "applier-error"]
-    evidence = finding.evidence
-    assert (evidence["error_class"], evidence["errno"], evidence["table"]) == (error_class, errno, table)
-    assert (errno in finding.summary, table in finding.summary) == (True, True)
-    position = box.source.sql(sandbox_statements.position(box.flavour))[0][0] or ""
-    failed = evidence["transaction"]
-    assert missing_count(box.flavour, evidence["gtid_executed"], position) >= 1
-    assert missing_count(box.flavour, position, failed) == 0, f"{failed} is none of the source's {position}"
-    assert missing_count(box.flavour, evidence["gtid_executed"], failed) >= 1, f"{failed} is applied already"
-    return finding
-
-
-def test_a_duplicate_key(box: Sandbox, flavour: Flavour, table: str) -> None:
-    replica = box.replicas[0]
-    locally(replica, f"INSERT INTO {table} VALUES (7, 'x')")
-    box.source.sql(f"INSERT INTO {table} VALUES (7, 'N')")
-    box.source.sql(f"INSERT INTO {table} VALUES (8, 'N')")
-    applier_error(box, table, "duplicate-key", "1062")
-    locally(replica, f"DELETE FROM {table} WHERE id = 7")
-    control(replica, flavour, "START")
-    box.wait_caught_up(60)
-
-
-def test_a_row_that_is_not_there(box: Sandbox, flavour: Flavour, table: str) -> None:
-    replica = box.replicas[0]
-    locally(replica, f"DELETE FROM {table}")
-    box.source.sql("SET SESSION binlog_format = ROW", f"UPDATE {table} SET status = 'P' WHERE id = 1")
-    applier_error(box, table, "row-not-found", "1032")
-    locally(replica, f"INSERT INTO {table} VALUES (1, 'N')")
-    control(replica, flavour, "START")
-    box.wait_caught_up(60)
-
-
-def test_a_table_that_is_not_there(box: Sandbox, flavour: Flavour, table: str) -> None:
-    replica = box.replicas[0]
-    locally(replica, f"DROP TABLE {table}")
-    box.source.sql(f"INSERT INTO {table} VALUES (9, 'N')")
-    applier_error(box, table, "schema", "1146")
-    locally(replica, f"CREATE TABLE {table} (id INT PRIMARY KEY, status CHAR(1))", f"INSERT INTO {table} VALUES (1, 'N')")
-    control(replica, flavour, "START")
-    box.wait_caught_up(60)
-
-
-def test_lag_behind_a_locked_table(box: Sandbox, table: str) -> None:
-    with box.replicas[0].connect() as session:
-        session.execute(f"LOCK TABLES {table} WRITE")
-        box.source.sql(f"INSERT INTO {table} VALUES (20, 'N')")
-        impatient = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=timedelta(seconds=1))
-        with watching(box, impatient) as watcher:
-            found = watcher.expect(("replica1", "applier-blocked"), ("replica1", "lagging"))
-        assert float(found["replica1", "lagging"].evidence["lag_seconds"]) >= 1
-        session.execute("UNLOCK TABLES")
-    box.wait_caught_up(60)
-
-
 def test_an_intended_delay_is_no_lag(box: Sandbox, flavour: Flavour, table: str) -> None:
     replica = box.replicas[0]
     change = "CHANGE MASTER TO MASTER" if flavour is Flavour.MARIADB else "CHANGE REPLICATION SOURCE TO SOURCE"
@@ -246,41 +116,11 @@ def test_an_intended_delay_is_no_lag(box: Sandbox, flavour: Flavour, table: str)
     box.wait_caught_up(60)
 
 
-def test_a_writable_replica(box: Sandbox) -> None:
-    replica = box.replicas[1]
-    before = replica.sql("SELECT @@global.read_only")[0][0]
-    assert before == "1"
-    replica.sql("SET GLOBAL read_only = OFF")
-    try:
-        with watching(box) as watcher:
-            watcher.expect(("replica2", "replica-writable"))
-        intended = replace(replica.spec(), writable=True)
-        with watching(box, with_server(box.cluster(), intended)) as watcher:
-            watcher.expect()
-    finally:
-        replica.sql(f"SET GLOBAL {'super_' if box.flavour is Flavour.MYSQL else ''}read_only = ON")
-
-
-def test_replication_reset_away(box: Sandbox, flavour: Flavour) -> None:
-    replica = box.replicas[0]
-    control(replica, flavour, "STOP")
-    control(replica, flavour, "RESET", "ALL")
-    try:
-        with watching(box) as watcher:
-            watcher.expect(("replica1", "replication-missing"))
-    finally:
-        attach(box, replica, box.source)
-
-
-def test_a_replica_of_another_server(box: Sandbox, flavour: Flavour) -> None:
+def test_a_chain_is_healthy_where_it_is_wanted(box: Sandbox, flavour: Flavour) -> None:
     first, second = box.replicas
     control(second, flavour, "STOP")
     try:
         attach(box, second, first)
-        with watching(box) as watcher:
-            found = watcher.expect(("replica2", "wrong-source"))
-            assert found["replica2", "wrong-source"].evidence["wanted_source"] == str(box.source.address)
-        # The same topology as wanted is healthy.
         chain = with_server(box.cluster(), replace(second.spec(), replicates_from="replica1"))
         with watching(box, chain) as watcher:
             watcher.expect()
@@ -298,27 +138,54 @@ def test_one_server_under_two_addresses(box: Sandbox) -> None:
     assert found["replica2", "duplicate-server-id"].evidence["same_as"] == str(box.replicas[0].address)
 
 
-def test_two_servers_with_one_id(box: Sandbox) -> None:
-    first, second = box.replicas
-    own, other = (server.sql("SELECT @@global.server_id")[0][0] for server in (second, first))
-    second.sql(f"SET GLOBAL server_id = {other}")
-    try:
-        with watching(box) as watcher:
-            watcher.expect(("replica2", "duplicate-server-id"))
-    finally:
-        second.sql(f"SET GLOBAL server_id = {own}")
+def test_a_restart_of_the_applier_is_no_skip(box: Sandbox, flavour: Flavour, table: str) -> None:
+    with watching(box) as watcher:
+        watcher.suspicions = ()
+        for number in range(10, 13):
+            control(box.replicas[0], flavour, "STOP")
+            box.source.sql(f"INSERT INTO {table} VALUES ({number}, 'N')")
+            watcher.look()
+            control(box.replicas[0], flavour, "START")
+            box.wait_caught_up(60)
+            assert watcher.look().suspicions == ()
 
 
-def test_a_frozen_server_is_unreachable_and_delays_nobody(box: Sandbox) -> None:
-    with watching(box, deadline=4) as watcher:
-        watcher.look()
-        box.replicas[0].freeze()
-        try:
-            found = watcher.expect(("replica1", "server-unreachable"))
-            assert found["replica1", "server-unreachable"].evidence["failure"] == "timed-out"
-        finally:
-            box.replicas[0].thaw()
+def test_a_busy_star_has_no_errant_transactions(box: Sandbox, table: str) -> None:
+    with watching(box) as watcher:
+        watcher.suspicions = ()
+        for number in range(10, 110, 5):
+            box.source.sql(*(f"INSERT INTO {table} VALUES ({number + further}, 'N')" for further in range(5)))
+            assert watcher.look().suspicions == ()
+    box.wait_caught_up(60)
+
+
+def test_a_fallback_of_semisync_for_a_moment(box: Sandbox, flavour: Flavour, table: str) -> None:
+    source, replica = box.source, box.replicas[0]
+    names = ("source", "replica") if flavour is Flavour.MYSQL else ("master", "slave")
+    if flavour is Flavour.MYSQL:
+        locally(source, "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+        locally(replica, "INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")
+    replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 1")
+    source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_timeout = 50", f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 1")
+    control(replica, flavour, "STOP", "IO_THREAD")
+    control(replica, flavour, "START", "IO_THREAD")
+    with watching(box) as watcher:
         watcher.expect()
+        control(replica, flavour, "STOP", "IO_THREAD")
+        source.sql(f"INSERT INTO {table} VALUES (10, 'N')")
+        control(replica, flavour, "START")
+        box.wait_caught_up(60)
+        found = watcher.expect(("source", "semisync-degraded"))
+        until, number = time.monotonic() + 60, 10
+        while found["source", "semisync-degraded"].evidence["active"] != "yes":
+            assert time.monotonic() < until
+            number += 1
+            source.sql(f"INSERT INTO {table} VALUES ({number}, 'N')")  # it waits again when all so far is acknowledged
+            found = watcher.expect(("source", "semisync-degraded"))
+        assert int(found["source", "semisync-degraded"].evidence["unacknowledged"]) >= 1
+    source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 0")
+    replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 0")
+    box.wait_caught_up(60)
 
 
 def test_auto_settles_on_the_source(box: Sandbox) -> None:

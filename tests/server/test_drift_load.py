@@ -25,6 +25,7 @@ TABLES: Final = 4
 ROWS: Final = 25_000  # of each table; sysbench writes to all of them
 QUIET: Final = range(1_000_001, 1_001_001)  # rows beside them that it does not know: drift stays where it is
 MOST_UNDECIDED: Final = 0.001
+LEAST: Final = 2  # checks; the first has nothing to find
 
 
 @pytest.mark.long
@@ -37,7 +38,7 @@ def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sand
     checks: list[tuple[float, int]] = []  # seconds, rows undecided
     over = time.monotonic() + SECONDS
     with under_load(box.source):
-        while time.monotonic() < over:
+        while time.monotonic() < over or len(checks) < LEAST:
             started = time.monotonic()
             report = run_check(box, "sbtest.*")
             took = time.monotonic() - started
@@ -52,7 +53,6 @@ def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sand
     seconds, doubtful = map(sum, zip(*checks, strict=True))
     rows = len(checks) * len(box.replicas) * TABLES * (ROWS + len(QUIET))
     assert doubtful < rows * MOST_UNDECIDED, f"{len(checks)} checks, {seconds:.0f} s, {doubtful} of {rows} rows undecided"
-    assert len(checks) > 1
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ import pytest
 
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
+from repwatch.sandbox.standins_slack import SlackStandIn
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 from tests.server.diagnosing import words
 from tests.server.watching import PATIENT, Service, body, collide, mend, told, until
@@ -85,3 +86,27 @@ def test_people_are_obeyed(fresh_star: Sandbox, flavour: Flavour, service: Servi
     )
     assert service.stop()[0] == 0
     assert "Traceback" not in service.log
+
+
+def test_who_presses_the_button_in_slack_has_it(fresh_star: Sandbox, tmp_path: Path) -> None:
+    with SlackStandIn(app_token="xapp-stand-in") as slack:
+        service = Service(fresh_star, tmp_path)
+        tokens = 'token = { command = ["echo", "xoxb-stand-in"] }, app_token = { command = ["echo", "xapp-stand-in"] }'
+        receiver = f'[receivers.chat]\nslack = {{ channel = "#db", {tokens}, api_url = "{slack.api_url}" }}\n'
+        service.config.write_text(f"{service.config.read_text(encoding='utf-8')}\n{receiver}", encoding="utf-8")
+        try:
+            service.start()
+            until(service.healthy, "everything is healthy")
+            fresh_star.replicas[0].sql(f"STOP {words(fresh_star.flavour)} SQL_THREAD")
+            until(lambda: bool(slack.roots), "it is told")
+            assert slack.socket is not None
+            assert slack.socket.wait_for_client(PATIENT)
+            slack.press(slack.roots[0], "ann")
+            until(lambda: shown(service)["applier-stopped"].get("acknowledged_by") == "ann (Slack)", "the status says who has it")
+            until(lambda: "ann (Slack)" in slack.roots[0].shown, "so does the message")
+            assert not any(block["type"] == "actions" for block in slack.roots[0].blocks)
+            assert service.stop()[0] == 0
+        finally:
+            service.close()
+        assert "Traceback" not in service.log
+        assert "xapp" not in service.log

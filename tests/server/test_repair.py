@@ -176,48 +176,6 @@ def test_triggers_do_not_fire(star: Sandbox, schema: str, replica: SandboxServer
     identical(star, replica, schema)
 
 
-@pytest.mark.parametrize("event", ["INSERT", "DELETE"])
-def test_a_trigger_that_would_fire_is_a_refusal(
-    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, event: str
-) -> None:
-    """Also one that only the undo would fire."""
-    table = audited(star, schema, event)
-    by_hand(replica, f"DELETE FROM {table} WHERE id = 2")
-    assert codes(star, replica, schema, tmp_path) == {"triggers"}
-
-
-def test_rows_without_a_primary_key_are_a_refusal(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
-    """Whether they are named by another key or only counted."""
-    for table, column in (("named", "n INT NOT NULL UNIQUE"), ("counted", "n INT")):
-        star.source.sql(f"CREATE TABLE {schema}.{table} ({column}, v INT)", f"INSERT INTO {schema}.{table} VALUES (1, 1)")
-    star.wait_caught_up(60)
-    for table in ("named", "counted"):
-        by_hand(replica, f"UPDATE {schema}.{table} SET v = 2")
-    assert codes(star, replica, schema, tmp_path) == {"no-primary-key"}
-
-
-def codes(star: Sandbox, replica: SandboxServer, schema: str, folder: Path) -> set[str]:
-    """The refusals; and in all of them nothing has been changed."""
-    before = contents(replica, schema)
-    asked = request(star, replica, f"{schema}.*")
-    proposal = plan(asked, folder)
-    assert contents(replica, schema) == before
-    return {refusal.code for refusal in proposal.plan.refusals}
-
-
-def test_undo_refuses_rows_that_have_changed_since(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
-    table = orders(star, schema, 5)
-    by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id IN (3, 4)")
-    asked = request(star, replica, f"{schema}.*")
-    applied = repair(asked, tmp_path)
-    star.source.sql(f"UPDATE {table} SET n = 9 WHERE id = 4")
-    star.wait_caught_up(60)
-    before = contents(replica, schema)
-    proposal = plan_undo(asked, tmp_path, applied.undo_file)
-    assert [refusal.code for refusal in proposal.plan.refusals] == ["rows-changed"]
-    assert contents(replica, schema) == before
-
-
 def test_undo_twice_is_nothing_to_do(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
     table = orders(star, schema, 5)
     by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id IN (3, 4)")

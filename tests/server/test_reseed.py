@@ -13,7 +13,8 @@ from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
-from repwatch.ports.database import Params
+from repwatch.ports.database import Params, Result
+from repwatch.reseed import pieces
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
@@ -129,6 +130,44 @@ def test_keys_that_are_added_after_the_rows_are_those_of_the_source(
     assert applied.outcome is Outcome.DONE, applied.text
     altered = [text.split("\n")[0] for text in statements if text.startswith("ALTER TABLE")]
     assert sorted(altered) == [f"ALTER TABLE `{schema}`.`child`", f"ALTER TABLE `{schema}`.`later`"]  # `parent` is referred to
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_large_tables_are_copied_in_pieces(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their keys are like: negative, far apart, beyond 2^63, of two columns; keys that are no numbers are read whole."""
+    monkeypatch.setattr(pieces, "PIECE_ROWS", 100)
+    tables = {
+        "around": ("id INT PRIMARY KEY", "n - 600"),
+        "apart": ("id BIGINT PRIMARY KEY", "n * n * n"),
+        "huge": ("id BIGINT UNSIGNED PRIMARY KEY", "18446744073709551615 - n"),
+        "pairs": ("a SMALLINT, id INT, PRIMARY KEY (a, id)", "n % 40, n"),
+        "texts": ("id VARCHAR(20) PRIMARY KEY", "CONCAT('k', n)"),
+    }
+    star.source.sql(f"CREATE TABLE {schema}.n (n BIGINT)")
+    star.source.sql(f"INSERT INTO {schema}.n VALUES {', '.join(f'({number})' for number in range(1200))}")
+    for name, (columns, values) in tables.items():
+        star.source.sql(
+            f"CREATE TABLE {schema}.{name} ({columns}, v INT, UNIQUE KEY (v))",
+            f"INSERT INTO {schema}.{name} SELECT {values}, n FROM {schema}.n ORDER BY n",
+            f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.{name}",
+        )
+    star.wait_caught_up(60)
+    cut: set[str] = set()
+
+    class Listening(Session):
+        def query(self, sql: str, params: Params = ()) -> Result:
+            if "FORCE INDEX (PRIMARY)" in sql and "<=" in sql:
+                cut.add(sql.partition("` FORCE")[0].rpartition("`")[2])
+            return super().query(sql, params)
+
+    listening = replace(tools(tmp_path), connect=Listening.connect)
+    asked = request(star, replica, method=Method.LOGICAL)
+    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect).plan.plan_hash)
+    assert applied.outcome is Outcome.DONE, applied.text
+    assert cut == {"around", "apart", "huge", "pairs"}
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
 

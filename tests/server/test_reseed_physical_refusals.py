@@ -21,8 +21,8 @@ from repwatch.reseed.method import Method
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.conftest import start
 from tests.server.disks import bind, mount, unmount
+from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import request, tools
-from tests.server.test_reseed_refusals import changed, fingerprint
 
 State = Callable[[Sandbox, Path], AbstractContextManager[ReseedRequest]]
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -164,7 +164,7 @@ def refused(wanted: ReseedRequest, replica: SandboxServer, folder: Path, code: s
     """It is refused for that reason; nothing of the server or beside its data folder has changed."""
 
     def state() -> object:
-        return (fingerprint(replica, "shop"), replica.pid, sorted(path.name for path in replica.folder.iterdir()))
+        return (everything_on(replica), replica.pid, sorted(path.name for path in replica.folder.iterdir()))
 
     before = state()
     plan = plan_reseed(wanted, Session.connect, HostShell()).plan

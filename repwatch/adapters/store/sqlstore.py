@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.digests import Digests
@@ -32,6 +32,17 @@ from repwatch.model.finding import Finding, Subject
 from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
 from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict
+
+# What each look needs, made once: making a statement costs as much as running it.
+_OPEN = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by).where(
+    incidents.c.cluster == bindparam("name"), incidents.c.resolved.is_(None)
+)
+_STANDING = select(standing.c.body).where(standing.c.cluster == bindparam("name"))
+_RENEW_VIEW = (
+    update(views)
+    .where(views.c.cluster == bindparam("name"))
+    .values({views.c.as_of: bindparam("as_of"), views.c.poll_seconds: bindparam("poll_seconds"), views.c.body: bindparam("body")})
+)
 
 
 class SqlStore:
@@ -106,10 +117,8 @@ class SqlStore:
 
     def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
         """The pending and open ones."""
-        wanted = and_(incidents.c.cluster == cluster, incidents.c.resolved.is_(None))
         with self._read() as connection:
-            columns = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by)
-            rows = connection.execute(columns.where(wanted)).all()
+            rows = connection.execute(_OPEN, {"name": cluster}).all()
         return tuple(codec.incident(body, acknowledged=acknowledged is not None, by=by) for body, acknowledged, by in rows)
 
     def ended(self, cluster: str, since: datetime) -> dict[Subject, Ended]:
@@ -152,7 +161,7 @@ class SqlStore:
     def standing(self, cluster: str) -> tuple[Finding, ...]:
         """Those of one cluster."""
         with self._read() as connection:
-            bodies = connection.execute(select(standing.c.body).where(standing.c.cluster == cluster)).scalars()
+            bodies = connection.execute(_STANDING, {"name": cluster}).scalars()
             return tuple(codec.FINDING.validate_json(body) for body in bodies)
 
     def set_standing(self, finding: Finding) -> None:
@@ -281,5 +290,5 @@ def _write_view(connection: Connection, view: DatedView) -> None:
     name = view.cluster.name
     values = {"as_of": stamp(view.as_of), "poll_seconds": view.poll_interval.total_seconds()}
     values["body"] = codec.dump(codec.CLUSTER, view.cluster)
-    if not connection.execute(update(views).where(views.c.cluster == name).values(**values)).rowcount:
+    if not connection.execute(_RENEW_VIEW, {**values, "name": name}).rowcount:
         connection.execute(insert(views).values(cluster=name, **values))

@@ -64,14 +64,21 @@ def test_a_refusal_is_told_by_its_text_in_both_numberings(errno: int, text: str,
         (2013, "Lost connection", ErrorClass.NETWORK),
         (2026, "SSL connection error", ErrorClass.NETWORK),
         (1045, "Access denied for user 'repl'@'10.0.0.2'", ErrorClass.LOGIN),
+        (13120, "Source command COM_REGISTER_REPLICA failed: Access denied for user 'repl'@'%' (Errno: 1045)", ErrorClass.LOGIN),
+        (1597, "Master command COM_REGISTER_SLAVE failed: Access denied for user 'repl'@'%' (Errno: 1045)", ErrorClass.LOGIN),
+        (13120, "Source command COM_REGISTER_REPLICA failed: failed registering on source, reconnecting", ErrorClass.NETWORK),
+        (4151, "Access denied, this account is locked", ErrorClass.LOGIN),
         (2061, "Authentication requires secure connection", ErrorClass.LOGIN),
         (1129, "Host is blocked", ErrorClass.LOGIN),
         (1040, "Too many connections", ErrorClass.HOST),
         (1593, "Fatal error: The slave I/O thread stops because master and slave have equal MySQL server ids", "identity"),
+        (1593, "Fatal error: The slave I/O thread stops because master and slave have equal MariaDB server ids", "identity"),
         (13117, "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server UUIDs", "identity"),
         (13117, "Fatal error: Failed to run 'after_read_event' hook.", ErrorClass.OTHER),
         (1595, "Relay log write failure", ErrorClass.HOST),
         (13122, "Relay log write failure", ErrorClass.HOST),
+        (1595, "Relay log write failure: could not queue event from master", ErrorClass.OTHER),
+        (13122, "Relay log write failure: could not queue event from source", ErrorClass.OTHER),
         (1789, "", ErrorClass.PURGED),
         (1743, "Replication event checksum verification failed", ErrorClass.TRANSIENT),
         (1872, "Slave failed to initialize relay log info structure from the repository", ErrorClass.RELAY_LOG),
@@ -102,6 +109,18 @@ def test_receiver_errors(errno: int, text: str, error_class: ErrorClass | str) -
 )
 def test_applier_errors(errnos: tuple[int, ...], error_class: ErrorClass) -> None:
     assert {advise(errno, "any text", APPLIER_ERRORS).error_class for errno in errnos} == {error_class}
+
+
+@pytest.mark.parametrize(
+    ("errno", "text", "error_class"),
+    [
+        (13117, "Could not open log file", ErrorClass.RELAY_LOG),
+        (1593, "Fatal error: Could not find target log during relay log initialization", ErrorClass.RELAY_LOG),
+        (13117, "Fatal error: Failed during replica worker thread creation", ErrorClass.OTHER),
+    ],
+)
+def test_a_fatal_error_of_the_applier_is_told_by_its_text(errno: int, text: str, error_class: ErrorClass) -> None:
+    assert advise(errno, text, APPLIER_ERRORS).error_class is error_class
 
 
 ADVICES = [UNKNOWN, *(entry.advice for entry in (*RECEIVER_ERRORS, *APPLIER_ERRORS))]

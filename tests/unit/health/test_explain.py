@@ -135,7 +135,8 @@ NAMED_CONNECTION = (
             "Got fatal error 1236 from master when reading data from binary log: 'bogus data in log event'",
             [("receiver-error", "source-log", None)],
         ),
-        ("MY-013117", [("receiver-error", "other", "mysql")]),
+        ("MY-013117", [("receiver-error", "other", "mysql"), ("applier-error", "other", "mysql")]),
+        ("13117: Could not open log file", [("applier-error", "relay-log", "mysql")]),
         (
             NAMED_CONNECTION,
             [("applier-error", "row-not-found", "mariadb")],

@@ -58,6 +58,7 @@ def codes(made: World) -> list[str]:
         (3629, {"delay": timedelta(hours=1)}, []),
         (3631, {"delay": timedelta(hours=1)}, ["applier-stalled", "lagging"]),
         (LIMIT + 1, {"wanted": spec(2, delay=timedelta(seconds=20)), "delay": timedelta(hours=1)}, []),
+        (3500, {"wanted": spec(2, delay=timedelta(seconds=20)), "delay": timedelta(hours=1)}, ["lagging"]),  # the delay holds it
         (LIMIT + 1, {"delay": timedelta(seconds=HOLD_DELAY)}, ["applier-stalled", "lagging"]),
         (0, {"work": BLOCKED}, ["applier-blocked"]),
         (None, {"work": BLOCKED}, ["applier-blocked"]),

@@ -20,7 +20,7 @@ MY = Flavour.MYSQL
         ({"receiver_wait": ThreadWait.DISK}, ["disk-full"]),
         ({"applier_text": "Waiting for disk space"}, ["disk-full"]),
         ({"applier_text": "Waiting for someone to free space"}, ["disk-full"]),
-        ({"receiver_wait": ThreadWait.RELAY_SPACE}, []),
+        ({"receiver_wait": ThreadWait.RELAY_SPACE}, ["relay-space-full"]),
         ({"applier_text": "Waiting for the next event in relay log"}, []),
     ],
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from repwatch.health.causes import causes
 from repwatch.health.inventory import agreed_source
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_source import ANNOUNCED
@@ -41,6 +42,37 @@ def test_a_loop_is_told_of_unless_it_is_meant(flavour: Flavour) -> None:
     assert ("db1", "wrong-source") not in codes(world([at_rest, replica, other]))
     from_elsewhere = observation(flavour, 1, channel(flavour, 9), read_only=False)
     assert codes(world([from_elsewhere, replica, other])) == []
+
+
+@FLAVOURS
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_switch_over_behind_the_configurations_back_is_one_disagreement(flavour: Flavour, follows: bool) -> None:
+    old = observation(flavour, 1, *((channel(flavour, 2),) if follows else ()), read_only=True)
+    new = observation(flavour, 2)
+    replica = observation(flavour, 3, channel(flavour, 2))
+    made = world([old, new, replica])
+    findings = diagnose(made)
+    (disagreement,) = [finding for finding in findings if not finding.subject.server]
+    others = {finding.subject for finding in findings} - {disagreement.subject}
+    assert {subject.code.value for subject in others} == {
+        "wrong-source",
+        "source-read-only",
+        "replication-missing",
+        "replica-writable",
+    }
+    assert set(causes(made, findings).items()) >= {(subject, disagreement.subject) for subject in others}
+
+
+@FLAVOURS
+def test_a_source_that_has_one_itself_by_the_configuration_is_no_disagreement(flavour: Flavour) -> None:
+    middle = observation(flavour, 1, channel(flavour, 2))
+    made = world(
+        [middle, observation(flavour, 2), observation(flavour, 3, channel(flavour, 1))],
+        spec(1, replicates_from="db2"),
+        spec(2),
+        spec(3),
+    )
+    assert not [finding for finding in diagnose(made) if not finding.subject.server]
 
 
 @FLAVOURS

@@ -31,6 +31,7 @@ class Seen:
     applier: ThreadState = RUN
     uptime: float | None = None
     domain: int = 0
+    in_parts: bool = False  # the first events of a further transaction have been received, and it is begun
 
 
 def looks(*seen: Seen) -> list[Observation]:
@@ -45,6 +46,8 @@ def looks(*seen: Seen) -> list[Observation]:
                 gtid_received=f"{each.domain}-1-{each.received or each.applied}",
                 groups=each.groups,
                 applier=each.applier,
+                applied_log="b.1:9",
+                source_log="b.1:12" if each.in_parts else "b.1:9",
             ),
             at=NOW + number * timedelta(seconds=5),
             risks=Risks(starts=each.starts, uptime=100 + number * 5 if each.uptime is None else each.uptime),
@@ -77,6 +80,7 @@ def told(seen: list[Observation]) -> list[str]:
         ([Seen(5, 5), Seen(900, 2, starts=2, uptime=4)], ""),  # a restart of the server: its counts begin anew
         ([Seen(50, 50), Seen(900, 2, starts=2)], ""),  # RESET: the count begins anew
         ([Seen(5, 5), Seen(900, 6, starts=2, domain=7)], ""),  # another history
+        ([Seen(5, 5), Seen(5, 6, in_parts=True), Seen(6, 6, starts=2)], ""),  # the rest of it came after a START
         ([Seen(8, 7, starts=2)], ""),  # the first look knows nothing
     ],
 )

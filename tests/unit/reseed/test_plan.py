@@ -55,3 +55,11 @@ def test_a_password_is_in_no_step() -> None:
     assert all(
         "PASSWORD" not in step.statement.upper().replace("PASSWORD FROM THE CONFIGURATION", "") for step in make_plan(facts).steps
     )
+
+
+def test_what_will_be_lost_may_be_saved_first() -> None:
+    lossy = on_target(errant="0-2-17")
+    saving = make_plan(replace(lossy, export=True))
+    assert saving.steps[1:] == make_plan(FACTS).steps
+    assert saving.plan_hash != make_plan(FACTS).plan_hash
+    assert make_plan(replace(FACTS, export=True)).steps == make_plan(FACTS).steps

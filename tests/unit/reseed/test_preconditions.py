@@ -146,3 +146,10 @@ def test_a_source_that_replicates_from_nobody_may_leave_updates_unlogged() -> No
 
 def test_binary_logs_that_never_expire_hold_no_copy_up() -> None:
     assert codes(source(tables(table(data_bytes=10**15)), binlog_expires=0)) == set()
+
+
+def test_the_privilege_to_save_transactions_is_needed_only_for_that() -> None:
+    lacking = on_target(errant="0-2-17", export_grants=("GRANT …",))
+    assert codes(lacking) == set()
+    assert codes(replace(on_target(export_grants=("GRANT …",)), export=True)) == set()
+    assert codes(replace(lacking, export=True)) == {"privilege-missing"}

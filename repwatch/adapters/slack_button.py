@@ -1,0 +1,96 @@
+"""The button that acknowledges an incident in Slack: presses arrive over Socket Mode, a connection that this end opens.
+
+Slack sends a press once; one that comes while nobody is connected is lost, and the person sees that the message does not change.
+"""
+
+import http.client
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
+from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.socket_mode.client import BaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+
+from repwatch.adapters.http_post import proxies
+from repwatch.adapters.secrets import reveal
+from repwatch.adapters.slack import API_URL
+from repwatch.errors import RepwatchError, StoreError, UsageError
+from repwatch.model.endpoint import SecretSource
+from repwatch.render.notice_slack import ACKNOWLEDGE
+from repwatch.render.notice_text import cut, one_line
+
+log = logging.getLogger("repwatch.slack")
+# The client logs URLs with tickets in them.
+_QUIET = logging.getLogger("repwatch.slack_sdk.socket")
+_QUIET.propagate = False
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.setLevel(logging.CRITICAL)
+
+FIRST_PAUSE = 1.0  # seconds before the next attempt to connect; doubled each time
+LONGEST_PAUSE = 300.0
+CALL_SECONDS = 10
+Acknowledge = Callable[[str, str], str]
+"""Takes an incident's key and who acknowledges it; who has. Raises UsageError, StoreError."""
+
+
+class SlackButton:
+    """Listens for one app. `run` belongs to a thread of its own."""
+
+    def __init__(self, app_token: SecretSource, api_url: str, acknowledge: Acknowledge) -> None:
+        self._app_token = app_token
+        self._api_url = api_url or API_URL
+        self._acknowledge = acknowledge
+
+    def run(self, stop: threading.Event) -> None:
+        """Connect, as often as it takes; then listen until told to stop. A connection that is lost is made anew."""
+        pause = FIRST_PAUSE
+        while (client := self._connected()) is None:
+            if stop.wait(pause):
+                return
+            pause = min(2 * pause, LONGEST_PAUSE)
+        log.info("slack.listening")
+        stop.wait()
+        client.close()
+
+    def _connected(self) -> SocketModeClient | None:
+        client: SocketModeClient | None = None
+        try:
+            token = reveal(self._app_token)
+            web = WebClient(base_url=self._api_url, timeout=CALL_SECONDS, logger=_QUIET, retry_handlers=[])
+            web.proxy = proxies(self._api_url).get(urlsplit(self._api_url).scheme)
+            client = SocketModeClient(token, logger=_QUIET, web_client=web, concurrency=1, proxy=web.proxy)
+            client.socket_mode_request_listeners.append(self._take)
+            client.connect()
+        except (SlackClientError, RepwatchError, OSError, http.client.HTTPException) as error:
+            told = str(error) if isinstance(error, UsageError) else type(error).__name__
+            log.warning("slack.button cannot connect: %s", told)
+        if client is not None and not client.is_connected():
+            client.close()
+            return None
+        return client
+
+    def _take(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+        client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))  # within three seconds
+        if request.type != "interactive":
+            return
+        for key, name in presses(request.payload):
+            try:
+                log.info("slack.acknowledged key=%s by=%s", key, self._acknowledge(key, name))
+            except (UsageError, StoreError) as error:
+                log.warning("slack.acknowledge key=%s by=%s: %s", key, name, error)
+
+
+def presses(payload: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Key and person of each press of the button in what Slack sent."""
+    user, actions = payload.get("user"), payload.get("actions")
+    if payload.get("type") != "block_actions" or not isinstance(user, dict) or not isinstance(actions, list):
+        return
+    name = next((text for key in ("username", "name", "id") if isinstance(text := user.get(key), str) and text.strip()), "")
+    for action in actions:
+        if isinstance(action, dict) and action.get("action_id") == ACKNOWLEDGE and isinstance(key := action.get("value"), str):
+            yield key, cut(one_line(f"{name or 'somebody'} (Slack)"), 200)

@@ -1,0 +1,312 @@
+"""Who replicates from whom, who may write, what may have changed data unseen, and settings that let it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.scenarios.stage import Part, Scenario, Stage, places
+
+
+@contextmanager
+def reset_away(stage: Stage) -> Iterator[None]:
+    stage.control("STOP")
+    stage.control("RESET", "ALL")
+    yield
+    stage.attach(stage.replica, stage.source.address)
+    stage.go_on()
+
+
+@contextmanager
+def moved_to_sibling(stage: Stage) -> Iterator[None]:
+    stage.attach(stage.other, stage.replica.address)
+    stage.box.wait_connected(90)
+    yield
+    stage.attach(stage.other, stage.source.address)
+    stage.go_on()
+
+
+@contextmanager
+def source_follows(stage: Stage) -> Iterator[None]:
+    stage.attach(stage.source, stage.replica.address)
+    stage.until("it is connected", lambda: stage.state(stage.source)["receiver"] == "Yes")
+    yield
+    for verb, thread in (("STOP", ""), ("RESET", "ALL")):
+        stage.control(verb, thread, stage.source)
+
+
+@contextmanager
+def switched_over(stage: Stage) -> Iterator[None]:
+    """The first replica becomes the source, by the book; the configuration goes on to name the old one."""
+    old, new, other = stage.source, stage.replica, stage.other
+    old.sql("SET GLOBAL read_only = ON")
+    stage.box.wait_caught_up(60)
+    stage.control("STOP")
+    stage.control("RESET", "ALL")
+    new.sql("SET GLOBAL sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL read_only = OFF")
+    if stage.is_mariadb:
+        old.sql("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
+    for replica in (old, other):
+        stage.attach(replica, new.address)
+    stage.until("both follow", lambda: all(stage.state(replica)["receiver"] == "Yes" for replica in (old, other)))
+    yield
+    for verb, thread in (("STOP", ""), ("RESET", "ALL")):
+        stage.control(verb, thread, old)
+    new.sql("SET GLOBAL sync_binlog = 0", "SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL read_only = ON")
+    old.sql("SET GLOBAL read_only = OFF")
+    for replica in (new, other):
+        stage.attach(replica, old.address)
+    stage.go_on()
+
+
+def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
+    """A global setting (`mysql`: its name there), and its value afterwards."""
+
+    @contextmanager
+    def play(stage: Stage) -> Iterator[None]:
+        server = stage.source if on_source else stage.replica
+        variable = name if stage.is_mariadb else mysql or name
+        server.sql(f"SET GLOBAL {variable} = {value}")
+        yield
+        server.sql(f"SET GLOBAL {variable} = {back}")
+
+    return play
+
+
+@contextmanager
+def marked(stage: Stage) -> Iterator[None]:
+    """What a reseed that was killed leaves behind."""
+    stage.on_replica(f"CREATE DATABASE {MARKER_SCHEMA}")
+    yield
+    stage.on_replica(f"DROP DATABASE {MARKER_SCHEMA}")
+
+
+@contextmanager
+def skipped(stage: Stage) -> Iterator[None]:
+    """Somebody leaves out the next transaction of the source, as a runbook says."""
+    with skipped_after(stage, ""):
+        yield
+
+
+@contextmanager
+def skipped_when_received(stage: Stage) -> Iterator[None]:
+    """The transaction is in the relay log already."""
+    with skipped_after(stage, "SQL_THREAD"):
+        yield
+
+
+@contextmanager
+def skipped_after(stage: Stage, stopped: str) -> Iterator[None]:
+    """`stopped`: the thread, or both."""
+    stage.control("STOP", stopped)
+    missed = f"INSERT INTO {stage.table} VALUES (9, 'N')"
+    stage.write(missed)
+    if stage.is_mariadb:
+        stage.replica.sql("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE")
+    else:
+        uuid, _, last = str(stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]).rpartition("-")
+        empty = (f"SET GTID_NEXT = '{uuid.partition(':')[0]}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
+        stage.replica.sql(*empty, "START REPLICA")
+    stage.go_on()
+    assert stage.replica.sql(f"SELECT * FROM {stage.table} WHERE id = 9") == []
+    yield
+    stage.on_replica(missed)
+    if not stage.is_mariadb:  # else what it never received stays to be seen, also by those who look for the first time
+        for verb in ("STOP", "RESET"):
+            stage.control(verb)
+        stage.go_on()
+
+
+@contextmanager
+def written_by_hand(stage: Stage) -> Iterator[None]:
+    """Somebody writes on the replica, and its binary log has it."""
+    statement = f"INSERT INTO {stage.table} VALUES (9, 'x')"
+    before = stage.replica.sql("SELECT @@GLOBAL.gtid_slave_pos" if stage.is_mariadb else "SELECT @@GLOBAL.gtid_executed")[0][0]
+    stage.replica.sql(statement)
+    yield
+    stage.on_replica(f"DELETE FROM {stage.table} WHERE id = 9")
+    stage.control("STOP")
+    if stage.is_mariadb:
+        stage.replica.sql("RESET MASTER", f"SET GLOBAL gtid_slave_pos = '{before}'")
+    else:
+        stage.replica.sql("RESET BINARY LOGS AND GTIDS", f"SET GLOBAL gtid_purged = '{before}'")
+    stage.go_on()
+
+
+@contextmanager
+def filtered(stage: Stage) -> Iterator[None]:
+    name = f"{stage.schema}.left_out"
+    stage.control("STOP", server=stage.other)
+    if stage.is_mariadb:
+        setting, away = f"SET GLOBAL replicate_ignore_table = '{name}'", "SET GLOBAL replicate_ignore_table = ''"
+    else:
+        setting, away = (f"CHANGE REPLICATION FILTER REPLICATE_IGNORE_TABLE = ({each})" for each in (name, ""))
+    stage.other.sql(setting)
+    stage.control("START", server=stage.other)
+    stage.box.wait_connected(90)
+    yield
+    stage.control("STOP", server=stage.other)
+    stage.other.sql(away)
+    stage.control("START", server=stage.other)
+    stage.box.wait_connected(90)
+
+
+@contextmanager
+def by_file_and_position(stage: Stage) -> Iterator[None]:
+    """The replica does not use GTIDs, and its relay log is not recovered after a crash."""
+    stage.change("USE_GTID = no" if stage.is_mariadb else "AUTO_POSITION = 0")
+    stage.box.wait_connected(90)
+    yield
+    stage.change("USE_GTID = slave_pos" if stage.is_mariadb else "AUTO_POSITION = 1")
+    stage.box.wait_connected(90)
+
+
+@contextmanager
+def acknowledging(stage: Stage) -> Iterator[None]:
+    """Semi-synchronous replication with one replica that takes part. Its source notices at a heartbeat that it is gone."""
+    names = ("master", "slave") if stage.is_mariadb else ("source", "replica")
+    if not stage.is_mariadb and not stage.source.sql("SHOW VARIABLES LIKE 'rpl_semi_sync_source_enabled'"):
+        stage.source.sql("SET SESSION sql_log_bin = 0", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
+        stage.on_replica("INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")
+    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 1")
+    stage.change("HEARTBEAT_PERIOD = 1")
+    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_timeout = 50", f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 1")
+    clients = f"SHOW STATUS LIKE 'rpl_semi_sync_{names[0]}_clients'"
+    stage.until("the replica takes part", lambda: stage.source.sql(clients)[0][1] == "1")
+    yield
+    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 0")
+    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 0")
+    stage.go_on()
+
+
+@contextmanager
+def nobody_acknowledges(stage: Stage) -> Iterator[None]:
+    stage.control("STOP", "IO_THREAD")
+    yield
+    stage.go_on()
+
+
+SUSPECT = ("replica1", "suspect-data")
+UNSAFE = places(("source", "unsafe-settings"))
+
+ROLES = (
+    Scenario(
+        name="replication-reset",
+        what="the replica's channel is reset away",
+        breaks=reset_away,
+        told=places(("replica1", "replication-missing")),
+    ),
+    Scenario(
+        name="moved-to-sibling",
+        what="a replica is pointed to another replica",
+        breaks=moved_to_sibling,
+        told=places(("replica2", "wrong-source")),
+    ),
+    Scenario(
+        name="source-follows",
+        what="the source replicates from its own replica",
+        breaks=source_follows,
+        told=places(("source", "wrong-source")),
+    ),
+    Scenario(
+        name="switched-over",
+        what="another server has become the source, and the configuration names the old one",
+        breaks=switched_over,
+        told=places(("", "wrong-source")),
+        follows=frozenset(
+            {
+                ("source", "wrong-source"),
+                ("source", "source-read-only"),
+                ("replica1", "replication-missing"),
+                ("replica1", "replica-writable"),
+                ("replica2", "wrong-source"),
+            }
+        ),
+    ),
+    Scenario(
+        name="writable",
+        what="a replica takes writes",
+        breaks=set_globally("read_only", "OFF", "ON"),
+        told=places(("replica1", "replica-writable")),
+    ),
+    Scenario(
+        name="source-read-only",
+        what="the source takes no writes",
+        breaks=set_globally("read_only", "ON", "OFF", on_source=True),
+        told=places(("source", "source-read-only")),
+    ),
+    Scenario(
+        name="skipped",
+        what="somebody skips a transaction",
+        breaks=skipped,
+        told=places(("replica1", "skipped-transactions"), SUSPECT),
+    ),
+    Scenario(
+        name="skipped-when-received",
+        what="somebody skips a transaction that the replica has received",
+        breaks=skipped_when_received,
+        told=places(("replica1", "skipped-transactions"), SUSPECT),
+        long=True,
+    ),
+    Scenario(
+        name="written-by-hand",
+        what="somebody writes on a replica",
+        breaks=written_by_hand,
+        told=places(("replica1", "errant-transactions"), SUSPECT),
+    ),
+    Scenario(
+        name="idempotent",
+        what="a replica passes over rows that are missing or there already",
+        breaks=set_globally("slave_exec_mode", "IDEMPOTENT", "STRICT", "replica_exec_mode"),
+        told=places(("replica1", "unsafe-settings"), SUSPECT),
+    ),
+    Scenario(
+        name="filters-differ",
+        what="a replica leaves out what its sibling does not",
+        breaks=filtered,
+        told=places(("replica2", "replication-filters-differ")),
+    ),
+    Scenario(
+        name="statements-logged",
+        what="the source logs statements in the place of rows",
+        breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT", on_source=True),
+        told=UNSAFE,
+        evidence={"binlog_format": "STATEMENT"},
+    ),
+    Scenario(
+        name="binlog-not-synced",
+        what="the source may lose what it has sent",
+        breaks=set_globally("sync_binlog", "0", "1", on_source=True),
+        told=UNSAFE,
+        evidence={"sync_binlog": "0"},
+        long=True,
+    ),
+    Scenario(
+        name="redo-not-flushed",
+        what="the source may lose what it has logged",
+        breaks=set_globally("innodb_flush_log_at_trx_commit", "0", "1", on_source=True),
+        told=UNSAFE,
+        evidence={"innodb_flush_log_at_trx_commit": "0"},
+        long=True,
+    ),
+    Scenario(
+        name="by-file-and-position",
+        what="a replica uses no GTIDs, and would not recover its relay log",
+        breaks=by_file_and_position,
+        told=places(("replica1", "unsafe-settings")),
+        long=True,
+    ),
+    Scenario(
+        name="semisync-without-replicas",
+        what="the only replica that acknowledges is gone",
+        breaks=nobody_acknowledges,
+        prepare=acknowledging,
+        told=places(("source", "semisync-degraded"), ("replica1", "receiver-stopped")),
+        slow=True,
+    ),
+    Scenario(
+        name="half-loaded",
+        what="a reseed was begun and not finished",
+        breaks=marked,
+        told=places(("replica1", "half-loaded")),
+    ),
+)

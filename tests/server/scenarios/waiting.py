@@ -1,0 +1,256 @@
+"""Appliers and receivers that run and do not get on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from repwatch.sandbox import Account, Sandbox
+from tests.server.diagnosing import with_server
+from tests.server.disks import mount, unmount
+from tests.server.scenarios.patrol import Patrol
+from tests.server.scenarios.reach import FROZEN
+from tests.server.scenarios.stage import Claims, Scenario, Stage, places
+
+BLOCKED = places(("replica1", "applier-blocked"))
+
+
+@contextmanager
+def held(stage: Stage, *statements: str, write: str) -> Iterator[None]:
+    """A session on the replica holds a lock that the applier needs for what the source writes then."""
+    with stage.replica.connect() as holder:
+        for statement in statements:
+            holder.execute(statement)
+        stage.holder = holder.connection_id
+        stage.write(write)
+        yield
+    stage.go_on()
+
+
+@contextmanager
+def table_locked(stage: Stage) -> Iterator[None]:
+    with held(stage, f"LOCK TABLES {stage.table} WRITE", write=f"UPDATE {stage.table} SET status = 'P'"):
+        yield
+
+
+@contextmanager
+def table_read(stage: Stage) -> Iterator[None]:
+    with held(stage, "START TRANSACTION", f"SELECT * FROM {stage.table}", write=f"ALTER TABLE {stage.table} ADD note INT"):
+        yield
+
+
+@contextmanager
+def everything_locked(stage: Stage) -> Iterator[None]:
+    with held(stage, "FLUSH TABLES WITH READ LOCK", write=f"UPDATE {stage.table} SET status = 'P'"):
+        yield
+
+
+@contextmanager
+def row_locked(stage: Stage) -> Iterator[None]:
+    with held(
+        stage,
+        "START TRANSACTION",
+        f"SELECT * FROM {stage.table} FOR UPDATE",
+        write=f"UPDATE {stage.table} SET status = 'P'",
+    ):
+        yield
+
+
+@contextmanager
+def row_prepared(stage: Stage) -> Iterator[None]:
+    """A prepared transaction holds the row, and the session that made it is gone."""
+    update = f"UPDATE {stage.table} SET status = 'x'"
+    stage.on_replica("XA START 'left'", update, "XA END 'left'", "XA PREPARE 'left'")
+    stage.write(f"UPDATE {stage.table} SET status = 'P'")
+    yield
+    stage.on_replica("XA ROLLBACK 'left'")
+    stage.go_on()
+
+
+def names_the_holder(wait: str, *, table: bool = True) -> Claims:
+    """The evidence names the lock and, as a fact or as a suspicion, the connection that holds it."""
+
+    def claims(stage: Stage, watch: Patrol) -> None:
+        evidence = watch.finding("replica1", "applier-blocked").evidence
+        certain = wait == "row-lock" or not stage.is_mariadb
+        named = evidence["blocker" if certain else "blocker_candidates"]
+        assert evidence["wait"] == wait
+        assert f"connection {stage.holder} of {Account.ROOT}@" in named
+        if certain:
+            assert named.count("connection ") == 1
+        if table:
+            assert evidence["table"] == stage.table
+
+    return claims
+
+
+@contextmanager
+def second_at_most(stage: Stage) -> Iterator[None]:
+    """Replicas may be a second behind."""
+    stage.cluster = replace(stage.cluster, max_lag=timedelta(seconds=1))
+    yield
+
+
+@contextmanager
+def meant_to_be_a_second_behind(stage: Stage) -> Iterator[None]:
+    """The inventory intends a delay of a second for the first replica."""
+    with second_at_most(stage):
+        stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), delay=timedelta(seconds=1)))
+        yield
+
+
+@contextmanager
+def delay_forgotten(stage: Stage) -> Iterator[None]:
+    """The replica was given an hour, for a while, and nobody took it away."""
+    stage.change("DELAY = 3600")
+    stage.box.wait_connected(90)
+    stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
+    yield
+    stage.change("DELAY = 0")
+    stage.go_on()
+
+
+@contextmanager
+def without_key(stage: Stage) -> Iterator[None]:
+    """A large table without a key: replicas search for each row anew. The first may be a third of a second behind."""
+    doubled = 12 if stage.is_mariadb else 16
+    log = f"{stage.schema}.log"
+    grow = [f"INSERT INTO {log} SELECT * FROM {log}"] * doubled
+    stage.source.sql(f"CREATE TABLE {log} (a INT, b INT)", f"INSERT INTO {log} VALUES (1, 1)", *grow)
+    stage.box.wait_caught_up(180)
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=timedelta(seconds=0.3)))
+    yield
+
+
+@contextmanager
+def all_rows_changed(stage: Stage) -> Iterator[None]:
+    stage.write(f"UPDATE {stage.schema}.log SET b = 2")
+    yield
+    stage.box.wait_caught_up(180)
+
+
+MEGABYTE = 1_000_000
+
+
+@contextmanager
+def on_small_disk(stage: Stage) -> Iterator[None]:
+    """A source and a replica of their own; the relay logs lie on three megabytes."""
+    shared, place = (stage.box, stage.schema), stage.folder / "relay"
+    place.mkdir()
+    mount(place, "3m")
+    try:
+        with Sandbox.start(stage.flavour, replicas=1) as own:
+            stage.use(own)
+            stage.control("STOP")
+            stage.control("RESET", "ALL")
+            stage.replica.kill()
+            stage.replica.use(f"--relay-log={place}/relay")
+            stage.replica.start()
+            stage.attach(stage.replica, stage.source.address)
+            own.wait_connected(90)
+            yield
+    finally:
+        unmount(place)
+        stage.box, stage.schema = shared
+
+
+@contextmanager
+def disk_full(stage: Stage) -> Iterator[None]:
+    """The source writes more than fits. With room it goes on by itself: the server tries again once a minute."""
+    insert = f"INSERT INTO {stage.schema}.large (b) VALUES ('{'x' * MEGABYTE}')"
+    stage.write(f"CREATE TABLE {stage.schema}.large (id INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)", *[insert] * 6)
+    yield
+    mount(stage.folder / "relay", "64m")
+
+
+def names_the_keyless_table(stage: Stage, watch: Patrol) -> None:
+    evidence = watch.finding("replica1", "applier-stalled").evidence
+    assert (evidence["table"], evidence["primary_key"]) == (f"{stage.schema}.log", "none")
+
+
+WAITING = (
+    Scenario(
+        name="table-locked",
+        what="a session on the replica holds a table (LOCK TABLES)",
+        breaks=table_locked,
+        told=BLOCKED,
+        claims=names_the_holder("metadata-lock"),
+        slow=True,
+    ),
+    Scenario(
+        name="table-read",
+        what="a session on the replica reads a table, in a transaction, that the source alters",
+        breaks=table_read,
+        told=BLOCKED,
+        claims=names_the_holder("metadata-lock"),
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="everything-locked",
+        what="a session on the replica holds everything (FLUSH TABLES WITH READ LOCK)",
+        breaks=everything_locked,
+        told=BLOCKED,
+        claims=names_the_holder("global-lock", table=False),
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="row-locked",
+        what="a session on the replica holds a row",
+        breaks=row_locked,
+        told=BLOCKED,
+        claims=names_the_holder("row-lock"),
+        slow=True,
+    ),
+    Scenario(
+        name="row-prepared",
+        what="a prepared transaction, whose session is gone, holds a row",
+        breaks=row_prepared,
+        told=BLOCKED,
+        evidence={"wait": "row-lock"},
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="lag-behind-lock",
+        what="a lock on the replica makes it later than it may be",
+        breaks=table_locked,
+        prepare=second_at_most,
+        told=BLOCKED,
+        follows=frozenset({("replica1", "lagging")}),
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="delay-forgotten",
+        what="a replica has a longer delay than is intended",
+        breaks=delay_forgotten,
+        prepare=meant_to_be_a_second_behind,
+        told=places(("replica1", "lagging")),
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="rows-without-key",
+        what="one transaction changes many rows of a table without a key",
+        breaks=all_rows_changed,
+        prepare=without_key,
+        told=places(("replica1", "applier-stalled")),
+        beside=frozenset({("replica1", "lagging")}),  # as soon as it is seen; as a consequence, if the other was seen before
+        claims=names_the_keyless_table,
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="disk-full",
+        what="the disk of the relay logs is full",
+        breaks=disk_full,
+        prepare=on_small_disk,
+        told=places(("replica1", "disk-full")),
+        slow=True,
+        deadline=FROZEN,
+        long=True,
+        root=True,
+    ),
+)

@@ -1,0 +1,54 @@
+"""Each reason to refuse a reseed, a repair or its undo stands in the list of states that real servers are put into."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repwatch.model.server import Flavour
+from tests.server import test_repair_refusals, test_reseed_physical_refusals, test_reseed_refusals
+
+ROOT = Path(__file__).parents[3] / "repwatch"
+SHARED = "reseed/roles.py"
+RESEED = ("reseed/preconditions.py", SHARED)
+REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
+# Of no type that both flavours have today, but a key that cannot be looked up must never be guessed.
+NO_STATE_KNOWN = {"unsupported-key"}
+# Tried by a test that mounts a disk (test_reseed_physical_refusals).
+ON_A_DISK_OF_THEIR_OWN = {"disk-space", "settings-differ"}
+# Why a flavour cannot be in the state stands beside it in the list.
+ONLY = {
+    Flavour.MARIADB: {"lower-case-names-differ", "system-versioned", "target-older", "undecided", "series-differs"},
+    Flavour.MYSQL: {"duplicate-server-id", "not-mariadb"},
+}
+
+
+def codes_in(modules: tuple[str, ...]) -> Iterator[str]:
+    for module in modules:
+        for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+                (code,) = (word.value for word in node.keywords if word.arg == "code")
+                yield from (
+                    part.value for part in ast.walk(code) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                )
+
+
+def tried(name: str, flavour: Flavour) -> set[str]:
+    if name == "reseed":
+        return {code for state in test_reseed_refusals.STATES for code in state.codes.get(flavour, ())}
+    return {code for state in test_repair_refusals.STATES for code in state.codes.get(flavour, ())}
+
+
+@pytest.mark.parametrize(("name", "modules"), [("reseed", RESEED), ("repair", REPAIR)])
+def test_each_is_tried(name: str, modules: tuple[str, ...]) -> None:
+    mariadb, mysql = tried(name, Flavour.MARIADB), tried(name, Flavour.MYSQL)
+    assert set(codes_in(modules)) - NO_STATE_KNOWN <= mariadb | mysql
+    assert mariadb - mysql <= ONLY[Flavour.MARIADB]
+    assert mysql - mariadb <= ONLY[Flavour.MYSQL]
+
+
+def test_each_of_a_copy_of_files_is_tried() -> None:
+    found = {code for code, _ in test_reseed_physical_refusals.STATES}
+    found |= tried("reseed", Flavour.MARIADB) | tried("reseed", Flavour.MYSQL)
+    assert set(codes_in(("reseed/host_preconditions.py",))) - ON_A_DISK_OF_THEIR_OWN <= found
