@@ -108,6 +108,18 @@ def ends_of(cluster: ClusterSpec, replica: ServerSpec, channel: str | None) -> E
     return Ends(source, ReplicaTarget(server=replica, channel=name), others)
 
 
+def donor_of(cluster: ClusterSpec, replica: ReplicaTarget, name: str) -> ReplicaTarget:
+    """The replica of that name or address, with the channel by which it follows the source of `replica`. Raises UsageError."""
+    _, donor = choose_replica(Settings(clusters=(cluster,)), name)
+    if donor is replica.server:
+        raise UsageError(f"{donor.label} is itself the one that is to be made right", hint="name another replica with --from")
+    source = source_of(cluster, replica.server, replica.channel)
+    for channel in cluster.upstream(donor):
+        if source_of(cluster, donor, channel) is source:
+            return ReplicaTarget(server=donor, channel=channel)
+    raise UsageError(f"{donor.label} is no replica of {source.label}", hint="name a replica of the same source with --from")
+
+
 def state_name(server: ServerSpec) -> str:
     """The server's address as the name of a file or folder of its state."""
     return re.sub(r"[^A-Za-z0-9.-]", "_", str(server.endpoint.address))

@@ -12,23 +12,28 @@ from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
-from repwatch.app.targets import choose_replica, ends_of, load_settings, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
+from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed_left import wait_for_left_clone
 from repwatch.flows.reseed_physical import wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
+from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.render.plan import plan_json, plan_text
 from repwatch.render.reseed_progress import progress_line
+from repwatch.reseed.clone import left_behind
 from repwatch.reseed.method import Method, of_text
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql.replication import SourceLogin
@@ -42,10 +47,11 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 @change_options
 @click.option(
     "--method",
-    type=click.Choice(("auto", Method.DIFFERENTIAL.value, Method.LOGICAL.value, Method.PHYSICAL.value)),
+    type=click.Choice(("auto", *(method.value for method in Method if method is not Method.TABLE))),
     default="auto",
     show_default=True,
-    help="Compare everything and write what differs, copy all rows, or (MariaDB) all files; auto: what should take less.",
+    help="Compare everything and write what differs, copy all rows, or copy all files (clone: MySQL, physical: MariaDB); "
+    "auto: what should take less.",
 )
 @click.option(
     "--table",
@@ -54,6 +60,7 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
     multiple=True,
     help="Put right this table alone, while the replica goes on serving; repeatable.",
 )
+@click.option("--from", "donor", metavar="SERVER", help="Take the data from this other replica, which spares the source.")
 @click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
 @click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
 @click.option(
@@ -78,6 +85,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     yes: bool,
     method: str,
     tables: tuple[str, ...],
+    donor: str | None,
     resume: bool,
     cancel: bool,
     overwrite_standalone: str,
@@ -93,35 +101,29 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
     if tables and method != "auto":
         raise UsageError("--table has a method of its own", hint="leave --method out")
-    if export_errant and (tables or resume or cancel):
-        raise UsageError("--export-errant goes with a new reseed of a whole replica; nothing is lost with --table")
-    if export_errant and export_errant.exists():
-        raise UsageError(f"there is a file {export_errant} already", hint="name a new one")
+    _check_export(export_errant, whole=not (tables or resume or cancel))
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
     request = replace(
-        _request(cluster, server, channel, overwrite_standalone),
+        _request(cluster, server, channel, overwrite_standalone, donor),
         method=of_text(method),
         tables=tuple(dict.fromkeys(map(_table_name, tables))),
         export=export_errant,
     )
     show = plan_json if output_format == "json" else plan_text
     with _way_on(server), _progress() as progress:
-        tools = Tools(
-            connect=Session.connect,
-            clock=clock,
-            journal=_journal(settings, server),
-            progress=progress,
-            shell=HostShell(),
-            read_binlog=read_binlog,
-        )
+        tools = _tools(settings, server, progress)
+        _let_go(request, tools)
         if apply_it or resume or cancel:
             wake_target(server, tools, back=cancel)
+        request = replace(request, left=left_behind(tools.journal.entries()))
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
             return 0
+        if resume:
+            wait_for_left_clone(request, tools)
         proposal = plan_reseed(request, Session.connect, tools.shell)
     plan = proposal.plan
     if plan.refusals or not (apply_it or resume):
@@ -130,12 +132,25 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not (resume or yes or plan_hash):
-        what = "what differs" if plan.method not in (Method.LOGICAL.value, Method.PHYSICAL.value) else "all data"
+        what = "what differs" if plan.method in (Method.DIFFERENTIAL.value, Method.TABLE.value) else "all data"
         ask(plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
     with _way_on(server), _progress() as progress:
         applied = apply_reseed(request, replace(tools, progress=progress), plan_hash or plan.plan_hash)
     click.echo(show(plan, applied))
     return 0 if applied.outcome is Outcome.DONE else 2
+
+
+def _check_export(path: Path | None, *, whole: bool) -> None:
+    if path and not whole:
+        raise UsageError("--export-errant goes with a new reseed of a whole replica; nothing is lost with --table")
+    if path and path.exists():
+        raise UsageError(f"there is a file {path} already", hint="name a new one")
+
+
+def _let_go(request: ReseedRequest, tools: Tools) -> None:
+    """What a killed reseed holds of a replica that it copied from."""
+    if request.donor is not None:
+        let_all_go((request.donor,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
 
 
 def _table_name(text: str) -> TableName:
@@ -145,15 +160,27 @@ def _table_name(text: str) -> TableName:
     return TableName(schema, table)
 
 
-def _request(cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str) -> ReseedRequest:
+def _request(
+    cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str, donor: str | None
+) -> ReseedRequest:
     source, target, others = ends_of(cluster, server, channel)
+    trusted = donor_of(cluster, target, donor) if donor is not None else None
     return ReseedRequest(
         source=source,
         replica=target,
         others=others,
         login=_login(cluster, source),
         overwrite_standalone=overwrite_standalone,
+        donor=trusted,
+        clone_login=_clone_login(trusted.server if trusted else source),
     )
+
+
+def _clone_login(donor: ServerSpec) -> SourceLogin:
+    """The target logs in to the donor as repwatch does to read it."""
+    endpoint = donor.writer
+    password = reveal(endpoint.password) if endpoint.password else ""
+    return SourceLogin(address=endpoint.address, user=endpoint.user, password=password, tls=endpoint.tls)
 
 
 def _login(cluster: ClusterSpec, source: ServerSpec) -> SourceLogin | None:
@@ -164,8 +191,16 @@ def _login(cluster: ClusterSpec, source: ServerSpec) -> SourceLogin | None:
     return SourceLogin(address=source.endpoint.address, user=account.user, password=password, tls=account.tls)
 
 
-def _journal(settings: Settings, server: ServerSpec) -> FileJournal:
-    return FileJournal(settings.state_dir / "reseed" / f"{state_name(server)}.jsonl")
+def _tools(settings: Settings, server: ServerSpec, progress: Callable[[Progress], None]) -> Tools:
+    return Tools(
+        connect=Session.connect,
+        clock=SystemClock(),
+        journal=FileJournal(settings.state_dir / "reseed" / f"{state_name(server)}.jsonl"),
+        holds=FileRecords(settings.state_dir / HOLDS),
+        progress=progress,
+        shell=HostShell(),
+        read_binlog=read_binlog,
+    )
 
 
 @contextmanager

@@ -5,33 +5,41 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, ServerError
 from repwatch.flows import reseed_attach, reseed_physical
-from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, channel_states, hold, run_until
+from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold, run_until
+from repwatch.flows.reseed_clone import CloneFailed, clone, clone_status, disable_events, is_untouched
+from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_errant import export_errant, read_errant
+from repwatch.flows.reseed_left import doors_of, wait_for_left_clone
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
 from repwatch.flows.reseed_prove import prove, what_is_wrong
+from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
+from repwatch.model.gtid import GtidSet
 from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
+from repwatch.reseed import clone as clone_plan
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.plan import make_plan
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+from repwatch.sql import clone as clone_sql
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
+from repwatch.sql.clone import CloneStatus
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.rowcopy import loader_setup
 
@@ -72,6 +80,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     Raises Refused before the first change, also where the world has changed since the plan was shown; after it, what
     happened is told by the result's outcome.
     """
+    wait_for_left_clone(request, tools)
     with ExitStack() as sessions:
         target = _turn(request, tools, sessions)
         facts, plan = _agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
@@ -97,7 +106,7 @@ def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
     """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
     plan = make_plan(facts)
     if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
-        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.PHYSICAL):
+        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE, Method.PHYSICAL):
             asked = replace(facts, asked=other)
             if make_plan(asked).plan_hash == plan_hash:
                 return asked, make_plan(asked)
@@ -110,7 +119,7 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         # Before the marker is read: one that runs may begin to replace the data in the next moment.
         target = _turn(request, tools, sessions)
         target.execute(sql.NO_BINLOG)
-        marker = read_marker(target)
+        marker = read_marker(target) or (request.left[0] if request.left else None)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
         if not marker.reversible:
@@ -120,7 +129,7 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
             )
         if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)
-        _put_back(target, marker)
+        put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
 
@@ -138,31 +147,6 @@ def _old_data(
     target = _turn(request, tools, sessions)
     target.execute(sql.NO_BINLOG)
     return target, read_marker(target) or marker
-
-
-def _put_back(target: Database, marker: Marker) -> None:
-    if _held(target, marker.channel) is not None:
-        reseed_attach.restore_delay(target, marker.channel, marker.delay)
-        if not marker.applier:
-            target.execute(replication.stop_applier(target.version, marker.channel))
-    _restore_settings(target, marker)
-    drop_marker(target)
-    _restore_super_read_only(target, marker)
-
-
-def _restore_settings(target: Database, marker: Marker) -> None:
-    target.execute(sql.set_read_only(on=marker.read_only))
-    target.execute(sql.set_trust_creators(on=marker.trust_creators))
-
-
-def _restore_super_read_only(target: Database, marker: Marker) -> None:
-    """Last of all: afterwards the marker cannot be dropped any more."""
-    if marker.super_read_only:
-        target.execute(sql.set_super_read_only(on=True))
-
-
-def _held(target: Database, channel: str) -> bool | None:
-    return next((state.held for state in channel_states(target) if state.channel == channel), None)
 
 
 class _Run:
@@ -190,11 +174,15 @@ class _Run:
         """With the method of this run: what another one had done is not gone on from."""
         if (marker.method, marker.tables) == (self._choice.method, self._choice.tables):
             return marker
+        if self._cloning:
+            scheduler, persisted = self._kept_by_server()
+            marker = replace(marker, scheduler=scheduler, persisted=persisted)
         return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables)
 
     def _new_marker(self) -> Marker:
         """The settings as they are, or, if a run was killed between changing the first one and marking, as they were."""
         target, state = self._facts.target, self._facts.current
+        scheduler, persisted = self._kept_by_server() if self._cloning else ("", "")
         marker = Marker(
             run=self._tools.clock.now().strftime("%Y%m%dT%H%M%S.%fZ"),
             stage=Stage.MARKED,
@@ -211,13 +199,24 @@ class _Run:
             trust_creators=target.trust_creators,
             method=self._choice.method,
             tables=self._choice.tables,
+            scheduler=scheduler,
+            persisted=persisted,
         )
         entries = self._tools.journal.entries()
         if entries and entries[-1]["event"] == "settings":
+            last = entries[-1]
             return replace(
-                marker, read_only=entries[-1]["read_only"] == "1", super_read_only=entries[-1]["super_read_only"] == "1"
+                marker,
+                read_only=last["read_only"] == "1",
+                super_read_only=last["super_read_only"] == "1",
+                scheduler=last.get("scheduler") or marker.scheduler,
             )
         return marker
+
+    def _kept_by_server(self) -> tuple[str, str]:
+        """event_scheduler, and what super_read_only is after a restart: a clone changes both."""
+        found = self._facts.clone
+        return (found.scheduler, found.persisted) if found else ("", "")
 
     def export(self, path: Path) -> None:
         """Save what only the target has, before anything is changed. Raises Refused."""
@@ -250,7 +249,7 @@ class _Run:
         if self._marker.replaced or self._marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
-            _put_back(self._target, self._marker)
+            put_back(self._target, self._marker)
         except RepwatchError as trouble:
             return Outcome.FAILED, "", f"{error}; and the replica could not be let go ({trouble}): `repwatch reseed --cancel`"
         why = "" if isinstance(error, WroteMore) else "the replica could not run up to the snapshot, and "
@@ -266,7 +265,7 @@ class _Run:
         steps: tuple[tuple[Stage, Callable[[], None]], ...] = (
             (Stage.MARKED, self._mark),
             (Stage.QUIET, self._quieten),
-            (Stage.LOADED, self._copy_files if self._by_files else self._load),
+            (Stage.LOADED, self._clone if self._cloning else self._copy_files if self._by_files else self._load),
             *(() if self._in_place else ((Stage.POSITIONED, self._position), (Stage.ATTACHED, self._attach))),
             (Stage.RELEASED, self._release),
             (Stage.CAUGHT_UP, self._catch_up),
@@ -283,14 +282,21 @@ class _Run:
         return self._choice.method is Method.TABLE
 
     @property
+    def _cloning(self) -> bool:
+        return self._choice.method is Method.CLONE
+
+    @property
     def _by_files(self) -> bool:
         return self._choice.method is Method.PHYSICAL
 
     def _where_it_stands(self) -> Stage | None:
         if self._facts.target.marker is None:
             return None
-        present = Present(executed=self._executed(), held=_held(self._target, self._channel))
+        cloned = self._facts.clone.position if self._facts.clone else ""
+        present = Present(executed=self._executed(), held=is_held(self._target, self._channel), cloned=cloned)
         stage = goes_on_from(self._marker, present, self._target.version.flavour)
+        if self._marker.stage.rank < stage.rank:
+            self._marker = replace(self._marker, position=cloned)
         self._marker = replace(self._marker, stage=stage)
         return stage
 
@@ -311,8 +317,11 @@ class _Run:
     def _mark(self) -> None:
         if self._facts.target.marker is None:
             flags = {"read_only": self._marker.read_only, "super_read_only": self._marker.super_read_only}
-            self._record("settings", **{name: str(int(value)) for name, value in flags.items()})
-        if self._facts.target.super_read_only:
+            settings = {name: str(int(value)) for name, value in flags.items()}
+            self._record("settings", **settings, scheduler=self._marker.scheduler)
+        if self._cloning:
+            self._open_for_marker()
+        elif self._facts.target.super_read_only:
             self._target.execute(sql.set_super_read_only(on=False))
         write_marker(self._target, self._marker)
         self._target.execute(sql.set_read_only(on=True))
@@ -321,7 +330,7 @@ class _Run:
         if self._in_place:
             before = Held(delay=self._marker.delay, receiver=self._marker.receiver, applier=self._marker.applier)
             hold(self._target, self._channel, before)
-        elif _held(self._target, self._channel) is not None:
+        elif is_held(self._target, self._channel) is not None:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
@@ -335,6 +344,13 @@ class _Run:
         if now not in ("", self._exported):
             raise WroteMore(f"{self._target.server} wrote more after {self._request.export} was made: {now}")
 
+    def _open_for_marker(self) -> None:
+        """Leave read-only for all but us; events of a clone are enabled, and would write as soon as anybody may."""
+        if self._target.scalar(clone_sql.SCHEDULER) == "ON":
+            self._target.execute(clone_sql.STOP_SCHEDULER)
+        self._target.execute(sql.set_read_only(on=True))
+        self._target.execute(sql.set_super_read_only(on=False))
+
     def _begin_at(self, position: str) -> None:
         """The snapshot stands; from here on data is replaced."""
         if self._in_place:
@@ -344,9 +360,21 @@ class _Run:
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
 
+    def _hold_donor(self) -> AbstractContextManager[None]:
+        donor = self._request.donor
+        assert donor is not None
+        return held(donor, self._tools.holds, self._tools.connect, self._tools.clock, self._least())
+
+    def _least(self) -> str:
+        """What a donor must have: tables are put right at its position, which may not lie behind the replica's."""
+        if not self._in_place:
+            return ""
+        before, own = self._marker.before, self._facts.target.errant
+        return str(GtidSet.parse(before).difference(GtidSet.parse(own))) if own else before
+
     def _load(self) -> None:
         job = Load(
-            source=self._request.source.writer,
+            source=self._request.copied.writer,
             writer=self._target,
             connect=self._tools.connect,
             clock=self._tools.clock,
@@ -354,6 +382,7 @@ class _Run:
             keep=self._facts.owns_schema,
             method=self._choice.method,
             tables=frozenset(self._choice.tables),
+            donor=self._hold_donor if self._request.donor else None,
             begin=self._begin_at,
         )
         try:
@@ -366,6 +395,42 @@ class _Run:
         self._marker = replace(self._marker, position=loaded.position)
         self._record("written", rows=str(loaded.rows), position=loaded.position)
         self._notes += tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
+
+    def _clone(self) -> None:
+        """The statement removes the marker; what it says is written down before, for whoever goes on from here."""
+        login = self._request.clone_login
+        if login is None:
+            raise Refused("there is no account to clone with")
+        before, replaced = clone_status(self._target), self._marker.replaced
+        self._marker = replace(self._marker, replaced=True)
+        self._advance(Stage.LOADING)
+        self._record(clone_plan.BEGUN, **clone_plan.entry_of(self._marker, before.begun))
+        self._target.execute(clone_sql.PERSIST_READ_ONLY)
+        self._target.execute(sql.set_super_read_only(on=False))
+        try:
+            position = clone(doors_of(self._request, self._tools), login, before)
+        except CloneFailed:
+            with suppress(RepwatchError):
+                self._mark_after_failure(before, replaced=replaced)
+            raise
+        self._reopen()
+        self._open_for_marker()
+        self._marker = replace(self._marker, position=position)
+        self._record("written", position=position)
+
+    def _mark_after_failure(self, before: CloneStatus, *, replaced: bool) -> None:
+        """The marker may be gone with the data. A clone that is refused before it begins has left everything."""
+        self._reopen()
+        self._open_for_marker()
+        if is_untouched(self._target, before):
+            self._marker = replace(self._marker, stage=Stage.QUIET, replaced=replaced)
+        write_marker(self._target, self._marker)
+
+    def _reopen(self) -> None:
+        """The server has, or may have, restarted. If not, the old session has the lock."""
+        self._target.close()
+        self._target = _turn(self._request, self._tools, self._sessions)
+        self._prepare_session()
 
     def _copy_files(self) -> None:
         """The copy says LOADED of itself before its server starts for the first time; the old data goes on saying LOADING."""
@@ -395,14 +460,18 @@ class _Run:
 
     def _position(self) -> None:
         self._tools.progress(Progress(phase=Phase.ATTACH))
-        if _held(self._target, self._channel) is not None:
+        if self._cloning:
+            disable_events(self._target)
+            return
+        if is_held(self._target, self._channel) is not None:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
         reseed_attach.set_position(self._target, self._marker.position, log_bin=self._facts.target.server.log_bin)
 
     def _attach(self) -> None:
-        if _held(self._target, self._channel) is not None:
+        if is_held(self._target, self._channel) is not None:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
-        kept = self._facts.follows_source and not self._by_files  # a channel lies in the data folder
+        # A channel lies in the data folder, so files bring none, or that of the replica that was cloned, login and all.
+        kept = self._facts.follows_source and not (self._by_files or self._cloning)
         login = None if kept else self._request.login
         reseed_attach.attach(self._target, self._channel, login)
 
@@ -419,8 +488,8 @@ class _Run:
             text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"
             raise NeedsPerson(text, report.verdict.value)
         reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
-        _restore_settings(self._target, self._marker)
+        restore_settings(self._target, self._marker)
         if self._by_files:
             reseed_physical.discard_old(self._machine())
         drop_marker(self._target)
-        _restore_super_read_only(self._target, self._marker)
+        restore_super_read_only(self._target, self._marker)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
 from repwatch.errors import Refused
@@ -10,7 +10,7 @@ from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, rea
 from repwatch.flows.reseed_differ import Sides
 from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
 from repwatch.flows.reseed_tables import Line, SchemaChanged, Tables
-from repwatch.flows.snapshot import Snapshot, take_snapshot
+from repwatch.flows.snapshot import Snapshot, take_held_snapshot, take_snapshot
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.ports.clock import Clock
@@ -41,6 +41,7 @@ class Load:
     keep: Callable[[str], bool]  # schemas of the replica's own
     method: Method
     tables: frozenset[TableName]  # of Method.TABLE
+    donor: Callable[[], AbstractContextManager[None]] | None  # holds `source`, a replica, while the snapshot is taken
     begin: Callable[[str], None]  # called with the snapshot's position before the first change
 
 
@@ -73,7 +74,8 @@ def _attempt(job: Load) -> Loaded:
         job.progress(Progress(phase=Phase.SNAPSHOT))
         names = [copy.table.name for copy in tables]
         sessions = _sessions(tables) if job.method is Method.LOGICAL else 1
-        snapshot = opened.enter_context(take_snapshot(job.connect, job.source, names, clock=job.clock, sessions=sessions))
+        with job.donor() if job.donor else nullcontext():
+            snapshot = opened.enter_context(_snapshot(job, names, sessions))
         # Equal before and after: nothing was changed in the moment of the snapshot either. An old read view shows a
         # column that was added instantly after it, without an error (MariaDB 10.11), so errors alone prove nothing.
         items_now, tables_now = _read_source(job, catalogue)
@@ -81,6 +83,12 @@ def _attempt(job: Load) -> Loaded:
             raise SchemaChanged("while the snapshot was taken")
         job.begin(snapshot.position)
         return _Loading(job=job, catalogue=catalogue, snapshot=snapshot, items=items_now, tables=tables, opened=opened).run()
+
+
+def _snapshot(job: Load, names: Sequence[TableName], sessions: int) -> Snapshot:
+    if job.donor:
+        return take_held_snapshot(job.connect, job.source, clock=job.clock, sessions=sessions)
+    return take_snapshot(job.connect, job.source, names, clock=job.clock, sessions=sessions)
 
 
 def _sessions(tables: Sequence[CopyTable]) -> int:

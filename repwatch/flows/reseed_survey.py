@@ -1,11 +1,13 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repwatch.errors import RepwatchError, StatementRefused
 from repwatch.flows.hold import channel_states
+from repwatch.flows.reseed_clone import clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
 from repwatch.flows.reseed_hosts import look_at_hosts
@@ -18,10 +20,12 @@ from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import by_files
-from repwatch.reseed.facts import Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
+from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
 from repwatch.reseed.method import Method
+from repwatch.reseed.stages import Marker
 from repwatch.sql import definitions, grants, inspect, replication
 from repwatch.sql import reseed as sql
+from repwatch.sql.clone import CloneState
 from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.privileges import Grant, export_needs, operator_needs
 from repwatch.sql.replication import SourceLogin
@@ -45,6 +49,14 @@ class ReseedRequest:
     method: Method | None = None  # None: what costs least
     tables: tuple[TableName, ...] = ()
     export: Path | None = None  # a new file for the transactions that only the target has
+    donor: ReplicaTarget | None = None  # a replica of `source` that is copied from in its place
+    clone_login: SourceLogin | None = None  # how the target logs in to the server that it is cloned from
+    left: tuple[Marker, str] | None = None  # what an interrupted clone left in the journal (`reseed/clone.py`)
+
+    @property
+    def copied(self) -> ServerSpec:
+        """The server whose data is read."""
+        return self.donor.server if self.donor else self.source
 
 
 def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Facts:
@@ -52,11 +64,19 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
 
     Raises ServerError.
     """
-    with connect(request.source.writer, _PATIENT) as source, connect(request.replica.server.writer, _PATIENT) as target:
-        source_facts = _source(source)
+    with ExitStack() as opened:
+        source, target, copied = (
+            opened.enter_context(connect(spec.writer, _PATIENT))
+            for spec in (request.source, request.replica.server, request.copied)
+        )
+        source_facts = _source(source, with_data=request.donor is None)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
         errant, _ = read_errant(source, target)
+        clone = clone_facts(copied, target, request.replica.server, connect)
+        donor = _donor(source, copied, request.donor) if request.donor else None
+        if clone is not None and target_facts.marker is None and request.left is not None:
+            target_facts, clone = _with_what_is_left(target, target_facts, clone, request.left)
         facts = Facts(
             source=source_facts,
             target=replace(target_facts, errant=errant),
@@ -67,11 +87,24 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
             asked=request.method,
             only=request.tables,
             export=request.export is not None,
+            donor=donor,
+            clone=clone,
             fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         )
         if not by_files(facts):
             return facts
         return replace(facts, hosts=look_at_hosts((request.source, request.replica.server), source, target, connect, shell))
+
+
+def _with_what_is_left(
+    target: Database, facts: TargetFacts, clone: CloneFacts, left: tuple[Marker, str]
+) -> tuple[TargetFacts, CloneFacts]:
+    """With the marker that a clone took away, if one has begun since it was written down; and with its end."""
+    (marker, before), status = left, clone_status(target)
+    if status.begun in ("", before):
+        return facts, clone
+    position = status.position if status.state is CloneState.COMPLETED else ""
+    return replace(facts, marker=marker), replace(clone, position=position)
 
 
 def _fetching(source: Database, target: Database, channel: str) -> bool:
@@ -93,7 +126,20 @@ def _fetching(source: Database, target: Database, channel: str) -> bool:
     return False
 
 
-def _source(db: Database) -> SourceFacts:
+def _donor(source: Database, db: Database, target: ReplicaTarget) -> DonorFacts:
+    errant, _ = read_errant(source, db)
+    read_only = db.scalar(sql.READ_ONLY) == "1"
+    return DonorFacts(data=_source(db, with_data=True), channel=target.channel, read_only=read_only, errant=errant)
+
+
+def _executed(db: Database) -> str:
+    return db.scalar(replication.executed(db.version)) or ""
+
+
+def _source(db: Database, *, with_data: bool) -> SourceFacts:
+    """Without its data it is only asked who it is."""
+    if not with_data:
+        return SourceFacts(server=_server(db), tables=(), fingerprint="")
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
     server = _server(db)
@@ -189,7 +235,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         replicas=replicas,
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),
         marker=marker,
-        executed=db.scalar(replication.executed(db.version)) or "",
+        executed=_executed(db),
         tables=tables,
         export_grants=_missing_grants(db, export_needs()),
     )

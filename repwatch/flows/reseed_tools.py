@@ -7,6 +7,7 @@ from repwatch.ports.binlog import ReadBinlog
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
 from repwatch.ports.journal import Journal
+from repwatch.ports.records import Records
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.progress import Progress
 
@@ -18,6 +19,7 @@ class Tools:
     connect: Connect
     clock: Clock
     journal: Journal
+    holds: Records  # what is held of a replica that is copied from
     progress: Callable[[Progress], None]
     read_binlog: ReadBinlog
     shell: Shell = NO_SHELL

@@ -20,6 +20,7 @@ from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.sql import replication
 from repwatch.sql import snapshot as sql
 
 PATIENCE = 30.0  # seconds
@@ -69,17 +70,37 @@ def take_snapshot(
     chance within the time; ServerError for what a server answers.
     """
     with ExitStack() as opened:
-        readers = tuple(opened.enter_context(connect(endpoint, _LONG_READ)) for _ in range(sessions))
+        readers = _readers(connect, endpoint, sessions, opened)
         _check_position_exists(readers[0])
-        for reader in readers:
-            for statement in sql.session_setup(reader.version):
-                reader.execute(statement)
         taking = _Lockfree(readers) if readers[0].version.is_mariadb else _Locked(readers, connect, tables, opened)
-        snapshot = _retry(taking, clock)
-        for reader in readers:
-            reader.execute(sql.SAVEPOINT)
-        opened.pop_all()
-        return snapshot
+        return _taken(taking, readers, clock, opened)
+
+
+def take_held_snapshot(connect: Connect, endpoint: Endpoint, *, clock: Clock, sessions: int = 1) -> Snapshot:
+    """The same of all tables of a replica whose applier is held until this returns: the position is what it has executed.
+
+    It needs no binary log and, on MySQL too, no lock; with LOCK INSTANCE FOR BACKUP nobody could let the applier go.
+    So DDL is not kept out of the copy on MySQL either: the caller compares definitions.
+    """
+    with ExitStack() as opened:
+        readers = _readers(connect, endpoint, sessions, opened)
+        return _taken(_Still(readers), readers, clock, opened)
+
+
+def _readers(connect: Connect, endpoint: Endpoint, sessions: int, opened: ExitStack) -> tuple[Database, ...]:
+    readers = tuple(opened.enter_context(connect(endpoint, _LONG_READ)) for _ in range(sessions))
+    for reader in readers:
+        for statement in sql.session_setup(reader.version):
+            reader.execute(statement)
+    return readers
+
+
+def _taken(taking: "_Lockfree | _Locked", readers: tuple[Database, ...], clock: Clock, opened: ExitStack) -> Snapshot:
+    snapshot = _retry(taking, clock)
+    for reader in readers:
+        reader.execute(sql.SAVEPOINT)
+    opened.pop_all()
+    return snapshot
 
 
 def _check_position_exists(db: Database) -> None:
@@ -162,6 +183,22 @@ class _Lockfree:
 
         with ThreadPoolExecutor(len(self._readers)) as pool:
             list(pool.map(start, self._readers))
+
+
+class _Still(_Lockfree):
+    """A replica that applies nothing: the transactions see what it has executed, before as after they began."""
+
+    def attempt(self, number: int) -> Snapshot:
+        first = self._readers[0]
+        executed = replication.executed(first.version)
+        before = first.scalar(executed) or ""
+        prepared = _prepared(first)
+        self._start_all()
+        if prepared or _prepared(first):
+            raise _TryAgain(_XA_REASON)
+        if (first.scalar(executed) or "") != before:
+            raise _TryAgain("something is applied or written there")
+        return Snapshot(position="".join(before.split()), sessions=self._readers, attempts=number)
 
 
 class _Locked:

@@ -7,6 +7,8 @@ _PHASES = {
     Phase.PREPARE: "preparing the replica",
     Phase.SNAPSHOT: "taking a snapshot of the source",
     Phase.DATA: "copying",
+    Phase.CLONE: "cloning",
+    Phase.RESTART: "waiting for the server to start again (by hand, where nothing does it by itself)",
     Phase.STREAM: "copying files",
     Phase.RECOVER: "making the files consistent",
     Phase.SWAP: "putting the files in their place",
@@ -15,6 +17,7 @@ _PHASES = {
     Phase.CATCH_UP: "catching up",
     Phase.VERIFY: "comparing all rows with the source",
 }
+_UNITS = {Phase.CATCH_UP: "transactions", Phase.CLONE: "bytes"}
 
 
 def progress_line(progress: Progress) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from repwatch.model.schema import TableName
+from repwatch.reseed.clone import hindrances
 from repwatch.reseed.facts import Facts, SourceFacts, TableFacts
 from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
@@ -40,14 +41,18 @@ def choose(facts: Facts) -> Choice:
 
 
 def _whole_copy(facts: Facts) -> Method:
-    return Method.PHYSICAL if _large(facts.source) and facts.hosts is not None and not host_refusals(facts) else Method.LOGICAL
+    """Files are copied faster than rows, and with them the indexes."""
+    if not hindrances(facts):
+        return Method.CLONE
+    files = _large(facts.copied) and facts.donor is None and facts.hosts is not None and not host_refusals(facts)
+    return Method.PHYSICAL if files else Method.LOGICAL
 
 
 def by_files(facts: Facts) -> bool:
     """True where the files may have to be copied, so that their machines have to be looked at."""
     marker = facts.target.marker
     if facts.asked is None and not facts.only:
-        return _large(facts.source) if marker is None else marker.method is Method.PHYSICAL
+        return _large(facts.copied) if marker is None else marker.method is Method.PHYSICAL
     return facts.asked is Method.PHYSICAL
 
 
@@ -59,7 +64,7 @@ def _large(source: SourceFacts) -> bool:
 def alike_share(facts: Facts) -> float:
     """How much of the source's data, 0 to 1, lies in tables that the target seems to have too."""
     theirs = {table.name: table for table in facts.target.tables}
-    ours = [table for table in facts.source.tables if table.definition]
+    ours = [table for table in facts.copied.tables if table.definition]
     whole = sum(_weight(table) for table in ours)
     alike = sum(_weight(table) for table in ours if table.name in theirs and _alike(table, theirs[table.name]))
     return alike / whole if whole else 0.0

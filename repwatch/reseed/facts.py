@@ -7,6 +7,7 @@ from repwatch.model.server import Address, ServerVersion
 from repwatch.reseed.hosts import Hosts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
+from repwatch.sql.clone import CloneState
 from repwatch.sql.replication import ChannelState
 
 
@@ -60,6 +61,43 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DonorFacts:
+    """A replica of the source that is copied from in its place (`--from`)."""
+
+    data: SourceFacts
+    channel: str  # that reads from the source
+    read_only: bool
+    errant: str = ""  # transactions that the source does not have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneSide:
+    """What a clone wants of a server, as far as it must fit the other side's."""
+
+    plugins: frozenset[str]  # active, and loaded from a file
+    registered: bool  # INSTALL PLUGIN put the clone plugin into a table, which a clone replaces
+    platform: str
+    charset: str
+    storage: str  # page size and system tablespace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneFacts:
+    """Whether the target can be cloned from the server that is copied from. None of it where the versions forbid it."""
+
+    donor: CloneSide
+    target: CloneSide
+    address: Address  # by which the target reaches the donor
+    missing_grants: tuple[str, ...]  # as GRANT statements, on the target
+    shut_out: tuple[str, ...]  # accounts that reach the target, and have no access or other rights on the donor
+    outside_files: tuple[str, ...]  # of the donor
+    state: CloneState  # of the last clone into the target
+    scheduler: str  # of the target: ON, OFF or DISABLED
+    persisted: str  # its super_read_only in mysqld-auto.cnf, "" if it is not there
+    position: str = ""  # of a clone that was begun by an interrupted reseed, and is complete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFacts:
     """The server that is written to."""
 
@@ -89,9 +127,16 @@ class Facts:
     local_tables: tuple[str, ...]  # patterns of what the replica owns
     asked: Method | None = None  # None: what costs least
     only: tuple[TableName, ...] = ()  # asked for by name
+    donor: DonorFacts | None = None  # None: the source is copied from
+    clone: CloneFacts | None = None  # None: these versions cannot be cloned
     export: bool = False  # what only the target has is saved to a file first
     hosts: Hosts | None = None  # None: not looked at, or not in the configuration
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
+
+    @property
+    def copied(self) -> SourceFacts:
+        """Where the data comes from: the source, or a replica that stands for it."""
+        return self.donor.data if self.donor else self.source
 
     @property
     def current(self) -> ChannelState | None:

@@ -8,6 +8,7 @@ class Method(StrEnum):
 
     DIFFERENTIAL = "differential"  # everything is compared, and only what differs is written
     LOGICAL = "logical"  # all data is dropped and copied
+    CLONE = "clone"  # MySQL: the server replaces all its files by those of another
     PHYSICAL = "physical"  # MariaDB: the files are copied, by way of the machines' shells
     TABLE = "table"  # as differential, but of the named tables alone (`--table`)
 

@@ -5,6 +5,7 @@ from collections import Counter
 
 from repwatch.model.plan import Plan, Step
 from repwatch.model.schema import TableName
+from repwatch.reseed import clone
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.file_steps import copying_steps, discarding_step
@@ -27,6 +28,8 @@ _HOW = {
     "accounts and their privileges are left as they are",
     Method.LOGICAL: "all data is copied from one snapshot of the source, the old data is dropped before; "
     "accounts and their privileges are left as they are",
+    Method.CLONE: "the server replaces all its files by those of the source and restarts, so that it has the source's accounts "
+    "too; its old data is removed first, and what was set at run time without SET PERSIST is forgotten",
     Method.PHYSICAL: "the source's files are copied beside the data folder of the replica and take its place; the old ones are "
     "kept until all is proved. Accounts, privileges and everything else in the system schemas become the source's; the replica's "
     "own option file, and with it server_id and settings, stays",
@@ -55,6 +58,8 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; transactions that only the replica has will be lost ({saved}): {facts.target.errant}"
     if choice.method is Method.TABLE and (others := _connected(facts, choice.tables)):
         reason += f"; tables that foreign keys connect with them are not compared: {some(others)}"
+    if facts.donor:
+        reason += f"; the data is taken from {facts.copied.server.address}, and compared with the source at the end"
     plan_hash = _hash(facts, choice, steps)
     return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
 
@@ -78,32 +83,55 @@ def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
         case Method.PHYSICAL:
             *last, unmark = _last_steps(facts, by_files=True)
             return (*_first_steps(facts)[:-1], *copying_steps(facts), *last, discarding_step(facts), unmark)
+        case Method.CLONE:
+            return (*_ready_steps(facts), *clone.steps(facts), *_end_steps(facts, by_files=True))
         case _:
             return _steps(facts, choice.method)
 
 
 def _connected(facts: Facts, tables: tuple[TableName, ...]) -> list[str]:
-    pairs = [pair for pair in facts.source.foreign_keys if set(pair) & set(tables)]
+    pairs = [pair for pair in facts.copied.foreign_keys if set(pair) & set(tables)]
     return sorted({str(name) for pair in pairs for name in pair if name not in tables})
 
 
 def _hash(facts: Facts, choice: Choice, steps: tuple[Step, ...]) -> str:
     source, target = facts.source.server, facts.target.server
-    parts = [source.key, str(source.address), target.key, str(target.address), facts.channel, facts.source.fingerprint]
+    parts = [source.key, str(source.address), target.key, str(target.address), facts.channel, facts.copied.fingerprint]
     parts += [choice.method.value, *map(str, choice.tables)]
+    parts += [facts.donor.data.server.key, str(facts.donor.data.server.address)] if facts.donor else []
     # The schemas that are dropped are part of what a person agrees to; on the way through they come and go.
     parts += sorted({step.what for step in steps if not facts.target.marker or not step.what.startswith("drop ")})
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _first_steps(facts: Facts) -> tuple[Step, ...]:
-    target, source = str(facts.target.server.address), str(facts.source.server.address)
+    source = str(facts.copied.server.address)
+    snapshot = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
+    taking = Step(what="take a snapshot", where=source, statement=snapshot, reversible=True)
+    return (*_ready_steps(facts), *_around(facts, taking))
+
+
+def _around(facts: Facts, taking: Step) -> tuple[Step, ...]:
+    """A replica that stands for the source is held for that moment."""
+    if facts.donor is None:
+        return (taking,)
+    version, channel, where = facts.donor.data.server.version, facts.donor.channel, taking.where
+    still = replication.set_delay(version, channel, replication.HOLD_DELAY)
+    going = replication.start_channel(version, channel)
+    return (
+        Step(what="hold replication of the donor", where=where, statement=still, reversible=True),
+        taking,
+        Step(what="let the donor go", where=where, statement=going, reversible=True),
+    )
+
+
+def _ready_steps(facts: Facts) -> tuple[Step, ...]:
+    target = str(facts.target.server.address)
     hold = replication.set_delay(facts.target.server.version, facts.channel, replication.HOLD_DELAY)
     return (
         Step(what="mark the replica as half loaded", where=target, statement=reseed.CREATE_MARKER[0], reversible=True),
         Step(what="make the replica read-only", where=target, statement=reseed.set_read_only(on=True), reversible=True),
         Step(what="hold replication", where=target, statement=hold, reversible=True),
-        Step(what="take a snapshot", where=source, statement="START TRANSACTION WITH CONSISTENT SNAPSHOT", reversible=True),
     )
 
 
@@ -149,8 +177,7 @@ def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
 
 
 def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:
-    version, channel = facts.target.server.version, facts.channel
-    target = str(facts.target.server.address)
+    version, target = facts.target.server.version, str(facts.target.server.address)
     return (
         Step(
             what="delete the replica's own binary logs", where=target, statement=reseed.forget_history(version), reversible=False
@@ -161,6 +188,14 @@ def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:
             statement=reseed.set_position(version, "<position of the snapshot>"),
             reversible=False,
         ),
+        *_end_steps(facts, by_files=by_files),
+    )
+
+
+def _end_steps(facts: Facts, *, by_files: bool) -> tuple[Step, ...]:
+    version, channel = facts.target.server.version, facts.channel
+    target = str(facts.target.server.address)
+    return (
         Step(what="attach to the source", where=target, statement=_attach(facts, by_files=by_files), reversible=False),
         Step(
             what="start replication and catch up",
@@ -175,7 +210,7 @@ def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:
 
 def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[Step]:
     """Tables of the target that are dropped: the source has none of that name, or another one."""
-    ours = {table.name: table.definition for table in facts.source.tables if table.definition}
+    ours = {table.name: table.definition for table in facts.copied.tables if table.definition}
     return [
         Step(
             what=f"drop {table.name} and copy it, for its definition differs"
@@ -191,7 +226,7 @@ def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[S
 
 
 def _rewriting_steps(facts: Facts, target: str) -> list[Step]:
-    present = set(facts.source.server.schemas)
+    present = set(facts.copied.server.schemas)
     kept = {table.name for table in facts.target.tables if table.name.schema in present}
     return [
         *(_drop_schema(facts, name, target) for name in facts.dropped_schemas if name not in present),
@@ -203,13 +238,13 @@ def _rewriting_steps(facts: Facts, target: str) -> list[Step]:
                 statement="DELETE …; INSERT …; views, routines, triggers and events are made anew; events disabled",
                 reversible=False,
             )
-            for name in facts.source.server.schemas
+            for name in facts.copied.server.schemas
         ),
     ]
 
 
 def _drop_schema(facts: Facts, name: str, target: str) -> Step:
-    present = name in facts.source.server.schemas
+    present = name in facts.copied.server.schemas
     return Step(
         what=f"drop {name}" if present else f"drop {name}, which the source does not have",
         where=target,
@@ -221,7 +256,7 @@ def _drop_schema(facts: Facts, name: str, target: str) -> Step:
 def _copying_steps(facts: Facts, target: str) -> list[Step]:
     steps = [_drop_schema(facts, name, target) for name in facts.dropped_schemas]
     rows: Counter[str] = Counter()
-    for table in facts.source.tables:
+    for table in facts.copied.tables:
         rows[table.name.schema] += table.rows
     steps += [
         Step(
@@ -230,7 +265,7 @@ def _copying_steps(facts: Facts, target: str) -> list[Step]:
             statement=f"CREATE …; INSERT … (about {rows[name]} rows); views, routines, triggers; events disabled",
             reversible=False,
         )
-        for name in facts.source.server.schemas
+        for name in facts.copied.server.schemas
     ]
     return steps
 

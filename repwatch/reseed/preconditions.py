@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from repwatch.model.plan import Refusal
 from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice
+from repwatch.reseed.clone import hindrances, is_cloned
+from repwatch.reseed.donor import donor_refusals, no_files_of_donor
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
 from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
@@ -20,21 +22,24 @@ _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source st
 def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
     found = [refusal for check in _CHECKS for refusal in check(facts)]
+    found += donor_refusals(facts)
     concerned = _concerned(facts, choice)
     found += _purge(facts, concerned)
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
     elif choice.method is Method.PHYSICAL:
-        found += [*_channel(facts), *_export(facts), *host_refusals(facts)]
+        found += [*_channel(facts, choice), *_export(facts), *host_refusals(facts), *no_files_of_donor(facts)]
     else:
-        found += [*_own_tables(facts), *_channel(facts), *_export(facts)]
+        found += [*_own_tables(facts), *_channel(facts, choice), *_export(facts)]
     found += _in_backup(concerned) if choice.method is Method.PHYSICAL else _in_snapshot(concerned)
-    return tuple(found)
+    if choice.method is Method.CLONE and not is_cloned(facts):
+        found += hindrances(facts)
+    return tuple(dict.fromkeys(found))
 
 
 def _concerned(facts: Facts, choice: Choice) -> list[TableFacts]:
     """The source's tables whose rows are read."""
-    base = [table for table in facts.source.tables if table.kind != "VIEW"]
+    base = [table for table in facts.copied.tables if table.kind != "VIEW"]
     return [table for table in base if table.name in choice.tables] if choice.method is Method.TABLE else base
 
 
@@ -121,9 +126,9 @@ def _busy(facts: Facts) -> Iterator[Refusal]:
 
 
 def _copied_source(facts: Facts) -> Iterator[Refusal]:
-    if MARKER_SCHEMA in facts.source.server.schemas:
+    if MARKER_SCHEMA in facts.copied.server.schemas:
         yield Refusal(
-            code="source-half-loaded", summary=f"{facts.source.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
+            code="source-half-loaded", summary=f"{facts.copied.server.address} is itself half loaded: it has {MARKER_SCHEMA}"
         )
 
 
@@ -146,9 +151,9 @@ def _outside(base: Sequence[TableFacts], engines: set[str]) -> list[str]:
 
 def _named_tables(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal]:
     """What `--table` names must be on the source, and not the replica's own."""
-    known = {table.name for table in facts.source.tables if table.kind == "BASE TABLE"}
+    known = {table.name for table in facts.copied.tables if table.kind == "BASE TABLE"}
     if unknown := [str(name) for name in tables if name not in known]:
-        yield Refusal(code="no-such-table", summary=f"{facts.source.server.address} has no table {some(unknown)}")
+        yield Refusal(code="no-such-table", summary=f"{facts.copied.server.address} has no table {some(unknown)}")
     if own := [str(name) for name in tables if any(fnmatchcase(str(name), pattern) for pattern in facts.local_tables)]:
         yield Refusal(code="local-tables", summary=f"local_tables say that these are the replica's own: {some(own)}")
     marker = facts.target.marker
@@ -192,7 +197,7 @@ def _own_tables(facts: Facts) -> Iterator[Refusal]:
         for schema in facts.dropped_schemas
         if fnmatchcase(schema, pattern.partition(".")[0])
     ]
-    shared = [pattern for pattern in facts.local_tables if pattern.removesuffix(".*") in facts.source.server.schemas]
+    shared = [pattern for pattern in facts.local_tables if pattern.removesuffix(".*") in facts.copied.server.schemas]
     if mixed or shared:
         yield Refusal(
             code="local-tables",
@@ -216,9 +221,9 @@ def _held(facts: Facts) -> Iterator[Refusal]:
         )
 
 
-def _channel(facts: Facts) -> Iterator[Refusal]:
+def _channel(facts: Facts, choice: Choice) -> Iterator[Refusal]:
     yield from _held(facts)
-    if facts.follows_source or facts.target.server.missing_grants:
+    if facts.follows_source or facts.target.server.missing_grants or _brings_channel(facts, choice):
         return
     if not facts.login:
         yield Refusal(
@@ -229,6 +234,11 @@ def _channel(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(
             code="source-address", summary=f"no other server can replicate from a socket: {facts.source.server.address}"
         )
+
+
+def _brings_channel(facts: Facts, choice: Choice) -> bool:
+    """A clone of a replica has its channel."""
+    return choice.method is Method.CLONE and facts.donor is not None
 
 
 def _purge(facts: Facts, tables: Sequence[TableFacts]) -> Iterator[Refusal]:

@@ -10,6 +10,8 @@ class Phase(StrEnum):
     PREPARE = "prepare"
     SNAPSHOT = "snapshot"
     DATA = "data"
+    CLONE = "clone"
+    RESTART = "restart"
     STREAM = "stream"
     RECOVER = "recover"
     SWAP = "swap"
@@ -21,13 +23,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`done` and `total` count rows (DATA, VERIFY), MiB (STREAM) or transactions (CATCH_UP).
+    """`done` and `total` count rows (DATA, VERIFY), MiB (STREAM), bytes (CLONE) or transactions (CATCH_UP).
 
     `total` is an estimate, 0 if there is none.
     """
 
     phase: Phase
-    text: str = ""  # the table at hand
+    text: str = ""  # the table or part at hand
     done: int = 0
     total: int = 0
     seconds: float = 0.0  # since the phase began

@@ -52,6 +52,8 @@ class Marker:
     trust_creators: bool  # log_bin_trust_function_creators
     method: Method
     tables: tuple[TableName, ...]  # of Method.TABLE
+    scheduler: str = ""  # Method.CLONE: event_scheduler before; "" elsewhere
+    persisted: str = ""  # Method.CLONE: super_read_only in mysqld-auto.cnf before; "": it was not there
     # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
     replaced: bool = False
 
@@ -78,6 +80,8 @@ class Marker:
             "trust_creators": str(int(self.trust_creators)),
             "method": self.method.value,
             "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
+            "scheduler": self.scheduler,
+            "persisted": self.persisted,
             "replaced": str(int(self.replaced)),
         }
 
@@ -100,24 +104,33 @@ class Marker:
             trust_creators=entries["trust_creators"] == "1",
             method=Method(entries["method"]),
             tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
+            scheduler=entries.get("scheduler", ""),
+            persisted=entries.get("persisted", ""),
             replaced=entries["replaced"] == "1",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """The replica as it is now. `held` is None where the channel does not exist."""
+    """The replica as it is now. `held` is None where the channel does not exist.
+
+    `cloned` is the position of a clone that has ended since the marker said LOADING, "" if there is none.
+    """
 
     executed: str
     held: bool | None
+    cloned: str = ""
 
 
 def goes_on_from(marker: Marker, present: Present, flavour: Flavour) -> Stage:
     """The stage that holds now: what comes after it is done (again).
 
     Anything that does not fit the marker means that the replica applied or wrote something meanwhile; then the copied rows
-    prove nothing, and all starts again from a new snapshot.
+    prove nothing, and all starts again from a new snapshot. A clone is a whole server, whose GTID state came along with its
+    data: it may apply what it likes.
     """
+    if marker.method is Method.CLONE:
+        return _of_clone(marker, present, flavour)
     at_position = _same(flavour, present.executed, marker.position)
     if marker.stage.rank < Stage.LOADED.rank:
         return Stage.MARKED
@@ -130,6 +143,12 @@ def goes_on_from(marker: Marker, present: Present, flavour: Flavour) -> Stage:
     if not reached(flavour, present.executed, marker.position):
         return Stage.MARKED
     return marker.stage
+
+
+def _of_clone(marker: Marker, present: Present, flavour: Flavour) -> Stage:
+    if marker.stage.rank < Stage.LOADED.rank:
+        return Stage.LOADED if present.cloned else Stage.MARKED
+    return marker.stage if reached(flavour, present.executed, marker.position) else Stage.MARKED
 
 
 def _same(flavour: Flavour, left: str, right: str) -> bool:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.server import ServerVersion
-from repwatch.sql.privileges import operator_grants, replication_grants, watch_grants
+from repwatch.sql.privileges import clone_grants, operator_grants, replication_grants, watch_grants
 
 
 class Account(StrEnum):
@@ -18,7 +18,7 @@ class Account(StrEnum):
 
     ROOT = "root"
     WATCH = "repwatch"  # watching and drift checks: exactly what `repwatch doctor` asks for
-    OPERATOR = "repwatch_op"  # repair, reseed and exact checks
+    OPERATOR = "repwatch_op"  # repair, reseed (cloning too) and exact checks
     REPLICATION = "repl"  # replicas connect with it
 
 
@@ -57,6 +57,6 @@ def _grants(account: Account, version: ServerVersion) -> tuple[str, ...]:
         case Account.WATCH:
             return watch_grants(version)
         case Account.OPERATOR:
-            return operator_grants(version)
+            return (*operator_grants(version), *clone_grants(version))
         case Account.REPLICATION:
             return replication_grants(version)

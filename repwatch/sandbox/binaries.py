@@ -75,11 +75,14 @@ def _roots(flavour: Flavour) -> Iterator[Path]:
 
 
 def _how_to_run(program: Path, root: Path | None) -> tuple[str, ...]:
-    """The command without arguments of its own. `--no-defaults` must come first: no option file of anybody is read."""
+    """The command without arguments of its own.
+
+    `--defaults-file` must come first: no option file of anybody is read. `--no-defaults` would leave `SET PERSIST` out too.
+    """
     if root is None:
-        return (str(program), "--no-defaults")
+        return (str(program), "--defaults-file=/dev/null")
     base = root / "usr" if (root / "usr").is_dir() else root
-    options = ("--no-defaults", f"--basedir={base}")
+    options = ("--defaults-file=/dev/null", f"--basedir={base}")
     loader = next(iter(sorted(root.glob("usr/lib*/ld-linux*.so.*"))), None)
     if loader is None:
         return (str(program), *options)

@@ -114,14 +114,18 @@ class SandboxServer:
     def _accounts_file(self) -> Path:
         return self.folder / "accounts.sql"
 
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What runs it, as it is run by its keeper."""
+        return (*self._installation.command, *self._options, f"--init-file={self._accounts_file}")
+
     def launch(self) -> None:
         """Start the process and return at once; `wait_ready` waits for it."""
         if self.running:
             return
         (self.folder / keeper.PARKED).unlink(missing_ok=True)
-        command = [*self._installation.command, *self._options, f"--init-file={self._accounts_file}"]
         self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", keeper.__file__, str(self.folder / "pid"), str(self.log_file), *command],
+            [sys.executable, "-I", "-S", keeper.__file__, str(self.folder / "pid"), str(self.log_file), *self.command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -60,6 +60,11 @@ def export_needs() -> tuple[Grant, ...]:
     return (Grant(("REPLICATION SLAVE",)),)
 
 
+def clone_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What `reseed --method clone` needs on the replica beside `operator_needs`, whose BACKUP_ADMIN is enough on the source."""
+    return () if version.is_mariadb or not version.at_least(8, 0, 17) else (Grant(("CLONE_ADMIN",)),)
+
+
 def replication_needs(version: ServerVersion) -> tuple[Grant, ...]:
     """What the account needs with which a replica connects to its source."""
     del version  # the same everywhere so far
@@ -81,6 +86,11 @@ def watch_grants(version: ServerVersion) -> tuple[str, ...]:
 def operator_grants(version: ServerVersion) -> tuple[str, ...]:
     """`operator_needs` as statements."""
     return tuple(grant.text for grant in operator_needs(version))
+
+
+def clone_grants(version: ServerVersion) -> tuple[str, ...]:
+    """`clone_needs` as statements."""
+    return tuple(grant.text for grant in clone_needs(version))
 
 
 def replication_grants(version: ServerVersion) -> tuple[str, ...]:

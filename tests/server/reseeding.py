@@ -13,6 +13,7 @@ from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
 from repwatch.errors import Refused
 from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
@@ -75,6 +76,7 @@ def tools(folder: Path, progress: object = None) -> Tools:
         connect=Session.connect,
         clock=CLOCK,
         journal=FileJournal(folder / "journal.jsonl"),
+        holds=FileRecords(folder),
         progress=progress if callable(progress) else silent,
         read_binlog=read_binlog,
     )

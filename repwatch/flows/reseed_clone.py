@@ -1,0 +1,215 @@
+"""Makes a replica a physical copy of another server by MySQL's clone plugin: what must be known before, the copy, the restart.
+
+The statement runs on a session of its own, and what the server says of it decides: the answer comes before the restart, may be
+lost, and is an error where nothing starts the server again (3707), although its data is complete. A clone goes on when nobody
+waits for it any more, so an interrupted one is waited for, not begun again.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Thread
+from typing import Final
+
+from repwatch.errors import LoginRefused, ServerError, StatementRefused, Unreachable
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.topology import ServerSpec
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect, Database, Timeouts
+from repwatch.reseed.facts import CloneFacts, CloneSide
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.sql import clone as sql
+from repwatch.sql import grants, inspect
+from repwatch.sql.clone import CloneState, CloneStatus
+from repwatch.sql.privileges import Grant, clone_needs, operator_needs, watch_needs
+from repwatch.sql.replication import SourceLogin
+
+_BACK_SECONDS: Final = 900.0  # for the restart, with recovery; or until somebody has started the server
+_ABANDONED_SECONDS: Final = 20.0  # a server that goes down for its restart is gone by then
+_POLL: Final = 0.5
+_DAYS: Final = Timeouts(connect=10.0, read=1_000_000.0)  # the answer comes when all is copied
+_LOOK: Final = Timeouts(connect=5.0, read=30.0)
+
+
+class CloneFailed(ServerError):
+    """The clone ended with an error; `is_untouched` tells whether the target has lost data."""
+
+
+def clone_facts(source: Database, target: Database, replica: ServerSpec, connect: Connect) -> CloneFacts | None:
+    """What `reseed/clone.py` decides on. None where versions forbid it. Raises ServerError."""
+    if not (sql.supports(source.version) and sql.supports(target.version) and sql.same_series(source.version, target.version)):
+        return None
+    sides = _side(source), _side(target)
+    ready = all(sql.PLUGIN in side.plugins for side in sides)
+    return CloneFacts(
+        donor=sides[0],
+        target=sides[1],
+        address=source.endpoint.address,
+        missing_grants=_missing(target, clone_needs(target.version)),
+        shut_out=_shut_out(source.endpoint, replica, connect) if ready else (),
+        outside_files=tuple(row["file"] or "" for row in source.texts(sql.OUTSIDE_FILES)),
+        state=clone_status(target).state if ready else CloneState.NONE,
+        scheduler=target.scalar(sql.SCHEDULER) or "",
+        persisted=target.scalar(sql.PERSISTED_READ_ONLY) or "",
+    )
+
+
+def _side(db: Database) -> CloneSide:
+    (build,) = db.texts(sql.BUILD)
+    return CloneSide(
+        plugins=frozenset((row["PLUGIN_NAME"] or "").lower() for row in db.texts(sql.PLUGINS)),
+        registered=db.scalar(sql.REGISTERED) != "0",
+        platform=build["os"] or "",
+        charset=build["charset"] or "",
+        storage=build["storage"] or "",
+    )
+
+
+def _missing(db: Database, needs: tuple[Grant, ...]) -> tuple[str, ...]:
+    lines = [value for row in db.texts(inspect.SHOW_GRANTS) for value in row.values() if value]
+    account = db.scalar(inspect.CURRENT_USER) or ""
+    return tuple(grants.statement(grant, account) for grant in grants.missing(needs, grants.held(lines, db.version)))
+
+
+def _shut_out(donor: Endpoint, replica: ServerSpec, connect: Connect) -> tuple[str, ...]:
+    """Accounts that would not get into the target, or not far enough, once it has the donor's accounts."""
+    found = []
+    for endpoint in dict.fromkeys((replica.writer, replica.endpoint)):
+        try:
+            with connect(replace(donor, user=endpoint.user, password=endpoint.password), _LOOK) as db:
+                needs = operator_needs(db.version) if endpoint == replica.writer else watch_needs(db.version)
+                if lacking := _missing(db, needs):
+                    found.append(f"{endpoint.user} ({'; '.join(lacking)})")
+        except LoginRefused:
+            found.append(endpoint.user)
+    return tuple(found)
+
+
+def clone_status(db: Database) -> CloneStatus:
+    """What became of the last clone into this server. The plugin must be there."""
+    try:
+        return sql.status(db.texts(sql.STATUS))
+    except StatementRefused:
+        return CloneStatus(state=CloneState.NONE)  # the table comes with the plugin
+
+
+def disable_events(db: Database) -> None:
+    """As replication would have made them: enabled ones run on the source alone. Safe to repeat."""
+    for row in db.texts(sql.ENABLED_EVENTS):
+        db.execute(sql.disable_event(row, db.version))
+
+
+def is_untouched(db: Database, before: CloneStatus) -> bool:
+    """True if a clone that failed after `before` has removed nothing."""
+    return clone_status(db).begun == before.begun or db.scalar(sql.DROPPED) == "0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What a clone needs to reach its servers and people."""
+
+    target: Endpoint
+    connect: Connect
+    clock: Clock
+    progress: Callable[[Progress], None]
+
+
+def clone(doors: Doors, login: SourceLogin, before: CloneStatus) -> str:
+    """Replace everything of the target by the donor's; returns the position when the target has started again.
+
+    `before` is the status before it. Raises CloneFailed, and ServerError where the target does not come back in time.
+    """
+    return _Watch(doors, before.begun, _Asking(doors, login)).wait()
+
+
+def wait_for_clone(doors: Doors, before: str) -> None:
+    """Until the clone that an interrupted reseed began after `before` has ended, somehow, and the server is back. As `clone`."""
+    with suppress(CloneFailed):
+        _Watch(doors, before, None).wait()
+
+
+class _Asking:
+    """The statement, in a thread that may be left behind: where the network is cut its answer never comes."""
+
+    def __init__(self, doors: Doors, login: SourceLogin) -> None:
+        self._doors = doors
+        self._login = login
+        self.refused: ServerError | None = None
+        self._thread = Thread(target=self._run, name="clone", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """The server, or the network, has answered."""
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            with self._doors.connect(self._doors.target, _DAYS) as db:
+                db.execute(sql.allow_donor(self._login))
+                db.execute(sql.clone_from(self._login))
+        except StatementRefused as error:
+            if error.errno != sql.RESTART_FAILED:
+                self.refused = error
+        except ServerError:
+            return  # the answer was lost: what the server says counts
+
+
+class _Watch:
+    """What becomes of the clone that began after `before`, as the server tells it."""
+
+    def __init__(self, doors: Doors, before: str, asking: _Asking | None) -> None:
+        self._doors = doors
+        self._before = before
+        self._asking = asking
+        self._began = self._seen = self._worked = doors.clock.monotonic()
+
+    def wait(self) -> str:
+        """Until it has ended and the server is back; the position."""
+        while True:
+            asked = self._asking
+            over = asked is None or asked.ended  # before the look: what is seen then is newer than the answer
+            try:
+                with self._doors.connect(self._doors.target, _LOOK) as db:
+                    position = self._look(db, asked.refused if asked is not None and over else None, over=over)
+                    if position is not None:
+                        return position
+            except CloneFailed:
+                raise
+            except ServerError as error:
+                self._absent(error)
+            self._doors.clock.sleep(_POLL)
+
+    def _look(self, db: Database, refused: ServerError | None, *, over: bool) -> str | None:
+        self._seen = self._doors.clock.monotonic()
+        status = clone_status(db)
+        ours = status.begun not in ("", self._before)
+        if ours and status.state is CloneState.COMPLETED:
+            return status.position
+        if refused is not None:
+            raise CloneFailed(refused.text, server=refused.server, errno=refused.errno)
+        if over and not ours:
+            raise CloneFailed("the clone did not begin", server=db.server)
+        if status.state is not CloneState.ABANDONED:
+            self._worked = self._seen
+        if ours and (status.state is CloneState.FAILED or self._seen - self._worked > _ABANDONED_SECONDS):
+            raise CloneFailed(status.error or "the clone was cut off", server=db.server, errno=status.errno)
+        self._tell(db)
+        return None
+
+    def _absent(self, error: ServerError) -> None:
+        self._worked = self._doors.clock.monotonic()
+        waited = self._worked - self._seen
+        if waited > _BACK_SECONDS:
+            raise Unreachable(
+                f"has not come back for {waited:.0f} s after it was cloned ({error.text})",
+                server=str(self._doors.target),
+                hint="start the server, where nothing does it by itself, and run this again with --resume",
+            ) from None
+        self._doors.progress(Progress(phase=Phase.RESTART, seconds=waited))
+
+    def _tell(self, db: Database) -> None:
+        seconds = self._doors.clock.monotonic() - self._began
+        for row in db.texts(sql.PROGRESS):
+            part, done, total = (row["stage"] or "").lower(), int(row["done"] or 0), int(row["estimate"] or 0)
+            self._doors.progress(Progress(phase=Phase.CLONE, text=part, done=done, total=total, seconds=seconds))

@@ -1,0 +1,41 @@
+"""What a reseed changes on a replica for its time, and how it is put back: settings, the hold, the marker."""
+
+from repwatch.flows import reseed_attach
+from repwatch.flows.hold import channel_states
+from repwatch.flows.reseed_marker import drop_marker
+from repwatch.ports.database import Database
+from repwatch.reseed.stages import Marker
+from repwatch.sql import clone, replication
+from repwatch.sql import reseed as sql
+
+
+def put_back(target: Database, marker: Marker) -> None:
+    """Let a replica go whose data has not been touched. Safe to repeat."""
+    if is_held(target, marker.channel) is not None:
+        reseed_attach.restore_delay(target, marker.channel, marker.delay)
+        if not marker.applier:
+            target.execute(replication.stop_applier(target.version, marker.channel))
+    restore_settings(target, marker)
+    drop_marker(target)
+    restore_super_read_only(target, marker)
+
+
+def restore_settings(target: Database, marker: Marker) -> None:
+    """All but `super_read_only`."""
+    target.execute(sql.set_read_only(on=marker.read_only))
+    target.execute(sql.set_trust_creators(on=marker.trust_creators))
+    if marker.scheduler in ("ON", "OFF"):
+        target.execute(clone.set_scheduler(marker.scheduler))
+    if marker.scheduler and marker.persisted != "ON":
+        target.execute(clone.persist_read_only(marker.persisted))
+
+
+def restore_super_read_only(target: Database, marker: Marker) -> None:
+    """Last of all: afterwards the marker cannot be dropped any more."""
+    if marker.super_read_only:
+        target.execute(sql.set_super_read_only(on=True))
+
+
+def is_held(target: Database, channel: str) -> bool | None:
+    """Whether the channel is held; None if there is none."""
+    return next((state.held for state in channel_states(target) if state.channel == channel), None)

@@ -1,0 +1,54 @@
+"""Whether a replica may stand for its source as the server that is copied from."""
+
+from collections.abc import Iterator
+
+from repwatch.model.plan import Refusal
+from repwatch.reseed.facts import DonorFacts, Facts, reads_from
+from repwatch.reseed.roles import readiness_refusals, some
+
+
+def donor_refusals(facts: Facts) -> Iterator[Refusal]:
+    """It must be a healthy, read-only replica of the very source; that its data is right is what the proof at the end shows."""
+    if facts.donor is None:
+        return
+    donor, source, target = facts.donor.data.server, facts.source.server, facts.target.server
+    if donor.key in (source.key, target.key):
+        whose = "the source" if donor.key == source.key else "the replica that is to be made right"
+        yield Refusal(code="same-server", summary=f"{donor.address} is {whose} itself: --from names another replica")
+        return
+    yield from readiness_refusals(donor)
+    if donor.version.flavour is target.version.flavour and target.version.number[:2] < donor.version.number[:2]:
+        yield Refusal(
+            code="target-older",
+            summary=f"{target.address} runs {target.version.text}, which is older than {donor.version.text} of {donor.address}",
+        )
+    if donor.missing_grants:
+        return  # no channel could be read
+    yield from _channels(facts, facts.donor)
+    if not facts.donor.read_only:
+        yield Refusal(code="donor-writable", summary=f"{donor.address} is not read-only: what is written to it would come along")
+    if facts.donor.errant:
+        yield Refusal(
+            code="donor-errant", summary=f"{donor.address} has transactions that the source does not have: {facts.donor.errant}"
+        )
+
+
+def no_files_of_donor(facts: Facts) -> Iterator[Refusal]:
+    """The physical method."""
+    if facts.donor is not None:
+        yield Refusal(code="donor-files", summary="the physical method copies the source's own files: leave out --from")
+
+
+def _channels(facts: Facts, found: DonorFacts) -> Iterator[Refusal]:
+    donor, source = found.data.server, facts.source.server
+    others = [state.channel for state in donor.channels if state.channel != found.channel]
+    if others:
+        yield Refusal(code="donor-channels", summary=f"{donor.address} replicates from other sources too: {some(others)}")
+    state = next((state for state in donor.channels if state.channel == found.channel), None)
+    if state is None or not reads_from(state, source) or not state.uses_gtid:
+        yield Refusal(code="donor-not-following", summary=f"{donor.address} does not replicate from {source.address} with GTIDs")
+    elif state.held:
+        yield Refusal(code="held", summary=f"a repair, a reseed or a check holds the applier of {donor.address}: let it end")
+    elif not (state.connected and state.applier_running) or state.applier_errno:
+        error = state.applier_error or state.receiver_error
+        yield Refusal(code="donor-stopped", summary=f"replication of {donor.address} does not run{f': {error}' if error else ''}")

@@ -1,0 +1,307 @@
+"""A replica is made right with the data of another one, whose applier is held for a moment; the source is spared."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.records import FileRecords
+from repwatch.errors import Refused
+from repwatch.flows.drift_holds import HOLDS, HoldBook
+from repwatch.flows.hold import channel_state, hold, look, release
+from repwatch.flows.reseed import apply_reseed, plan_reseed
+from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.model.plan import Outcome
+from repwatch.model.schema import TableName
+from repwatch.model.server import Flavour
+from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Params
+from repwatch.reseed.method import Method
+from repwatch.reseed.progress import Phase, Progress
+from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox.statements import attach
+from repwatch.sql.replication import HOLD_DELAY
+from repwatch.sql.snapshot import START
+from tests.conftest import start
+from tests.server.refusing import changed, everything_on
+from tests.server.reseeding import (
+    break_with_1062,
+    command,
+    contents,
+    healthy,
+    make_everything,
+    put_back,
+    request,
+    run_command,
+    tools,
+    writer,
+)
+from tests.server.test_reseed_kills import kill_at
+
+
+@pytest.fixture(scope="module")
+def star(flavour: Flavour) -> Iterator[Sandbox]:
+    """Servers of our own: what others wrote to a replica by hand would forbid to copy from it."""
+    with start(flavour) as box:
+        yield box
+
+
+@pytest.fixture
+def replica(star: Sandbox) -> Iterator[SandboxServer]:
+    """A replica that replicates again afterwards, and so does its donor."""
+    yield star.replicas[0]
+    for server in star.replicas:
+        with server.connect() as db:
+            put_back(db)
+    star.wait_caught_up(60)
+
+
+def from_sibling(box: Sandbox, replica: SandboxServer, method: Method | None = None) -> ReseedRequest:
+    donor = ReplicaTarget(server=box.replicas[1].spec())
+    return replace(request(box, replica, method=method), donor=donor)
+
+
+@pytest.mark.parametrize("method", [Method.DIFFERENTIAL, Method.LOGICAL])
+def test_a_broken_replica_gets_the_data_of_another(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, method: Method
+) -> None:
+    donor = star.replicas[1]
+    make_everything(star, schema)
+    star.source.sql(f"CREATE TABLE {schema}.busy (id INT AUTO_INCREMENT PRIMARY KEY, v INT DEFAULT 0)")
+    star.wait_caught_up(60)
+    break_with_1062(star, replica, f"{schema}.busy", 1_000)
+    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.child", f"UPDATE {schema}.parent SET name = 'wrong'")
+    snapshots: list[str] = []
+    phases: set[Phase] = set()
+
+    def tell(progress: Progress) -> None:
+        phases.add(progress.phase)
+
+    class Listening(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            if sql == START and Phase.VERIFY not in phases:  # the proof may take some of its own
+                snapshots.append(self.server)
+            return super().execute(sql, params)
+
+    asked = from_sibling(star, replica, method)
+    with writer(
+        star, f"INSERT INTO {schema}.busy (v) VALUES (1)", f"UPDATE {schema}.busy SET v = v + 1 ORDER BY id DESC LIMIT 5"
+    ):
+        plan = plan_reseed(asked, Session.connect).plan
+        applied = apply_reseed(asked, replace(tools(tmp_path, tell), connect=Listening.connect), plan.plan_hash)
+    assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
+    assert set(snapshots) == {str(donor.address)}
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+    with donor.connect() as db:
+        state = channel_state(db, "")
+        assert (state.delay, state.applier_running, state.receiver_running) == (0, True, True)
+    star.source.sql(f"INSERT INTO {schema}.parent (name) VALUES ('after')")
+    star.wait_caught_up(60)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_single_tables_wait_for_a_donor_that_is_behind(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    donor = star.replicas[1]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, v INT)", f"INSERT INTO {schema}.t VALUES (1, 1), (2, 2)")
+    star.wait_caught_up(60)
+    replica.sql("SET SESSION sql_log_bin = 0", f"UPDATE {schema}.t SET v = 9 WHERE id = 2")
+    asked = replace(from_sibling(star, replica), tables=(TableName(schema, "t"),))
+    with donor.connect() as db:
+        db.execute("LOCK TABLES " + f"{schema}.t READ")  # its applier waits
+        star.source.sql(f"INSERT INTO {schema}.t VALUES (3, 3)")
+        with replica.connect() as other:
+            while other.scalar(f"SELECT COUNT(*) FROM {schema}.t") != "3":
+                other.execute("DO SLEEP(0.1)")
+        pauses: list[float] = []
+
+        class Clock(SystemClock):
+            def sleep(self, seconds: float) -> None:
+                pauses.append(seconds)
+                db.execute("UNLOCK TABLES")
+                super().sleep(seconds)
+
+        plan = plan_reseed(asked, Session.connect).plan
+        applied = apply_reseed(asked, replace(tools(tmp_path), clock=Clock()), plan.plan_hash)
+    assert pauses
+    assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+MOMENTS = {
+    "differential": (("begin", "loaded"), ("written", ""), ("begin", "attached")),
+    "logical": (("begin", "loaded"), ("done", "loaded"), ("done", "attached")),
+}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", MOMENTS)
+def test_killed_it_goes_on_to_the_same_end(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, method: str
+) -> None:
+    star.source.sql(
+        f"CREATE TABLE {schema}.busy (id INT AUTO_INCREMENT PRIMARY KEY, v INT DEFAULT 0)",
+        f"INSERT INTO {schema}.busy (v) VALUES (1), (2)",
+    )
+    star.wait_caught_up(60)
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
+    words = (replica.name, "--from", star.replicas[1].name, "--state", str(tmp_path / "state"))
+    for number, moment in enumerate(MOMENTS[method]):
+        replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.busy WHERE id = 1")
+        kill_at(command(configuration, *words, "--method", method, "--apply", "--yes"), journal, moment)
+        star.source.sql(f"INSERT INTO {schema}.busy (v) VALUES ({number})")
+        again = run_command(configuration, *words, "--resume")
+        assert again.returncode == 0, (moment, again.stdout, again.stderr)
+        healthy(star, replica)
+        assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    """As it is between the hold and its end."""
+    donor = star.replicas[1]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.t")
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
+    with donor.connect() as db:
+        was = look(db, "")
+        book.begin(was)
+        hold(db, "", was)
+        assert channel_state(db, "").delay == HOLD_DELAY
+    words = (replica.name, "--from", donor.name, "--state", str(tmp_path / "state"), "--apply", "--yes")
+    done = run_command(configuration, *words)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert book.left() is None
+    with donor.connect() as db:
+        state = channel_state(db, "")
+        assert (state.delay, state.applier_running) == (0, True)
+    healthy(star, replica)
+
+
+State = Callable[[Sandbox, str], AbstractContextManager[ReseedRequest]]
+
+
+@contextmanager
+def itself(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    asked = request(star, star.replicas[0])
+    yield replace(asked, donor=asked.replica)
+
+
+@contextmanager
+def the_source(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    yield replace(request(star, star.replicas[0]), donor=ReplicaTarget(server=star.source.spec()))
+
+
+@contextmanager
+def stopped(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    stop, start = ("STOP SLAVE", "START SLAVE") if star.flavour is Flavour.MARIADB else ("STOP REPLICA", "START REPLICA")
+    with changed(star.replicas[1], stop, start):
+        yield from_sibling(star, star.replicas[0])
+
+
+@contextmanager
+def held(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    with star.replicas[1].connect() as db:
+        was = hold(db, "")
+        try:
+            yield from_sibling(star, star.replicas[0])
+        finally:
+            release(db, "", was)
+
+
+@contextmanager
+def writable(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    with changed(star.replicas[1], "SET GLOBAL read_only = 0", "SET GLOBAL read_only = 1"):
+        yield from_sibling(star, star.replicas[0])
+
+
+@contextmanager
+def detached(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    """It replicates from nobody."""
+    donor = star.replicas[1]
+    if star.flavour is Flavour.MARIADB:
+        donor.sql("STOP SLAVE", "RESET SLAVE ALL")
+    else:
+        donor.sql("STOP REPLICA", "RESET REPLICA ALL")
+    try:
+        yield from_sibling(star, star.replicas[0])
+    finally:
+        user, secret = Account.REPLICATION.value, star.credentials.secret(Account.REPLICATION)
+        donor.sql(*attach(star.flavour, "", star.source.address, user, secret))
+        star.wait_caught_up(60)
+
+
+@contextmanager
+def without_privileges(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    donor = star.replicas[1]
+    weak = replace(donor.spec(), operator=donor.endpoint(Account.WATCH))
+    yield replace(request(star, star.replicas[0]), donor=ReplicaTarget(server=weak))
+
+
+STATES: tuple[tuple[str, State], ...] = (
+    ("same-server", itself),
+    ("same-server", the_source),
+    ("donor-stopped", stopped),
+    ("held", held),
+    ("donor-writable", writable),
+    ("donor-not-following", detached),
+    ("privilege-missing", without_privileges),
+)
+
+
+@pytest.mark.parametrize(("code", "state"), STATES, ids=[f"{code}-{state.__name__}" for code, state in STATES])
+def test_refused_and_nothing_changed(star: Sandbox, schema: str, tmp_path: Path, code: str, state: State) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    with state(star, schema) as asked:
+        before = [everything_on(server) for server in star.replicas]
+        plan = plan_reseed(asked, Session.connect).plan
+        assert code in {refusal.code for refusal in plan.refusals}
+        with pytest.raises(Refused):
+            apply_reseed(asked, tools(tmp_path), plan.plan_hash)
+        assert [everything_on(server) for server in star.replicas] == before
+    star.wait_caught_up(60)
+
+
+@pytest.mark.parametrize("method", [Method.LOGICAL, Method.DIFFERENTIAL])
+def test_a_schema_change_that_comes_to_the_donor_is_not_missed(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, method: Method
+) -> None:
+    """Added instantly, a column shows in an old read view without an error on MariaDB; nothing locks it out on MySQL here."""
+    donor = star.replicas[1]
+    for name in "ab":
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY, v INT)", f"INSERT INTO {schema}.{name} VALUES (1, 1)")
+    star.wait_caught_up(60)
+    snapshots: list[Phase] = []
+    begun: list[str] = []
+
+    def alter_the_other(progress: Progress) -> None:
+        if progress.phase is Phase.SNAPSHOT:
+            snapshots.append(progress.phase)
+        if progress.phase is Phase.DATA and not begun:
+            begun.append(progress.text)
+            other = "b" if progress.text == f"{schema}.a" else "a"
+            star.source.sql(f"ALTER TABLE {schema}.{other} ADD COLUMN w INT DEFAULT 3, ALGORITHM=INSTANT")
+            with donor.connect() as db:
+                while not db.texts(f"SHOW COLUMNS FROM {schema}.{other} LIKE 'w'"):
+                    db.execute("DO SLEEP(0.1)")
+
+    asked = from_sibling(star, replica, method)
+    plan = plan_reseed(asked, Session.connect).plan
+    applied = apply_reseed(asked, tools(tmp_path, alter_the_other), plan.plan_hash)
+    assert applied.outcome is Outcome.DONE, applied.text
+    assert len(snapshots) == 2  # it was noticed, and all begun anew
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)

@@ -1,0 +1,81 @@
+"""Which replica may stand for its source."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from repwatch.model.server import ServerVersion
+from repwatch.reseed.facts import DonorFacts, Facts, SourceFacts
+from repwatch.reseed.method import Method
+from repwatch.reseed.plan import make_plan
+from repwatch.sql.replication import HOLD_DELAY, ChannelState
+from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.unit.reseed.facts import FACTS, SOURCE_UUID, TARGET_UUID, channel, server, table
+from tests.unit.reseed.test_preconditions import codes
+
+DONOR_UUID = "33333333-3333-3333-3333-333333333333"
+RUNNING = replace(channel(), applier_running=True, applier_errno=0, applier_error="")
+DONOR = DonorFacts(
+    data=SourceFacts(server=server(3, DONOR_UUID, channels=(RUNNING,)), tables=(table(),), fingerprint="d"),
+    channel="",
+    read_only=True,
+)
+
+
+def with_donor(**changes: Any) -> Facts:
+    return replace(FACTS, source=replace(FACTS.source, tables=(), fingerprint=""), donor=replace(DONOR, **changes))
+
+
+def on_donor(**changes: Any) -> Facts:
+    return with_donor(data=replace(DONOR.data, server=replace(DONOR.data.server, **changes)))
+
+
+def running(**changes: Any) -> Facts:
+    state: ChannelState = replace(RUNNING, **changes)
+    return on_donor(channels=(state,))
+
+
+def test_a_healthy_replica_may() -> None:
+    assert codes(with_donor()) == set()
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        (on_donor(server_uuid=SOURCE_UUID), "same-server"),
+        (on_donor(server_uuid=TARGET_UUID), "same-server"),
+        (on_donor(gtid=False), "gtid-off"),
+        (on_donor(prepared=("x",)), "prepared-xa"),
+        (on_donor(missing_grants=("GRANT …",)), "privilege-missing"),
+        (on_donor(version=ServerVersion.parse("9.8.0")), "target-older"),
+        (on_donor(channels=()), "donor-not-following"),
+        (running(source_uuid=TARGET_UUID.replace("2", "9")), "donor-not-following"),
+        (running(uses_gtid=False), "donor-not-following"),
+        (running(delay=HOLD_DELAY), "held"),
+        (running(applier_running=False), "donor-stopped"),
+        (running(receiver_running=False), "donor-stopped"),
+        (running(receiver_errno=2003), "donor-stopped"),
+        (running(applier_errno=1062), "donor-stopped"),
+        (on_donor(channels=(RUNNING, replace(RUNNING, channel="other"))), "donor-channels"),
+        (with_donor(read_only=False), "donor-writable"),
+        (with_donor(errant=f"{DONOR_UUID}:1"), "donor-errant"),
+        (on_donor(schemas=("shop", MARKER_SCHEMA)), "source-half-loaded"),
+        (with_donor(data=replace(DONOR.data, tables=(table(engine="MyISAM"),))), "engine"),
+    ],
+)
+def test_each_reason_why_not(facts: Facts, code: str) -> None:
+    assert codes(facts) == {code}
+
+
+def test_its_files_are_not_copied() -> None:
+    assert "donor-files" in codes(replace(with_donor(), asked=Method.PHYSICAL))
+
+
+@pytest.mark.parametrize("method", [Method.DIFFERENTIAL, Method.LOGICAL])
+def test_the_plan_holds_it_and_lets_it_go(method: Method) -> None:
+    plan = make_plan(replace(with_donor(), asked=method))
+    there = [step.what for step in plan.steps if step.where == "db3:3306"]
+    assert there == ["hold replication of the donor", "take a snapshot", "let the donor go"]
+    assert "db3:3306" in plan.reason
+    assert plan.plan_hash != make_plan(replace(FACTS, asked=method)).plan_hash
