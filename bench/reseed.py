@@ -1,4 +1,4 @@
-"""How long it takes to make a drifted replica right: compared, copied, or with a dump and with mydumper, on real servers.
+"""How long it takes to make a drifted replica right: with each method, and by hand with other tools, on real servers.
 
     python -m bench.reseed --flavour mariadb --rows 1000000 --wrong 1000 --runs 3
     python -m bench.reseed --flavour mariadb --rows 4000000 --tables 1   # one large table
@@ -27,7 +27,7 @@ import click
 from bench.drift import SCHEMA, TABLES, fill
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer, statements
 from repwatch.sql import replication
 
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -65,6 +65,11 @@ def differential(box: Sandbox) -> Run:
 def logical(box: Sandbox) -> Run:
     """`repwatch reseed --method logical`."""
     return _reseed(box, "logical")
+
+
+def physical(box: Sandbox) -> Run:
+    """`repwatch reseed --method physical`."""
+    return _reseed(box, "physical")
 
 
 def _reseed(box: Sandbox, method: str) -> Run:
@@ -132,6 +137,46 @@ def mydumper(box: Sandbox) -> Run:
     return _while_stopped(box, run)
 
 
+def backup_by_hand(box: Sandbox) -> Run:
+    """`mariadb-backup | mbstream`, prepared, put in the place of the replica's data folder, and attached."""
+    replica = box.replicas[0]
+    host, data = replica.spec().host, replica.folder / "data"
+    copy = data.with_name("copy")
+    assert host is not None
+    started = time.monotonic()
+    copy.mkdir()
+    threads = f"--parallel={host.threads}"
+    backup = [
+        "mariadb-backup",
+        "--no-defaults",
+        "--backup",
+        "--stream=mbstream",
+        threads,
+        f"--target-dir={tempfile.gettempdir()}",
+    ]
+    secret = _password(box.source)["MYSQL_PWD"]
+    with subprocess.Popen(
+        [*backup, *_login(box.source), f"--password={secret}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as one:
+        subprocess.run(["mbstream", "--extract", f"--directory={copy}", threads], stdin=one.stdout, check=True)
+        assert one.wait() == 0
+    subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={copy}"], check=True, capture_output=True)
+    info = next(path for path in copy.iterdir() if path.name.endswith("_binlog_info"))
+    position = info.read_text(encoding="ascii").split()[2]
+    for command in (host.stop, f"mv {data} {data}.old; mv {copy} {data}", host.start):
+        subprocess.run(["sh", "-c", command], check=True)
+    replica.wait_ready()
+    credentials = box.credentials.secret(Account.REPLICATION)
+    replica.sql(
+        "RESET MASTER",
+        f"SET GLOBAL gtid_slave_pos = '{position}'",
+        *statements.attach(box.flavour, "", box.source.address, Account.REPLICATION.value, credentials),
+    )
+    box.wait_caught_up(600)
+    shutil.rmtree(f"{data}.old")
+    return Run(seconds=time.monotonic() - started)
+
+
 def _login(server: SandboxServer) -> tuple[str, ...]:
     return ("--host=127.0.0.1", f"--port={server.port}", "--user=root")
 
@@ -166,7 +211,7 @@ def main() -> None:
     began = time.monotonic()
     with Sandbox.start(options.flavour, replicas=1) as box:
         fill(box, options.rows, tables)
-        runs: dict[Candidate, list[Run]] = {candidate: [] for candidate in _candidates()}
+        runs: dict[Candidate, list[Run]] = {candidate: [] for candidate in _candidates(options.flavour)}
         longest = rounds = 0.0
         while rounds < options.runs and time.monotonic() - began + longest < options.minutes * 60:
             started = time.monotonic()
@@ -198,8 +243,10 @@ def main() -> None:
         )
 
 
-def _candidates() -> Iterator[Candidate]:
+def _candidates(flavour: Flavour) -> Iterator[Candidate]:
     yield from (drift_check, differential, logical, dump_and_load)
+    if flavour is Flavour.MARIADB:
+        yield from (physical, backup_by_hand)
     if shutil.which("mydumper") and shutil.which("myloader"):
         yield mydumper
 

@@ -118,7 +118,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
             read_binlog=read_binlog,
         )
         if apply_it or resume or cancel:
-            wake_target(server, tools)
+            wake_target(server, tools, back=cancel)
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
             return 0

@@ -28,7 +28,7 @@ from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
 from repwatch.flows.drift_reach import REACH_SECONDS, note_position
-from repwatch.flows.drift_settle import SETTLE_SECONDS
+from repwatch.flows.drift_settling import SETTLE_SECONDS
 from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide

@@ -4,9 +4,9 @@ A run goes on from table to table, so that no server waits for the end of one.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -23,6 +23,7 @@ from repwatch.sql.signature import VOID
 
 T = TypeVar("T")
 WINDOW: Final = 6  # pieces under way; a replica that lags lets the source wait
+NARROWING: Final = 64  # … and so many small parts of pieces that did not prove equal: each wait for a replica counts
 HELD: Final = 2_000  # pieces that wait for the source to have stood still for long enough
 _TICK: Final = 0.5
 _REST: Final = 0.05
@@ -38,19 +39,17 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """All pieces of the work of a table have come, or it has failed."""
+    """All pieces of the work of a table have come, or it has failed. More may be put to it by whoever sees this."""
 
     pipeline: Pipeline
 
 
-def read_units(pipeline: Pipeline, units: Iterable[Unit], rows: int | None = None, *, gently: bool = True) -> Iterator[Compared]:
-    """Read units of one table; pieces come in the order in which they are done. `rows`: of each piece, instead of the pace's.
-
-    `gently`: hold back where a server is busy.
+def read_units(pipeline: Pipeline, units: Iterable[Unit], *, gently: bool = True) -> Iterator[Compared]:
+    """Read units of one table; pieces come in the order in which they are done. `gently`: hold back where a server is busy.
 
     Raises TableFailed at the end if the source refused a statement, and SourceLost.
     """
-    for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), rows, gently=gently).events():
+    for event in Run(pipeline.world, (Work(pipeline, unit) for unit in units), gently=gently).events():
         if isinstance(event, Compared):
             yield event
         elif isinstance(event, Waiting):
@@ -80,8 +79,8 @@ Event = Compared | SourceRead | Exhausted | Waiting
 class Run:
     """One run over work, which is asked for as it is needed."""
 
-    def __init__(self, world: CheckWorld, work: Iterable[Work], rows: int | None = None, *, gently: bool = True) -> None:
-        self._world, self._rows, self._gently = world, rows, gently
+    def __init__(self, world: CheckWorld, work: Iterable[Work], *, gently: bool = True) -> None:
+        self._world, self._gently = world, gently
         self._more: Iterator[Work] | None = iter(work)
         self._ready: deque[Work] = deque()
         self._again: deque[Compared] = deque()  # S2 is to be read
@@ -107,13 +106,22 @@ class Run:
                 if self._waits or not came:
                     self._out.append(Waiting(self._waits))
                 while self._out:
-                    yield self._out.popleft()
+                    event = self._out.popleft()
+                    if not isinstance(event, Exhausted) or not self._left[event.pipeline]:
+                        yield event
         finally:
             left = [future for future in self._inflight if not future.cancel()]
             if left:
                 for lane in (self._world.source.lane, *(replica.lane for replica in self._world.replicas)):
                     lane.interrupt()
             wait(left)
+
+    def put(self, pipeline: Pipeline, units: Sequence[Unit]) -> bool:
+        """More units of a table, found by what came of others, before all that waits; False if there are none."""
+        if units:
+            self._ready.extendleft(Work(pipeline, unit) for unit in reversed(units))
+            self._left[pipeline] += len(units)
+        return bool(units)
 
     def _feed_source(self) -> None:
         if self._source_busy:
@@ -128,7 +136,7 @@ class Run:
                 patient=reader.patient,
             )
         elif not self._holds_back() and self._stands() and (work := self._next()) is not None:
-            rows, reader = self._rows or work.pipeline.pace.rows, work.pipeline.reader
+            rows, reader = work.unit.rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
             self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
         elif self._held and not self._waits_for:
@@ -159,9 +167,7 @@ class Run:
         return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
-        # A replica that is meant to be behind is waited for once and not again for each few pieces.
-        window = HELD if self._world.delay else WINDOW
-        while len(self._waits_for) < window and (self._ready or self._more):
+        while len(self._waits_for) < self._window() and (self._ready or self._more):
             if not self._ready and self._more:
                 found = next(self._more, None)
                 if found is None:
@@ -174,6 +180,16 @@ class Run:
                 return work
             self._came(work.pipeline)
         return None
+
+    def _window(self) -> int:
+        """So many pieces may be under way for the next one to follow."""
+        # A replica that is meant to be behind is waited for once and not again for each few pieces.
+        if self._world.delay:
+            return HELD
+        unit = self._ready[0].unit if self._ready else None
+        if unit is not None and unit.prefix:
+            return 1  # parts by hash hold many rows
+        return NARROWING if unit is not None and unit.rows is not None else WINDOW
 
     def _ask_source(
         self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], *, patient: bool = False
@@ -219,11 +235,9 @@ class Run:
             return
         assert isinstance(answer, SourceSight)
         if answer.rest is not None:
-            rest = Unit(piece=answer.rest, cut=True, dense=answer.dense, by_row=unit.by_row, replicas=unit.replicas)
-            self._ready.appendleft(Work(pipeline, rest))
-            self._left[pipeline] += 1
+            self.put(pipeline, [replace(unit, piece=answer.rest, cut=True, dense=answer.dense)])
         signature = answer.sight.signature
-        if signature is not None and self._rows is None:
+        if signature is not None and not unit.narrows:
             seconds = answer.sight.ended - answer.sight.started
             gentle = self._world.gentle
             pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void, gentle=gentle)

@@ -1,39 +1,32 @@
-"""Settles rows in doubt: reads them again, in rounds at random intervals, until each is proved equal or proved different."""
+"""The rows in doubt of one table: reads them again and judges them, until each is proved equal or proved different."""
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
-from functools import partial
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from repwatch.drift.report import Difference, Proof, Reason, Verdict
 from repwatch.drift.rows import counted_difference, row_difference
-from repwatch.drift.verdict import DRIFT_ROUNDS, STILL_MARGIN_DRIFT, Judgement, Round, judge, standstill_proves_at
+from repwatch.drift.verdict import STILL_MARGIN_DRIFT, Judgement, Round, judge, standstill_proves_at
 from repwatch.errors import ServerError
 from repwatch.flows.drift_hot import LOCK_KEYS, Fetched, Met, fetch, may_lock, meet_locked
 from repwatch.flows.drift_pipeline import Compared, Pipeline
-from repwatch.flows.drift_reach import TableFailed, note_position, note_replica, source_answer
+from repwatch.flows.drift_reach import TableFailed
 from repwatch.flows.drift_run import read_units
 from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_tally import Tally
-from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Connect
 from repwatch.sql import signature as sql
 from repwatch.sql.documents import INEXACT
 from repwatch.sql.keyrange import EVERYTHING, Key, KeyRange
 
-SETTLE_SECONDS: Final = 60.0  # a row that changes all the time is tried for so long
 BATCH_KEYS: Final = 200
 BATCH_HASHES: Final = 2_000  # of a table that is read whole for each batch
 HOT_ROWS: Final = 50  # so few rows are also tried in quick succession, to meet them between two of their changes
 HOT_TRIES: Final = 30
 HOT_SECONDS: Final = 5.0  # where a replica has to catch up first there is no quick succession
-LOCK_AFTER: Final = 12.0  # seconds in which a difference that stays is proved without a lock
 LOCK_TRIES: Final = 10  # rounds under locks; each keeps writers of a hot row waiting, and an evil row may hide from all of them
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.3, 4.0
-_BEYOND = 0.02  # seconds, so that a look comes after the moment that is waited for and not on it
 
 _TICK: Final = 0.5
 
@@ -246,105 +239,6 @@ class Settlement:
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
         if self._source.counted:
             self._tallies[number].rows_proved += min(int(rounds[-1].first.digest or 0), int(rounds[-1].replica.digest or 0))
-
-
-class Unsettled(Protocol):
-    """What `settle` settles: a Settlement, or the whole check of a table."""
-
-    @property
-    def confirming(self) -> bool:
-        """True while ranges are read again that were equal: that ends by itself."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def judge(self) -> None:
-        """Take out what is proved."""
-        ...
-
-    def read_again(self) -> None:
-        """One more round. Raises SourceLost."""
-        ...
-
-    def read_locked(self, connect: Connect) -> None:
-        """One more round of the rows that are left, under locks."""
-        ...
-
-    def proved_at(self) -> float | None:
-        """When all that is in doubt will be proved if nothing moves; None if some of it has to be read again for that."""
-        ...
-
-    def give_up(self, reason: Reason) -> None:
-        """What is still in doubt stays so."""
-        ...
-
-
-def settle(world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
-    """Settle several tables together, so that they share the waiting. Raises SourceLost."""
-    # A round lasts as long as the replica is behind, intended or not, and that many of them are needed to know.
-    began = world.clock.monotonic()
-    enough = began + world.settle_seconds
-    most = enough + (DRIFT_ROUNDS + 1) * (world.delay + world.reach_seconds)
-    lock_from = began + min(LOCK_AFTER, world.settle_seconds / 2)
-    rounds = 0
-
-    def over() -> bool:
-        now = world.clock.monotonic()
-        ends = now >= most or (now >= enough and rounds > DRIFT_ROUNDS)
-        return world.cancelled() or (ends and not any(settlement.confirming for settlement in settlements))
-
-    pacing = _Pacing(world, settlements)
-    for settlement in settlements:
-        settlement.judge()
-    while any(settlements) and not over():
-        world.clock.sleep(pacing.pause())
-        _note(world)
-        for settlement in filter(len, settlements):
-            settlement.judge()
-        for settlement in filter(len, settlements):
-            if over():
-                break
-            settlement.read_again()
-            settlement.judge()
-            if world.locks is not None and world.clock.monotonic() >= lock_from:
-                settlement.read_locked(world.locks)
-        rounds += 1
-    for settlement in settlements:
-        settlement.give_up(Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS)
-
-
-class _Pacing:
-    """How long to wait for the next round."""
-
-    def __init__(self, world: CheckWorld, settlements: Sequence[Unsettled]) -> None:
-        self._world, self._settlements = world, settlements
-        self._read_since: float | None = None  # rows were read again for the sake of the standstill that began then
-
-    def pause(self) -> float:
-        """Seconds: no longer than a proof by standstill takes, where the source stands still; else a random time.
-
-        What was read too soon after the last movement is read once more, as soon as that helps, and then proved by waiting.
-        """
-        before = self._world.source.watermark.still
-        _note(self._world)
-        still = self._world.source.watermark.still
-        if before is None or still is None or before.since != still.since:
-            return random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)
-        now = self._world.clock.monotonic()
-        times = [settlement.proved_at() for settlement in filter(len, self._settlements)]
-        proved = [at for at in times if at is not None]
-        if len(proved) == len(times):
-            return max(0.0, *(at - now for at in proved)) + _BEYOND
-        if self._read_since == still.since:
-            return STILL_MARGIN_DRIFT + _BEYOND
-        self._read_since = still.since
-        return max(0.0, still.since + STILL_MARGIN_DRIFT - now)
-
-
-def _note(world: CheckWorld) -> None:
-    for number in world.standing() if world.by_both else ():
-        world.replicas[number].lane.submit(partial(note_replica, world, replica=world.replicas[number]))
-    source_answer(world.source.lane.submit(partial(note_position, world)))
 
 
 def _is_rounding(round_: Round) -> bool:

@@ -35,9 +35,15 @@ class Unit:
     keys: tuple[Key, ...] = ()
     by_row: bool = False
     prefix: str = ""  # of rows without a key: only those whose hashes begin so
-    cut: bool = False  # True: only the first rows are meant, as many as the pace says
+    cut: bool = False  # True: only the first rows are meant, as many as the pace says …
+    rows: int | None = None  # … or as many as this: a part of a piece that did not prove equal
     dense: bool = False  # the range before it used at least half of its possible keys
     replicas: frozenset[int] = frozenset()
+
+    @property
+    def narrows(self) -> bool:
+        """True for a part of a piece that did not prove equal."""
+        return self.by_row or self.rows is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +104,7 @@ class Reader:
             if not source.watermark.seen_since(started - _FRESH):
                 note_position(self._world, db)
             piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
-            settled = Unit(piece=piece, keys=unit.keys, by_row=unit.by_row, prefix=unit.prefix, replicas=unit.replicas)
+            settled = replace(unit, piece=piece, cut=False, dense=False)
             sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)

@@ -1,9 +1,8 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -12,8 +11,9 @@ from repwatch.drift.resume import PieceRecord, unbroken
 from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
-from repwatch.flows.drift_run import Work, read_units
-from repwatch.flows.drift_settle import HOT_ROWS, Settlement, settle
+from repwatch.flows.drift_run import Run, Waiting, Work, read_units
+from repwatch.flows.drift_settle import HOT_ROWS, Settlement
+from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.ports.database import Connect
@@ -41,6 +41,8 @@ class TableCheck:
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
+        self._trying = self._world.trying  # for rows beyond those that are kept
+        self._looked_in: float | None = None  # the standstill for the sake of which rows were read again
 
     def __len__(self) -> int:
         return len(self.settlement) + len(self._equal)
@@ -69,7 +71,7 @@ class TableCheck:
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
-    def go_on_from(self, kept: Sequence[PieceRecord], since: datetime) -> Work | None:
+    def go_on_from(self, kept: Sequence[PieceRecord], since: datetime) -> Unit | None:
         """Count what of an earlier run holds on, if it was read after `since`; what is left of the scan, None if nothing is."""
         records = unbroken(kept, self._shape, self._everyone, since, self._world.clock.now())
         self.since = min((record.at for record in records), default=None)
@@ -82,25 +84,41 @@ class TableCheck:
         upper = records[-1].upper if records else None
         if records and upper is None:
             return None
-        return Work(self._pipeline, Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone))
+        return Unit(piece=KeyRange(upper, None), cut=True, replicas=self._everyone)
 
     @property
     def few_suspects(self) -> bool:
         """True if some pieces did not prove equal and were not yet narrowed, and hardly any row is in doubt so far."""
         return bool(self._suspects) and len(self.settlement) <= HOT_ROWS
 
-    @property
-    def can_be_proved_by_another_look(self) -> bool:
-        """True if a few rows are in doubt that waiting alone will not prove different."""
-        return 0 < len(self.settlement) <= HOT_ROWS and not self._equal and self.proved_at() is None
+    def look_again(self, since: float) -> None:
+        """Read a few rows in doubt again, once in the standstill that began then, if waiting alone will not prove them different.
 
-    def resolve(self) -> None:
-        """Narrow what did not prove equal; what is in doubt then is left to `settle`. Raises SourceLost."""
-        suspects, self._suspects = self._suspects, []
+        They were read too soon after the last movement. Raises SourceLost.
+        """
+        few = 0 < len(self.settlement) <= HOT_ROWS and not self._equal
+        if few and self._looked_in != since and self.proved_at() is None:
+            self._looked_in = since
+            self.read_again()
+
+    def narrowing(self, most: int | None = None) -> list[Unit]:
+        """What is to be read next of the pieces that did not prove equal, or of so many of them."""
+        suspects, self._suspects = self._suspects[:most], self._suspects[len(self._suspects[:most]) :]
+        return [self._smaller(unit) for unit in suspects]
+
+    def narrow(self, compared: Compared) -> list[Unit]:
+        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`. Raises SourceLost."""
+        if not compared.unit.by_row:
+            return [replace(unit, by_row=True) for unit in self._doubtful(compared, self._proved(compared))]
         try:
-            self._resolve(suspects)
+            parts = self._parts(compared)
         except TableFailed as failure:
             self._fail(failure.reason)
+            return []
+        if not parts:
+            self.settlement.take(compared)
+            self._make_room()
+        return parts
 
     def judge(self) -> None:
         """Take out the rows that are proved different."""
@@ -177,46 +195,24 @@ class TableCheck:
         return [Unit(piece=compared.unit.piece, by_row=small, replicas=frozenset(doubtful))] if doubtful else []
 
     def _resolve(self, suspects: Sequence[Unit]) -> None:
-        """Narrow the doubtful pieces to rows."""
-        waiting = iter(suspects)
-        while group := list(islice(waiting, 50)):
-            self._pipeline.settling(None)
-            for leaf in self._narrowed(group):
-                self._compare_rows(leaf)
-                if len(self.settlement) >= MOST_PENDING:
-                    settle(self._world, [self.settlement])
+        """Narrow doubtful pieces to rows, to the end."""
+        run = Run(self._world, [Work(self._pipeline, self._smaller(unit)) for unit in suspects])
+        for event in run.events():
+            if isinstance(event, Compared):
+                run.put(self._pipeline, self.narrow(event))
+            elif isinstance(event, Waiting):
+                self._pipeline.settling(event.hold)
 
-    def _narrowed(self, units: list[Unit]) -> Iterator[list[Unit]]:
-        """Ranges small enough to be read row by row."""
-        small = [unit for unit in units if unit.by_row]
-        large = [unit for unit in units if not unit.by_row]
-        if small:
-            yield small
-        if not large:
-            return
-        if not self._source.bounds:
-            yield [Unit(piece=unit.piece, by_row=True, replicas=unit.replicas) for unit in large]
-            return
-        rows = max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW)
-        again = [Unit(piece=unit.piece, cut=True, replicas=unit.replicas) for unit in large]
-        for compared in read_units(self._pipeline, again, rows):
-            for unit in self._doubtful(compared, self._proved(compared)):
-                yield [Unit(piece=unit.piece, by_row=True, replicas=unit.replicas)]
+    def _smaller(self, unit: Unit) -> Unit:
+        """What is read of a doubtful piece: its rows where they are few, or it cannot be cut; else smaller pieces."""
+        if unit.by_row or not self._source.bounds:
+            return replace(unit, by_row=True)
+        return replace(unit, cut=True, rows=max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW))
 
-    def _compare_rows(self, units: list[Unit]) -> None:
-        """Read ranges row by row; rows that do not prove equal at once go to the settlement."""
-        queue = list(units)
-        while queue:
-            split: list[Unit] = []
-            for some in _together(queue):
-                for compared in read_units(self._pipeline, some):
-                    parts = self._parts(compared)
-                    split += parts
-                    if not parts:
-                        self.settlement.take(compared)
-                if len(self.settlement) >= MOST_PENDING:
-                    settle(self._world, [self.settlement])
-            queue = split
+    def _make_room(self) -> None:
+        """Settle what is in doubt where no more of it is kept."""
+        if len(self.settlement) >= MOST_PENDING:
+            self._trying = self._trying.after(given_up=settle(self._world, [self.settlement], self._trying))
 
     def _parts(self, compared: Compared) -> list[Unit]:
         """A range with more rows than may be read at once, cut in two at a key of the side that has them; else by hashes."""
@@ -232,10 +228,3 @@ class TableCheck:
             raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]
-
-
-def _together(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Units that are read one behind the other. Parts by hash hold many rows, and are read one at a time, to save memory."""
-    if not any(unit.prefix for unit in units):
-        return [list(units)]
-    return [[unit] for unit in units]

@@ -18,7 +18,8 @@ from repwatch.flows.drift_opening import Open, open_table
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
-from repwatch.flows.drift_settle import settle
+from repwatch.flows.drift_settling import settle
+from repwatch.flows.drift_sight import Unit
 from repwatch.flows.drift_table import MOST_PENDING, TableCheck
 from repwatch.flows.drift_table_reports import TableReports
 from repwatch.flows.drift_tally import Tally
@@ -62,7 +63,6 @@ class TablesCheck:
         self._closed: list[Open] = []  # judged
         self._closed_since = 0.0
         self._closing: list[_Closing] = []
-        self._proving_since: float | None = None  # the standstill in which rows were read again
 
     def reports(self, number: int) -> tuple[TableReport, ...]:
         """The reports for one replica, in the order of the tables."""
@@ -79,12 +79,16 @@ class TablesCheck:
         self._reports.leave(Reason.STOPPED)
 
     def _scan(self) -> None:
-        for event in Run(self._world, self._work()).events():
+        run = Run(self._world, self._work())
+        for event in run.events():
             match event:
                 case Compared():
                     check = self._open[event.pipeline].check
-                    self._journal.append(check.take(event))
-                    self._begin_proofs(check)
+                    if event.unit.narrows:
+                        run.put(event.pipeline, check.narrow(event))
+                    else:
+                        self._journal.append(check.take(event))
+                    run.put(event.pipeline, self._begin_proofs(check))
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case SourceRead():
                     self._rows += event.rows
@@ -92,7 +96,8 @@ class TablesCheck:
                 case Waiting():
                     self._waits(self._tables[self._begun], Phase.SCANNING, event.hold)
                 case Exhausted():
-                    self._resolve(self._open.pop(event.pipeline))
+                    if not run.put(event.pipeline, self._open[event.pipeline].check.narrowing()):
+                        self._read(self._open.pop(event.pipeline))
             self._report_closed(wait=False)
         while self._open:  # the check was ended
             self._close(self._open.popitem()[1])
@@ -127,16 +132,17 @@ class TablesCheck:
         for alike in groups:
             settling = partial(self._waits, name, Phase.SETTLING)
             opened = open_table(self._world, alike, most=self._most, settling=settling)
-            work = opened.check.go_on_from(self._journal.of_table(str(name)), self._kept_since)
+            unit = opened.check.go_on_from(self._journal.of_table(str(name)), self._kept_since)
             self._rows += opened.check.rows
-            if work is None:
-                self._resolve(opened)
+            first = opened.check.narrowing(1) if unit is None else [unit]  # what else is to be narrowed follows that
+            if not first:
+                self._read(opened)
                 continue
-            self._open[work.pipeline] = opened
-            yield work
+            self._open[opened.pipeline] = opened
+            yield Work(opened.pipeline, first[0])
 
-    def _resolve(self, opened: Open) -> None:
-        opened.check.resolve()
+    def _read(self, opened: Open) -> None:
+        """A table was read to its end."""
         if not opened.check:
             self._close(opened)
             return
@@ -145,23 +151,21 @@ class TablesCheck:
         if rows >= MOST_PENDING or len(self._doubtful) >= _MOST_DOUBTFUL:
             self._settle()
 
-    def _begin_proofs(self, check: TableCheck) -> None:
-        """Where the source stands still, look at the first rows that differ now: their proof takes time, and the scan goes on."""
-        watermark = self._world.source.watermark
-        if not watermark.quiet_since(self._world.clock.monotonic() - STILL_MARGIN_DRIFT):
-            return
-        if check.few_suspects:
-            check.resolve()
-        since = watermark.still.since if watermark.still else None
-        if self._proving_since != since:  # what was read too soon after the last movement is read once more
-            self._proving_since = since
-            for opened in (*self._doubtful, *self._open.values()):
-                if opened.check.can_be_proved_by_another_look:
-                    opened.check.read_again()
+    def _begin_proofs(self, check: TableCheck) -> list[Unit]:
+        """Where the source stands still, look for the first rows that differ now: their proof takes time, and the scan goes on.
+
+        What is to be read for it.
+        """
+        still = self._world.source.watermark.still
+        if still is None or still.since > self._world.clock.monotonic() - STILL_MARGIN_DRIFT:
+            return []
+        for opened in (*self._doubtful, *self._open.values()):
+            opened.check.look_again(still.since)
+        return check.narrowing() if check.few_suspects else []
 
     def _settle(self) -> None:
         """Settle what is in doubt, of all tables together."""
-        settle(self._world, [opened.check for opened in self._doubtful])
+        settle(self._world, [opened.check for opened in self._doubtful], self._world.trying)
         while self._doubtful:
             self._close(self._doubtful.pop())
 

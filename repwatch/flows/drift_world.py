@@ -9,6 +9,7 @@ from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, touched
 from repwatch.drift.selection import matches_any
+from repwatch.drift.settling import Trying
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Events, Stillness
 from repwatch.flows.drift_gauge import Gauge
@@ -158,6 +159,11 @@ class CheckWorld:
     locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
     stand: OnePosition | None = None  # an exact check
     static: bool = False  # there is no replication between the servers: no positions, no filters
+
+    @property
+    def trying(self) -> Trying:
+        """How long rows in doubt are tried: a round lasts as long as the replica is behind, intended or not."""
+        return Trying(seconds=self.settle_seconds, reach=self.delay + self.reach_seconds)
 
     def is_foreign(self, number: int) -> bool:
         """True if the replica is of the other flavour, which spells some definitions differently."""

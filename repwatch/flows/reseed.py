@@ -113,13 +113,13 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         marker = read_marker(target)
         if marker is None:
             raise Refused(f"there is no reseed of {target.server} to cancel")
-        if marker.method is Method.PHYSICAL:
-            target, marker = _old_data(request, tools, sessions, target, marker)
-        elif marker.stage.rank >= Stage.LOADING.rank:
+        if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
                 hint="repwatch reseed --resume",
             )
+        if marker.method is Method.PHYSICAL:
+            target, marker = _old_data(request, tools, sessions, target, marker)
         _put_back(target, marker)
         tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
         return f"{target.server} is as it was before"
@@ -130,9 +130,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    if machine is None:
+    if machine is None and marker.stage.rank >= Stage.LOADING.rank:
         raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
-    if not reseed_physical.put_back(machine):
+    if machine is None or not reseed_physical.put_back(machine):
         return target, marker
     target.close()
     target = _turn(request, tools, sessions)
@@ -247,7 +247,7 @@ class _Run:
         )
 
     def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
-        if self._marker.stage.rank >= Stage.LOADING.rank:
+        if self._marker.replaced or self._marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
             _put_back(self._target, self._marker)
@@ -340,6 +340,7 @@ class _Run:
         if self._in_place:
             run_until(self._target, self._channel, position, self._tools.clock, _RUN_SECONDS)
             self._marker = replace(self._marker, before=self._executed())
+        self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
 

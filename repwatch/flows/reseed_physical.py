@@ -42,11 +42,18 @@ class Machine:
         return self.tools.shell.run(Job(host=self.host, script=script, feed=feed))
 
 
-def wake_target(server: ServerSpec, tools: Tools) -> None:
-    """Start the target where an interrupted reseed by files left it stopped, so that it can be asked. Raises HostFailed."""
+def wake_target(server: ServerSpec, tools: Tools, *, back: bool) -> None:
+    """Start the target where an interrupted reseed by files left it stopped, so that it can be asked. Raises HostFailed.
+
+    With `back` on the old data in any case: the copy may be what does not start.
+    """
     machine = left_machine(server, tools)
-    if machine is not None:
+    if machine is None or _answers(machine):
+        return
+    if not back:
         wake(machine)
+    elif not put_back(machine):
+        start(machine)
 
 
 def left_machine(server: ServerSpec, tools: Tools) -> Machine | None:
@@ -141,8 +148,6 @@ def put_back(machine: Machine) -> bool:
 
 def wake(machine: Machine) -> None:
     """Start a server that was left stopped, on the copy where the old data has made room for it, else on the old data."""
-    if _answers(machine):
-        return
     names = _names(machine)
     if "data" not in names:
         _quietly(machine, host_scripts.swap if "new" in names else host_scripts.put_back)

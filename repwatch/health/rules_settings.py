@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from repwatch.health.inventory import find, is_replica, is_source, label, same_server, wanted_source
+from repwatch.health.inventory import find, is_replica, is_source, label, same_server, source_of, wanted_source
 from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -30,6 +30,16 @@ def _replica(world: World, server: ServerNow, observation: Observation) -> bool:
     return bool(observation.channels) and is_replica(world, server)
 
 
+def _passes_on(world: World, server: ServerNow, observation: Observation) -> bool:
+    """True in the middle of a chain."""
+    read_from = (source_of(world, channel) for other in world.servers for channel in _channels_of(other))
+    return bool(observation.channels) and any(source is server for source in read_from)
+
+
+def _channels_of(server: ServerNow) -> tuple[ChannelObservation, ...]:
+    return server.last_good.channels if server.last_good else ()
+
+
 def _by_position(world: World, server: ServerNow, observation: Observation) -> bool:
     return _replica(world, server, observation) and not all(channel.uses_gtid for channel in observation.channels)
 
@@ -53,6 +63,13 @@ _TABLE = (
         _not("off"),
         "the applier passes over these errors: what they were about is missing or different from then on",
         "OFF (in the option file; it takes a restart)",
+    ),
+    _Unsafe(
+        "log_replica_updates",
+        _passes_on,
+        lambda value: value in ("0", "off"),
+        "what this server replicates never gets into its own binary log: its replicas miss all of it, and show no lag",
+        "ON (in the option file; it takes a restart)",
     ),
     _Unsafe(
         "binlog_format",

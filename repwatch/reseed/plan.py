@@ -8,6 +8,7 @@ from repwatch.model.schema import TableName
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.file_steps import copying_steps, discarding_step
+from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
 from repwatch.reseed.roles import some
@@ -43,6 +44,8 @@ def make_plan(facts: Facts) -> Plan:
     choice = choose(facts)
     steps = (*_export_steps(facts, choice), *_steps_of(facts, choice))
     reason = f"{_WHY[choice.why]}: {_HOW[choice.method]}"
+    if choice.method is Method.LOGICAL and choice.why is not Why.ASKED and facts.hosts and (why := host_refusals(facts)):
+        reason += f"; files cannot be copied, because of {some([refusal.code for refusal in why])}"
     if facts.target.marker:
         reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
     if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL):

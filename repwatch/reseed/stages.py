@@ -52,6 +52,13 @@ class Marker:
     trust_creators: bool  # log_bin_trust_function_creators
     method: Method
     tables: tuple[TableName, ...]  # of Method.TABLE
+    # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
+    replaced: bool = False
+
+    @property
+    def reversible(self) -> bool:
+        """True while the data from before is there, in its place or, with copied files, beside it."""
+        return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -71,6 +78,7 @@ class Marker:
             "trust_creators": str(int(self.trust_creators)),
             "method": self.method.value,
             "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
+            "replaced": str(int(self.replaced)),
         }
 
     @classmethod
@@ -92,6 +100,7 @@ class Marker:
             trust_creators=entries["trust_creators"] == "1",
             method=Method(entries["method"]),
             tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
+            replaced=entries["replaced"] == "1",
         )
 
 

@@ -37,11 +37,18 @@ def main(pid_file: str, log_file: str, *command: str) -> int:
                 env={**os.environ, "MYSQLD_PARENT_PID": str(os.getpid())},
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
             )
-        Path(pid_file).write_text(str(server.pid), encoding="ascii")
+        _write_whole(Path(pid_file), str(server.pid))
         status = _attend(server)
         if parked.exists():
             status = RESTART_STATUS if _wait_gone(parked) else 0
     return status if status >= 0 else 128 - status
+
+
+def _write_whole(file: Path, text: str) -> None:
+    """Whoever reads the file meanwhile finds the old text or the new one."""
+    draft = file.with_suffix(".new")
+    draft.write_text(text, encoding="ascii")
+    draft.replace(file)
 
 
 def _attend(server: "subprocess.Popen[bytes]") -> int:

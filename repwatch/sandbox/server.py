@@ -83,7 +83,7 @@ class SandboxServer:
     def _host(self) -> HostSpec:
         """This machine, with a keeper for a service manager."""
         parked, pid = (shlex.quote(str(self.folder / name)) for name in (keeper.PARKED, "pid"))
-        gone = "while kill -0 $pid 2>/dev/null && ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.05; done"
+        gone = "while kill -0 $pid 2>/dev/null && ! grep -qs '^State:.Z' /proc/$pid/status; do sleep 0.05; done"
         return HostSpec(stop=f"touch {parked}; pid=$(cat {pid}); kill $pid 2>/dev/null; {gone}", start=f"rm -f {parked}")
 
     def connect(self, account: Account = Account.ROOT, timeouts: Timeouts | None = None) -> Session:

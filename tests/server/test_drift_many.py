@@ -2,8 +2,12 @@
 
 import pytest
 
+from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.session import Session
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import SchemaDifference, Verdict
+from repwatch.drift.report import Reason, SchemaDifference, Verdict
+from repwatch.flows.drift import CheckRequest, check
+from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Sandbox
 from repwatch.sql import catalogue
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
@@ -79,3 +83,26 @@ def test_a_table_that_is_being_dropped_is_waited_for(star: Sandbox, schema: str)
     report = run_check(star, f"{schema}.*", replicas=[replica], progress=drop_the_last)
     assert (dropped, report.verdict) == (True, Verdict.IDENTICAL)
     assert [table.table for table in of_replica(report, replica).tables] == ["t0", "t1", "t2", "t3"]
+
+
+def test_what_was_read_before_a_check_is_ended_keeps_its_verdict(star: Sandbox, schema: str) -> None:
+    """Also where rows that differ were looked for."""
+    names = [f"t{number:02}" for number in range(20)]
+    for name in names:
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)", f"INSERT INTO {schema}.{name} VALUES (1), (2)")
+    star.wait_caught_up(60)
+    replica = star.replicas[0]
+    drift_on(replica, f"DELETE FROM {schema}.t01 WHERE id = 2")
+    seen: set[str] = set()
+    report = check(
+        CheckRequest(
+            source=star.source.spec(), replicas=(ReplicaTarget(server=replica.spec()),), tables=(f"{schema}.*",), settle_seconds=5
+        ),
+        connect=Session.connect,
+        clock=SystemClock(),
+        progress=lambda progress: seen.add(progress.table),
+        cancelled=lambda: f"{schema}.{names[-1]}" in seen,
+    )
+    assert of_table(report, replica, names[0]).verdict is Verdict.IDENTICAL
+    last = of_table(report, replica, names[-1])
+    assert (last.verdict, last.reason) == (Verdict.UNDECIDED, Reason.STOPPED)

@@ -7,13 +7,14 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Verdict
 from repwatch.drift.resume import PieceRecord
-from repwatch.drift.verdict import STILL_MARGIN_DRIFT
+from repwatch.drift.verdict import STILL_MARGIN_DRIFT, STILL_MARGIN_EQUAL
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_settle import HOT_ROWS
+from repwatch.flows.drift_sight import LEAF_ROWS
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.check_journal import NoJournal
 from repwatch.sandbox import Sandbox
-from tests.server.drifting import drift_on, fill, of_table
+from tests.server.drifting import Found, drift_on, fill, found_in, of_table
 
 ROWS = 1_000
 SMALL_TABLES = 15
@@ -76,3 +77,34 @@ def test_many_rows_take_one_wait_behind_it(star: Sandbox, schema: str) -> None:
     waits = waits_of(star, schema, HOT_ROWS + 10)
     assert len(waits) <= 1
     assert sum(waits) < STILL_MARGIN_DRIFT + SHORT
+
+
+@dataclass
+class CountingClock(SystemClock):
+    """Counts the waits for the source to have stood still for long enough."""
+
+    looks: int = 0
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, and count it."""
+        self.looks += seconds == STILL_MARGIN_EQUAL / 4
+        super().sleep(seconds)
+
+
+def test_the_scan_goes_on_while_rows_are_looked_for(star: Sandbox, schema: str) -> None:
+    """In each table a piece differs. Its parts are proved by a standstill, for which nothing waits but the end of the check."""
+    names = [f"t{number}" for number in range(8)]
+    for name in names:
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY, v INT)")
+        fill(star.source, f"{schema}.{name}", [f"({number}, 0)" for number in range(3 * LEAF_ROWS)], LEAF_ROWS)
+    star.wait_caught_up(60)
+    drift_on(star.replicas[1], *(f"UPDATE {schema}.{name} SET v = 1 WHERE id = 4711" for name in names))
+    clock = CountingClock()
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    report = check(
+        CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",)), connect=Session.connect, clock=clock
+    )
+    for name in names:
+        assert found_in(of_table(report, star.replicas[1], name)) == {Found("changed", ("4711",), frozenset({"v"}))}
+        assert of_table(report, star.replicas[0], name).verdict is Verdict.IDENTICAL
+    assert clock.looks < 2 * len(names)

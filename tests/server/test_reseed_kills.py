@@ -112,3 +112,21 @@ def test_killed_twice_in_a_row_it_still_ends(star: Sandbox, schema: str, tmp_pat
     assert run_command(configuration, *words).returncode == 0
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_data_that_was_replaced_in_part_stays_so_until_it_is_whole(star: Sandbox, schema: str, tmp_path: Path) -> None:
+    """A run that takes it up begins anew; killed before it has replaced anything itself, there still is no way back."""
+    replica = star.replicas[0]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    replica.sql("SET SESSION sql_log_bin = 0", f"INSERT INTO {schema}.t VALUES (2)")
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
+    words = (replica.name, "--state", str(tmp_path / "state"))
+    for moment in (("written", ""), ("begin", "quiet")):
+        kill_at(command(configuration, *words, "--apply", "--yes"), journal, moment)
+    assert run_command(configuration, *words, "--cancel").returncode == 2
+    assert run_command(configuration, *words, "--resume").returncode == 0
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)

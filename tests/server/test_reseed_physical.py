@@ -20,6 +20,9 @@ from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.reseed.method import Method
 from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox.plan import chain
+from repwatch.sql.replication import SourceLogin
+from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.conftest import start
 from tests.server.reseeding import (
     break_with_1062,
@@ -164,6 +167,7 @@ def test_killed_at_each_step_it_goes_on_to_the_same_end(box: Sandbox, tmp_path: 
 @pytest.mark.parametrize(
     "moment",
     [
+        pytest.param(("done", "quiet"), marks=pytest.mark.long),
         pytest.param(("done", "prepared"), marks=pytest.mark.long),
         pytest.param(("begin", "swapped"), marks=pytest.mark.long),
         ("done", "started"),
@@ -175,6 +179,10 @@ def test_cancel_puts_the_old_data_back(box: Sandbox, tmp_path: Path, words: Word
     replica = box.replicas[0]
     replica.sql(LOCAL, "CREATE DATABASE own", "CREATE TABLE own.t (id INT PRIMARY KEY)", "INSERT INTO own.t VALUES (7)")
     kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), moment)
+    if moment == ("done", "started"):  # nobody can have taken it for a healthy server
+        assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+        assert replica.sql("SHOW ALL SLAVES STATUS") == []
+        assert ("ENABLED",) not in replica.sql("SELECT STATUS FROM information_schema.EVENTS")
     done = run_command(configuration, *arguments, "--cancel")
     assert done.returncode == 0, done.stderr
     assert replica.sql("SELECT id FROM own.t") == [("7",)]
@@ -183,6 +191,18 @@ def test_cancel_puts_the_old_data_back(box: Sandbox, tmp_path: Path, words: Word
     replica.sql(LOCAL, "DROP DATABASE own")
     assert run_command(configuration, *arguments, "--cancel").returncode == 2
     assert contents(replica, "shop") == contents(box.source, "shop")
+
+
+@pytest.mark.long
+def test_a_copy_that_does_not_start_is_no_obstacle_to_cancel(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "swapped"))
+    (replica.folder / "data" / "ibdata1").unlink()
+    done = run_command(configuration, *arguments, "--cancel")
+    assert done.returncode == 0, done.stderr
+    assert beside(replica) == []
+    healthy(box, replica)
 
 
 @pytest.mark.long
@@ -261,6 +281,39 @@ def test_a_service_that_does_not_stop_is_told_and_nothing_is_moved(box: Sandbox,
     assert cancel_reseed(asked, replace(tools(tmp_path), shell=HostShell()))
     assert beside(replica) == []
     healthy(box, replica)
+
+
+@pytest.mark.long
+def test_a_replica_of_a_replica(tmp_path: Path) -> None:
+    """Its source has a position of its own in the files, which must not become that of the copy."""
+    with Sandbox.start(Flavour.MARIADB, links=chain(2)) as line:
+        middle, last = line.replicas
+        line.source.sql("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT AUTO_INCREMENT PRIMARY KEY, v INT DEFAULT 0)")
+        line.wait_caught_up(60)
+        last.sql(LOCAL, "DROP DATABASE shop")
+        login = SourceLogin(address=middle.address, user="repl", password=line.credentials.secret(Account.REPLICATION).text)
+        asked = ReseedRequest(
+            source=middle.spec(), replica=ReplicaTarget(server=last.spec()), login=login, method=Method.PHYSICAL
+        )
+        with writer(line, "INSERT INTO shop.t (v) VALUES (1)"):
+            applied = reseed(asked, tmp_path)
+        assert (applied.outcome, applied.text) == (Outcome.DONE, "")
+        line.wait_caught_up(60)
+        assert contents(last, "shop") == contents(line.source, "shop")
+
+
+@pytest.mark.long
+def test_files_over_data_that_was_replaced_in_part_leave_no_way_back(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    configuration, arguments = words
+    journal = journal_of(box, tmp_path)
+    rows = (arguments[0], "--method", "logical", *arguments[3:])
+    kill_at(command(configuration, *rows, "--apply", "--yes"), journal, ("written", ""))
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal, ("done", "started"))
+    assert run_command(configuration, *arguments, "--cancel").returncode == 2
+    done = run_command(configuration, *arguments, "--resume")
+    assert done.returncode == 0, done.stderr
+    healthy(box, box.replicas[0])
+    assert contents(box.replicas[0], "shop") == contents(box.source, "shop")
 
 
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)

@@ -128,6 +128,7 @@ def test_a_login_is_an_option_file() -> None:
         "protocol=tcp",
         'host="db1"',
         "port=3307",
+        "loose-skip-ssl-verify-server-cert",
     ]
     assert 'socket="/run/s"' in login(Address("localhost", 3306, "/run/s"))
     assert login(Address("db1"), TlsMode.REQUIRED).splitlines()[-1] == "ssl"

@@ -51,6 +51,15 @@ def test_relay_logs_that_a_crash_spoils_matter_without_gtids() -> None:
     assert codes(world([source, old])) == [("db2", "unsafe-settings")]
 
 
+@FLAVOURS
+def test_a_chain_that_passes_nothing_on(flavour: Flavour) -> None:
+    for value, found in (("0", [("db2", "unsafe-settings")]), ("1", [])):
+        risks = Risks(settings={"log_replica_updates": value})
+        source, middle = observation(flavour, 1, risks=risks), observation(flavour, 2, channel(flavour, 1), risks=risks)
+        end = observation(flavour, 3, channel(flavour, 2), risks=risks)
+        assert codes(world([source, middle, end], spec(1), spec(2), spec(3, replicates_from="db2"))) == found
+
+
 def test_a_finding_names_the_variable_as_its_server_does() -> None:
     risks = Risks(settings={"replica_exec_mode": "idempotent"})
     replica = observation(Flavour.MARIADB, 2, channel(Flavour.MARIADB, 1), risks=risks)

@@ -144,6 +144,11 @@ def test_machines_are_looked_at_only_where_it_may_matter(facts: Facts, *, expect
     assert by_files(facts) is expected
 
 
+def test_the_plan_says_why_files_are_not_copied() -> None:
+    assert "disk-space" in make_plan(with_host("target", free=0)).reason
+    assert "disk-space" not in make_plan(replace(with_host("target", free=0), asked=Method.LOGICAL)).reason
+
+
 def test_the_plan_takes_nothing_away_before_the_proof() -> None:
     lost = target(replace(READY, asked=Method.PHYSICAL), schemas=("shop", "extra"))
     plan = make_plan(lost)

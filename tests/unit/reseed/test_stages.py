@@ -1,5 +1,7 @@
 """Where an interrupted reseed goes on. The invariant: data is only kept if nothing can have been applied to it meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +106,7 @@ def test_a_marker_survives_being_written(
         trust_creators=trust,
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
+        replaced=read_only,
     )
     assert Marker.from_entries(value.entries()) == value
 
@@ -112,3 +115,18 @@ def test_a_marker_survives_being_written(
 def test_what_is_no_marker_is_not_read_as_one(wrong: dict[str, str]) -> None:
     with pytest.raises((KeyError, ValueError)):
         Marker.from_entries(marker(Stage.LOADED).entries() | wrong if wrong else {})
+
+
+@pytest.mark.parametrize(
+    ("stage", "method", "replaced", "expected"),
+    [
+        (Stage.QUIET, Method.DIFFERENTIAL, False, True),
+        (Stage.QUIET, Method.DIFFERENTIAL, True, False),  # a second run that began anew
+        (Stage.LOADING, Method.LOGICAL, False, False),
+        (Stage.LOADING, Method.PHYSICAL, False, True),
+        (Stage.CAUGHT_UP, Method.PHYSICAL, False, True),
+        (Stage.CAUGHT_UP, Method.PHYSICAL, True, False),
+    ],
+)
+def test_the_way_back(stage: Stage, method: Method, *, replaced: bool, expected: bool) -> None:
+    assert replace(marker(stage), method=method, replaced=replaced).reversible is expected
