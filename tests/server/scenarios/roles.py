@@ -88,6 +88,14 @@ def skipped(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def room_for_digests(stage: Stage) -> Iterator[None]:
+    """MySQL counts statements that set GTID_NEXT by their digests; sandbox servers keep few of them, and use them up."""
+    if not stage.is_mariadb:
+        stage.replica.sql("TRUNCATE TABLE performance_schema.events_statements_summary_by_digest")
+    yield
+
+
+@contextmanager
 def skipped_when_received(stage: Stage) -> Iterator[None]:
     """The transaction is in the relay log already."""
     with skipped_after(stage, "SQL_THREAD"):
@@ -106,6 +114,7 @@ def skipped_after(stage: Stage, stopped: str) -> Iterator[None]:
         uuid, _, last = str(stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]).rpartition("-")
         empty = (f"SET GTID_NEXT = '{uuid.partition(':')[0]}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
         stage.replica.sql(*empty, "START REPLICA")
+    stage.write(f"INSERT INTO {stage.table} VALUES (10, 'N')")  # what it never received shows between two that it did
     stage.go_on()
     assert stage.replica.sql(f"SELECT * FROM {stage.table} WHERE id = 9") == []
     yield
@@ -244,6 +253,7 @@ ROLES = (
         name="skipped-when-received",
         what="somebody skips a transaction that the replica has received",
         breaks=skipped_when_received,
+        prepare=room_for_digests,
         told=places(("replica1", "skipped-transactions"), SUSPECT),
         long=True,
     ),
