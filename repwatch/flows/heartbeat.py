@@ -1,27 +1,32 @@
 """Writes the heartbeat of one cluster: a row a second on its source, where the configuration wants it and nowhere else.
 
-It writes on what the latest looks have seen to be a source, and asks the server itself before each beat. A server that does not
-answer is tried again with growing pauses, and its connection is ended: nothing piles up on it.
+It writes on what the latest looks have seen to be a source, and asks the server itself before each beat whether it may be written
+to and replicates from nobody. A server that does not answer is tried again with growing pauses, and its connection is ended:
+nothing piles up on it.
 """
 
 import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from repwatch.errors import RepwatchError
-from repwatch.health.heart import BEAT, targets
-from repwatch.health.world import Heart, World
+from repwatch.health.beating import BEAT, Beating
+from repwatch.health.heart import targets
+from repwatch.health.world import Heart, World, stale_after
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql import heartbeat as sql
+from repwatch.sql.replication import show_channels
+from repwatch.sql.status_rows import has_channels
 
 log = logging.getLogger("repwatch.watch")
 
 TIMEOUTS = Timeouts(connect=2.0, read=3.0)  # longer than what a beat waits for a lock
 LONGEST_PAUSE = 30.0  # seconds
-AIM_SECONDS = 15.0  # what was seen to be a source longer ago need not be one any more
+AIM = timedelta(seconds=15)  # what was seen to be a source longer ago need not be one any more; longer where looks are far apart
 
 
 @dataclass(slots=True)
@@ -31,6 +36,7 @@ class _Lane:
     database: Database | None = None
     pause: float = 0.0  # seconds; doubled by each failure
     rests_until: float = 0.0  # monotonic
+    beating: Beating | None = None  # None: no beat yet
 
     def drop(self) -> None:
         if self.database is not None:
@@ -48,13 +54,13 @@ class HeartWriter:
     clock: Clock
     _state: Heart = field(default_factory=Heart)
     _sources: tuple[ServerSpec, ...] = ()
-    _aimed: float = 0.0  # monotonic
+    _aimed_until: float = 0.0  # monotonic
     _lanes: dict[str, _Lane] = field(default_factory=dict)
 
     def aim(self, world: World) -> Heart:
         """Beat on the sources of this world from now on; how the heart is."""
         self._sources = tuple(server.spec for server in targets(world))
-        self._aimed = self.clock.monotonic()
+        self._aimed_until = self.clock.monotonic() + max(AIM, stale_after(world.cluster.poll_interval)).total_seconds()
         return self._state
 
     def run(self, stop: threading.Event) -> None:
@@ -66,8 +72,7 @@ class HeartWriter:
 
     def beat(self) -> None:
         """One beat on each source."""
-        now = self.clock.monotonic()
-        sources = self._sources if now - self._aimed <= AIM_SECONDS else ()
+        sources = self._sources if self.clock.monotonic() <= self._aimed_until else ()
         for gone in self._lanes.keys() - {source.label for source in sources}:
             self._lanes.pop(gone).drop()
         if not sources:
@@ -93,14 +98,22 @@ class HeartWriter:
         if lane.database is None:
             lane.database = self.connect(source.endpoint, TIMEOUTS)
             lane.database.execute(sql.SETUP)
-        server_id, read_only = lane.database.text_row(sql.WRITABLE)
-        if read_only not in ("0", "OFF"):
+        found = sql.writable_of(next(iter(lane.database.texts(sql.WRITABLE)), {}))
+        if found.read_only:
             return "it has become read-only"
-        lane.database.execute(sql.beat(self.database), (server_id,))
+        if has_channels(lane.database.texts(show_channels(lane.database.version))):
+            return "it has become a replica"
+        lane.database.execute(sql.beat(self.database), (found.server_id,))
+        if found.now is not None:
+            lane.beating = lane.beating.then(found.now) if lane.beating else Beating.begun(found.now)
         return ""
 
     def _tell(self, problems: Mapping[str, str]) -> None:
         for label, problem in problems.items():
             if problem != self._state.problems.get(label, ""):
                 log.warning("heartbeat.%s server=%s: %s", "failed" if problem else "beats", label, problem or "it beats again")
-        self._state = replace(self._state, problems={label: text for label, text in problems.items() if text})
+        self._state = replace(
+            self._state,
+            problems={label: text for label, text in problems.items() if text},
+            beats={label: lane.beating for label, lane in self._lanes.items() if lane.beating},
+        )

@@ -1,29 +1,35 @@
 """The heartbeat that repwatch writes on a source: whether it beats, and how far behind it a replica is.
 
 A beat carries the time of its source. It is compared with the source's own clock as of the same cycle of looks, so that the
-clocks of source and replica need not agree. A heart that does not beat says nothing of lag.
+clocks of source and replica need not agree. A heart that does not beat says nothing of lag, and a gap in the beats is no lag.
 """
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from repwatch.health.inventory import label, role_of, source_of
+from repwatch.health.beating import BEAT, LATE
+from repwatch.health.inventory import disputed_source, label, role_of, source_of
 from repwatch.health.rules_common import evidence, seen, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.observation import ChannelObservation, Observation
+from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Observation
 from repwatch.model.view import Role
 from repwatch.sql.heartbeat import make_table, table_name
 
-BEAT = timedelta(seconds=1)
 STOPPED_AFTER = timedelta(seconds=10)
 """Age of the last beat, by the clock of its source, from which the heart has stopped."""
 
 
 def targets(world: World) -> Iterator[ServerNow]:
-    """The sources that a heart may beat on: seen now, writable, and no replicas: a beat there would be an errant transaction."""
+    """The sources that a heart may beat on: seen now, writable, and no replicas: a beat there would be an errant transaction.
+
+    So would it be on a source that the configuration still names after a switch-over.
+    """
+    disputed = disputed_source(world)
     for server, observation in seen(world):
         is_source = role_of(world.cluster, server.spec, world.source) is Role.SOURCE
+        if disputed is not None and server is disputed.configured:
+            continue
         if is_source and not observation.channels and not observation.read_only and observation.log_bin:
             yield server
 
@@ -34,29 +40,35 @@ def age(source: Observation) -> timedelta | None:
     return max(timedelta(0), source.clock - last) if last and source.clock else None
 
 
-def beat_lag(world: World, server: ServerNow, channel: ChannelObservation) -> float | None:
-    """Seconds that a channel is behind the beats of the source at its root; None where they do not tell.
+def beat_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag | None:
+    """How far a channel is behind the beats of the source at its root; None where they do not tell.
 
-    Beats come once in BEAT: less than that behind is not behind.
+    Beats come once in BEAT: less than that behind is not behind. Who has the newest beat is not behind as far as is known.
     """
     root, here = _root(world, channel), server.observation
-    if root is None or here is None or root.clock is None:
+    source = root.observation if root else None
+    if root is None or source is None or here is None or source.clock is None:
         return None
-    arrived, since = here.beats.get(root.server_id), age(root)
-    if arrived is None or since is None or since > STOPPED_AFTER:
+    newest, arrived, since = source.beats.get(source.server_id), here.beats.get(source.server_id), age(source)
+    if newest is None or arrived is None or since is None or since > STOPPED_AFTER:
         return None
-    now = root.clock + (here.at - root.at)
-    return max(0.0, (now - arrived - BEAT).total_seconds())
+    behind = source.clock + (here.at - source.at) - arrived
+    if arrived >= newest:
+        return Lag(seconds=0.0, basis=LagBasis.HEARTBEAT, at_least=behind > LATE)
+    beating = world.heart.beats.get(label(root)) if world.heart else None
+    if beating is None or not beating.tells(arrived, newest):
+        return None
+    return Lag(seconds=max(0.0, (behind - BEAT).total_seconds()), basis=LagBasis.HEARTBEAT)
 
 
-def _root(world: World, channel: ChannelObservation) -> Observation | None:
+def _root(world: World, channel: ChannelObservation) -> ServerNow | None:
     """The server at the head of a chain, None if it is not seen now, or if there is none (a ring)."""
     for _ in world.servers:
         source = source_of(world, channel)
         if source is None or source.observation is None:
             return None
         if not source.observation.channels:
-            return source.observation
+            return source
         channel = source.observation.channels[0]
     return None
 
@@ -84,7 +96,7 @@ def heartbeat_stopped(world: World) -> Iterator[Finding]:
                     "table": table_name(database),
                     "last_beat": source.beats.get(source.server_id),
                     "writer": heart.problems.get(label(server)),
-                    "reader": next((text for text in source.skipped if text.startswith("the heartbeat")), ""),
+                    "reader": source.beats_unread,
                 }
             ),
             settled=False,

@@ -1,6 +1,7 @@
 """The inventory against what is seen: which server a channel reads from, which one it should, and whom AUTO settles on."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from repwatch.health.agreement import agreed_root
 from repwatch.health.world import ServerNow, World
@@ -100,6 +101,23 @@ def agreed_source(world: World) -> str | None:
     """
     links = {(label(server), label(source)) for server, source in _links(world) if source is not server}
     return agreed_root(links, [label(server) for server in world.servers if server.last_good and not server.last_good.read_only])
+
+
+class Dispute(NamedTuple):
+    """The source that the configuration names, and the one that the replicas have."""
+
+    configured: ServerNow
+    agreed: ServerNow
+
+
+def disputed_source(world: World) -> Dispute | None:
+    """Set if all that replicates in the cluster comes from one server, and the configuration names another one."""
+    source, agreed = find(world, world.source), find(world, agreed_source(world))
+    if world.cluster.source == AUTO or source is None or world.cluster.upstream(source.spec):
+        return None
+    if agreed is None or agreed is source or same_server(world, agreed) is source or same_server(world, source) is agreed:
+        return None
+    return Dispute(source, agreed)
 
 
 def _links(world: World) -> Iterator[tuple[ServerNow, ServerNow]]:

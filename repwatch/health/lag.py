@@ -4,10 +4,12 @@ So its figure is held against what the source is seen to have, and against the t
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
-from repwatch.health.heart import BEAT, beat_lag
+from repwatch.health.beating import BEAT
+from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
-from repwatch.health.world import ServerNow, World
+from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis
 
@@ -17,10 +19,11 @@ def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> La
 
     A heartbeat has come all the way, and tells better than either, unless something waits that it has overtaken.
     """
-    waited, beat = _waited(world, server, channel), beat_lag(world, server, channel)
-    if beat is not None and waited <= beat + (2 * BEAT).total_seconds():
-        return Lag(seconds=beat, basis=LagBasis.HEARTBEAT)
-    shown = channel.lag
+    waited, beat, shown = _waited(world, server, channel), beat_lag(world, server, channel), channel.lag
+    if beat is not None and (_is_left_out(world, server, channel, beat) or (beat.at_least and shown.seconds)):
+        beat = None
+    if beat is not None and waited <= (beat.seconds or 0.0) + (2 * BEAT).total_seconds():
+        return beat
     if waited > (shown.seconds or 0.0):
         return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
     if shown.seconds is not None and _is_ahead(world, server, channel):
@@ -34,6 +37,24 @@ def _waited(world: World, server: ServerNow, channel: ChannelObservation) -> flo
     if known is None:
         return 0.0
     return max(known.receiver.still_since(known.owed_since), known.applier.still_since(known.work_since)).total_seconds()
+
+
+def _is_left_out(world: World, server: ServerNow, channel: ChannelObservation, beat: Lag) -> bool:
+    """True if a beat is old here while all that its source had at the look before is executed: a filter keeps the beats away.
+
+    The row may have come with a copy of the data. Where no GTIDs are used this cannot be seen.
+    """
+    if not channel.uses_gtid or timedelta(seconds=beat.seconds or 0.0) <= stale_after(world.cluster.poll_interval):
+        return False
+    known = world.progress.channels.get((label(server), channel.name))
+    source, seen = source_of(world, channel), server.observation
+    if known is None or not known.source_then or seen is None or source is None or source.observation is None:
+        return False
+    try:
+        lacks = missing_count(seen.version.flavour, seen.gtid_executed, known.source_then) > 0
+    except ValueError:
+        return False
+    return not lacks and not source.observation.channels  # a server in the middle may lack what its source has
 
 
 def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> bool:

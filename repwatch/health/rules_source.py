@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
-from repwatch.health.inventory import agreed_source, find, label, same_server, source_of
+from repwatch.health.inventory import disputed_source, find, label, same_server, source_of
 from repwatch.health.rules_common import evidence, of_channel, seen, subject
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -36,11 +36,10 @@ def source_changed(world: World) -> Iterator[Finding]:
 
 def disagreement(world: World) -> Iterator[Finding]:
     """All that replicates in the cluster comes from one server, and the configuration names another one."""
-    source, agreed = find(world, world.source), find(world, agreed_source(world))
-    if world.cluster.source == AUTO or source is None or world.cluster.upstream(source.spec):
+    disputed = disputed_source(world)
+    if disputed is None:
         return
-    if agreed is None or agreed is source or same_server(world, agreed) is source or same_server(world, source) is agreed:
-        return
+    source, agreed = disputed
     yield Finding(
         subject=subject(world, None, FindingCode.WRONG_SOURCE),
         severity=Severity.CRITICAL,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from repwatch.health.beating import Beating
 from repwatch.health.movement import Progress
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.past import Past
@@ -50,6 +51,7 @@ class Heart:
 
     since: datetime | None = None  # when it first tried
     problems: Mapping[str, str] = field(default_factory=dict)  # by label of the source
+    beats: Mapping[str, Beating] = field(default_factory=dict)  # by label of the source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

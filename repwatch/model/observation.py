@@ -124,6 +124,14 @@ class ChannelObservation:
     groups: int | None = None  # transactions that the applier has begun since it was set up (MariaDB); skipped ones do not count
 
 
+class BeatsUnread(StrEnum):
+    """Why the heartbeats on a server could not be read."""
+
+    DENIED = "denied"  # SELECT on the table is missing
+    REFUSED = "refused"  # by the server; mostly there is no such table
+    TIMED_OUT = "timed-out"  # as beside a lock on the table
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One server at one moment. `at` is taken when the last answer had arrived."""
@@ -144,6 +152,7 @@ class Observation:
     risks: Risks | None = None  # None if they could not be seen
     auto_increments: AutoIncrements | None = None  # of a source; None: not asked
     beats: Mapping[int, datetime] = field(default_factory=dict)  # heartbeats that are here, by the server_id of their source
+    beats_unread: BeatsUnread | None = None  # None: they were read, or are not wanted
     clock: datetime | None = None  # the server's own time when they were read
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason

@@ -4,6 +4,7 @@ The time in it is the source's own. An administrator makes the table and grants 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -19,12 +20,27 @@ TABLE: Final = "repwatch_heartbeat"
 SETUP: Final = "SET SESSION lock_wait_timeout = 1, innodb_lock_wait_timeout = 1"
 """Seconds: a beat waits for nobody's lock. Both variables are there on both flavours."""
 
-WRITABLE: Final = "SELECT @@global.server_id AS server_id, @@global.read_only AS read_only"
+WRITABLE: Final = "SELECT @@global.server_id AS server_id, @@global.read_only AS read_only, UTC_TIMESTAMP(6) AS now_utc"
 WRITING: Final = ("INSERT", "UPDATE")
 
 
 FIND: Final = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 """Takes the schema and the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writable:
+    """The answer to WRITABLE."""
+
+    server_id: int
+    read_only: bool
+    now: datetime | None  # the server's own time
+
+
+def writable_of(columns: RawRow) -> Writable:
+    """The row of WRITABLE. What is not understood is not writable."""
+    row = StatusRow(columns)
+    return Writable(row.whole("server_id"), row.text("read_only").lower() not in ("0", "off"), row.time("now_utc"))
 
 
 def table_name(database: str) -> TableName:

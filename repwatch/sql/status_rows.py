@@ -1,6 +1,6 @@
 """Rows of the status statements into observations. Pure, by column name; whatever is missing, NULL or odd becomes "unknown"."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -131,10 +131,18 @@ def read_channels(
     rows: Iterable[RawRow], identity: Identity, workers: Sequence[Worker] = (), pulses: Mapping[str, Pulse] | None = None
 ) -> tuple[ChannelObservation, ...]:
     """Translate SHOW [ALL] REPLICA STATUS of any version. Rows without a source are no channels."""
-    values = (StatusRow(row) for row in rows)
-    ours = (row for row in values if row.text("source_host") and _name(row) not in _NOT_OURS)
-    channels = (_channel(row, identity, [worker for worker in workers if worker.channel == _name(row)]) for row in ours)
+    channels = (_channel(row, identity, [worker for worker in workers if worker.channel == _name(row)]) for row in _ours(rows))
     return tuple(replace(channel, pulse=(pulses or {}).get(channel.name, channel.pulse)) for channel in channels)
+
+
+def has_channels(rows: Iterable[RawRow]) -> bool:
+    """True if `read_channels` would find any."""
+    return any(True for _ in _ours(rows))
+
+
+def _ours(rows: Iterable[RawRow]) -> Iterator[StatusRow]:
+    values = (StatusRow(row) for row in rows)
+    return (row for row in values if row.text("source_host") and _name(row) not in _NOT_OURS)
 
 
 def _name(row: StatusRow) -> str:

@@ -10,10 +10,11 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.flows.heartbeat import HeartWriter
+from repwatch.health.beating import LATE
 from repwatch.health.heart import heartbeat_stopped
 from repwatch.health.lag import true_lag
-from repwatch.health.world import World
-from repwatch.model.observation import Lag, LagBasis, Observation
+from repwatch.health.world import World, stale_after
+from repwatch.model.observation import BeatsUnread, Lag, LagBasis, Observation
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox
 from repwatch.sql.heartbeat import make_table, writing_needs
@@ -22,6 +23,7 @@ from tests.server.test_doctor import doctor, grants, problems
 from tests.server.watching import Service, until
 
 COUNT = "SELECT UNIX_TIMESTAMP(written) FROM repwatch.repwatch_heartbeat"
+IS_LATE = f"SELECT written < UTC_TIMESTAMP(6) - INTERVAL {LATE.seconds} SECOND FROM repwatch.repwatch_heartbeat"
 
 
 class Bench:
@@ -105,6 +107,58 @@ def test_nothing_is_written_on_what_has_become_read_only(bench: Bench) -> None:
     until(lambda: bench.look() is not None and bench.written() > stood, "it beats again")
 
 
+def test_nothing_is_written_on_what_has_become_a_replica(bench: Bench, flavour: Flavour) -> None:
+    """It may be writable all the same."""
+    source, replica = bench.box.source, bench.box.replicas[0]
+    until(lambda: bench.written() > 0, "it beats")
+    before = bench.look()
+    host, port = replica.address.host, replica.address.port
+    if flavour is Flavour.MARIADB:
+        source.sql(f"CHANGE MASTER TO MASTER_HOST = '{host}', MASTER_PORT = {port}")
+    else:
+        source.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{host}', SOURCE_PORT = {port}")
+    until(lambda: bool(bench.heart.aim(before).problems), "the writer has noticed, before any look has")
+    stood = bench.written()
+    source.sql(f"RESET {words(flavour)} ALL")
+    until(lambda: bench.look() is not None and not bench.heart.aim(before).problems, "it beats again")
+    assert bench.written() > stood
+
+
+def test_a_replica_that_stands_at_a_gap_in_the_beats_is_not_behind_by_the_gap(bench: Bench, flavour: Flavour) -> None:
+    replica = bench.box.replicas[0]
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
+    bench.stop.set()
+    bench.thread.join(60)
+    until(lambda: bench.box.source.sql(IS_LATE) == [("1",)], "the next beat is late")
+    bench.box.wait_caught_up(60)
+    replica.sql(f"STOP {words(flavour)} SQL_THREAD")
+    bench.heart.beat()
+    assert bench.lag().basis is not LagBasis.HEARTBEAT
+    replica.sql(f"START {words(flavour)} SQL_THREAD")
+
+    def is_over_it() -> bool:
+        bench.heart.beat()
+        return bench.lag() == Lag(seconds=0.0, basis=LagBasis.HEARTBEAT)
+
+    until(is_over_it, "the beat after the gap has arrived")
+
+
+def test_beats_that_are_filtered_away_tell_nothing_though_a_copy_has_one(bench: Bench, flavour: Flavour) -> None:
+    replica = bench.box.replicas[0]
+    until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
+    word = words(flavour)
+    replica.sql(f"STOP {word} SQL_THREAD")
+    if flavour is Flavour.MARIADB:
+        replica.sql(f"STOP {word}", "SET GLOBAL replicate_wild_ignore_table = 'repwatch.%'")
+    else:
+        replica.sql("CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('repwatch.%')")
+    replica.sql(f"START {word}" if flavour is Flavour.MARIADB else f"START {word} SQL_THREAD")
+    old = stale_after(bench.watcher.cluster.poll_interval).total_seconds() + 5
+    arrived = float(replica.sql(COUNT)[0][0] or 0)
+    until(lambda: bench.look() is not None and bench.written() > arrived + old, "its beat is old")
+    until(lambda: bench.lag().basis is not LagBasis.HEARTBEAT, "it has all that its source had, and its beat tells nothing")
+
+
 def test_a_lock_on_the_table_hides_nothing_else(bench: Bench) -> None:
     until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
     with bench.box.replicas[0].connect(Account.ROOT) as holder:
@@ -113,7 +167,7 @@ def test_a_lock_on_the_table_hides_nothing_else(bench: Bench) -> None:
         result = bench.look().servers[1].result
         assert isinstance(result, Observation), result
         assert result.beats == {}
-        assert any("heartbeat" in text for text in result.skipped)
+        assert result.beats_unread is BeatsUnread.TIMED_OUT
         holder.execute("UNLOCK TABLES")
 
 

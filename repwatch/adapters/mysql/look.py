@@ -8,7 +8,7 @@ from typing import NamedTuple
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.adapters.mysql.look_sequences import auto_increments
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
-from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
+from repwatch.model.observation import BeatsUnread, BinlogKeep, ChannelObservation, Observation, ThreadState
 from repwatch.model.risks import Risks
 from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
@@ -64,7 +64,7 @@ class _Look:
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
         binlog = self._binlog(identity)
-        beats, now = self._beats()
+        beats, now, unread = self._beats()
         return Observation(
             at=self._clock.now(),
             took=timedelta(seconds=self._clock.monotonic() - started),
@@ -80,6 +80,7 @@ class _Look:
             binlog=binlog,
             auto_increments=self._auto_increments(identity, channels),
             beats=beats,
+            beats_unread=unread,
             clock=now,
             channels=channels,
             risks=risks,
@@ -117,15 +118,19 @@ class _Look:
         except StatementTimedOut:
             return AutoIncrements(asked=now)
 
-    def _beats(self) -> tuple[Mapping[int, datetime], datetime | None]:
+    def _beats(self) -> tuple[Mapping[int, datetime], datetime | None, BeatsUnread | None]:
         """Asked last, so that its time is the look's. Its table may be locked or not there: the rest is seen all the same."""
         if self._heartbeat is None:
-            return {}, None
+            return {}, None, None
+        sql = read_beats(self._heartbeat, self._database.version)
         try:
-            return beats_of(self._optional(read_beats(self._heartbeat, self._database.version), "the heartbeat"))
+            return *beats_of(self._in_time(lambda: [*self._database.texts(sql)])), None
+        except PrivilegeMissing:
+            return {}, None, BeatsUnread.DENIED
         except StatementTimedOut:
-            self._skipped.append("the heartbeat: its table did not answer in time")
-            return {}, None
+            return {}, None, BeatsUnread.TIMED_OUT
+        except StatementRefused:
+            return {}, None, BeatsUnread.REFUSED
 
     def _workers(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> tuple[Worker, ...]:
         # On MariaDB the status row has the worker's own text already, except where it points to another one.

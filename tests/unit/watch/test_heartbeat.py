@@ -1,0 +1,34 @@
+"""For how long a look tells the writer of the heartbeat where to beat."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from repwatch.errors import Unreachable
+from repwatch.flows.heartbeat import HeartWriter
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.server import Flavour
+from repwatch.ports.database import Database, Timeouts
+from tests.unit.health.worlds import star, world
+from tests.unit.watch.handclock import HandClock
+
+
+@pytest.mark.parametrize(
+    ("poll", "after", "beats"),
+    [(5, 14, True), (5, 16, False), (60, 16, True), (60, 119, True), (60, 121, False), (600, 1199, True)],
+)
+def test_it_beats_for_as_long_as_a_look_tells_of_now(poll: int, after: int, beats: bool) -> None:
+    tried: list[Endpoint] = []
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        tried.append(endpoint)
+        raise Unreachable("down", server="db1")
+
+    clock = HandClock()
+    writer = HeartWriter("shop", "repwatch", connect, clock)
+    seen = world(star(Flavour.MYSQL))
+    writer.aim(replace(seen, cluster=replace(seen.cluster, poll_interval=timedelta(seconds=poll))))
+    clock.sleep(after)
+    writer.beat()
+    assert bool(tried) == beats
