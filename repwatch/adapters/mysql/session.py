@@ -25,6 +25,7 @@ from repwatch.ports.database import Params, Result, Row, Timeouts, as_text
 # Fixed for every session, so that text, times and dates mean the same on every server; NO_ZERO_DATE and the like would
 # turn zero dates into NULL inside functions, ANSI_QUOTES and NO_BACKSLASH_ESCAPES would change what we send.
 SESSION_SETUP = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"
+OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s AND user = SUBSTRING_INDEX(USER(), '@', 1)"
 # How long `close` waits for the end of a statement that it kills; the rest happens behind its back.
 CLOSE_SECONDS = 1.0
 BATCH = 1000
@@ -195,12 +196,19 @@ class Session:
 
     def _kill(self, what: str) -> None:
         with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other:
-            # After a restart of the server the same number is somebody else's connection. Uptime counts whole seconds.
-            uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)
-            if uptime - 1 < time.monotonic() - self._opened:
+            if not self._is_mine(other):
                 return
             with suppress(StatementRefused):  # 1094: it is gone already
                 other.execute(f"KILL {what} {self._id}")
+
+    def _is_mine(self, other: "Session") -> bool:
+        """False if the server was restarted since: the same number is somebody else's connection then."""
+        uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)  # counts whole seconds
+        open_for = time.monotonic() - self._opened
+        if abs(uptime - open_for) > 1:
+            return uptime > open_for
+        # It was opened as soon as the server was up, or the restart is as long ago as that: the account has to be the same.
+        return other.scalar(OWN_CONNECTION, (self._id,)) == "1"
 
     def close(self) -> None:
         """Close; never raises, and takes about a second at most. A statement that still runs is killed."""
