@@ -160,7 +160,7 @@ def test_a_word_too_many(verb: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_verb(number: signal.Signals, status: int, places: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "repwatch", "init", f"mysql://repwatch:{SECRET}@{places['silent']}"]
-    command = ["env", "--default-signal=HUP", *command]  # these tests may run under nohup
+    command = ["env", "--default-signal=HUP,INT", *command]  # these tests may run under nohup or in the background
     with subprocess.Popen(
         command, cwd=tmp_path, env=clean_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
