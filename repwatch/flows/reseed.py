@@ -21,7 +21,7 @@ from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
 from repwatch.flows.reseed_prove import prove, what_is_wrong
-from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
+from repwatch.flows.reseed_settings import is_held, put_back, put_settings_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
@@ -35,7 +35,7 @@ from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.plan import make_plan
 from repwatch.reseed.progress import Phase, Progress
-from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+from repwatch.reseed.stages import SETTINGS, Marker, Present, Stage, goes_on_from, marker_of_settings
 from repwatch.sql import clone as clone_sql
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
@@ -121,7 +121,11 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         target.execute(sql.NO_BINLOG)
         marker = read_marker(target) or (request.left[0] if request.left else None)
         if marker is None:
-            raise Refused(f"there is no reseed of {target.server} to cancel")
+            marker = marker_of_settings(tools.journal.entries())
+            if marker is None:
+                raise Refused(f"there is no reseed of {target.server} to cancel")
+            put_settings_back(target, marker)
+            return _cancelled(target, tools, marker)
         if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
@@ -130,8 +134,12 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)
         put_back(target, marker)
-        tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
-        return f"{target.server} is as it was before"
+        return _cancelled(target, tools, marker)
+
+
+def _cancelled(target: Database, tools: Tools, marker: Marker) -> str:
+    tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
+    return f"{target.server} is as it was before"
 
 
 def _old_data(
@@ -202,16 +210,15 @@ class _Run:
             scheduler=scheduler,
             persisted=persisted,
         )
-        entries = self._tools.journal.entries()
-        if entries and entries[-1]["event"] == "settings":
-            last = entries[-1]
-            return replace(
-                marker,
-                read_only=last["read_only"] == "1",
-                super_read_only=last["super_read_only"] == "1",
-                scheduler=last.get("scheduler") or marker.scheduler,
-            )
-        return marker
+        left = marker_of_settings(self._tools.journal.entries())
+        if left is None:
+            return marker
+        return replace(
+            marker,
+            read_only=left.read_only,
+            super_read_only=left.super_read_only,
+            scheduler=left.scheduler or marker.scheduler,
+        )
 
     def _kept_by_server(self) -> tuple[str, str]:
         """event_scheduler, and what super_read_only is after a restart: a clone changes both."""
@@ -316,9 +323,7 @@ class _Run:
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:
-            flags = {"read_only": self._marker.read_only, "super_read_only": self._marker.super_read_only}
-            settings = {name: str(int(value)) for name, value in flags.items()}
-            self._record("settings", **settings, scheduler=self._marker.scheduler)
+            self._record(SETTINGS, marker=self._marker.text())
         if self._cloning:
             self._open_for_marker()
         elif self._facts.target.super_read_only:
@@ -370,7 +375,9 @@ class _Run:
         if not self._in_place:
             return ""
         before, own = self._marker.before, self._facts.target.errant
-        return str(GtidSet.parse(before).difference(GtidSet.parse(own))) if own else before
+        if self._target.version.is_mariadb or not own:
+            return before  # gtid_slave_pos holds nothing that the replica wrote itself
+        return str(GtidSet.parse(before).difference(GtidSet.parse(own)))
 
     def _load(self) -> None:
         job = Load(

@@ -4,7 +4,6 @@ A clone removes everything of the target, the marker too, and brings the donor's
 begun to clone stands in the journal until the target has it again.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from repwatch.model.plan import Refusal, Step
 from repwatch.reseed.facts import CloneFacts, Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.roles import some
-from repwatch.reseed.stages import Marker, Stage
+from repwatch.reseed.stages import SETTINGS, Marker, Stage
 from repwatch.sql import clone, definitions
 from repwatch.sql.clone import CloneState
 
@@ -159,12 +158,12 @@ def left_behind(entries: Sequence[Mapping[str, str]]) -> tuple[Marker, str] | No
     for entry in entries:
         event, step = entry["event"], entry.get("step", "")
         if event == BEGUN:
-            found = (Marker.from_entries(json.loads(entry["marker"])), entry["begun"])
-        elif event in ("cancelled", "settings") or (event, step) == ("begin", Stage.POSITIONED.value):
+            found = (Marker.from_text(entry["marker"]), entry["begun"])
+        elif event in ("cancelled", SETTINGS) or (event, step) == ("begin", Stage.POSITIONED.value):
             found = None
     return found
 
 
 def entry_of(marker: Marker, begun: str) -> dict[str, str]:
     """What `left_behind` reads."""
-    return {"marker": json.dumps(marker.entries()), "begun": begun}
+    return {"marker": marker.text(), "begun": begun}

@@ -199,6 +199,9 @@ def test_a_clone_that_the_donor_refuses_leaves_everything_and_is_cancelled(box: 
     assert applied.outcome is Outcome.FAILED
     assert contents(replica, schema) == before
     assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    replica.kill()
+    replica.start()
+    assert replica.sql("SELECT @@GLOBAL.super_read_only") == [("1",)]  # as it was told to start
     cancel_reseed(asked, tools(tmp_path))
     healthy(box, replica)
     assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []

@@ -135,6 +135,23 @@ def test_single_tables_wait_for_a_donor_that_is_behind(
     assert contents(replica, schema) == contents(star.source, schema)
 
 
+def test_single_tables_of_a_replica_that_wrote_itself(flavour: Flavour, tmp_path: Path) -> None:
+    """What it wrote is no position that the donor could reach."""
+    with start(flavour) as box:
+        replica = box.replicas[0]
+        box.source.sql(
+            "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1), (2, 2)"
+        )
+        box.wait_caught_up(60)
+        replica.sql("UPDATE d.t SET v = 9 WHERE id = 2")
+        asked = replace(from_sibling(box, replica), tables=(TableName("d", "t"),))
+        plan = plan_reseed(asked, Session.connect).plan
+        applied = apply_reseed(asked, tools(tmp_path), plan.plan_hash)
+        assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+        healthy(box, replica)
+        assert contents(replica, "d") == contents(box.source, "d")
+
+
 MOMENTS = {
     "differential": (("begin", "loaded"), ("written", ""), ("begin", "attached")),
     "logical": (("begin", "loaded"), ("done", "loaded"), ("done", "attached")),
