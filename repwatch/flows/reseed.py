@@ -32,8 +32,8 @@ from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed import clone as clone_plan
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
-from repwatch.reseed.method import Method, Why
-from repwatch.reseed.plan import make_plan
+from repwatch.reseed.method import Method
+from repwatch.reseed.plan import agreed_plan, make_plan
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import SETTINGS, Marker, Present, Stage, goes_on_from, marker_of_settings
 from repwatch.sql import clone as clone_sql
@@ -83,7 +83,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     wait_for_left_clone(request, tools)
     with ExitStack() as sessions:
         target = _turn(request, tools, sessions)
-        facts, plan = _agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
+        facts, plan = agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
         if plan.refusals:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
@@ -100,17 +100,6 @@ def _turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Database
     if not take_turn(target, tools.clock):
         raise Refused(f"another repair or reseed of {target.server} runs", hint="wait for it to end")
     return target
-
-
-def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
-    """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
-    plan = make_plan(facts)
-    if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
-        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE, Method.PHYSICAL):
-            asked = replace(facts, asked=other)
-            if make_plan(asked).plan_hash == plan_hash:
-                return asked, make_plan(asked)
-    return facts, plan
 
 
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
@@ -468,6 +457,7 @@ class _Run:
     def _position(self) -> None:
         self._tools.progress(Progress(phase=Phase.ATTACH))
         if self._cloning:
+            reseed_attach.forget_others(self._target, self._channel)
             disable_events(self._target)
             return
         if is_held(self._target, self._channel) is not None:

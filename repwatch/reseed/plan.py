@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 
 from repwatch.model.plan import Plan, Step
 from repwatch.model.schema import TableName
@@ -62,6 +63,17 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; the data is taken from {facts.copied.server.address}, and compared with the source at the end"
     plan_hash = _hash(facts, choice, steps)
     return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
+
+
+def agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
+    """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
+    plan = make_plan(facts)
+    if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
+        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE, Method.PHYSICAL):
+            asked = replace(facts, asked=other)
+            if make_plan(asked).plan_hash == plan_hash:
+                return asked, make_plan(asked)
+    return facts, plan
 
 
 def _room(facts: Facts, method: Method) -> str:

@@ -4,7 +4,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused, ServerError
-from repwatch.flows.hold import channel_state
+from repwatch.flows.hold import channel_state, channel_states
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.endpoint import LiteralSecret
@@ -130,8 +130,9 @@ def test_a_broken_replica_is_cloned_and_replicates(box: Sandbox, schema: str, tm
         assert box.credentials.secret(account).text not in journal
 
 
-def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_path: Path) -> None:
-    """With its channel, login and all; no account is given."""
+@pytest.mark.parametrize("account", [False, True])
+def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_path: Path, *, account: bool) -> None:
+    """With its channel, login and all, where no account is given."""
     replica, donor = box.replicas
     box.source.sql(f"CREATE TABLE {schema}.t (id INT AUTO_INCREMENT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
     box.wait_caught_up(60)
@@ -139,12 +140,32 @@ def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_pat
     asked = clone_request(box, replica)
     assert asked.clone_login is not None
     login = replace(asked.clone_login, address=donor.address)
-    asked = replace(asked, donor=ReplicaTarget(server=donor.spec()), clone_login=login, login=None)
+    asked = replace(asked, donor=ReplicaTarget(server=donor.spec()), clone_login=login, login=asked.login if account else None)
     with writer(box, f"INSERT INTO {schema}.t VALUES ()"):
         applied = reseed(asked, tmp_path)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     healthy(box, replica)
     assert contents(replica, schema) == contents(box.source, schema)
+
+
+def test_channels_that_come_along_are_removed(box: Sandbox, schema: str, tmp_path: Path) -> None:
+    """The source is itself a replica, of another name: both channels would run on the clone."""
+    replica = box.replicas[0]
+    box.source.sql(
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'x', SOURCE_AUTO_POSITION = 1 "
+        "FOR CHANNEL 'up'",
+        "START REPLICA FOR CHANNEL 'up'",
+    )
+    try:
+        applied = reseed(clone_request(box, replica), tmp_path)
+        assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+        with replica.connect() as db:
+            assert [state.channel for state in channel_states(db)] == [""]
+        healthy(box, replica)
+    finally:
+        for server in (box.source, replica):
+            with suppress(ServerError):
+                server.sql("STOP REPLICA FOR CHANNEL 'up'", "RESET REPLICA ALL FOR CHANNEL 'up'")
 
 
 @pytest.mark.long
