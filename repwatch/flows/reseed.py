@@ -155,13 +155,13 @@ class _Run:
         self._facts = facts
         self._sessions = sessions
         self._target = target
-        self._exported = ""  # transactions
         self._prepare_session()
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
         self._done: list[str] = []
         self._choice: Choice = choose(facts)
-        self._marker = self._agreed(facts.target.marker or self._new_marker())
+        donor = str(request.donor.server.endpoint.address) if request.donor else ""
+        self._marker = replace(self._agreed(facts.target.marker or self._new_marker()), donor=donor)
 
     def _prepare_session(self) -> None:
         for statement in loader_setup(self._target.version):
@@ -171,7 +171,7 @@ class _Run:
         """With the method of this run: what another one had done is not gone on from."""
         if (marker.method, marker.tables) == (self._choice.method, self._choice.tables):
             return marker
-        if self._cloning:
+        if self._cloning and not marker.scheduler:  # else it is kept there since a clone was tried, and is ours by now
             scheduler, persisted = self._kept_by_server()
             marker = replace(marker, scheduler=scheduler, persisted=persisted)
         return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables)
@@ -217,8 +217,9 @@ class _Run:
     def export(self, path: Path) -> None:
         """Save what only the target has, before anything is changed. Raises Refused."""
         with self._tools.connect(self._request.source.writer, _PATIENT) as source:
-            self._exported = export_errant(source, self._target, self._tools.read_binlog, path)
-        self._notes = (f"saved to {path}: {self._exported or 'nothing'}",)
+            exported = export_errant(source, self._target, self._tools.read_binlog, path)
+        self._marker = replace(self._marker, exported=exported)
+        self._notes = (f"saved to {path}: {exported or 'nothing'}",)
 
     def carry_out(self, plan: Plan) -> Applied:
         """All that is left to do."""
@@ -328,15 +329,15 @@ class _Run:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
-        if self._request.export:
+        if self._marker.exported is not None:
             self._see_that_all_is_exported()
 
     def _see_that_all_is_exported(self) -> None:
         """Somebody may have written until the server became read-only."""
         with self._tools.connect(self._request.source.writer, _PATIENT) as source:
             now, _ = read_errant(source, self._target)
-        if now not in ("", self._exported):
-            raise WroteMore(f"{self._target.server} wrote more after {self._request.export} was made: {now}")
+        if now not in ("", self._marker.exported):
+            raise WroteMore(f"{self._target.server} wrote more after its own transactions were saved: {now}")
 
     def _open_for_marker(self) -> None:
         """Leave read-only for all but us; events of a clone are enabled, and would write as soon as anybody may."""

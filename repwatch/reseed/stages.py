@@ -58,6 +58,8 @@ class Marker:
     persisted: str = ""  # Method.CLONE: super_read_only in mysqld-auto.cnf before; "": it was not there
     # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
     replaced: bool = False
+    donor: str = ""  # address of the replica that is copied from in the place of the source; "": it is the source
+    exported: str | None = None  # the replica's own transactions that were saved to a file; None: that was not asked for
 
     @property
     def reversible(self) -> bool:
@@ -85,6 +87,8 @@ class Marker:
             "scheduler": self.scheduler,
             "persisted": self.persisted,
             "replaced": str(int(self.replaced)),
+            "donor": self.donor,
+            **({} if self.exported is None else {"exported": self.exported}),
         }
 
     def text(self) -> str:
@@ -118,6 +122,8 @@ class Marker:
             scheduler=entries.get("scheduler", ""),
             persisted=entries.get("persisted", ""),
             replaced=entries["replaced"] == "1",
+            donor=entries.get("donor", ""),
+            exported=entries.get("exported"),
         )
 
 

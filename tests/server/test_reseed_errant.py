@@ -21,8 +21,10 @@ from repwatch.model.endpoint import Endpoint, LiteralSecret
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.ports.binlog import Extract
+from repwatch.ports.database import Params
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.binaries import find
+from repwatch.sql.reseed import set_read_only
 from tests.server.reseeding import contents, healthy, request, reseed, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -168,3 +170,30 @@ def test_what_is_written_after_the_file_was_made_is_not_lost(star: Sandbox, sche
         assert replica.sql(f"SELECT id FROM {schema}.own ORDER BY id") == [("5",), ("6",)]
         replica.sql(LOCAL, f"DELETE FROM {schema}.own WHERE id = 6")
         assert state_of(replica, schema) == before
+
+
+def test_what_is_written_after_a_kill_is_not_lost_either(star: Sandbox, schema: str, programs: str, tmp_path: Path) -> None:
+    """Killed after the file was made, before the replica was read-only; who takes it up has no file to name."""
+    replica = star.replicas[0]
+
+    class Killed(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            if sql == set_read_only(on=True):
+                raise Enough
+            return super().execute(sql, params)
+
+    with errant(star, schema, tmp_path) as asked, may_read(star, replica):
+        plan = plan_reseed(asked, Session.connect).plan
+        before = state_of(replica, schema)
+        with pytest.raises(Enough):
+            apply_reseed(asked, replace(tools(tmp_path), connect=Killed.connect), plan.plan_hash)
+        replica.sql(f"INSERT INTO {schema}.own VALUES (6)")
+        applied = reseed(replace(asked, export=None), tmp_path)
+        assert applied.outcome is Outcome.FAILED
+        assert replica.sql(f"SELECT id FROM {schema}.own ORDER BY id") == [("5",), ("6",)]
+        replica.sql(LOCAL, f"DELETE FROM {schema}.own WHERE id = 6")
+        assert state_of(replica, schema) == before
+
+
+class Enough(Exception):
+    """The test ends the run here."""
