@@ -22,6 +22,9 @@ _LEAST_PACKET: Final = 2 * 1024 * 1024  # MySQL manual, "Remote Cloning Prerequi
 def hindrances(facts: Facts) -> tuple[Refusal, ...]:
     """Every reason why the target cannot be cloned, beside what forbids any reseed of it."""
     donor, target = facts.copied.server, facts.target.server
+    if lacking := [str(server.address) for server in (donor, target) if server.missing_grants]:
+        summary = f"whether it can be cloned is not known before the account on {some(lacking)} has its privileges"
+        return (Refusal(code="privilege-missing", summary=summary),)
     if facts.clone is None:
         summary = f"{donor.address} runs {donor.version.text} and {target.address} {target.version.text}: only MySQL servers of "
         return (Refusal(code="series-differs", summary=f"{summary}one series, from 8.0.17 on, can be cloned"),)
@@ -126,6 +129,7 @@ def steps(facts: Facts) -> tuple[Step, ...]:
     dropped = facts.target.server.schemas
     allow = f"SET GLOBAL clone_valid_donor_list = '{donor}'"
     return (
+        Step(what="stop the event scheduler until all is proved", where=target, statement=clone.STOP_SCHEDULER, reversible=True),
         Step(what="stay read-only over the restart", where=target, statement=clone.PERSIST_READ_ONLY, reversible=True),
         *(Step(what=f"drop {name}", where=target, statement=definitions.drop_schema(name), reversible=False) for name in dropped),
         Step(
@@ -141,9 +145,9 @@ def steps(facts: Facts) -> tuple[Step, ...]:
             reversible=False,
         ),
         Step(
-            what="mark it again, and disable events",
+            what="mark it again, remove other channels that came along, and disable events",
             where=target,
-            statement="ALTER EVENT … DISABLE ON REPLICA",
+            statement="RESET REPLICA ALL FOR CHANNEL …; ALTER EVENT … DISABLE ON REPLICA",
             reversible=False,
         ),
     )

@@ -231,6 +231,35 @@ def test_a_clone_that_the_donor_refuses_leaves_everything_and_is_cancelled(box: 
         assert channel_state(db, "").applier_running
 
 
+def test_a_clone_after_another_method_after_a_clone_puts_back_what_was_before_the_first(
+    box: Sandbox, schema: str, tmp_path: Path
+) -> None:
+    replica = box.replicas[0]
+    box.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    box.wait_caught_up(60)
+    asked = clone_request(box, replica)
+    assert asked.clone_login is not None
+    refused = replace(asked, clone_login=replace(asked.clone_login, password="wrong"))
+    assert reseed(refused, tmp_path).outcome is Outcome.FAILED
+    with pytest.raises(Enough):
+        reseed(replace(asked, method=Method.LOGICAL), tmp_path, end_at_snapshot)
+    assert reseed(refused, tmp_path).outcome is Outcome.FAILED
+    assert replica.sql("SELECT @@GLOBAL.clone_valid_donor_list") == [(None,)]
+    cancel_reseed(asked, tools(tmp_path))
+    healthy(box, replica)
+    assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []
+    assert replica.sql("SELECT @@GLOBAL.super_read_only, @@GLOBAL.event_scheduler") == [("0", "ON")]
+
+
+class Enough(Exception):
+    """The test ends the run here."""
+
+
+def end_at_snapshot(progress: Progress) -> None:
+    if progress.phase is Phase.SNAPSHOT:
+        raise Enough
+
+
 MOMENTS = (("cloning", ""), ("written", ""), ("done", "loaded"), ("begin", "attached"), ("done", "attached"))
 
 
