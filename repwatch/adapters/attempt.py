@@ -105,7 +105,12 @@ class Bounded:
     def _attempt(self, attempt: _Attempt, thread: Thread, deadline: float) -> Delivery:
         with self._lock:
             self._overdue[attempt.notice.id] = attempt
-        threading.Thread(target=self._run, args=(attempt, thread), name="repwatch-notify", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(attempt, thread), name="repwatch-notify", daemon=True).start()
+        except RuntimeError:  # there are too many threads on this machine
+            self._free.release()
+            self._forget(attempt.notice)
+            return retry("no thread could be started for it", thread)
         if attempt.done.wait(max(0.0, deadline - self._clock.monotonic())) and attempt.delivery is not None:
             self._forget(attempt.notice)
             return attempt.delivery

@@ -63,10 +63,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             ],
             buttons=_buttons(settings, clock),
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
-            digest_couriers=[
-                Courier(each.id, built[each.id], store.digests, clock, refusing=undeliverable(each.id) in refusing)
-                for each in wanting
-            ],
+            digest_couriers=[Courier(each.id, built[each.id], store.digests, clock, vouches=False) for each in wanting],
             drift=checked,
             suspects=checkers,
             checks=DriftDesk(

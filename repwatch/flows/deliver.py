@@ -74,6 +74,7 @@ class Courier:
     clock: Clock
     lanes: int = 1  # calls at the same time, at most
     refusing: bool = False  # a standing finding says so
+    vouches: bool = True  # what it refuses is a finding; of a digest it is not, for the receiver's notices tell that
     beside: Callable[[Callable[[], None]], None] = in_a_thread
     wake: threading.Event = field(default_factory=threading.Event)  # set by whoever put something into the outbox
     delivered: int = 0
@@ -103,6 +104,9 @@ class Courier:
         except StoreError as error:
             self._failed(f"{error}; {error.hint}" if error.hint else str(error))
             return False
+        except Exception as error:  # noqa: BLE001 - it would end the thread, and nobody be told of anything any more
+            self._failed(f"a mistake in repwatch: {type(error).__name__}")  # its text may hold a secret
+            return False
         self.problem = ""
         return busy
 
@@ -124,20 +128,33 @@ class Courier:
             return False
         due = [each for each in self.outbox.due(self.receiver, now, self._room) if each.seq not in self._held]
         for envelope in due:
-            self._held.add(envelope.seq)
             notice = envelope.notice
             if isinstance(notice, Notice) and notice.event is NoticeEvent.RESOLVED and not envelope.reached:
                 moot = "nothing of this incident has arrived there"
                 self._settled.append(Settled(envelope=envelope, fate=Fate.MOOT, at=now, thread=envelope.thread, text=moot))
+                self._held.add(envelope.seq)
             else:
-                self.beside(partial(self._call, envelope))
+                self._begin(envelope)
         return bool(due)
 
     def _rests(self, now: datetime) -> bool:
         return self._rest_until is not None and timedelta(0) < self._rest_until - now <= LONGEST_ASKED
 
+    def _begin(self, envelope: Envelope) -> None:
+        self._held.add(envelope.seq)
+        try:
+            self.beside(partial(self._call, envelope))
+        except RuntimeError:  # there are too many threads on this machine
+            self._held.remove(envelope.seq)
+            raise
+
     def _call(self, envelope: Envelope) -> None:
-        self._returned.append((envelope, self.notifier.send(envelope.notice, envelope.thread)))
+        try:
+            delivery = self.notifier.send(envelope.notice, envelope.thread)
+        except Exception as error:  # noqa: BLE001 - a notice that never came back would keep all others waiting
+            text = f"the delivery failed: {type(error).__name__}"
+            delivery = Delivery(outcome=DeliveryOutcome.RETRY, text=text, thread=envelope.thread)
+        self._returned.append((envelope, delivery))
         self.wake.set()
 
     def _record(self) -> bool:
@@ -164,13 +181,13 @@ class Courier:
 
     def _tell_whether_it_refuses(self) -> None:
         """Before the notice itself is settled: killed in between, it is tried again and this as well."""
-        said = [settled for settled in self._settled if settled.fate in {Fate.DELIVERED, Fate.REFUSED}]
-        if not said:
+        if not self.vouches:
             return
-        if said[-1].fate is Fate.REFUSED:
-            self.outbox.set_standing(_finding(self.receiver, said[-1].text))
+        refused = [settled for settled in self._settled if settled.fate is Fate.REFUSED]
+        if refused:
+            self.outbox.set_standing(_finding(self.receiver, refused[-1].text))
             self.refusing = True
-        elif self.refusing:
+        elif self.refusing and any(settled.fate is Fate.DELIVERED for settled in self._settled):
             self.outbox.clear_standing(undeliverable(self.receiver))
             self.refusing = False
 

@@ -165,6 +165,67 @@ def test_a_refusal_stands_until_something_arrives(store: SqlStore, clock: HandCl
     assert store.standing("") == ()
 
 
+def test_a_refusal_is_told_though_another_notice_arrived_at_the_same_time(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    ear = Scripted([OK, NO, OK])
+    courier = courier_to(ear, store, clock, lanes=2)
+    put(1, NoticeEvent.OPENED)
+    drain(courier)
+    put(2, NoticeEvent.OPENED)
+    put(3, NoticeEvent.OPENED)
+    courier.turn()
+    assert ear.ids == ["i1-1", "i2-1", "i3-1"]
+    assert [finding.subject for finding in store.standing("")] == [undeliverable("r")]
+
+
+def test_what_does_not_vouch_neither_sets_nor_clears_the_finding(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    put(1, NoticeEvent.OPENED)
+    drain(courier_to(Scripted([NO]), store, clock))
+    (told,) = store.standing("")
+    put(2, NoticeEvent.OPENED)
+    put(3, NoticeEvent.OPENED)
+    mute = courier_to(Scripted([OK, NO]), store, clock, refusing=True)
+    mute.vouches = False
+    drain(mute)
+    assert store.standing("") == (told,)
+
+
+class Broken:
+    """A notifier with a mistake in it, once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        del notice, thread
+        self.calls += 1
+        if self.calls == 1:
+            raise ValueError("secret")
+        return OK
+
+
+def test_a_mistake_holds_nothing_up_for_ever(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
+    """Neither one in the notifier, nor a thread that cannot be started, nor one in the store."""
+    put(1, NoticeEvent.OPENED)
+    courier = courier_to(Broken(), store, clock)
+    drain(courier)
+    clock.sleep(5)
+
+    def too_many(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    courier.beside, kept = too_many, courier.beside
+    assert not courier._safely(courier.turn)
+    assert courier.problem
+    assert "secret" not in courier.problem
+    courier.beside = kept
+    assert courier._safely(courier.turn)
+    assert (courier.problem, courier.delivered) == ("", 1)
+
+
 def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Scripted([NO])
