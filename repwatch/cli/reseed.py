@@ -15,14 +15,14 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
-from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, replica_targets, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.options import change_options, format_option, target_options
-from repwatch.errors import UsageError
+from repwatch.errors import Refused, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
-from repwatch.flows.reseed_left import wait_for_left_clone
+from repwatch.flows.reseed_left import left_marker, wait_for_left_clone
 from repwatch.flows.reseed_physical import wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
@@ -30,12 +30,13 @@ from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
-from repwatch.model.topology import ClusterSpec, ServerSpec
+from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.render.plan import plan_json, plan_text
 from repwatch.render.reseed_progress import progress_line
 from repwatch.reseed.clone import left_behind
 from repwatch.reseed.method import Method, of_text
 from repwatch.reseed.progress import Phase, Progress
+from repwatch.reseed.stages import Marker
 from repwatch.sql.replication import SourceLogin
 
 _QUIET_SECONDS = 10.0  # between two lines of progress where there is no terminal
@@ -115,7 +116,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     show = plan_json if output_format == "json" else plan_text
     with _way_on(server), _progress() as progress:
         tools = _tools(settings, server, progress)
-        _let_go(request, tools)
+        _let_go(cluster, request, tools)
         if apply_it or resume or cancel:
             wake_target(server, tools, back=cancel)
         request = replace(request, left=left_behind(tools.journal.entries()))
@@ -124,6 +125,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
             return 0
         if resume:
             wait_for_left_clone(request, tools)
+            request = _as_begun(cluster, request, left_marker(request, tools.connect))
         proposal = plan_reseed(request, Session.connect, tools.shell)
     plan = proposal.plan
     if plan.refusals or not (apply_it or resume):
@@ -147,10 +149,31 @@ def _check_export(path: Path | None, *, whole: bool) -> None:
         raise UsageError(f"there is a file {path} already", hint="name a new one")
 
 
-def _let_go(request: ReseedRequest, tools: Tools) -> None:
-    """What a killed reseed holds of a replica that it copied from."""
-    if request.donor is not None:
-        let_all_go((request.donor,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
+def _as_begun(cluster: ClusterSpec, request: ReseedRequest, marker: Marker | None) -> ReseedRequest:
+    """With the donor that was copied from. Raises UsageError where something else is asked for: nobody has seen a plan of it."""
+    if marker is None:
+        return request
+    donor = str(request.donor.server.endpoint.address) if request.donor else marker.donor
+    method, tables = request.method or marker.method, request.tables or marker.tables
+    if (donor, method, tables) != (marker.donor, marker.method, marker.tables):
+        hint = "leave --method, --table and --from out, or look at a new plan and start that with --apply"
+        raise UsageError(
+            f"--resume goes on with what was begun, which is {marker.method.value} from {marker.donor or marker.source}",
+            hint=hint,
+        )
+    return _copied_from(request, donor_of(cluster, request.replica, donor)) if donor else request
+
+
+def _let_go(cluster: ClusterSpec, request: ReseedRequest, tools: Tools) -> None:
+    """What was killed while it held a replica; of those that are not concerned here the plan need not wait."""
+    ours = (request.replica, request.donor)
+    for target in replica_targets(cluster):
+        try:
+            let_all_go((target,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
+        except Refused as error:
+            if target in ours:
+                raise
+            click.echo(f"{error}\n  hint: {error.hint}", err=True)
 
 
 def _table_name(text: str) -> TableName:
@@ -164,16 +187,19 @@ def _request(
     cluster: ClusterSpec, server: ServerSpec, channel: str | None, overwrite_standalone: str, donor: str | None
 ) -> ReseedRequest:
     source, target, others = ends_of(cluster, server, channel)
-    trusted = donor_of(cluster, target, donor) if donor is not None else None
-    return ReseedRequest(
+    request = ReseedRequest(
         source=source,
         replica=target,
         others=others,
         login=_login(cluster, source),
         overwrite_standalone=overwrite_standalone,
-        donor=trusted,
-        clone_login=_clone_login(trusted.server if trusted else source),
+        clone_login=_clone_login(source),
     )
+    return request if donor is None else _copied_from(request, donor_of(cluster, target, donor))
+
+
+def _copied_from(request: ReseedRequest, donor: ReplicaTarget) -> ReseedRequest:
+    return replace(request, donor=donor, clone_login=_clone_login(donor.server))
 
 
 def _clone_login(donor: ServerSpec) -> SourceLogin:

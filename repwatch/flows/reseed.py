@@ -21,7 +21,7 @@ from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, read_marker, write_marker
 from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
 from repwatch.flows.reseed_prove import prove, what_is_wrong
-from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
+from repwatch.flows.reseed_settings import is_held, put_back, put_settings_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
@@ -32,10 +32,10 @@ from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed import clone as clone_plan
 from repwatch.reseed.choice import Choice, choose
 from repwatch.reseed.facts import Facts
-from repwatch.reseed.method import Method, Why
-from repwatch.reseed.plan import make_plan
+from repwatch.reseed.method import Method
+from repwatch.reseed.plan import agreed_plan, make_plan
 from repwatch.reseed.progress import Phase, Progress
-from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+from repwatch.reseed.stages import SETTINGS, Marker, Present, Stage, goes_on_from, marker_of_settings
 from repwatch.sql import clone as clone_sql
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
@@ -83,7 +83,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applie
     wait_for_left_clone(request, tools)
     with ExitStack() as sessions:
         target = _turn(request, tools, sessions)
-        facts, plan = _agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
+        facts, plan = agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
         if plan.refusals:
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
         if plan.plan_hash != plan_hash:
@@ -102,17 +102,6 @@ def _turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Database
     return target
 
 
-def _agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
-    """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
-    plan = make_plan(facts)
-    if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
-        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE, Method.PHYSICAL):
-            asked = replace(facts, asked=other)
-            if make_plan(asked).plan_hash == plan_hash:
-                return asked, make_plan(asked)
-    return facts, plan
-
-
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
     """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
     with ExitStack() as sessions:
@@ -121,7 +110,11 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         target.execute(sql.NO_BINLOG)
         marker = read_marker(target) or (request.left[0] if request.left else None)
         if marker is None:
-            raise Refused(f"there is no reseed of {target.server} to cancel")
+            marker = marker_of_settings(tools.journal.entries())
+            if marker is None:
+                raise Refused(f"there is no reseed of {target.server} to cancel")
+            put_settings_back(target, marker)
+            return _cancelled(target, tools, marker)
         if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
@@ -130,8 +123,12 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)
         put_back(target, marker)
-        tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
-        return f"{target.server} is as it was before"
+        return _cancelled(target, tools, marker)
+
+
+def _cancelled(target: Database, tools: Tools, marker: Marker) -> str:
+    tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
+    return f"{target.server} is as it was before"
 
 
 def _old_data(
@@ -158,13 +155,13 @@ class _Run:
         self._facts = facts
         self._sessions = sessions
         self._target = target
-        self._exported = ""  # transactions
         self._prepare_session()
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
         self._done: list[str] = []
         self._choice: Choice = choose(facts)
-        self._marker = self._agreed(facts.target.marker or self._new_marker())
+        donor = str(request.donor.server.endpoint.address) if request.donor else ""
+        self._marker = replace(self._agreed(facts.target.marker or self._new_marker()), donor=donor)
 
     def _prepare_session(self) -> None:
         for statement in loader_setup(self._target.version):
@@ -174,7 +171,7 @@ class _Run:
         """With the method of this run: what another one had done is not gone on from."""
         if (marker.method, marker.tables) == (self._choice.method, self._choice.tables):
             return marker
-        if self._cloning:
+        if self._cloning and not marker.scheduler:  # else it is kept there since a clone was tried, and is ours by now
             scheduler, persisted = self._kept_by_server()
             marker = replace(marker, scheduler=scheduler, persisted=persisted)
         return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables)
@@ -202,16 +199,15 @@ class _Run:
             scheduler=scheduler,
             persisted=persisted,
         )
-        entries = self._tools.journal.entries()
-        if entries and entries[-1]["event"] == "settings":
-            last = entries[-1]
-            return replace(
-                marker,
-                read_only=last["read_only"] == "1",
-                super_read_only=last["super_read_only"] == "1",
-                scheduler=last.get("scheduler") or marker.scheduler,
-            )
-        return marker
+        left = marker_of_settings(self._tools.journal.entries())
+        if left is None:
+            return marker
+        return replace(
+            marker,
+            read_only=left.read_only,
+            super_read_only=left.super_read_only,
+            scheduler=left.scheduler or marker.scheduler,
+        )
 
     def _kept_by_server(self) -> tuple[str, str]:
         """event_scheduler, and what super_read_only is after a restart: a clone changes both."""
@@ -221,8 +217,9 @@ class _Run:
     def export(self, path: Path) -> None:
         """Save what only the target has, before anything is changed. Raises Refused."""
         with self._tools.connect(self._request.source.writer, _PATIENT) as source:
-            self._exported = export_errant(source, self._target, self._tools.read_binlog, path)
-        self._notes = (f"saved to {path}: {self._exported or 'nothing'}",)
+            exported = export_errant(source, self._target, self._tools.read_binlog, path)
+        self._marker = replace(self._marker, exported=exported)
+        self._notes = (f"saved to {path}: {exported or 'nothing'}",)
 
     def carry_out(self, plan: Plan) -> Applied:
         """All that is left to do."""
@@ -316,9 +313,7 @@ class _Run:
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:
-            flags = {"read_only": self._marker.read_only, "super_read_only": self._marker.super_read_only}
-            settings = {name: str(int(value)) for name, value in flags.items()}
-            self._record("settings", **settings, scheduler=self._marker.scheduler)
+            self._record(SETTINGS, marker=self._marker.text())
         if self._cloning:
             self._open_for_marker()
         elif self._facts.target.super_read_only:
@@ -334,15 +329,15 @@ class _Run:
             self._target.execute(replication.stop_channel(self._target.version, self._channel))
             self._target.execute(replication.set_delay(self._target.version, self._channel, HOLD_DELAY))
         self._marker = replace(self._marker, before=self._executed(), position="")
-        if self._request.export:
+        if self._marker.exported is not None:
             self._see_that_all_is_exported()
 
     def _see_that_all_is_exported(self) -> None:
         """Somebody may have written until the server became read-only."""
         with self._tools.connect(self._request.source.writer, _PATIENT) as source:
             now, _ = read_errant(source, self._target)
-        if now not in ("", self._exported):
-            raise WroteMore(f"{self._target.server} wrote more after {self._request.export} was made: {now}")
+        if now not in ("", self._marker.exported):
+            raise WroteMore(f"{self._target.server} wrote more after its own transactions were saved: {now}")
 
     def _open_for_marker(self) -> None:
         """Leave read-only for all but us; events of a clone are enabled, and would write as soon as anybody may."""
@@ -370,7 +365,9 @@ class _Run:
         if not self._in_place:
             return ""
         before, own = self._marker.before, self._facts.target.errant
-        return str(GtidSet.parse(before).difference(GtidSet.parse(own))) if own else before
+        if self._target.version.is_mariadb or not own:
+            return before  # gtid_slave_pos holds nothing that the replica wrote itself
+        return str(GtidSet.parse(before).difference(GtidSet.parse(own)))
 
     def _load(self) -> None:
         job = Load(
@@ -461,6 +458,7 @@ class _Run:
     def _position(self) -> None:
         self._tools.progress(Progress(phase=Phase.ATTACH))
         if self._cloning:
+            reseed_attach.forget_others(self._target, self._channel)
             disable_events(self._target)
             return
         if is_held(self._target, self._channel) is not None:

@@ -6,7 +6,7 @@ Each function may be repeated: it sets a state and does not build on the one bef
 from collections.abc import Callable
 
 from repwatch.errors import ServerError, StatementRefused
-from repwatch.flows.hold import ApplierFailed, channel_state
+from repwatch.flows.hold import ApplierFailed, channel_state, channel_states
 from repwatch.model.gtid import missing_count, reached
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
@@ -31,14 +31,24 @@ def set_position(db: Database, position: str, *, log_bin: bool) -> None:
 
 def attach(db: Database, channel: str, login: SourceLogin | None) -> None:
     """Make the channel read from the source by GTID, held and without old relay logs; with `login` it is made anew."""
+    if not db.version.is_mariadb and any(state.channel == channel for state in channel_states(db)):
+        # It also drops the delay. Should the server restart just here, its position is right already. A cloned channel
+        # remembers relay logs that were not cloned.
+        db.execute(replication.forget_relay_logs(db.version, channel))
     if login is not None:
         db.execute(replication.connect_channel(db.version, channel, login, HOLD_DELAY))
         return
     if not db.version.is_mariadb:
-        # It also drops the delay. Should the server restart just here, its position is right already.
-        db.execute(replication.forget_relay_logs(db.version, channel))
         db.execute(replication.set_delay(db.version, channel, HOLD_DELAY))
     db.execute(replication.follow_by_gtid(db.version, channel))
+
+
+def forget_others(db: Database, channel: str) -> None:
+    """Remove every other channel: a clone has those of its donor, which begin to run with the server."""
+    for state in channel_states(db):
+        db.execute(replication.stop_channel(db.version, state.channel))
+        if state.channel != channel:
+            db.execute(replication.forget_channel(db.version, state.channel))
 
 
 def start(db: Database, channel: str) -> None:

@@ -146,8 +146,13 @@ class _Asking:
     def _run(self) -> None:
         try:
             with self._doors.connect(self._doors.target, _DAYS) as db:
+                donors = db.scalar(sql.DONORS)
                 db.execute(sql.allow_donor(self._login))
-                db.execute(sql.clone_from(self._login))
+                try:
+                    db.execute(sql.clone_from(self._login))
+                finally:
+                    with suppress(ServerError):  # a restart forgets it
+                        db.execute(sql.set_donors(donors))
         except StatementRefused as error:
             if error.errno != sql.RESTART_FAILED:
                 self.refused = error

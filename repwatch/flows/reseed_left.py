@@ -1,8 +1,11 @@
-"""A clone that an interrupted reseed left running: it is waited for before anything else."""
+"""What an interrupted reseed left: its marker, and a clone that may still run and is waited for before anything else."""
 
 from repwatch.flows.reseed_clone import Doors, wait_for_clone
+from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
+from repwatch.ports.database import Connect
+from repwatch.reseed.stages import Marker
 
 
 def wait_for_left_clone(request: ReseedRequest, tools: Tools) -> None:
@@ -10,6 +13,15 @@ def wait_for_left_clone(request: ReseedRequest, tools: Tools) -> None:
     if request.left is not None:
         _, before = request.left
         wait_for_clone(doors_of(request, tools), before)
+
+
+def left_marker(request: ReseedRequest, connect: Connect) -> Marker | None:
+    """What an interrupted reseed says of itself, on the replica or, where a clone took that away, in the journal.
+
+    Raises Refused where it is not understood, ServerError.
+    """
+    with connect(request.replica.server.writer) as db:
+        return read_marker(db) or (request.left[0] if request.left else None)
 
 
 def doors_of(request: ReseedRequest, tools: Tools) -> Doors:

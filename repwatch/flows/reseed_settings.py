@@ -1,22 +1,28 @@
 """What a reseed changes on a replica for its time, and how it is put back: settings, the hold, the marker."""
 
-from repwatch.flows import reseed_attach
-from repwatch.flows.hold import channel_states
+from repwatch.flows.hold import Held, channel_states, release
 from repwatch.flows.reseed_marker import drop_marker
 from repwatch.ports.database import Database
 from repwatch.reseed.stages import Marker
-from repwatch.sql import clone, replication
+from repwatch.sql import clone
 from repwatch.sql import reseed as sql
 
 
 def put_back(target: Database, marker: Marker) -> None:
     """Let a replica go whose data has not been touched. Safe to repeat."""
     if is_held(target, marker.channel) is not None:
-        reseed_attach.restore_delay(target, marker.channel, marker.delay)
-        if not marker.applier:
-            target.execute(replication.stop_applier(target.version, marker.channel))
+        # Killed between the stop and the hold, the delay is what it was, and the threads stand still all the same.
+        release(target, marker.channel, Held(delay=marker.delay, receiver=marker.receiver, applier=marker.applier))
+    if not target.version.is_mariadb:
+        target.execute(sql.set_super_read_only(on=False))  # persisted for a clone, it is on since a restart, and refuses the drop
     restore_settings(target, marker)
     drop_marker(target)
+    restore_super_read_only(target, marker)
+
+
+def put_settings_back(target: Database, marker: Marker) -> None:
+    """Of a run that was killed before it marked the replica, and so before it held it. Safe to repeat."""
+    restore_settings(target, marker)
     restore_super_read_only(target, marker)
 
 

@@ -73,8 +73,9 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
         errant, _ = read_errant(source, target)
-        clone = clone_facts(copied, target, request.replica.server, connect)
         donor = _donor(source, copied, request.donor) if request.donor else None
+        lacking = target_server.missing_grants or (donor.data if donor else source_facts).server.missing_grants
+        clone = None if lacking else clone_facts(copied, target, request.replica.server, connect)
         if clone is not None and target_facts.marker is None and request.left is not None:
             target_facts, clone = _with_what_is_left(target, target_facts, clone, request.left)
         facts = Facts(

@@ -1,8 +1,9 @@
 """Goes through the tables of a load: those that the replica has alike are compared and rewritten, the others copied."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -31,6 +32,17 @@ class SchemaChanged(Exception):
 
 class _Ended(Exception):
     """Another line has failed."""
+
+
+@contextmanager
+def _noticing_changes(source: Database, name: TableName) -> Iterator[None]:
+    """Raises SchemaChanged where the source refuses to read the table because its definition is another one."""
+    try:
+        yield
+    except StatementRefused as error:
+        if error.errno in _CHANGED_ERRORS and error.server == source.server:
+            raise SchemaChanged(f"of {name}") from None
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,8 @@ class Tables:
         statement = rowcopy.key_ends(copy)
         found: tuple[Piece, ...] = (WHOLE,)
         if len(self.lines) > 1 and statement and worth_cutting(copy.table.estimated_rows):
-            low, high = self.lines[0].source.query(statement).rows[0]
+            with _noticing_changes(self.lines[0].source, copy.table.name):
+                low, high = self.lines[0].source.query(statement).rows[0]
             if low is not None and high is not None:
                 found = pieces(int(low), int(high), copy.table.estimated_rows, len(self.lines))
         self._left[copy.table.name] = len(found)
@@ -123,12 +136,8 @@ class Tables:
         """One table, and then a look whether it is still what it was at the snapshot."""
         name = copy.table.name
         self._tell(name, 0)
-        try:
+        with _noticing_changes(line.source, name):
             written = work()
-        except StatementRefused as error:
-            if error.errno in _CHANGED_ERRORS and error.server == line.source.server:
-                raise SchemaChanged(f"of {name}") from None
-            raise
         with self._turn:
             now = read_table_definition(self.catalogue, name)
         if now != self.definitions[name]:

@@ -4,7 +4,6 @@ A clone removes everything of the target, the marker too, and brings the donor's
 begun to clone stands in the journal until the target has it again.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ from repwatch.model.plan import Refusal, Step
 from repwatch.reseed.facts import CloneFacts, Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.roles import some
-from repwatch.reseed.stages import Marker, Stage
+from repwatch.reseed.stages import SETTINGS, Marker, Stage
 from repwatch.sql import clone, definitions
 from repwatch.sql.clone import CloneState
 
@@ -23,6 +22,9 @@ _LEAST_PACKET: Final = 2 * 1024 * 1024  # MySQL manual, "Remote Cloning Prerequi
 def hindrances(facts: Facts) -> tuple[Refusal, ...]:
     """Every reason why the target cannot be cloned, beside what forbids any reseed of it."""
     donor, target = facts.copied.server, facts.target.server
+    if lacking := [str(server.address) for server in (donor, target) if server.missing_grants]:
+        summary = f"whether it can be cloned is not known before the account on {some(lacking)} has its privileges"
+        return (Refusal(code="privilege-missing", summary=summary),)
     if facts.clone is None:
         summary = f"{donor.address} runs {donor.version.text} and {target.address} {target.version.text}: only MySQL servers of "
         return (Refusal(code="series-differs", summary=f"{summary}one series, from 8.0.17 on, can be cloned"),)
@@ -127,6 +129,7 @@ def steps(facts: Facts) -> tuple[Step, ...]:
     dropped = facts.target.server.schemas
     allow = f"SET GLOBAL clone_valid_donor_list = '{donor}'"
     return (
+        Step(what="stop the event scheduler until all is proved", where=target, statement=clone.STOP_SCHEDULER, reversible=True),
         Step(what="stay read-only over the restart", where=target, statement=clone.PERSIST_READ_ONLY, reversible=True),
         *(Step(what=f"drop {name}", where=target, statement=definitions.drop_schema(name), reversible=False) for name in dropped),
         Step(
@@ -142,9 +145,9 @@ def steps(facts: Facts) -> tuple[Step, ...]:
             reversible=False,
         ),
         Step(
-            what="mark it again, and disable events",
+            what="mark it again, remove other channels that came along, and disable events",
             where=target,
-            statement="ALTER EVENT … DISABLE ON REPLICA",
+            statement="RESET REPLICA ALL FOR CHANNEL …; ALTER EVENT … DISABLE ON REPLICA",
             reversible=False,
         ),
     )
@@ -159,12 +162,12 @@ def left_behind(entries: Sequence[Mapping[str, str]]) -> tuple[Marker, str] | No
     for entry in entries:
         event, step = entry["event"], entry.get("step", "")
         if event == BEGUN:
-            found = (Marker.from_entries(json.loads(entry["marker"])), entry["begun"])
-        elif event in ("cancelled", "settings") or (event, step) == ("begin", Stage.POSITIONED.value):
+            found = (Marker.from_text(entry["marker"]), entry["begun"])
+        elif event in ("cancelled", SETTINGS) or (event, step) == ("begin", Stage.POSITIONED.value):
             found = None
     return found
 
 
 def entry_of(marker: Marker, begun: str) -> dict[str, str]:
     """What `left_behind` reads."""
-    return {"marker": json.dumps(marker.entries()), "begun": begun}
+    return {"marker": marker.text(), "begun": begun}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 
 from repwatch.model.plan import Plan, Step
 from repwatch.model.schema import TableName
@@ -62,6 +63,17 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; the data is taken from {facts.copied.server.address}, and compared with the source at the end"
     plan_hash = _hash(facts, choice, steps)
     return Plan(method=choice.method.value, reason=reason, plan_hash=plan_hash, refusals=refusals(facts, choice), steps=steps)
+
+
+def agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
+    """The plan of the moment; or the one that was agreed to, where estimates have moved since and speak for another method."""
+    plan = make_plan(facts)
+    if plan.plan_hash != plan_hash and choose(facts).why not in (Why.ASKED, Why.TAKEN_UP):
+        for other in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE, Method.PHYSICAL):
+            asked = replace(facts, asked=other)
+            if make_plan(asked).plan_hash == plan_hash:
+                return asked, make_plan(asked)
+    return facts, plan
 
 
 def _room(facts: Facts, method: Method) -> str:
@@ -149,6 +161,7 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
     return (
         *_first_steps(facts),
         Step(what="run up to the snapshot", where=target, statement=until, reversible=False),
+        _trusting_step(target),
         *_replaced_tables(facts, target, set(tables)),
         *(
             Step(
@@ -173,7 +186,12 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
 def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
     target = str(facts.target.server.address)
     middle = _rewriting_steps(facts, target) if method is Method.DIFFERENTIAL else _copying_steps(facts, target)
-    return (*_first_steps(facts), *middle, *_last_steps(facts))
+    return (*_first_steps(facts), _trusting_step(target), *middle, *_last_steps(facts))
+
+
+def _trusting_step(target: str) -> Step:
+    what = "let functions and triggers be made without SUPER, until the copy is done"
+    return Step(what=what, where=target, statement=reseed.set_trust_creators(on=True), reversible=True)
 
 
 def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:
@@ -272,7 +290,8 @@ def _copying_steps(facts: Facts, target: str) -> list[Step]:
 
 def _attach(facts: Facts, *, by_files: bool) -> str:
     version = facts.target.server.version
-    if facts.follows_source and not by_files:
+    comes_along = by_files and not facts.login  # a clone of a replica has its channel
+    if comes_along or (facts.follows_source and not by_files):
         return replication.follow_by_gtid(version, facts.channel)
     address = facts.source.server.address
     return f"CHANGE … {address}, user and password from the configuration"

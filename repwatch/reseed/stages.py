@@ -4,15 +4,17 @@ What counts is what the replica itself says: its marker, its GTID state and its 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
+
+SETTINGS: Final = "settings"  # the journal's event before the first setting is changed, with `marker`
 
 
 class Stage(StrEnum):
@@ -56,6 +58,8 @@ class Marker:
     persisted: str = ""  # Method.CLONE: super_read_only in mysqld-auto.cnf before; "": it was not there
     # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
     replaced: bool = False
+    donor: str = ""  # address of the replica that is copied from in the place of the source; "": it is the source
+    exported: str | None = None  # the replica's own transactions that were saved to a file; None: that was not asked for
 
     @property
     def reversible(self) -> bool:
@@ -83,7 +87,18 @@ class Marker:
             "scheduler": self.scheduler,
             "persisted": self.persisted,
             "replaced": str(int(self.replaced)),
+            "donor": self.donor,
+            **({} if self.exported is None else {"exported": self.exported}),
         }
+
+    def text(self) -> str:
+        """In one string, for a journal."""
+        return json.dumps(self.entries())
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read `text()` back. As `from_entries`."""
+        return cls.from_entries(json.loads(text))
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, str]) -> Self:
@@ -107,7 +122,18 @@ class Marker:
             scheduler=entries.get("scheduler", ""),
             persisted=entries.get("persisted", ""),
             replaced=entries["replaced"] == "1",
+            donor=entries.get("donor", ""),
+            exported=entries.get("exported"),
         )
+
+
+def marker_of_settings(entries: Sequence[Mapping[str, str]]) -> Marker | None:
+    """What a run would have marked the replica with that was killed before it did: its settings may be changed already.
+
+    None where the journal goes on. Raises KeyError or ValueError for what is no journal of ours.
+    """
+    last = entries[-1] if entries else {}
+    return Marker.from_text(last["marker"]) if last.get("event") == SETTINGS and "marker" in last else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,14 @@ def allow_donor(login: SourceLogin) -> str:
     return f"SET GLOBAL clone_valid_donor_list = {quote_text(str(login.address))}"
 
 
+DONORS = "SELECT @@GLOBAL.clone_valid_donor_list"
+
+
+def set_donors(value: str | None) -> str:
+    """The list as it was read."""
+    return f"SET GLOBAL clone_valid_donor_list = {'NULL' if value is None else quote_text(value)}"
+
+
 def clone_from(login: SourceLogin) -> str:
     """Replace all data of the server by the donor's. The statement holds the password: never show or record it."""
     user, host = quote_text(login.user), quote_text(login.address.host)

@@ -149,6 +149,13 @@ def forget_relay_logs(version: ServerVersion, channel: str) -> str:
     return f"RESET {_replica(version)} FOR CHANNEL {quote_text(channel)}"
 
 
+def forget_channel(version: ServerVersion, channel: str) -> str:
+    """Remove the channel, which is stopped."""
+    if version.is_mariadb:
+        return f"RESET SLAVE {quote_text(channel)} ALL"
+    return f"RESET {_replica(version)} ALL FOR CHANNEL {quote_text(channel)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLogin:
     """Where and how a channel logs in to its source."""

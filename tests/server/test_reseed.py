@@ -12,6 +12,7 @@ from repwatch.errors import Refused, StatementRefused
 from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
+from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Params, Result
 from repwatch.reseed import pieces
@@ -20,6 +21,7 @@ from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
+from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.reseeding import (
     break_with_1062,
@@ -342,6 +344,59 @@ def test_a_reseed_that_has_changed_nothing_yet_is_cancelled(
         assert channel_state(db, "").applier_running
     with pytest.raises(Refused):
         cancel_reseed(request(star, replica), tools(tmp_path))
+
+
+def killed_at(*words: str) -> type[Session]:
+    """Sessions with which a run ends before a statement that has all these words."""
+
+    class Killed(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            if all(word in sql for word in words):
+                raise Enough
+            return super().execute(sql, params)
+
+    return Killed
+
+
+@pytest.mark.parametrize("method", [Method.LOGICAL, Method.TABLE])
+def test_killed_between_the_stop_and_the_hold_it_is_cancelled_and_runs_again(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, method: Method
+) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    star.wait_caught_up(60)
+    tables = (TableName(schema, "t"),) if method is Method.TABLE else ()
+    asked = request(star, replica, method=None if tables else method, tables=tables)
+    plan = plan_reseed(asked, Session.connect).plan
+    with pytest.raises(Enough):
+        apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("_DELAY", str(HOLD_DELAY)).connect), plan.plan_hash)
+    with replica.connect() as db:
+        assert not channel_state(db, "").applier_running
+    cancel_reseed(asked, tools(tmp_path))
+    with replica.connect() as db:
+        state = channel_state(db, "")
+        assert (state.delay, state.applier_running, state.receiver_running) == (0, True, True)
+    healthy(star, replica)
+
+
+def test_killed_before_it_has_marked_the_replica_the_settings_are_put_back(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    star.wait_caught_up(60)
+    settings = "@@GLOBAL.read_only" if star.flavour is Flavour.MARIADB else "@@GLOBAL.read_only, @@GLOBAL.super_read_only"
+    if star.flavour is Flavour.MYSQL:
+        replica.sql("SET GLOBAL super_read_only = 1")
+    before = replica.sql(f"SELECT {settings}")
+    asked = request(star, replica)
+    plan = plan_reseed(asked, Session.connect).plan
+    with pytest.raises(Enough):
+        apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("CREATE DATABASE").connect), plan.plan_hash)
+    cancel_reseed(asked, tools(tmp_path))
+    assert replica.sql(f"SELECT {settings}") == before
+    with pytest.raises(Refused):
+        cancel_reseed(asked, tools(tmp_path))
+    if star.flavour is Flavour.MYSQL:
+        replica.sql("SET GLOBAL super_read_only = 0")
 
 
 class Enough(Exception):

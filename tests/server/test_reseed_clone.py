@@ -4,7 +4,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused, ServerError
-from repwatch.flows.hold import channel_state
+from repwatch.flows.hold import channel_state, channel_states
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.endpoint import LiteralSecret
@@ -130,8 +130,9 @@ def test_a_broken_replica_is_cloned_and_replicates(box: Sandbox, schema: str, tm
         assert box.credentials.secret(account).text not in journal
 
 
-def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_path: Path) -> None:
-    """With its channel, login and all; no account is given."""
+@pytest.mark.parametrize("account", [False, True])
+def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_path: Path, *, account: bool) -> None:
+    """With its channel, login and all, where no account is given."""
     replica, donor = box.replicas
     box.source.sql(f"CREATE TABLE {schema}.t (id INT AUTO_INCREMENT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
     box.wait_caught_up(60)
@@ -139,12 +140,32 @@ def test_a_replica_is_cloned_from_another_one(box: Sandbox, schema: str, tmp_pat
     asked = clone_request(box, replica)
     assert asked.clone_login is not None
     login = replace(asked.clone_login, address=donor.address)
-    asked = replace(asked, donor=ReplicaTarget(server=donor.spec()), clone_login=login, login=None)
+    asked = replace(asked, donor=ReplicaTarget(server=donor.spec()), clone_login=login, login=asked.login if account else None)
     with writer(box, f"INSERT INTO {schema}.t VALUES ()"):
         applied = reseed(asked, tmp_path)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     healthy(box, replica)
     assert contents(replica, schema) == contents(box.source, schema)
+
+
+def test_channels_that_come_along_are_removed(box: Sandbox, schema: str, tmp_path: Path) -> None:
+    """The source is itself a replica, of another name: both channels would run on the clone."""
+    replica = box.replicas[0]
+    box.source.sql(
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'x', SOURCE_AUTO_POSITION = 1 "
+        "FOR CHANNEL 'up'",
+        "START REPLICA FOR CHANNEL 'up'",
+    )
+    try:
+        applied = reseed(clone_request(box, replica), tmp_path)
+        assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+        with replica.connect() as db:
+            assert [state.channel for state in channel_states(db)] == [""]
+        healthy(box, replica)
+    finally:
+        for server in (box.source, replica):
+            with suppress(ServerError):
+                server.sql("STOP REPLICA FOR CHANNEL 'up'", "RESET REPLICA ALL FOR CHANNEL 'up'")
 
 
 @pytest.mark.long
@@ -199,12 +220,44 @@ def test_a_clone_that_the_donor_refuses_leaves_everything_and_is_cancelled(box: 
     assert applied.outcome is Outcome.FAILED
     assert contents(replica, schema) == before
     assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    replica.kill()
+    replica.start()
+    assert replica.sql("SELECT @@GLOBAL.super_read_only") == [("1",)]  # as it was told to start
     cancel_reseed(asked, tools(tmp_path))
     healthy(box, replica)
     assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []
     assert replica.sql("SELECT @@GLOBAL.super_read_only, @@GLOBAL.event_scheduler") == [("0", "ON")]
     with replica.connect() as db:
         assert channel_state(db, "").applier_running
+
+
+def test_a_clone_after_another_method_after_a_clone_puts_back_what_was_before_the_first(
+    box: Sandbox, schema: str, tmp_path: Path
+) -> None:
+    replica = box.replicas[0]
+    box.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    box.wait_caught_up(60)
+    asked = clone_request(box, replica)
+    assert asked.clone_login is not None
+    refused = replace(asked, clone_login=replace(asked.clone_login, password="wrong"))
+    assert reseed(refused, tmp_path).outcome is Outcome.FAILED
+    with pytest.raises(Enough):
+        reseed(replace(asked, method=Method.LOGICAL), tmp_path, end_at_snapshot)
+    assert reseed(refused, tmp_path).outcome is Outcome.FAILED
+    assert replica.sql("SELECT @@GLOBAL.clone_valid_donor_list") == [(None,)]
+    cancel_reseed(asked, tools(tmp_path))
+    healthy(box, replica)
+    assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []
+    assert replica.sql("SELECT @@GLOBAL.super_read_only, @@GLOBAL.event_scheduler") == [("0", "ON")]
+
+
+class Enough(Exception):
+    """The test ends the run here."""
+
+
+def end_at_snapshot(progress: Progress) -> None:
+    if progress.phase is Phase.SNAPSHOT:
+        raise Enough
 
 
 MOMENTS = (("cloning", ""), ("written", ""), ("done", "loaded"), ("begin", "attached"), ("done", "attached"))

@@ -4,6 +4,7 @@ import os
 import shlex
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,8 +22,10 @@ from repwatch.model.endpoint import Endpoint, LiteralSecret
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.ports.binlog import Extract
+from repwatch.ports.database import Params
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.binaries import find
+from repwatch.sql.reseed import set_read_only
 from tests.server.reseeding import contents, healthy, request, reseed, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -147,7 +150,11 @@ def test_what_cannot_be_saved_is_not_lost(
             assert asked.export.read_text() == "precious"
             asked.export.unlink()
             newest = replica.sql("SHOW BINARY LOGS")[-1][0]
-            replica.sql(f"PURGE BINARY LOGS TO '{newest}'")
+            deadline = time.monotonic() + 60
+            while replica.sql("SHOW BINARY LOGS")[0][0] != newest:
+                assert time.monotonic() < deadline, replica.sql("SHOW BINARY LOGS")
+                replica.sql(f"PURGE BINARY LOGS TO '{newest}'")  # MariaDB keeps a log until its checkpoint is written
+                time.sleep(0.1)
             refuses(asked, replica, schema, tmp_path)
             assert not asked.export.exists()
 
@@ -168,3 +175,30 @@ def test_what_is_written_after_the_file_was_made_is_not_lost(star: Sandbox, sche
         assert replica.sql(f"SELECT id FROM {schema}.own ORDER BY id") == [("5",), ("6",)]
         replica.sql(LOCAL, f"DELETE FROM {schema}.own WHERE id = 6")
         assert state_of(replica, schema) == before
+
+
+def test_what_is_written_after_a_kill_is_not_lost_either(star: Sandbox, schema: str, programs: str, tmp_path: Path) -> None:
+    """Killed after the file was made, before the replica was read-only; who takes it up has no file to name."""
+    replica = star.replicas[0]
+
+    class Killed(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            if sql == set_read_only(on=True):
+                raise Enough
+            return super().execute(sql, params)
+
+    with errant(star, schema, tmp_path) as asked, may_read(star, replica):
+        plan = plan_reseed(asked, Session.connect).plan
+        before = state_of(replica, schema)
+        with pytest.raises(Enough):
+            apply_reseed(asked, replace(tools(tmp_path), connect=Killed.connect), plan.plan_hash)
+        replica.sql(f"INSERT INTO {schema}.own VALUES (6)")
+        applied = reseed(replace(asked, export=None), tmp_path)
+        assert applied.outcome is Outcome.FAILED
+        assert replica.sql(f"SELECT id FROM {schema}.own ORDER BY id") == [("5",), ("6",)]
+        replica.sql(LOCAL, f"DELETE FROM {schema}.own WHERE id = 6")
+        assert state_of(replica, schema) == before
+
+
+class Enough(Exception):
+    """The test ends the run here."""

@@ -1,5 +1,6 @@
 """A replica is made right with the data of another one, whose applier is held for a moment; the source is spared."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -12,19 +13,21 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HOLDS, HoldBook
-from repwatch.flows.hold import channel_state, hold, look, release
+from repwatch.flows.hold import Held, channel_state, hold, look, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
-from repwatch.ports.database import Params
+from repwatch.ports.database import Params, Result
+from repwatch.reseed import pieces
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.statements import attach
 from repwatch.sql.replication import HOLD_DELAY
+from repwatch.sql.reseed import MARKER_SCHEMA
 from repwatch.sql.snapshot import START
 from tests.conftest import start
 from tests.server.refusing import changed, everything_on
@@ -135,6 +138,23 @@ def test_single_tables_wait_for_a_donor_that_is_behind(
     assert contents(replica, schema) == contents(star.source, schema)
 
 
+def test_single_tables_of_a_replica_that_wrote_itself(flavour: Flavour, tmp_path: Path) -> None:
+    """What it wrote is no position that the donor could reach."""
+    with start(flavour) as box:
+        replica = box.replicas[0]
+        box.source.sql(
+            "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY, v INT)", "INSERT INTO d.t VALUES (1, 1), (2, 2)"
+        )
+        box.wait_caught_up(60)
+        replica.sql("UPDATE d.t SET v = 9 WHERE id = 2")
+        asked = replace(from_sibling(box, replica), tables=(TableName("d", "t"),))
+        plan = plan_reseed(asked, Session.connect).plan
+        applied = apply_reseed(asked, tools(tmp_path), plan.plan_hash)
+        assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+        healthy(box, replica)
+        assert contents(replica, "d") == contents(box.source, "d")
+
+
 MOMENTS = {
     "differential": (("begin", "loaded"), ("written", ""), ("begin", "attached")),
     "logical": (("begin", "loaded"), ("done", "loaded"), ("done", "attached")),
@@ -164,6 +184,39 @@ def test_killed_it_goes_on_to_the_same_end(
         assert again.returncode == 0, (moment, again.stdout, again.stderr)
         healthy(star, replica)
         assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    """It was killed while it held the donor, and nobody names that again."""
+    donor = star.replicas[1]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.t")
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
+    words = (replica.name, "--state", str(tmp_path / "state"))
+    begin = ("--from", donor.name, "--method", "logical", "--apply", "--yes")
+    kill_at(command(configuration, *words, *begin), journal, ("begin", "loaded"))
+    book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
+    with donor.connect() as db:
+        state = channel_state(db, "")
+        was = book.left() or Held(delay=0, receiver=True, applier=True)
+        book.begin(was)
+        if not state.held:
+            hold(db, "", was)
+    for other in (("--method", "differential"), ("--table", f"{schema}.t"), ("--from", replica.name)):
+        assert run_command(configuration, *words, "--resume", *other).returncode == 2
+    assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    done = run_command(configuration, *words, "--resume", "--format", "json")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert str(donor.address) in {step["where"] for step in json.loads(done.stdout)["steps"]}
+    assert book.left() is None
+    healthy(star, replica)
+    with donor.connect() as db:
+        state = channel_state(db, "")
+        assert (state.delay, state.applier_running) == (0, True)
+    assert contents(replica, schema) == contents(star.source, schema)
 
 
 def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
@@ -303,5 +356,37 @@ def test_a_schema_change_that_comes_to_the_donor_is_not_missed(
     applied = apply_reseed(asked, tools(tmp_path, alter_the_other), plan.plan_hash)
     assert applied.outcome is Outcome.DONE, applied.text
     assert len(snapshots) == 2  # it was noticed, and all begun anew
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_a_schema_change_that_comes_before_a_large_table_is_cut(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donor = star.replicas[1]
+    monkeypatch.setattr(pieces, "PIECE_ROWS", 100)
+    star.source.sql(
+        f"CREATE TABLE {schema}.n (n INT PRIMARY KEY)",
+        f"INSERT INTO {schema}.n VALUES {', '.join(f'({number})' for number in range(1200))}",
+    )
+    star.wait_caught_up(60)
+    donor.sql(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.n")
+    altered: list[str] = []
+
+    class Altering(Session):
+        def query(self, sql: str, params: Params = ()) -> Result:
+            if sql.startswith("SELECT MIN(") and f"`{schema}`.`n`" in sql and not altered:
+                altered.append(sql)
+                star.source.sql(f"ALTER TABLE {schema}.n ADD COLUMN v INT DEFAULT 1, FORCE")
+                with donor.connect() as db:
+                    while not db.texts(f"SHOW COLUMNS FROM {schema}.n LIKE 'v'"):
+                        db.execute("DO SLEEP(0.1)")
+            return super().query(sql, params)
+
+    asked = from_sibling(star, replica, Method.LOGICAL)
+    plan = plan_reseed(asked, Session.connect).plan
+    applied = apply_reseed(asked, replace(tools(tmp_path), connect=Altering.connect), plan.plan_hash)
+    assert altered
+    assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)

@@ -57,6 +57,8 @@ def cloning(stage: Stage, position: str = "") -> Marker:
         (found(donor=replace(SIDE, storage="8192")), "settings-differ"),
         (found(address=Address("localhost", 3306, "/run/mysqld.sock")), "source-address"),
         (found(address=Address("::1", 3306)), "source-address"),
+        (target(replace(POSSIBLE, clone=None), missing_grants=("GRANT SELECT …",)), "privilege-missing"),
+        (source(replace(POSSIBLE, clone=None), missing_grants=("GRANT SELECT …",)), "privilege-missing"),
         (found(missing_grants=("GRANT CLONE_ADMIN …",)), "privilege-missing"),
         (found(shut_out=("op",)), "account-differs"),
         (found(outside_files=("/data/x.ibd",)), "files-elsewhere"),
@@ -211,3 +213,10 @@ def row(state: str, pid: str = "0") -> dict[str, str | None]:
 def test_what_the_server_says_of_its_last_clone(rows: list[dict[str, str | None]], state: CloneState) -> None:
     assert status(rows).state is state
     assert "\n" not in status(rows).position
+
+
+@pytest.mark.parametrize(("login", "address"), [(True, True), (False, False)])
+def test_a_donor_s_channel_comes_along_where_no_account_is_given(*, login: bool, address: bool) -> None:
+    plan = make_plan(replace(POSSIBLE, donor=DONOR, login=login, asked=Method.CLONE))
+    (attached,) = (step.statement for step in plan.steps if step.what == "attach to the source")
+    assert ("db1:3306" in attached) is address
