@@ -104,24 +104,33 @@ class TablesCheck:
 
     def _work(self) -> Iterator[Work]:
         """The tables, as the scan gets to them; their definitions are read some at a time. Raises SourceLost."""
+        pages = self._pages()
+        if self._world.delay:
+            # A replica's lane does one thing after another: behind rows, each page would wait for one whole delay.
+            pages = iter(list(pages))
         begun = 0
+        for names, page in pages:
+            for name in names:
+                self._begun, begun = begun, begun + 1
+                if page is not None:
+                    self._tell(name, Phase.SCANNING)
+                    yield from self._work_on(name, page)
+
+    def _pages(self) -> Iterator[tuple[Sequence[TableName], Page | None]]:
+        """The definitions of some tables at a time, None where the source refuses them. Raises SourceLost."""
         for names in batches(self._tables):
-            if not self._world.standing():
+            if self._world.cancelled() or not self._world.standing():
                 return
-            self._begun = begun
             self._tell(names[0], Phase.SCANNING)
             try:
                 page = read_page(self._world, names)
             except TableFailed as failure:
                 for name in names:
                     self._reports.failed(self._world.standing(), name, failure.reason)
-                begun += len(names)
-                continue
-            self._estimate.learn(page.source.values(), len(names), of=len(self._tables))
-            for name in names:
-                self._begun, begun = begun, begun + 1
-                self._tell(name, Phase.SCANNING)
-                yield from self._work_on(name, page)
+                yield names, None
+            else:
+                self._estimate.learn(page.source.values(), len(names), of=len(self._tables))
+                yield names, page
 
     def _work_on(self, name: TableName, page: Page) -> Iterator[Work]:
         try:

@@ -1,11 +1,15 @@
 """Checks of more tables than are read at a time: definitions come page by page, and everything is found all the same."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import Reason, SchemaDifference, Verdict
+from repwatch.drift.throttle import Limits
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Sandbox
@@ -106,3 +110,27 @@ def test_what_was_read_before_a_check_is_ended_keeps_its_verdict(star: Sandbox, 
     assert of_table(report, replica, names[0]).verdict is Verdict.IDENTICAL
     last = of_table(report, replica, names[-1])
     assert (last.verdict, last.reason) == (Verdict.UNDECIDED, Reason.STOPPED)
+
+
+def test_a_replica_that_is_meant_to_be_behind_is_waited_for_once_and_not_for_each_page(star: Sandbox, schema: str) -> None:
+    """Its applier waits for a lock that is let go when the last table is begun: no page waits behind the rows of another."""
+    names = [f"t{number}" for number in range(7)]
+    star.source.sql(*(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)" for name in names))
+    star.source.sql(*(f"INSERT INTO {schema}.{name} VALUES (1), (2)" for name in names))
+    star.wait_caught_up(60)
+    replica = star.replicas[0]
+    with replica.connect() as db:
+        db.execute(f"LOCK TABLES {schema}.t0 READ")
+        star.source.sql(f"INSERT INTO {schema}.t0 VALUES (3)")
+
+        def let_go(progress: Progress) -> None:
+            if progress.tables_done == len(names) - 1:
+                db.execute("UNLOCK TABLES")
+
+        target = ReplicaTarget(server=replace(replica.spec(), delay=timedelta(seconds=10)))
+        request = CheckRequest(
+            source=star.source.spec(), replicas=(target,), tables=(f"{schema}.*",), reach_seconds=10, limits=Limits(lag=3600)
+        )
+        report = check(request, connect=Session.connect, clock=SystemClock(), progress=let_go)
+    assert report.verdict is Verdict.IDENTICAL, report
+    assert [table.table for table in of_replica(report, replica).tables] == names
