@@ -16,6 +16,7 @@ from repwatch.flows.drift_settle import HOT_ROWS, Settlement
 from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 from repwatch.sql.signature import longer
@@ -41,7 +42,7 @@ class TableCheck:
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
-        self._trying = self._world.trying  # for rows beyond those that are kept
+        self.trying = self._world.trying  # for rows beyond those that are kept
         self._looked_in: float | None = None  # the standstill for the sake of which rows were read again
 
     def __len__(self) -> int:
@@ -107,7 +108,7 @@ class TableCheck:
         return [self._smaller(unit) for unit in suspects]
 
     def narrow(self, compared: Compared) -> list[Unit]:
-        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`. Raises SourceLost."""
+        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`."""
         if not compared.unit.by_row:
             return [replace(unit, by_row=True) for unit in self._doubtful(compared, self._proved(compared))]
         try:
@@ -117,7 +118,6 @@ class TableCheck:
             return []
         if not parts:
             self.settlement.take(compared)
-            self._make_room()
         return parts
 
     def judge(self) -> None:
@@ -200,6 +200,7 @@ class TableCheck:
         for event in run.events():
             if isinstance(event, Compared):
                 run.put(self._pipeline, self.narrow(event))
+                make_room(self._world, [self])
             elif isinstance(event, Waiting):
                 self._pipeline.settling(event.hold)
 
@@ -208,11 +209,6 @@ class TableCheck:
         if unit.by_row or not self._source.bounds:
             return replace(unit, by_row=True)
         return replace(unit, cut=True, rows=max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW))
-
-    def _make_room(self) -> None:
-        """Settle what is in doubt where no more of it is kept."""
-        if len(self.settlement) >= MOST_PENDING:
-            self._trying = self._trying.after(given_up=settle(self._world, [self.settlement], self._trying))
 
     def _parts(self, compared: Compared) -> list[Unit]:
         """A range with more rows than may be read at once, cut in two at a key of the side that has them; else by hashes."""
@@ -228,3 +224,15 @@ class TableCheck:
             raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]
+
+
+def make_room(world: CheckWorld, checks: Sequence[TableCheck]) -> None:
+    """Settle what is in doubt of all these tables where no more of it is kept. Raises SourceLost."""
+    if sum(len(check.settlement) for check in checks) < MOST_PENDING:
+        return
+    doubtful = [check for check in checks if len(check.settlement)]
+    for trying in {check.trying for check in doubtful}:
+        alike = [check for check in doubtful if check.trying == trying]
+        given_up = settle(world, [check.settlement for check in alike], trying)
+        for check in alike:
+            check.trying = trying.after(given_up=given_up)

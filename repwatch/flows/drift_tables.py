@@ -20,7 +20,7 @@ from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import Unit
-from repwatch.flows.drift_table import MOST_PENDING, TableCheck
+from repwatch.flows.drift_table import MOST_PENDING, TableCheck, make_room
 from repwatch.flows.drift_table_reports import TableReports
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -86,6 +86,7 @@ class TablesCheck:
                     check = self._open[event.pipeline].check
                     if event.unit.narrows:
                         run.put(event.pipeline, check.narrow(event))
+                        make_room(self._world, [opened.check for opened in self._open.values()])
                     else:
                         self._journal.append(check.take(event))
                     run.put(event.pipeline, self._begin_proofs(check))

@@ -1,5 +1,6 @@
 """Checks of more tables than are read at a time: definitions come page by page, and everything is found all the same."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,8 +11,11 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import Reason, SchemaDifference, Verdict
 from repwatch.drift.throttle import Limits
+from repwatch.flows import drift_run
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_sight import Reader, Sight, SourceSight, Unit
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Database
 from repwatch.sandbox import Sandbox
 from repwatch.sql import catalogue
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
@@ -134,3 +138,38 @@ def test_a_replica_that_is_meant_to_be_behind_is_waited_for_once_and_not_for_eac
         report = check(request, connect=Session.connect, clock=SystemClock(), progress=let_go)
     assert report.verdict is Verdict.IDENTICAL, report
     assert [table.table for table in of_replica(report, replica).tables] == names
+
+
+def test_few_ranges_are_held_row_by_row_while_a_replica_is_meant_to_be_behind(
+    star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pieces are under way: here a range of each table, and a replica that is slower than the source."""
+    monkeypatch.setattr(drift_run, "NARROWING", 2)
+    names = [f"t{number:02}" for number in range(12)]
+    star.source.sql(*(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)" for name in names))
+    star.source.sql(*(f"INSERT INTO {schema}.{name} VALUES (1), (2)" for name in names))
+    star.wait_caught_up(60)
+    replica = star.replicas[0]
+    drift_on(replica, *(f"DELETE FROM {schema}.{name} WHERE id = 2" for name in names))
+    on_source, on_replica = Reader.on_source, Reader.on_replica
+    read, most = [0, 0], 0  # on the source, on the replica
+
+    def count(reader: Reader, db: Database, unit: Unit, rows: int) -> SourceSight:
+        nonlocal most
+        read[0] += unit.holds_rows
+        most = max(most, read[0] - read[1])
+        return on_source(reader, db, unit, rows)
+
+    def slowly(reader: Reader, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
+        time.sleep(0.3 if unit.holds_rows else 0)
+        read[1] += unit.holds_rows
+        return on_replica(reader, db, unit, number, first)
+
+    monkeypatch.setattr(Reader, "on_source", count)
+    monkeypatch.setattr(Reader, "on_replica", slowly)
+    target = ReplicaTarget(server=replace(replica.spec(), delay=timedelta(seconds=1)))
+    request = CheckRequest(source=star.source.spec(), replicas=(target,), tables=(f"{schema}.*",))
+    report = check(request, connect=Session.connect, clock=SystemClock())
+    assert {found_in(table) == {Found("missing", ("2",))} for table in of_replica(report, replica).tables} == {True}
+    assert read[0] == len(names)
+    assert most <= 2
