@@ -216,12 +216,13 @@ class TablesCheck:
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.scanned.source.name
         try:
-            whole = closing.again.result()
-        except TableFailed:
-            whole = set()
+            void = closing.again.result()
+        except TableFailed as failure:
+            void = dict.fromkeys(opened.scanned.tables, failure.reason)
         for number, tally in opened.check.result().items():
-            if self._world.replicas[number].fallen is None and number not in whole:
-                self._reports.add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
+            reason = void.get(number) if self._world.replicas[number].fallen is None else None
+            if reason is not None:
+                self._reports.add(number, name, Tally(rows=tally.rows, reason=reason))
             else:
                 causes = causes_of(self._world, number, opened.pipeline, tally)
                 self._reports.add(number, name, tally, causes, opened.check.since)

@@ -11,11 +11,12 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import Reason, SchemaDifference, Verdict
 from repwatch.drift.throttle import Limits
+from repwatch.errors import StatementTimedOut
 from repwatch.flows import drift_run
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_sight import Reader, Sight, SourceSight, Unit
 from repwatch.model.topology import ReplicaTarget
-from repwatch.ports.database import Database
+from repwatch.ports.database import Database, Params
 from repwatch.sandbox import Sandbox
 from repwatch.sql import catalogue
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
@@ -173,3 +174,34 @@ def test_few_ranges_are_held_row_by_row_while_a_replica_is_meant_to_be_behind(
     assert {found_in(table) == {Found("missing", ("2",))} for table in of_replica(report, replica).tables} == {True}
     assert read[0] == len(names)
     assert most <= 2
+
+
+@pytest.mark.parametrize("time_", [1, 2, 3], ids=["first", "in-order", "again"])
+def test_a_replica_that_refuses_to_tell_of_a_table_is_checked_for_the_others(star: Sandbox, schema: str, time_: int) -> None:
+    """For longer than it may: when definitions are read first, because of a difference, or at the end."""
+    names = [f"t{number}" for number in range(5)]
+    star.source.sql(*(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY, n INT)" for name in names))
+    star.wait_caught_up(60)
+    replica, other = star.replicas
+    drift_on(replica, f"ALTER TABLE {schema}.t0 ADD INDEX own (n)", f"INSERT INTO {schema}.t4 VALUES (1, 1)")
+    asked = 0
+
+    class Locked(Session):
+        def texts(self, sql: str, params: Params = ()) -> list[dict[str, str | None]]:
+            nonlocal asked
+            if self.endpoint.address == replica.address and "information_schema.COLUMNS" in sql and "'t0'" in sql:
+                asked += 1
+                if asked == time_:
+                    raise StatementTimedOut("it took too long", server=self.server)
+            return super().texts(sql, params)
+
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",))
+    report = check(request, connect=Locked.connect, clock=SystemClock())
+    assert of_replica(report, other).verdict is Verdict.IDENTICAL
+    found = {table.table: (table.verdict, table.reason) for table in of_replica(report, replica).tables}
+    assert (of_replica(report, replica).reason, list(found)) == (None, names)
+    assert found["t0"] == (Verdict.UNDECIDED, Reason.UNREADABLE)
+    assert found["t4"] == (Verdict.DRIFTED, None)
+    assert {found[name] for name in ("t2", "t3")} == {(Verdict.IDENTICAL, None)}
+    assert asked >= time_
