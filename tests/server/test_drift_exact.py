@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -23,7 +24,9 @@ from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_holds import HOLDS, HoldBook, let_all_go, let_go
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Account, Sandbox
 from repwatch.sql import reseed
 from tests.server.drifting import Found, drift_on, fill, found_in, of_replica, of_table, run_check
@@ -109,6 +112,35 @@ def test_all_is_decided_at_one_position_of_a_source_that_moves(
     assert isinstance(difference, ChangedRow)
     values = difference.columns["n"]
     assert int(str(values.replica)) - int(str(values.source)) == 1
+
+
+def test_a_table_that_is_dropped_on_the_way_is_not_locked(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """As those of an online change of a definition are, after the names were read and before the first stand."""
+    star.source.sql(*(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)" for name in ("keeps", "_keeps_gho")))
+    star.source.sql(f"INSERT INTO {schema}.keeps VALUES (1)")
+    star.wait_caught_up(60)
+    dropped = False
+
+    class Dropping(Session):
+        @classmethod
+        def connect(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
+            nonlocal dropped
+            if not dropped and endpoint == star.replicas[0].spec().writer:
+                dropped = True
+                star.source.sql(f"DROP TABLE {schema}._keeps_gho")
+                star.wait_caught_up(60)
+            return super().connect(endpoint, timeouts)
+
+    request = CheckRequest(
+        source=star.source.spec(),
+        replicas=tuple(ReplicaTarget(server=server.spec()) for server in star.replicas),
+        tables=(f"{schema}.*",),
+    )
+    report = check(request, connect=Dropping.connect, clock=SystemClock(), exact=means)
+    replicates(star, means)
+    for found in report.replicas:
+        assert (found.reason, [(table.table, table.proof) for table in found.tables]) == (None, [("keeps", Proof.SNAPSHOT)])
+    assert (dropped, report.verdict) == (True, Verdict.IDENTICAL)
 
 
 def test_what_no_snapshot_covers_is_read_again_as_ever(star: Sandbox, schema: str, means: ExactMeans) -> None:
