@@ -1,5 +1,6 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
+from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.resume import PieceRecord, unbroken
+from repwatch.drift.settling import Trying
 from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
@@ -42,7 +44,7 @@ class TableCheck:
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
-        self.trying = self._world.trying  # for rows beyond those that are kept
+        self._given_up: frozenset[int] = frozenset()  # replicas with rows that did not come to rest, beyond those that are kept
         self._looked_in: float | None = None  # the standstill for the sake of which rows were read again
 
     def __len__(self) -> int:
@@ -120,6 +122,15 @@ class TableCheck:
             self.settlement.take(compared)
         return parts
 
+    @property
+    def trying(self) -> Trying:
+        """How long rows are tried beyond those that are kept: no less if any are on a replica that was not given up on."""
+        return self._world.trying.after(given_up=self.settlement.replicas <= self._given_up)
+
+    def leave(self, given_up: frozenset[int]) -> None:
+        """On these replicas rows stay in doubt, whatever the others come to."""
+        self._given_up |= given_up
+
     def judge(self) -> None:
         """Take out the rows that are proved different."""
         self.settlement.judge()
@@ -145,12 +156,14 @@ class TableCheck:
         """When all rows in doubt will be proved if nothing moves; None if something has to be read again for that."""
         return None if self._equal else self.settlement.proved_at()
 
-    def give_up(self, reason: Reason) -> None:
-        """What is still in doubt stays so."""
-        if self._equal:
-            self._fail(reason)
-            self._equal.clear()
-        self.settlement.give_up(reason)
+    def give_up(self, reason: Reason) -> frozenset[int]:
+        """What is still in doubt stays so; on which replicas."""
+        given_up = self.settlement.give_up(reason)
+        if not self._equal:
+            return given_up
+        self._fail(reason)
+        self._equal.clear()
+        return self._everyone
 
     def _fail(self, reason: Reason) -> None:
         for tally in self.tallies.values():
@@ -230,9 +243,11 @@ def make_room(world: CheckWorld, checks: Sequence[TableCheck]) -> None:
     """Settle what is in doubt of all these tables where no more of it is kept. Raises SourceLost."""
     if sum(len(check.settlement) for check in checks) < MOST_PENDING:
         return
-    doubtful = [check for check in checks if len(check.settlement)]
-    for trying in {check.trying for check in doubtful}:
-        alike = [check for check in doubtful if check.trying == trying]
+    by_trying: defaultdict[Trying, list[TableCheck]] = defaultdict(list)
+    for check in checks:
+        if len(check.settlement):
+            by_trying[check.trying].append(check)
+    for trying, alike in by_trying.items():
         given_up = settle(world, [check.settlement for check in alike], trying)
-        for check in alike:
-            check.trying = trying.after(given_up=given_up)
+        for check, replicas in zip(alike, given_up, strict=True):
+            check.leave(replicas)
