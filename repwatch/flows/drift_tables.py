@@ -60,6 +60,7 @@ class TablesCheck:
         self._definer = Definer(world, self._reports)
         self._open: dict[Pipeline, Open] = {}  # tables that are scanned
         self._doubtful: list[Open] = []  # scanned, with rows in doubt
+        self._looked_in: float | None = None  # the standstill in which all of these were looked at again
         self._closed: list[Open] = []  # judged
         self._closed_since = 0.0
         self._closing: list[_Closing] = []
@@ -164,13 +165,15 @@ class TablesCheck:
     def _begin_proofs(self, check: TableCheck) -> list[Unit]:
         """Where the source stands still, look for the first rows that differ now: their proof takes time, and the scan goes on.
 
-        What is to be read for it.
+        What is to be read for it. Other tables are looked at once in a standstill: there may be hundreds, and many pieces.
         """
         still = self._world.source.watermark.still
         if still is None or still.since > self._world.clock.monotonic() - STILL_MARGIN_DRIFT:
             return []
-        for opened in (*self._doubtful, *self._open.values()):
-            opened.check.look_again(still.since)
+        others = [opened.check for opened in (*self._doubtful, *self._open.values())] if still.since != self._looked_in else []
+        self._looked_in = still.since
+        for doubtful in (check, *others):
+            doubtful.look_again(still.since)
         return check.narrowing() if check.few_suspects else []
 
     def _settle(self) -> None:
