@@ -15,7 +15,7 @@ from typing import Final
 
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
-from repwatch.errors import LoginRefused, OutcomeUnknown, Refused, RepwatchError, ServerError, Unreachable
+from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refused, RepwatchError, ServerError, Unreachable
 from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_holds import HoldBook
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
@@ -107,8 +107,12 @@ class Stand:
         self._sides: list[_Side] = []
 
     def __enter__(self) -> "Stand":
-        """Before anything is changed, a replica that may not be held, or whose operator cannot log in, falls."""
+        """Before anything is changed, a replica that may not be held, or whose operator cannot log in, falls.
+
+        Raises ServerError if that of the source cannot: no replica is to blame.
+        """
         try:
+            self._connect(self._world.source.spec.writer, _READ).close()
             for number in self._world.standing():
                 self._admit(self._world.replicas[number])
         except BaseException:
@@ -120,7 +124,7 @@ class Stand:
         label = replica.target.server.label
         try:
             self._sides.append(self._side(replica))
-        except Refused as refused:
+        except (Refused, PrivilegeMissing) as refused:
             log.warning("drift.replica_left replica=%s: %s", label, refused)
             replica.fallen = Reason.NOT_HELD
         except ServerError as error:
