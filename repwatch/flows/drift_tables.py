@@ -80,6 +80,8 @@ class TablesCheck:
         self._reports.leave(Reason.STOPPED)
 
     def _scan(self) -> None:
+        if not self._tables:
+            return
         run = Run(self._world, self._work())
         for event in run.events():
             match event:
