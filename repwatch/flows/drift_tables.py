@@ -69,6 +69,10 @@ class TablesCheck:
         """The reports for one replica, in the order of the tables."""
         return self._reports.of(number)
 
+    def vanished(self, number: int) -> bool:
+        """True if all that was to be compared on a replica was dropped meanwhile."""
+        return self._reports.all_gone(number)
+
     def run(self) -> None:
         """Check all tables; never raises: what could not be checked is undecided with its reason."""
         try:

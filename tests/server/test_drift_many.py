@@ -205,3 +205,51 @@ def test_a_replica_that_refuses_to_tell_of_a_table_is_checked_for_the_others(sta
     assert found["t4"] == (Verdict.DRIFTED, None)
     assert {found[name] for name in ("t2", "t3")} == {(Verdict.IDENTICAL, None)}
     assert asked >= time_
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_nothing_is_identical_where_all_tables_are_dropped_on_the_way(star: Sandbox, schema: str, strict: bool) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    dropped = False
+
+    def drop(_: Progress) -> None:
+        nonlocal dropped
+        if not dropped:
+            dropped = True
+            star.source.sql(f"DROP TABLE {schema}.t")
+            star.wait_caught_up(60)
+
+    report = run_check(star, f"{schema}.*", progress=drop, strict=strict)
+    assert (dropped, report.verdict) == (True, Verdict.UNDECIDED)
+    assert [(found.reason, found.tables) for found in report.replicas] == [(Reason.SCHEMA_CHANGED, ())] * 2
+
+
+def test_a_table_that_cannot_be_read_is_told_of_where_it_is(star: Sandbox, schema: str) -> None:
+    """Not for a replica that has nothing to do with it."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    one, other = star.replicas
+    drift_on(one, f"CREATE TABLE {schema}.u (id INT PRIMARY KEY)")
+
+    class Locked(Session):
+        def texts(self, sql: str, params: Params = ()) -> list[dict[str, str | None]]:
+            if self.endpoint.address == star.source.address and "information_schema.COLUMNS" in sql and "'u'" in sql:
+                raise StatementTimedOut("it took too long", server=self.server)
+            return super().texts(sql, params)
+
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.*",))
+    report = check(request, connect=Locked.connect, clock=SystemClock())
+    for server, names in ((one, ["t", "u"]), (other, ["t"])):
+        assert [(table.table, table.reason) for table in of_replica(report, server).tables] == [
+            (name, Reason.UNREADABLE) for name in names
+        ]
+
+
+def test_a_check_of_no_table_may_be_paused(star: Sandbox, schema: str) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    pauses = iter([True, True, True])
+    request = CheckRequest(source=star.source.spec(), replicas=(ReplicaTarget(server=star.replicas[0].spec()),), exclude=("*.*",))
+    report = check(request, connect=Session.connect, clock=SystemClock(), paused=lambda: next(pauses, False))
+    assert [found.tables for found in report.replicas] == [()]
