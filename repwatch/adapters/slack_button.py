@@ -34,6 +34,7 @@ _QUIET.setLevel(logging.CRITICAL)
 FIRST_PAUSE = 1.0  # seconds before the next attempt to connect; doubled each time
 LONGEST_PAUSE = 300.0
 CALL_SECONDS = 10
+LOOK_SECONDS = 10.0
 Acknowledge = Callable[[str, str], str]
 """Takes an incident's key and who acknowledges it; who has. Raises UsageError, StoreError."""
 
@@ -54,8 +55,16 @@ class SlackButton:
                 return
             pause = min(2 * pause, LONGEST_PAUSE)
         log.info("slack.listening")
-        stop.wait()
-        client.close()
+        listening = True
+        while not stop.wait(LOOK_SECONDS):
+            if client.is_connected() != listening:
+                listening = not listening
+                if listening:
+                    log.info("slack.listening")
+                else:
+                    log.warning("slack.button has lost its connection: presses are lost until it is back")
+        # It waits for seconds for its own threads, which hold up no exit.
+        threading.Thread(target=client.close, name="slack-close", daemon=True).start()
 
     def _connected(self) -> SocketModeClient | None:
         client: SocketModeClient | None = None
