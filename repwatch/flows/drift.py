@@ -215,7 +215,10 @@ def _check_tables(
         for number, replica in enumerate(part.replicas):
             result = beside.get(number, ObjectsResult())
             result = replace(result, not_compared=(*result.not_compared, *objects.unseen_parts(number)))
-            found[id(replica)] = _replica_report(part, number, work.reports(number), result, selection.chosen)
+            report = _replica_report(part, number, work.reports(number), result, selection.chosen)
+            if work.vanished(number):
+                report = judged(replace(report, reason=report.reason or Reason.SCHEMA_CHANGED), strict=part.strict)
+            found[id(replica)] = report
     replicas = tuple(found[id(replica)] for replica in world.replicas)
     return DriftReport(
         verdict=overall(replica.verdict for replica in replicas),

@@ -79,14 +79,18 @@ def with_parts(table: Table, parts: Mapping[TableName, Sequence[Part]]) -> Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The definitions of some tables: on the source, and by replica under their names on the source."""
+    """The definitions of some tables: on the source, and by replica under their names on the source.
+
+    `refused`: the replicas that refused to tell, or took too long over it: a statement may hold a lock on one of the tables.
+    """
 
     source: Mapping[TableName, Table]
     replicas: Mapping[int, Mapping[TableName, Table]]
+    refused: frozenset[int]
 
 
 def read_page(world: CheckWorld, names: Sequence[TableName]) -> Page:
-    """The definitions on all servers at once, each as it is by now. A replica that does not answer falls.
+    """The definitions on all servers at once, each as it is by now. A replica that cannot be asked any more falls.
 
     Parts stay unread on a server that refuses them; its side of the world then says so. Raises SourceLost, TableFailed.
     """
@@ -99,16 +103,19 @@ def read_page(world: CheckWorld, names: Sequence[TableName]) -> Page:
         for number, there in places.items()
     }
     source = source_answer(ours)
-    found = {}
+    found, refused = {}, set()
     for number, future in asked.items():
         replica = world.replicas[number]
         try:
             tables = future.result()
+        except StatementRefused:
+            refused.add(number)
+            continue
         except ServerError as error:
             replica.fallen = replica.fallen or fall_reason(error)
             continue
         found[number] = {name: tables[there] for name, there in places[number].items() if there in tables}
-    return Page(source=source, replicas=found)
+    return Page(source=source, replicas=found, refused=frozenset(refused))
 
 
 def _read_willing(db: Database, side: SourceSide | ReplicaSide, names: Sequence[TableName]) -> dict[TableName, Table]:

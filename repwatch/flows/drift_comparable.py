@@ -37,11 +37,13 @@ class Definer:
 
     def alike(self, name: TableName, page: Page) -> list[Alike]:
         """The groups of replicas. `page` has the definitions as they were read first. Raises SourceLost, TableFailed."""
-        source = page.source.get(name)
-        theirs = {n: page.replicas[n].get(name) for n in self._concerned(name) if n in page.replicas}
+        source, concerned = page.source.get(name), self._concerned(name)
+        self._reports.failed(page.refused.intersection(concerned), name, Reason.UNREADABLE)
+        theirs = {n: page.replicas[n].get(name) for n in concerned if n in page.replicas}
         compared = self._compared(source, theirs)
         if not self._world.static and any(comparison is None or comparison.differences for comparison in compared.values()):
-            source, theirs = self._settled(name, list(theirs))
+            first, (source, theirs) = theirs, self._settled(name, list(theirs))
+            self._reports.failed((first.keys() - theirs).intersection(self._world.standing()), name, Reason.UNREADABLE)
             compared = self._compared(source, theirs)
         groups: list[Alike] = []
         for number, table in theirs.items():

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from repwatch.errors import ServerError
+from repwatch.drift.report import Reason
+from repwatch.errors import ServerError, StatementRefused
 from repwatch.flows.drift_catalogue import Columns, ask_columns, read_whole_tables
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
@@ -21,7 +22,7 @@ Definitions = tuple[Table | None, dict[int, Table | None]]
 def read_in_order(world: CheckWorld, name: TableName, numbers: list[int]) -> Definitions | None:
     """One table's definition on the source, then on the replicas that have reached its position, then on the source again.
 
-    None if it changed on the source meanwhile. A replica that cannot be read falls and is left out. Raises SourceLost.
+    None if it changed on the source meanwhile. A replica that refuses is left out, and so is one that falls. Raises SourceLost.
     """
 
     def first(db: Database) -> tuple[Table | None, str]:
@@ -64,18 +65,18 @@ class Again:
         """True if `result` does not wait."""
         return all(future.done() for future in (self.ours, *self.theirs.values()))
 
-    def result(self) -> set[int]:
-        """The replicas for which no column changed since: only then rows that were read mean anything. Raises SourceLost."""
+    def result(self) -> dict[int, Reason]:
+        """Why rows that were read on a replica mean nothing; without those for which no column changed. Raises SourceLost."""
         name, tables = self.scanned.source.name, self.scanned.tables
         if source_answer(self.ours).get(name) != self.scanned.source.columns:
-            return set()
-        return {
-            number
-            for number, future in self.theirs.items()
-            if number in tables
-            and _stands(self.world, number, future)
-            and future.result().get(tables[number].name) == tables[number].columns
-        }
+            return dict.fromkeys(tables, Reason.SCHEMA_CHANGED)
+        void = {}
+        for number in tables.keys() & self.theirs.keys():
+            if not _stands(self.world, number, self.theirs[number]):
+                void[number] = Reason.UNREADABLE
+            elif self.theirs[number].result().get(tables[number].name) != tables[number].columns:
+                void[number] = Reason.SCHEMA_CHANGED
+        return void
 
 
 def ask_unchanged(world: CheckWorld, scanned: Sequence[Scanned]) -> list[Again]:
@@ -103,9 +104,11 @@ def _bare(table: Table) -> Table:
 
 
 def _stands(world: CheckWorld, number: int, future: "Future[T]") -> bool:
-    """True if a replica answered; else it falls."""
+    """True if a replica answered. It falls if it cannot be asked any more, not for one statement that it refuses."""
     try:
         future.result()
+    except StatementRefused:
+        return False
     except (ServerError, Halt) as error:
         world.replicas[number].fallen = world.replicas[number].fallen or fall_reason(error)
         return False

@@ -88,6 +88,7 @@ class Run:
         self._out: deque[Event] = deque()
         self._left: Counter[Pipeline] = Counter()  # pieces that have not come out
         self._waits_for: dict[int, set[int]] = {}  # id of a piece -> replicas that have not answered
+        self._row_by_row: set[int] = set()  # those of them that hold every row of a range
         self._inflight: dict[Future[object], Callable[[Future[object]], None]] = {}
         self._source_busy = False
         self._waits: Hold | None = None
@@ -167,7 +168,7 @@ class Run:
         return self._waits is not None or self._world.gauge.rests()
 
     def _next(self) -> Work | None:
-        while len(self._waits_for) < self._window() and (self._ready or self._more):
+        while self._has_room() and (self._ready or self._more):
             if not self._ready and self._more:
                 found = next(self._more, None)
                 if found is None:
@@ -181,15 +182,15 @@ class Run:
             self._came(work.pipeline)
         return None
 
-    def _window(self) -> int:
-        """So many pieces may be under way for the next one to follow."""
+    def _has_room(self) -> bool:
+        """True if the next piece may follow those that are under way."""
+        unit = self._ready[0].unit if self._ready else None
         # A replica that is meant to be behind is waited for once and not again for each few pieces.
         if self._world.delay:
-            return HELD
-        unit = self._ready[0].unit if self._ready else None
+            return len(self._row_by_row) < NARROWING if unit is not None and unit.holds_rows else len(self._waits_for) < HELD
         if unit is not None and unit.prefix:
-            return 1  # parts by hash hold many rows
-        return NARROWING if unit is not None and unit.rows is not None else WINDOW
+            return not self._waits_for  # parts by hash hold many rows
+        return len(self._waits_for) < (NARROWING if unit is not None and unit.rows is not None else WINDOW)
 
     def _ask_source(
         self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], *, patient: bool = False
@@ -250,6 +251,8 @@ class Run:
         pipeline, unit = compared.pipeline, compared.unit
         standing = pipeline.audience(unit)
         self._waits_for[id(compared)] = standing
+        if unit.holds_rows:
+            self._row_by_row.add(id(compared))
         for number in standing:
             task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
             future = self._world.replicas[number].lane.submit(task, patient=pipeline.reader.patient)
@@ -276,6 +279,7 @@ class Run:
 
     def _all_read(self, compared: Compared) -> None:
         del self._waits_for[id(compared)]
+        self._row_by_row.discard(id(compared))
         if compared.first.coordinates is not None and compared.first.exact is None and compared.replicas:
             # Not before: the sooner the replica is read after the source, the likelier both are at one position.
             future = self._world.source.lane.submit(partial(compared.pipeline.reader.translate, sight=compared.first))

@@ -126,12 +126,19 @@ class Settlement:
             latest = max(latest, at)
         return latest
 
-    def give_up(self, reason: Reason) -> None:
-        """What is still in doubt stays so."""
-        for number in {number for number, _ in self._pending}:
+    @property
+    def replicas(self) -> frozenset[int]:
+        """Those on which rows are in doubt."""
+        return frozenset(number for number, _ in self._pending)
+
+    def give_up(self, reason: Reason) -> frozenset[int]:
+        """What is still in doubt stays so; on which replicas."""
+        given_up = self.replicas
+        for number in given_up:
             self._tallies[number].reason = self._tallies[number].reason or reason
         self._pending.clear()
         self._pieces.clear()
+        return given_up
 
     def _read_again(self, *, quick: bool) -> None:
         """One more round for every row in doubt. A quick one only counts where it proves something, or shows a change."""

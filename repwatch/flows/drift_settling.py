@@ -44,13 +44,13 @@ class Unsettled(Protocol):
         """When all that is in doubt will be proved if nothing moves; None if some of it has to be read again for that."""
         ...
 
-    def give_up(self, reason: Reason) -> None:
-        """What is still in doubt stays so."""
+    def give_up(self, reason: Reason) -> frozenset[int]:
+        """What is still in doubt stays so; on which replicas."""
         ...
 
 
-def settle(world: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) -> bool:
-    """Settle several tables together, so that they share the waiting; True if something was given up. Raises SourceLost."""
+def settle(world: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) -> list[frozenset[int]]:
+    """Settle several tables together, so that they share the waiting; of each, the replicas given up on. Raises SourceLost."""
     began = world.clock.monotonic()
     lock_from = began + min(LOCK_AFTER, trying.seconds / 2)
     rounds = 0
@@ -75,10 +75,8 @@ def settle(world: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) 
             if world.locks is not None and world.clock.monotonic() >= lock_from:
                 settlement.read_locked(world.locks)
         rounds += 1
-    left = any(settlements)
-    for settlement in settlements:
-        settlement.give_up(Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS)
-    return left
+    reason = Reason.STOPPED if world.cancelled() else Reason.HOT_ROWS
+    return [settlement.give_up(reason) for settlement in settlements]
 
 
 class _Pacing:

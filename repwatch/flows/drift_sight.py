@@ -45,6 +45,11 @@ class Unit:
         """True for a part of a piece that did not prove equal."""
         return self.by_row or self.rows is not None
 
+    @property
+    def holds_rows(self) -> bool:
+        """True if every row of a range is read: more than of rows in doubt, which are few."""
+        return self.by_row and not self.keys
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:

@@ -15,10 +15,11 @@ from typing import Final
 
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
-from repwatch.errors import LoginRefused, OutcomeUnknown, Refused, RepwatchError, ServerError, Unreachable
+from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refused, RepwatchError, ServerError, Unreachable
+from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_holds import HoldBook
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
-from repwatch.flows.drift_reach import Halt, SourceLost, await_position, fall_reason, note_position, source_answer
+from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, Unit
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
 from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, look, release, run_until
@@ -106,8 +107,12 @@ class Stand:
         self._sides: list[_Side] = []
 
     def __enter__(self) -> "Stand":
-        """Before anything is changed, a replica that may not be held, or whose operator cannot log in, falls."""
+        """Before anything is changed, a replica that may not be held, or whose operator cannot log in, falls.
+
+        Raises ServerError if that of the source cannot: no replica is to blame.
+        """
         try:
+            self._connect(self._world.source.spec.writer, _READ).close()
             for number in self._world.standing():
                 self._admit(self._world.replicas[number])
         except BaseException:
@@ -119,7 +124,7 @@ class Stand:
         label = replica.target.server.label
         try:
             self._sides.append(self._side(replica))
-        except Refused as refused:
+        except (Refused, PrivilegeMissing) as refused:
             log.warning("drift.replica_left replica=%s: %s", label, refused)
             replica.fallen = Reason.NOT_HELD
         except ServerError as error:
@@ -167,9 +172,10 @@ class Stand:
 
     def _took(self, sides: Sequence[_Side]) -> bool:
         """One try; False if the source gave no snapshot. The replicas are let go in any case."""
+        tables = self._there()
         try:
             _each(sides, _Side.hold)
-            taken = self._take_snapshot()
+            taken = self._take_snapshot(tables)
             if taken is None:
                 return False
             _each(sides, lambda side: side.open_at(taken.position, self._world, self._connect))
@@ -211,13 +217,23 @@ class Stand:
             except (ServerError, Halt) as error:
                 replica.fallen = fall_reason(error)
 
-    def _take_snapshot(self) -> Snapshot | None:
+    def _there(self) -> list[TableName]:
+        """The tables to lock, as far as they have not been dropped: one that is not there fails them all. Raises SourceLost."""
+        if self._world.source.version.is_mariadb:
+            return []  # no lock is needed there
+        try:
+            there = source_answer(self._world.source.lane.submit(read_names))
+        except TableFailed:
+            return list(self._tables)
+        return [name for name in self._tables if name in there]
+
+    def _take_snapshot(self, tables: Sequence[TableName]) -> Snapshot | None:
         def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
             del timeouts  # a copy may wait for an hour, a check's statements are bounded
             return self._connect(endpoint, _READ)
 
         try:
-            taken = take_snapshot(connect, self._world.source.spec.writer, self._tables, clock=self._world.clock)
+            taken = take_snapshot(connect, self._world.source.spec.writer, tables, clock=self._world.clock)
             _set_up(taken)
         except (OutcomeUnknown, Unreachable, LoginRefused) as error:
             raise SourceLost(str(error)) from error

@@ -1,5 +1,6 @@
 """Compares one table on the source and those replicas that hold it alike: scan, narrow, settle."""
 
+from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.resume import PieceRecord, unbroken
+from repwatch.drift.settling import Trying
 from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
@@ -16,6 +18,7 @@ from repwatch.flows.drift_settle import HOT_ROWS, Settlement
 from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
+from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 from repwatch.sql.signature import longer
@@ -41,7 +44,7 @@ class TableCheck:
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
-        self._trying = self._world.trying  # for rows beyond those that are kept
+        self._given_up: frozenset[int] = frozenset()  # replicas with rows that did not come to rest, beyond those that are kept
         self._looked_in: float | None = None  # the standstill for the sake of which rows were read again
 
     def __len__(self) -> int:
@@ -107,7 +110,7 @@ class TableCheck:
         return [self._smaller(unit) for unit in suspects]
 
     def narrow(self, compared: Compared) -> list[Unit]:
-        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`. Raises SourceLost."""
+        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`."""
         if not compared.unit.by_row:
             return [replace(unit, by_row=True) for unit in self._doubtful(compared, self._proved(compared))]
         try:
@@ -117,8 +120,16 @@ class TableCheck:
             return []
         if not parts:
             self.settlement.take(compared)
-            self._make_room()
         return parts
+
+    @property
+    def trying(self) -> Trying:
+        """How long rows are tried beyond those that are kept: no less if any are on a replica that was not given up on."""
+        return self._world.trying.after(given_up=self.settlement.replicas <= self._given_up)
+
+    def leave(self, given_up: frozenset[int]) -> None:
+        """On these replicas rows stay in doubt, whatever the others come to."""
+        self._given_up |= given_up
 
     def judge(self) -> None:
         """Take out the rows that are proved different."""
@@ -145,12 +156,14 @@ class TableCheck:
         """When all rows in doubt will be proved if nothing moves; None if something has to be read again for that."""
         return None if self._equal else self.settlement.proved_at()
 
-    def give_up(self, reason: Reason) -> None:
-        """What is still in doubt stays so."""
-        if self._equal:
-            self._fail(reason)
-            self._equal.clear()
-        self.settlement.give_up(reason)
+    def give_up(self, reason: Reason) -> frozenset[int]:
+        """What is still in doubt stays so; on which replicas."""
+        given_up = self.settlement.give_up(reason)
+        if not self._equal:
+            return given_up
+        self._fail(reason)
+        self._equal.clear()
+        return self._everyone
 
     def _fail(self, reason: Reason) -> None:
         for tally in self.tallies.values():
@@ -200,6 +213,7 @@ class TableCheck:
         for event in run.events():
             if isinstance(event, Compared):
                 run.put(self._pipeline, self.narrow(event))
+                make_room(self._world, [self])
             elif isinstance(event, Waiting):
                 self._pipeline.settling(event.hold)
 
@@ -208,11 +222,6 @@ class TableCheck:
         if unit.by_row or not self._source.bounds:
             return replace(unit, by_row=True)
         return replace(unit, cut=True, rows=max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW))
-
-    def _make_room(self) -> None:
-        """Settle what is in doubt where no more of it is kept."""
-        if len(self.settlement) >= MOST_PENDING:
-            self._trying = self._trying.after(given_up=settle(self._world, [self.settlement], self._trying))
 
     def _parts(self, compared: Compared) -> list[Unit]:
         """A range with more rows than may be read at once, cut in two at a key of the side that has them; else by hashes."""
@@ -228,3 +237,17 @@ class TableCheck:
             raise TableFailed(Reason.NO_PRIMARY_KEY if self._source.counted else Reason.UNREADABLE)
         parts = (KeyRange(piece.lower, key), KeyRange(key, piece.upper))
         return [Unit(piece=part, by_row=True, replicas=replicas) for part in parts]
+
+
+def make_room(world: CheckWorld, checks: Sequence[TableCheck]) -> None:
+    """Settle what is in doubt of all these tables where no more of it is kept. Raises SourceLost."""
+    if sum(len(check.settlement) for check in checks) < MOST_PENDING:
+        return
+    by_trying: defaultdict[Trying, list[TableCheck]] = defaultdict(list)
+    for check in checks:
+        if len(check.settlement):
+            by_trying[check.trying].append(check)
+    for trying, alike in by_trying.items():
+        given_up = settle(world, [check.settlement for check in alike], trying)
+        for check, replicas in zip(alike, given_up, strict=True):
+            check.leave(replicas)

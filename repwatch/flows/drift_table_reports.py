@@ -66,9 +66,10 @@ class TableReports:
         )
 
     def failed(self, numbers: Iterable[int], name: TableName, reason: Reason) -> None:
-        """Nothing can be said of the table on these replicas, unless it was or it does not concern them."""
+        """Nothing can be said of the table on these replicas, unless it was, or it is on neither side, or is not replicated."""
         for number in numbers:
-            if not self.knows(number, name) and self._world.reach(number, name) is not Reach.FILTERED:
+            known = self.knows(number, name) or (number, name) in self._gone
+            if not known and self._was(number, name) and self._world.reach(number, name) is not Reach.FILTERED:
                 self.add(number, name, Tally(reason=reason))
 
     def add(
@@ -97,11 +98,17 @@ class TableReports:
 
     def leave(self, reason: Reason) -> None:
         """Undecided is what has no report by now."""
-        source = self._world.source.tables
         for name in self._tables:
             for number, replica in enumerate(self._world.replicas):
-                if (name in source or name in replica.tables) and (number, name) not in self._gone:
-                    self.failed([number], name, replica.fallen or reason)
+                self.failed([number], name, replica.fallen or reason)
+
+    def all_gone(self, number: int) -> bool:
+        """True if there were tables to compare on a replica, and all of them have been dropped on both sides meanwhile."""
+        return not self._found[number] and any((number, name) in self._gone and self._was(number, name) for name in self._tables)
+
+    def _was(self, number: int, name: TableName) -> bool:
+        """True if the table was on one side at least as the names were read."""
+        return name in self._world.source.tables or name in self._world.replicas[number].tables
 
     def _there(self, number: int, name: TableName) -> str | None:
         place = self._world.replicas[number].places.of(name)

@@ -20,7 +20,7 @@ from repwatch.flows.drift_reach import SourceLost, TableFailed
 from repwatch.flows.drift_run import Exhausted, Run, SourceRead, Waiting, Work
 from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import Unit
-from repwatch.flows.drift_table import MOST_PENDING, TableCheck
+from repwatch.flows.drift_table import MOST_PENDING, TableCheck, make_room
 from repwatch.flows.drift_table_reports import TableReports
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
@@ -60,6 +60,7 @@ class TablesCheck:
         self._definer = Definer(world, self._reports)
         self._open: dict[Pipeline, Open] = {}  # tables that are scanned
         self._doubtful: list[Open] = []  # scanned, with rows in doubt
+        self._looked_in: float | None = None  # the standstill in which all of these were looked at again
         self._closed: list[Open] = []  # judged
         self._closed_since = 0.0
         self._closing: list[_Closing] = []
@@ -67,6 +68,10 @@ class TablesCheck:
     def reports(self, number: int) -> tuple[TableReport, ...]:
         """The reports for one replica, in the order of the tables."""
         return self._reports.of(number)
+
+    def vanished(self, number: int) -> bool:
+        """True if all that was to be compared on a replica was dropped meanwhile."""
+        return self._reports.all_gone(number)
 
     def run(self) -> None:
         """Check all tables; never raises: what could not be checked is undecided with its reason."""
@@ -79,6 +84,8 @@ class TablesCheck:
         self._reports.leave(Reason.STOPPED)
 
     def _scan(self) -> None:
+        if not self._tables:
+            return
         run = Run(self._world, self._work())
         for event in run.events():
             match event:
@@ -86,6 +93,7 @@ class TablesCheck:
                     check = self._open[event.pipeline].check
                     if event.unit.narrows:
                         run.put(event.pipeline, check.narrow(event))
+                        make_room(self._world, [opened.check for opened in self._open.values()])
                     else:
                         self._journal.append(check.take(event))
                     run.put(event.pipeline, self._begin_proofs(check))
@@ -104,24 +112,33 @@ class TablesCheck:
 
     def _work(self) -> Iterator[Work]:
         """The tables, as the scan gets to them; their definitions are read some at a time. Raises SourceLost."""
+        pages = self._pages()
+        if self._world.delay:
+            # A replica's lane does one thing after another: behind rows, each page would wait for one whole delay.
+            pages = iter(list(pages))
         begun = 0
+        for names, page in pages:
+            for name in names:
+                self._begun, begun = begun, begun + 1
+                if page is not None:
+                    self._tell(name, Phase.SCANNING)
+                    yield from self._work_on(name, page)
+
+    def _pages(self) -> Iterator[tuple[Sequence[TableName], Page | None]]:
+        """The definitions of some tables at a time, None where the source refuses them. Raises SourceLost."""
         for names in batches(self._tables):
-            if not self._world.standing():
+            if self._world.cancelled() or not self._world.standing():
                 return
-            self._begun = begun
             self._tell(names[0], Phase.SCANNING)
             try:
                 page = read_page(self._world, names)
             except TableFailed as failure:
                 for name in names:
                     self._reports.failed(self._world.standing(), name, failure.reason)
-                begun += len(names)
-                continue
-            self._estimate.learn(page.source.values(), len(names), of=len(self._tables))
-            for name in names:
-                self._begun, begun = begun, begun + 1
-                self._tell(name, Phase.SCANNING)
-                yield from self._work_on(name, page)
+                yield names, None
+            else:
+                self._estimate.learn(page.source.values(), len(names), of=len(self._tables))
+                yield names, page
 
     def _work_on(self, name: TableName, page: Page) -> Iterator[Work]:
         try:
@@ -154,13 +171,15 @@ class TablesCheck:
     def _begin_proofs(self, check: TableCheck) -> list[Unit]:
         """Where the source stands still, look for the first rows that differ now: their proof takes time, and the scan goes on.
 
-        What is to be read for it.
+        What is to be read for it. Other tables are looked at once in a standstill: there may be hundreds, and many pieces.
         """
         still = self._world.source.watermark.still
         if still is None or still.since > self._world.clock.monotonic() - STILL_MARGIN_DRIFT:
             return []
-        for opened in (*self._doubtful, *self._open.values()):
-            opened.check.look_again(still.since)
+        others = [opened.check for opened in (*self._doubtful, *self._open.values())] if still.since != self._looked_in else []
+        self._looked_in = still.since
+        for doubtful in (check, *others):
+            doubtful.look_again(still.since)
         return check.narrowing() if check.few_suspects else []
 
     def _settle(self) -> None:
@@ -206,12 +225,13 @@ class TablesCheck:
     def _finish(self, closing: "_Closing") -> None:
         opened, name = closing.opened, closing.opened.scanned.source.name
         try:
-            whole = closing.again.result()
-        except TableFailed:
-            whole = set()
+            void = closing.again.result()
+        except TableFailed as failure:
+            void = dict.fromkeys(opened.scanned.tables, failure.reason)
         for number, tally in opened.check.result().items():
-            if self._world.replicas[number].fallen is None and number not in whole:
-                self._reports.add(number, name, Tally(rows=tally.rows, reason=Reason.SCHEMA_CHANGED))
+            reason = void.get(number) if self._world.replicas[number].fallen is None else None
+            if reason is not None:
+                self._reports.add(number, name, Tally(rows=tally.rows, reason=reason))
             else:
                 causes = causes_of(self._world, number, opened.pipeline, tally)
                 self._reports.add(number, name, tally, causes, opened.check.since)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -17,15 +18,17 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.drift.report import ChangedRow, Proof, Reason, Verdict
 from repwatch.drift.summary import exit_status
-from repwatch.errors import Refused, StoreError
+from repwatch.errors import LoginRefused, PrivilegeMissing, Refused, StoreError
 from repwatch.flows import drift_sight, drift_stand
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_holds import HOLDS, HoldBook, let_all_go, let_go
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.database import Params, Timeouts
 from repwatch.sandbox import Account, Sandbox
-from repwatch.sql import reseed
+from repwatch.sql import repair, reseed
 from tests.server.drifting import Found, drift_on, fill, found_in, of_replica, of_table, run_check
 from tests.server.hot_writing import HotWriter
 from tests.server.watching import Service, until
@@ -109,6 +112,35 @@ def test_all_is_decided_at_one_position_of_a_source_that_moves(
     assert isinstance(difference, ChangedRow)
     values = difference.columns["n"]
     assert int(str(values.replica)) - int(str(values.source)) == 1
+
+
+def test_a_table_that_is_dropped_on_the_way_is_not_locked(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """As those of an online change of a definition are, after the names were read and before the first stand."""
+    star.source.sql(*(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)" for name in ("keeps", "_keeps_gho")))
+    star.source.sql(f"INSERT INTO {schema}.keeps VALUES (1)")
+    star.wait_caught_up(60)
+    dropped = False
+
+    class Dropping(Session):
+        @classmethod
+        def connect(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
+            nonlocal dropped
+            if not dropped and endpoint == star.replicas[0].spec().writer:
+                dropped = True
+                star.source.sql(f"DROP TABLE {schema}._keeps_gho")
+                star.wait_caught_up(60)
+            return super().connect(endpoint, timeouts)
+
+    request = CheckRequest(
+        source=star.source.spec(),
+        replicas=tuple(ReplicaTarget(server=server.spec()) for server in star.replicas),
+        tables=(f"{schema}.*",),
+    )
+    report = check(request, connect=Dropping.connect, clock=SystemClock(), exact=means)
+    replicates(star, means)
+    for found in report.replicas:
+        assert (found.reason, [(table.table, table.proof) for table in found.tables]) == (None, [("keeps", Proof.SNAPSHOT)])
+    assert (dropped, report.verdict) == (True, Verdict.IDENTICAL)
 
 
 def test_what_no_snapshot_covers_is_read_again_as_ever(star: Sandbox, schema: str, means: ExactMeans) -> None:
@@ -204,6 +236,39 @@ def test_only_the_watching_account_is_not_enough(star: Sandbox, schema: str, mea
     )
     report = check(request, connect=Session.connect, clock=SystemClock(), exact=means)
     assert (report.verdict, report.replicas[0].reason) == (Verdict.UNDECIDED, Reason.NOT_HELD)
+    replicates(star, means)
+
+
+def test_a_source_that_refuses_its_operator_is_to_blame_and_no_replica(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    spec = star.source.spec()
+    request = CheckRequest(
+        source=replace(spec, operator=replace(spec.writer, user="nobody")),
+        replicas=tuple(ReplicaTarget(server=server.spec()) for server in star.replicas),
+        tables=(f"{schema}.t",),
+    )
+    with pytest.raises(LoginRefused) as refused:
+        check(request, connect=Session.connect, clock=SystemClock(), exact=means)
+    assert refused.value.server == str(star.source.address)
+    replicates(star, means)
+
+
+def test_an_operator_that_lacks_a_privilege_may_not_hold(star: Sandbox, schema: str, means: ExactMeans) -> None:
+    """Which is no more than is asked of it before anything is changed."""
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    replica = star.replicas[0].spec()
+
+    class Lacking(Session):
+        def execute(self, sql: str, params: Params = ()) -> int:
+            if self.endpoint == replica.writer and sql == repair.keep_alive():
+                raise PrivilegeMissing("access denied", server=self.server)
+            return super().execute(sql, params)
+
+    request = CheckRequest(source=star.source.spec(), replicas=(ReplicaTarget(server=replica),), tables=(f"{schema}.t",))
+    report = check(request, connect=Lacking.connect, clock=SystemClock(), exact=means)
+    assert [found.reason for found in report.replicas] == [Reason.NOT_HELD]
     replicates(star, means)
 
 

@@ -19,11 +19,9 @@ def test_only_its_first_rows_are_tried_for_long(star: Sandbox, schema: str, monk
     """Nothing settles them here; what was read of the table beside them counts all the same."""
     tried: list[Trying] = []
 
-    def in_vain(_: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) -> bool:
+    def in_vain(_: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) -> list[frozenset[int]]:
         tried.append(trying)
-        for settlement in settlements:
-            settlement.give_up(Reason.HOT_ROWS)
-        return True
+        return [settlement.give_up(Reason.HOT_ROWS) for settlement in settlements]
 
     monkeypatch.setattr(drift_table, "settle", in_vain)
     monkeypatch.setattr(drift_table, "MOST_PENDING", 1)
@@ -40,3 +38,29 @@ def test_only_its_first_rows_are_tried_for_long(star: Sandbox, schema: str, monk
     assert tried[0] == Trying(seconds=5, reach=60)
     assert len(tried) > 1
     assert set(tried[1:]) == {Trying(seconds=0, reach=0)}
+
+
+def test_rows_of_another_replica_are_tried_for_as_long_as_ever(
+    star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not come to rest on one replica says nothing of it: its rows may take a while to be proved different."""
+    tried: list[tuple[frozenset[int], bool]] = []
+
+    def in_vain(_: CheckWorld, settlements: Sequence[Unsettled], trying: Trying) -> list[frozenset[int]]:
+        given_up = [settlement.give_up(Reason.HOT_ROWS) for settlement in settlements]
+        tried.append((given_up[0], trying == Trying(seconds=5, reach=60)))
+        return given_up
+
+    monkeypatch.setattr(drift_table, "settle", in_vain)
+    monkeypatch.setattr(drift_table, "MOST_PENDING", 1)
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY, n BIGINT)")
+    fill(star.source, f"{schema}.t", [f"({number}, 0)" for number in range(3 * ROWS)])
+    star.wait_caught_up(60)
+    for number, replica in enumerate(star.replicas):  # rows of the second one come after those of the first
+        drift_on(replica, f"UPDATE {schema}.t SET n = 1 WHERE id % 10 = 7 AND id >= {2 * number * ROWS}")
+    run_check(star, f"{schema}.t", seconds=5, where="id >= 0")
+    met: set[int] = set()
+    for given_up, long in tried:
+        assert long is not (given_up <= met), tried
+        met |= given_up
+    assert met == {0, 1}
