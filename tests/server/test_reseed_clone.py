@@ -296,12 +296,20 @@ def slow_down(replica: SandboxServer) -> None:
     )
 
 
+def weigh_down(box: Sandbox, schema: str) -> None:
+    """Forty megabytes, so that the copy of files lasts for many looks at its progress."""
+    values = ", ".join("(REPEAT('x', 1000000))" for _ in range(10))
+    rows = [f"INSERT INTO {schema}.weight (v) VALUES {values}" for _ in range(4)]
+    box.source.sql(f"CREATE TABLE {schema}.weight (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)", *rows)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("whom", ["target", "donor"])
 def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: str, tmp_path: Path, whom: str) -> None:
     replica = box.replicas[0]
     box.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    weigh_down(box, schema)
     box.wait_caught_up(60)
     killed: list[Phase] = []
 
