@@ -8,6 +8,7 @@ from typing import Final
 from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR
 from repwatch.drift.summary import full_name
+from repwatch.model.topology import ServerSpec
 
 EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
 _UNKNOWN_SECONDS: Final = 1.0
@@ -62,6 +63,12 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
             )
         found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
     return tuple(found)
+
+
+def of_servers(proofs: Iterable[TableProof], servers: Iterable[ServerSpec]) -> tuple[TableProof, ...]:
+    """The proofs on the servers that there are; those of a server that is no longer configured are nobody's concern."""
+    addresses = {str(server.endpoint.address) for server in servers}
+    return tuple(proof for proof in proofs if proof.server in addresses)
 
 
 def with_last_proved(report: DriftReport, proofs: Iterable[TableProof]) -> DriftReport:

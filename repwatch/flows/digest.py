@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from repwatch.drift.proving import TableProof
+from repwatch.drift.proving import TableProof, of_servers
 from repwatch.errors import StoreError
 from repwatch.health.digest import Material, Peaks, make_digest, period, slot
 from repwatch.health.incident import Incident
@@ -91,7 +91,7 @@ class Digester:
             view=view,
             clusters=self.clusters,
             incidents=self.records.history(since),
-            proofs={cluster.name: self.records.proofs(cluster.name) for cluster in self.clusters},
+            proofs={each.name: of_servers(self.records.proofs(each.name), each.servers) for each in self.clusters},
             suspicions={cluster.name: self.records.suspicions(cluster.name) for cluster in self.clusters},
             peaks=self._peaks,
         )

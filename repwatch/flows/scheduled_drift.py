@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from repwatch.drift.overview import DriftRun, RunningCheck, RunOutcome, RunSummary
 from repwatch.drift.progress import Progress
-from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, kept_for, overdue, with_last_proved
+from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, kept_for, of_servers, overdue, with_last_proved
 from repwatch.drift.report import DriftReport, ReplicaReport, Verdict
 from repwatch.errors import RepwatchError
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -118,8 +118,7 @@ class DriftRunner:
 
     def proofs(self) -> tuple[TableProof, ...]:
         """What was proved when, on the servers that there are. Raises StoreError."""
-        servers = {str(server.endpoint.address) for server in self.cluster.servers}
-        return tuple(proof for proof in self.ledger.proofs(self.cluster.name) if proof.server in servers)
+        return of_servers(self.ledger.proofs(self.cluster.name), self.cluster.servers)
 
     def _may_prove(self) -> bool:
         rests = self.clock.monotonic() < self._rests_until

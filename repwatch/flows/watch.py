@@ -19,6 +19,7 @@ from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
 from repwatch.health.progress import remember
+from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
@@ -109,7 +110,14 @@ class Watcher:
             gone = {incident.subject.server for incident in incidents} - configured - {""}
             asked |= gone | {""}
             observed |= gone | ({""} if observed >= configured else set())
-        return Look(at=world.now, kind=kind, asked=frozenset(asked), observed=frozenset(observed), ended=self.book.ended)
+        return Look(
+            at=world.now,
+            kind=kind,
+            asked=frozenset(asked),
+            observed=frozenset(observed),
+            unknown=frozenset(numbers_unknown(world)),
+            ended=self.book.ended,
+        )
 
     def _doubtful(self, changes: Iterable[Change]) -> tuple[ServerSpec, ...]:
         new = {

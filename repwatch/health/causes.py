@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from repwatch.health.errors_catalogue import ErrorClass
-from repwatch.health.inventory import find, wanted_source
+from repwatch.health.inventory import find, source_of, wanted_source
 from repwatch.health.progress import progressing
 from repwatch.health.rules import OF_A_RESEED
 from repwatch.health.world import ServerNow, World
@@ -53,7 +53,7 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
 
 def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
     subject = finding.subject
-    if found.disagreement is not None and _is_part(finding, found.disagreement):
+    if found.disagreement is not None and _is_part(world, finding, found.disagreement):
         return found.disagreement.subject
     if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in found.reseeded:
         return replace(subject, code=FindingCode.APPLIER_STOPPED)
@@ -79,14 +79,20 @@ def _of_receiver(world: World, finding: Finding, found: _Found) -> Subject | Non
     return None
 
 
-def _is_part(finding: Finding, disagreement: Finding) -> bool:
+def _is_part(world: World, finding: Finding, disagreement: Finding) -> bool:
     """What a switch-over makes of the old source, of the new one, and of who follows that."""
     old, new, subject = disagreement.evidence["source"], disagreement.evidence["agreed"], finding.subject
     if subject.server == new:
         return subject.code in (FindingCode.REPLICATION_MISSING, FindingCode.REPLICA_WRITABLE)
     if subject.server == old and subject.code is FindingCode.SOURCE_READ_ONLY:
         return True
-    return subject.code is FindingCode.WRONG_SOURCE and subject != disagreement.subject
+    return subject.code is FindingCode.WRONG_SOURCE and _reads_from(world, subject, new)
+
+
+def _reads_from(world: World, subject: Subject, address: str) -> bool:
+    server, source = find(world, subject.server), find(world, address)
+    channels = server.last_good.channels if server and server.last_good else ()
+    return any(source_of(world, channel) is source for channel in channels if channel.name == subject.channel)
 
 
 def _lag_maker(subject: Subject, present: Collection[Subject]) -> Subject | None:

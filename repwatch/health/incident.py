@@ -63,6 +63,7 @@ class Look:
     kind: LookKind
     asked: frozenset[str]
     observed: frozenset[str]
+    unknown: frozenset[Subject] = frozenset()  # what could not be judged, though its server was seen
     ended: Mapping[Subject, Ended] = field(default_factory=dict)  # how each subject's last incident of the hour before ended
 
 
@@ -196,7 +197,7 @@ def _seen(incident: Incident, finding: Finding, look: Look) -> Incident:
 def _is_over(incident: Incident, sight: _Sight) -> bool:
     """Whether this look shows that the condition is gone, rather than merely not showing it."""
     subject = incident.subject
-    if subject.server not in sight.look.asked:
+    if subject.server not in sight.look.asked or subject in sight.look.unknown:
         return False
     if subject.server in sight.look.observed:
         return True

@@ -6,7 +6,7 @@ from repwatch.health import commands
 from repwatch.health.inventory import label
 from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
 from repwatch.health.world import ServerNow, World
-from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, ThreadWait
 from repwatch.model.sequence import AutoIncrement
 
@@ -79,11 +79,19 @@ def auto_increment_exhaustion(world: World) -> Iterator[Finding]:
             evidence=evidence(
                 {
                     "tables": "; ".join(map(_said, found[:SHOWN])),
-                    "asked": observation.auto_increments and observation.auto_increments.asked,
+                    "asked": known and known.asked,
+                    "failure": known and known.failure,
                 }
             ),
             settled=False,
         )
+
+
+def numbers_unknown(world: World) -> Iterator[Subject]:
+    """Where nothing can be said of numbers that run out: the source was asked, and did not answer."""
+    for server, observation in seen(world):
+        if observation.auto_increments is not None and observation.auto_increments.failure:
+            yield subject(world, server, FindingCode.AUTO_INCREMENT_EXHAUSTION)
 
 
 def _said(each: AutoIncrement) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
-from repwatch.health.inventory import disputed_source, find, label, same_server, source_of
+from repwatch.health.inventory import disputed_source, find, label, same_server, source_of, wanted_source
 from repwatch.health.rules_common import evidence, of_channel, seen, subject
-from repwatch.health.world import World
+from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.observation import ThreadState
+from repwatch.model.observation import ChannelObservation, ThreadState
 from repwatch.model.topology import AUTO
 
 ANNOUNCED = timedelta(minutes=10)
@@ -40,6 +40,8 @@ def disagreement(world: World) -> Iterator[Finding]:
     if disputed is None:
         return
     source, agreed = disputed
+    if not _moved(world, source, agreed):
+        return
     yield Finding(
         subject=subject(world, None, FindingCode.WRONG_SOURCE),
         severity=Severity.CRITICAL,
@@ -54,6 +56,30 @@ def disagreement(world: World) -> Iterator[Finding]:
     )
 
 
+def _moved(world: World, source: ServerNow, agreed: ServerNow) -> bool:
+    """True if somebody has pointed to the agreed server what should read from the source, or the source itself.
+
+    The middle of a chain is all that is seen to be read from when its own channel was reset, or leads to an address that nobody
+    knows; but that its replicas read from it is as it should be.
+    """
+    if any(source_of(world, channel) is None for channel in _channels(agreed)):
+        return False
+    return any(
+        source_of(world, channel) is agreed
+        and (wanted_source(world, server, channel.name) is source or (server is source and _is_on(channel)))
+        for server in world.servers
+        for channel in _channels(server)
+    )
+
+
+def _channels(server: ServerNow) -> tuple[ChannelObservation, ...]:
+    return server.last_good.channels if server.last_good else ()
+
+
+def _is_on(channel: ChannelObservation) -> bool:
+    return channel.receiver is not ThreadState.STOPPED
+
+
 def loops(world: World) -> Iterator[Finding]:
     """The source that the configuration names replicates from a server of its own cluster, and nobody has said that it should."""
     source = find(world, world.source)
@@ -63,7 +89,7 @@ def loops(world: World) -> Iterator[Finding]:
         for channel in observation.channels if server is source else ():
             other = source_of(world, channel)
             alone = other is None or other is source or same_server(world, other) is source
-            if other is None or alone or channel.receiver is ThreadState.STOPPED:
+            if other is None or alone or not _is_on(channel):
                 continue
             stop = commands.stop(observation.version, channel.name)
             yield Finding(

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from repwatch.model.schema import TableName
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoIncrement:
     """One column. `next` is the number that the next row gets, `most` the largest that the column's type can hold."""
 
-    table: str  # `schema.table`
+    table: TableName
     column: str
     kind: str  # the column's type, as the server has it
     next: int
@@ -26,3 +28,4 @@ class AutoIncrements:
 
     asked: datetime
     found: tuple[AutoIncrement, ...] = ()
+    failure: str = ""  # why that came to nothing, and `found` is what was known before; "": it is as of `asked`

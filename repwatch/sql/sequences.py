@@ -1,15 +1,18 @@
 """Which AUTO_INCREMENT columns of a source are nearly used up: statements that stay cheap with many thousands of tables.
 
-information_schema.TABLES would open every table. MariaDB's INNODB_SYS_TABLESTATS shows the tables that are in memory, and a table
-whose numbers are running out is; MySQL's performance_schema knows the tables that rows were inserted into since the server's
-start. Of these, only the tables whose next number is near the end of some type are looked at closely, MOST of them.
+Only tables that somebody uses are looked at, MOST of them. MariaDB's cache of tables names them without touching a disk, where
+information_schema.INNODB_SYS_TABLESTATS would load every table from disk under the lock of the dictionary (MDEV-35154), and
+MySQL's performance_schema knows the tables that rows were inserted into since the server's start. Each is then looked up by a
+constant schema and name: both flavours go straight to it, where a join walks the table's whole schema.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
+from repwatch.model.schema import TableName
 from repwatch.model.sequence import AutoIncrement
+from repwatch.model.server import ServerVersion
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.status_columns import RawRow, StatusRow
 
@@ -17,6 +20,9 @@ NEARLY: Final = 0.8
 """The share of a type's numbers from which its column is told of."""
 
 MOST: Final = 200
+AT_ONCE: Final = 50
+"""Tables of one statement, which takes less than 0.1 s; each adds several tables of the dictionary to a join on MySQL."""
+
 _SYSTEM: Final = "'mysql', 'sys', 'information_schema', 'performance_schema'"
 # Bytes of each type (MySQL manual, "Integer Types"; MariaDB's are the same).
 _BYTES: Final = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
@@ -32,50 +38,60 @@ def _largest(kind: str) -> int | None:
     return (1 << bits) - 1 if "unsigned" in found[2].lower() else (1 << (bits - 1)) - 1
 
 
-def _near_an_end(column: str) -> str:
-    """A condition: the number lies in the last fifth of some type. One past the end is where a column is used up."""
-    ends = sorted({(1 << (8 * size - signed)) - 1 for size in _BYTES.values() for signed in (0, 1)})
-    return "(" + " OR ".join(f"{column} BETWEEN {int(end * NEARLY)} AND {end + 1}" for end in ends) + ")"
-
-
-# Names are in the encoding of file names, which the server undoes; a partition's has its own name behind `#P#`.
-_BEFORE_PARTITION = "SUBSTRING_INDEX(SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '/', -1), '#P#', 1), '#p#', 1)"
-MARIADB_CANDIDATES: Final = (
-    "SET STATEMENT max_statement_time = 1 FOR"
-    " SELECT CONVERT(CAST(SUBSTRING_INDEX(NAME, '/', 1) AS BINARY) USING filename) AS table_schema,"
-    f" CONVERT(CAST({_BEFORE_PARTITION} AS BINARY) USING filename) AS table_name, MAX(AUTOINC) AS next"
-    f" FROM information_schema.INNODB_SYS_TABLESTATS WHERE {_near_an_end('AUTOINC')}"
-    f" GROUP BY table_schema, table_name HAVING table_schema NOT IN ({_SYSTEM}) ORDER BY next DESC LIMIT {MOST}"
-)
-_ONE_COLUMN = (
-    "SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, COLUMN_NAME AS column_name, COLUMN_TYPE AS column_type"
-    " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND EXTRA LIKE '%auto_increment%'"
-)
-
-
-def mariadb_columns(candidates: Sequence[tuple[str, str]]) -> str:
-    """The columns of these tables. A constant schema and name open that one table (MariaDB manual, "Information Schema")."""
-    each = (_ONE_COLUMN.format(schema=quote_text(schema), table=quote_text(table)) for schema, table in candidates)
-    return "SET STATEMENT max_statement_time = 1 FOR " + " UNION ALL ".join(each)
-
-
 # Else the next number of a table is a day old (information_schema_stats_expiry).
 MYSQL_FRESH: Final = "SET SESSION information_schema_stats_expiry = 0"
-MYSQL_COLUMNS: Final = (
-    "SELECT /*+ MAX_EXECUTION_TIME(1000) */ t.TABLE_SCHEMA AS table_schema, t.TABLE_NAME AS table_name,"
-    " c.COLUMN_NAME AS column_name, c.COLUMN_TYPE AS column_type, t.AUTO_INCREMENT AS next"
-    " FROM (SELECT OBJECT_SCHEMA, OBJECT_NAME FROM performance_schema.table_io_waits_summary_by_table"
-    f" WHERE COUNT_INSERT > 0 AND OBJECT_SCHEMA NOT IN ({_SYSTEM}) ORDER BY COUNT_INSERT DESC LIMIT {MOST}) AS busy"
-    " JOIN information_schema.TABLES AS t ON t.TABLE_SCHEMA = busy.OBJECT_SCHEMA AND t.TABLE_NAME = busy.OBJECT_NAME"
-    " JOIN information_schema.COLUMNS AS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME"
-    f" WHERE c.EXTRA LIKE '%auto_increment%' AND {_near_an_end('t.AUTO_INCREMENT')}"
+
+
+def candidates(version: ServerVersion) -> str:
+    """The tables that are in use, of all schemas but the server's own."""
+    if version.is_mariadb:
+        return f"SET STATEMENT max_statement_time = 1 FOR SHOW OPEN TABLES WHERE `Database` NOT IN ({_SYSTEM})"
+    return (
+        "SELECT /*+ MAX_EXECUTION_TIME(1000) */ OBJECT_SCHEMA AS `Database`, OBJECT_NAME AS `Table`, 1 AS `In_use`"
+        " FROM performance_schema.table_io_waits_summary_by_table"
+        f" WHERE COUNT_INSERT > 0 AND OBJECT_SCHEMA NOT IN ({_SYSTEM}) ORDER BY COUNT_INSERT DESC LIMIT {MOST}"
+    )
+
+
+def choose(rows: Iterable[RawRow], known: Iterable[TableName], after: TableName | None) -> tuple[TableName, ...]:
+    """MOST of the tables: those known to be nearly used up, then those in use now, then the others in turn, behind `after`."""
+    values = [StatusRow(row) for row in rows]
+    in_use = [_name(row) for row in values if row.text("In_use") != "0"]
+    others = sorted(_name(row) for row in values if row.text("In_use") == "0")
+    in_turn = [*(name for name in others if after is not None and name > after), *others]
+    return tuple(dict.fromkeys((*known, *in_use, *in_turn)))[:MOST]
+
+
+def _name(row: StatusRow) -> TableName:
+    return TableName(row.text("Database"), row.text("Table"))
+
+
+# A constant schema and name open that one table (MariaDB manual, "Optimizing for Latest Versions of information_schema").
+_ONE_TABLE = (
+    "SELECT{hint} t.TABLE_SCHEMA AS table_schema, t.TABLE_NAME AS table_name, c.COLUMN_NAME AS column_name,"
+    " c.COLUMN_TYPE AS column_type, t.AUTO_INCREMENT AS next"
+    " FROM information_schema.TABLES AS t JOIN information_schema.COLUMNS AS c"
+    " WHERE t.TABLE_SCHEMA = {schema} AND t.TABLE_NAME = {table} AND c.TABLE_SCHEMA = {schema} AND c.TABLE_NAME = {table}"
+    " AND c.EXTRA LIKE '%auto_increment%'"
 )
 
 
-def candidates(rows: Iterable[RawRow]) -> dict[tuple[str, str], str]:
-    """The next number by schema and table."""
-    values = [StatusRow(row) for row in rows]
-    return {(row.text("table_schema"), row.text("table_name")): row.text("next") for row in values}
+def columns(tables: Sequence[TableName], version: ServerVersion) -> Iterator[str]:
+    """Statements for the AUTO_INCREMENT columns of these tables with the next number, each about AT_ONCE of them."""
+    for start in range(0, len(tables), AT_ONCE):
+        yield _columns(tables[start : start + AT_ONCE], version)
+
+
+def _columns(tables: Collection[TableName], version: ServerVersion) -> str:
+    bound, hint = (
+        ("SET STATEMENT max_statement_time = 1 FOR ", "") if version.is_mariadb else ("", " /*+ MAX_EXECUTION_TIME(1000) */")
+    )
+    # The hint counts in the first SELECT, for the whole UNION (MySQL manual, "Statement Execution Time Optimizer Hints").
+    hints = (hint, *[""] * (len(tables) - 1))
+    return bound + " UNION ALL ".join(
+        _ONE_TABLE.format(hint=hint, schema=quote_text(name.schema), table=quote_text(name.table))
+        for name, hint in zip(tables, hints, strict=True)
+    )
 
 
 def read_columns(rows: Iterable[RawRow]) -> tuple[AutoIncrement, ...]:
@@ -90,5 +106,10 @@ def _column(row: StatusRow) -> AutoIncrement | None:
     most = _largest(kind)
     if most is None or not number.isdigit():
         return None
-    table = f"{row.text('table_schema')}.{row.text('table_name')}"
-    return AutoIncrement(table=table, column=row.text("column_name"), kind=kind, next=int(number), most=most)
+    return AutoIncrement(
+        table=TableName(row.text("table_schema"), row.text("table_name")),
+        column=row.text("column_name"),
+        kind=kind,
+        next=int(number),
+        most=most,
+    )

@@ -1,12 +1,12 @@
 """One look over an open connection: sends the table's statements, translates the answers. Raises what the connection raises."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from repwatch.adapters.mysql.look_applier import with_work
-from repwatch.adapters.mysql.look_sequences import auto_increments
+from repwatch.adapters.mysql.look_sequences import Numbers
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
 from repwatch.model.observation import BeatsUnread, BinlogKeep, ChannelObservation, Observation, ThreadState
 from repwatch.model.risks import Risks
@@ -35,23 +35,29 @@ class Span(NamedTuple):
     deadline: float
 
 
-def look(
-    database: Database, clock: Clock, span: Span, before: Observation | None = None, heartbeat: str | None = None
-) -> Observation:
-    """Look once; `before` is what the look before saw, `heartbeat` the schema of its table.
+@dataclass(slots=True)
+class Memory:
+    """What looks at one server keep for the next ones."""
+
+    latest: Observation | None = None  # what the look before saw
+    numbers: Numbers = field(default_factory=Numbers)
+
+
+def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None = None) -> Observation:
+    """Look once, and remember it; `heartbeat` is the schema of its table.
 
     Raises ServerError; PrivilegeMissing has the missing GRANT as its hint.
     """
-    return _Look(database, clock, span.started + span.deadline, before, heartbeat).run(span.started)
+    memory.latest = _Look(database, clock, span.started + span.deadline, memory, heartbeat).run(span.started)
+    return memory.latest
 
 
 class _Look:
-    def __init__(
-        self, database: Database, clock: Clock, give_up_at: float, before: Observation | None, heartbeat: str | None
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, give_up_at: float, memory: Memory, heartbeat: str | None) -> None:
         self._database = database
         self._heartbeat = heartbeat
-        self._before = before
+        self._before = memory.latest
+        self._numbers = memory.numbers
         self._clock = clock
         self._give_up_at = give_up_at
         self._skipped: list[str] = []
@@ -112,11 +118,10 @@ class _Look:
     def _auto_increments(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> AutoIncrements | None:
         if channels or not identity.log_bin:
             return None
-        known, now = self._before.auto_increments if self._before else None, self._clock.now()
-        try:
-            return auto_increments(known, self._database.version, now, lambda sql: self._optional(sql, "AUTO_INCREMENT"))
-        except StatementTimedOut:
-            return AutoIncrements(asked=now)
+        found = self._numbers.look(self._database.version, self._clock.now(), self._in_haste)
+        if found is not None and found.failure:
+            self._skipped.append(f"AUTO_INCREMENT: {found.failure}")
+        return found
 
     def _beats(self) -> tuple[Mapping[int, datetime], datetime | None, BeatsUnread | None]:
         """Asked last, so that its time is the look's. Its table may be locked or not there: the rest is seen all the same."""
@@ -199,8 +204,12 @@ class _Look:
             self._skipped.append(f"{what}: {error.errno} {error.text}")
         return []
 
-    def _in_time(self, ask: Callable[[], list[RawRow]]) -> list[RawRow]:
-        if self._clock.monotonic() >= self._give_up_at:
+    def _in_haste(self, sql: str) -> list[RawRow]:
+        """For a statement that may take its second, and is not worth a look that comes late."""
+        return self._in_time(lambda: [*self._database.texts(sql)], seconds=1.0)
+
+    def _in_time(self, ask: Callable[[], list[RawRow]], seconds: float = 0.0) -> list[RawRow]:
+        if self._clock.monotonic() + seconds >= self._give_up_at:
             raise StatementTimedOut("its answers came too slowly", server=self._database.server)
         return ask()
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from repwatch.adapters.mysql.look import Span, look
+from repwatch.adapters.mysql.look import Memory, Span, look
 from repwatch.errors import (
     LoginRefused,
     NotMySQL,
@@ -25,7 +25,7 @@ from repwatch.errors import (
     UsageError,
 )
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -52,7 +52,7 @@ class _Lane:
 
     endpoint: Endpoint
     database: Database | None = None
-    latest: Observation | None = None
+    memory: Memory = field(default_factory=Memory)
     hung: tuple[int, float] | None = None  # the connection whose statement did not come back, and when that was sent
     busy: threading.Lock = field(default_factory=threading.Lock)
 
@@ -119,7 +119,7 @@ class Prober:
                 return self._hung(database, started, "the statement of an earlier look still hangs in the server")
             asked = self._clock.monotonic()
             try:
-                seen = look(database, self._clock, Span(started, self._deadline), lane.latest, self._heartbeat)
+                return look(database, self._clock, Span(started, self._deadline), lane.memory, self._heartbeat)
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:
@@ -129,9 +129,6 @@ class Prober:
                 if not kept:
                     raise
                 kept = False  # a kept connection may have been closed meanwhile (a restart, wait_timeout): once more, afresh
-            else:
-                lane.latest = seen
-                return seen
 
     def _open(self, lane: _Lane) -> Database:
         lane.database = self._connect(lane.endpoint, Timeouts(connect=self._patience, read=self._patience))

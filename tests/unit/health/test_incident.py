@@ -1,6 +1,6 @@
 """Incidents over a series of looks, as a table would tell it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -34,11 +34,12 @@ class Story:
         kind: LookKind = LookKind.POLL,
         asked: str = "ab",
         blind: str = "",
+        unknown: Collection[Subject] = (),
         causes: Mapping[Subject, Subject] | None = None,
     ) -> tuple[Change, ...]:
         servers = frozenset(f"{name}:1" for name in asked) | ({""} if asked == "ab" else frozenset())
         observed = servers - {f"{name}:1" for name in blind}
-        look = Look(at=self.now, kind=kind, asked=servers, observed=observed)
+        look = Look(at=self.now, kind=kind, asked=servers, observed=observed, unknown=frozenset(unknown))
         changes = step(self.incidents.values(), findings, look, causes or {})
         self.incidents = {}
         for change in changes:
@@ -158,6 +159,19 @@ def test_a_server_that_is_not_seen_resolves_nothing(how: dict[str, str]) -> None
     for _ in range(10):
         story.look(**how)  # type: ignore[arg-type]
     assert story.only() == before
+
+
+def test_what_cannot_be_judged_is_not_resolved() -> None:
+    story = Story()
+    story.look(finding())
+    story.look(finding())
+    before = story.only()
+    for _ in range(10):
+        story.look(unknown={before.subject})
+    assert story.only() == before
+    story.look()
+    story.look()
+    assert story.incidents == {}
 
 
 def test_findings_of_servers_that_were_not_asked_do_not_count_as_looks() -> None:

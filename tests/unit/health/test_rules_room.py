@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from repwatch.health.rules import diagnose
-from repwatch.health.rules_room import auto_increment_exhaustion, relay_space_full
+from repwatch.health.rules_room import auto_increment_exhaustion, numbers_unknown, relay_space_full
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.observation import ThreadError, ThreadState, ThreadWait
 from repwatch.model.risks import Risks
+from repwatch.model.schema import TableName
 from repwatch.model.sequence import AutoIncrement, AutoIncrements
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import NOW, channel, observation, world
@@ -42,14 +43,14 @@ def test_relay_space(flavour: Flavour, space: int | None, limit: str, wait: Thre
     assert list(relay_space_full(world([observation(flavour, 1), observation(flavour, 2, behind)]))) == [] or wait is not None
 
 
-def sequence(number: int, most: int = 1000, table: str = "shop.orders") -> AutoIncrement:
-    return AutoIncrement(table=table, column="id", kind="int", next=number, most=most)
+def sequence(number: int, most: int = 1000, table: str = "orders") -> AutoIncrement:
+    return AutoIncrement(table=TableName("shop", table), column="id", kind="int", next=number, most=most)
 
 
 @FLAVOURS
 @pytest.mark.parametrize(("number", "severity"), [(801, Severity.WARNING), (951, Severity.CRITICAL), (1001, Severity.CRITICAL)])
 def test_numbers_that_run_out(flavour: Flavour, number: int, severity: Severity) -> None:
-    asked = AutoIncrements(asked=NOW, found=(sequence(number), sequence(801, table="shop.other")))
+    asked = AutoIncrements(asked=NOW, found=(sequence(number), sequence(801, table="other")))
     looked = world([observation(flavour, 1, auto_increments=asked), observation(flavour, 2, channel(flavour, 1))])
     (finding,) = auto_increment_exhaustion(looked)
     assert finding.severity is severity
@@ -57,6 +58,20 @@ def test_numbers_that_run_out(flavour: Flavour, number: int, severity: Severity)
     assert "shop.other" in finding.evidence["tables"]
     replica = observation(flavour, 2, channel(flavour, 1), auto_increments=asked)  # it was a source a moment ago
     assert list(auto_increment_exhaustion(world([observation(flavour, 1), replica]))) == []
+
+
+@FLAVOURS
+@pytest.mark.parametrize("found", [(), (sequence(801),)])
+def test_a_source_that_did_not_answer_resolves_nothing(flavour: Flavour, found: tuple[AutoIncrement, ...]) -> None:
+    def seen(failure: str) -> World:
+        known = AutoIncrements(asked=NOW, found=found, failure=failure)
+        return world([observation(flavour, 1, auto_increments=known), observation(flavour, 2, channel(flavour, 1))])
+
+    (unknown,) = numbers_unknown(seen("3024 it took too long"))
+    assert (unknown.server, unknown.code) == ("10.0.0.1:3306", FindingCode.AUTO_INCREMENT_EXHAUSTION)
+    assert [finding.subject for finding in auto_increment_exhaustion(seen("3024 it took too long"))] == [unknown] * len(found)
+    assert list(numbers_unknown(seen(""))) == []
+    assert list(numbers_unknown(world([observation(flavour, 1)]))) == []
 
 
 def retrying(text: str) -> World:

@@ -9,10 +9,11 @@ from repwatch.health.inventory import agreed_source
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_source import ANNOUNCED
 from repwatch.health.world import SourceChange, World
-from repwatch.model.observation import ThreadState
+from repwatch.model.finding import FindingCode
+from repwatch.model.observation import ProbeFailure, ThreadState
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import AUTO
-from tests.unit.health.worlds import NOW, channel, observation, spec, star, world
+from tests.unit.health.worlds import NOW, channel, observation, spec, star, unobserved, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
 
@@ -61,6 +62,48 @@ def test_a_switch_over_behind_the_configurations_back_is_one_disagreement(flavou
         "replica-writable",
     }
     assert set(causes(made, findings).items()) >= {(subject, disagreement.subject) for subject in others}
+
+
+@FLAVOURS
+def test_two_servers_that_have_changed_places_are_one_disagreement(flavour: Flavour) -> None:
+    old = observation(flavour, 1, channel(flavour, 2), read_only=True)
+    made = world([old, observation(flavour, 2)])
+    findings = diagnose(made)
+    (disagreement,) = [finding for finding in findings if not finding.subject.server]
+    others = {finding.subject for finding in findings} - {disagreement.subject}
+    assert set(causes(made, findings).items()) >= {(subject, disagreement.subject) for subject in others}
+
+
+@FLAVOURS
+@pytest.mark.parametrize("leftover", [False, True])
+def test_a_chain_that_is_cut_in_its_middle_is_no_switch_over(flavour: Flavour, leftover: bool) -> None:
+    at_rest = channel(flavour, 2, receiver=ThreadState.STOPPED)
+    source = observation(flavour, 1, *((at_rest,) if leftover else ()), read_only=False)
+    middle, last = observation(flavour, 2, read_only=True), observation(flavour, 3, channel(flavour, 2))
+    made = world([source, middle, last], spec(1), spec(2), spec(3, replicates_from="db2"))
+    told = [each for each in codes(made) if each[1] != "receiver-stopped"]  # of what is left over
+    assert told == [("db2", "replication-missing")]
+    assert not set(causes(made, diagnose(made)).values()) & {finding.subject for finding in diagnose(made)}
+
+
+@FLAVOURS
+@pytest.mark.parametrize("upstream", ["db1", "db2"])
+def test_a_source_never_seen_and_known_by_another_address_is_no_switch_over(flavour: Flavour, upstream: str) -> None:
+    middle = observation(flavour, 2, channel(flavour, 1, source=Address("192.168.7.1", 33061)))
+    last = observation(flavour, 3, channel(flavour, 2))
+    down = unobserved(ProbeFailure.UNREACHABLE)
+    made = world([down, middle, last], spec(1), spec(2), spec(3, replicates_from=upstream))
+    assert ("", "wrong-source") not in codes(made)
+
+
+@FLAVOURS
+def test_who_reads_from_elsewhere_is_no_part_of_a_switch_over(flavour: Flavour) -> None:
+    stray = observation(flavour, 4, channel(flavour, 9))
+    made = world([observation(flavour, 1), observation(flavour, 2), observation(flavour, 3, channel(flavour, 2)), stray])
+    findings = diagnose(made)
+    named = causes(made, findings)
+    wrong = [f.subject for f in findings if f.subject.code is FindingCode.WRONG_SOURCE and f.subject.server]
+    assert [(subject.server, subject in named) for subject in wrong] == [("10.0.0.3:3306", True), ("10.0.0.4:3306", False)]
 
 
 @FLAVOURS

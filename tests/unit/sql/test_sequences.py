@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from repwatch.sql.sequences import MARIADB_CANDIDATES, MYSQL_COLUMNS, NEARLY, candidates, mariadb_columns, read_columns
+from repwatch.model.schema import TableName
+from repwatch.model.server import ServerVersion
+from repwatch.sql.sequences import AT_ONCE, MOST, choose, columns, read_columns
 from repwatch.sql.status_columns import RawRow
 
 ENDS = {"tinyint": 127, "tinyint unsigned": 255, "smallint": 32767, "smallint unsigned": 65535, "mediumint": 8388607,
@@ -36,20 +36,28 @@ def test_the_worst_comes_first() -> None:
     found = read_columns(
         [row("tinyint", "110", "a"), row("tinyint", "127", "b"), row("tinyint", "100", "c"), row("int", "127", "d")]
     )
-    assert [each.table for each in found] == ["s.b", "s.a"]
+    assert [str(each.table) for each in found] == ["s.b", "s.a"]
 
 
-@given(st.sampled_from(list(ENDS.values())), st.floats(NEARLY, 1.0))
-def test_whatever_would_be_told_of_is_looked_at(end: int, share: float) -> None:
-    """The condition of the statements covers each type's last fifth."""
-    number = min(end, int(end * share)) + 1
-    spans = [(int(low), int(high)) for low, high in re.findall(r"AUTOINC BETWEEN (\d+) AND (\d+)", MARIADB_CANDIDATES)]
-    assert any(low <= number <= high for low, high in spans)
-    assert len(spans) == len(re.findall(r"t.AUTO_INCREMENT BETWEEN", MYSQL_COLUMNS)) == len(ENDS)
+VERSIONS = pytest.mark.parametrize("version", [ServerVersion.parse("8.4.3"), ServerVersion.parse("10.11.19-MariaDB")])
 
 
-def test_candidates_and_their_columns() -> None:
-    rows: list[RawRow] = [{"table_schema": "a'b", "table_name": "t", "next": "110"}]
-    near = candidates(rows)
-    assert near == {("a'b", "t"): "110"}
-    assert r"'a\'b'" in mariadb_columns(list(near))
+@VERSIONS
+def test_each_table_is_looked_up_by_constants_some_at_a_time(version: ServerVersion) -> None:
+    tables = [TableName("a'b", f"t{number}") for number in range(AT_ONCE + 1)]
+    first, second = columns(tables, version)
+    assert (first.count("UNION ALL"), second.count("UNION ALL")) == (AT_ONCE - 1, 0)
+    assert r"'a\'b'" in second
+    assert list(columns([], version)) == []
+
+
+def test_what_is_known_and_what_writes_come_first_and_the_others_in_turn() -> None:
+    names = [TableName("s", f"t{number:03}") for number in range(MOST * 3)]
+    known, busy = TableName("gone", "t"), names[7]
+    rows: list[RawRow] = [{"Database": n.schema, "Table": n.table, "In_use": str(int(n == busy))} for n in names]
+    seen, after = set[TableName](), None
+    for _ in range(4):
+        taken = choose(rows, [known], after)
+        assert (taken[:2], len(taken), len(set(taken))) == ((known, busy), MOST, MOST)
+        seen, after = seen | set(taken), taken[-1]
+    assert seen >= set(names)
