@@ -23,7 +23,7 @@ from repwatch.flows.discover import settle_source
 from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_left import left_marker, wait_for_left_clone
-from repwatch.flows.reseed_physical import wake_target
+from repwatch.flows.reseed_physical import left_machine, wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import KILLED_SECONDS
@@ -119,7 +119,8 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         _let_go(cluster, request, tools)
         if apply_it or resume or cancel:
             wake_target(server, tools, back=cancel)
-        request = replace(request, left=left_behind(tools.journal.entries()))
+        begun = left_machine(server, tools) is not None
+        request = replace(request, left=left_behind(tools.journal.entries()), files_begun=begun)
         if cancel:
             click.echo(cancel_reseed(request, tools), err=True)
             return 0

@@ -487,7 +487,8 @@ class _Run:
             raise NeedsPerson(text, report.verdict.value)
         reseed_attach.restore_delay(self._target, self._channel, self._marker.delay)
         restore_settings(self._target, self._marker)
-        if self._by_files:
-            reseed_physical.discard_old(self._machine())
+        # Also after another method: what an interrupted reseed by files put aside is not to be taken for the data of a later one.
+        if machine := self._machine() if self._by_files else left_machine(self._request.replica.server, self._tools):
+            reseed_physical.discard_old(machine)
         drop_marker(self._target)
         restore_super_read_only(self._target, self._marker)

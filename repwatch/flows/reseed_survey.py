@@ -51,6 +51,7 @@ class ReseedRequest:
     export: Path | None = None  # a new file for the transactions that only the target has
     donor: ReplicaTarget | None = None  # a replica of `source` that is copied from in its place
     clone_login: SourceLogin | None = None  # how the target logs in to the server that it is cloned from
+    files_begun: bool = False  # a reseed by files has begun and not ended, as the journal has it
     left: tuple[Marker, str] | None = None  # what an interrupted clone left in the journal (`reseed/clone.py`)
 
     @property
@@ -94,7 +95,8 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         )
         if not by_files(facts):
             return facts
-        return replace(facts, hosts=look_at_hosts((request.source, request.replica.server), source, target, connect, shell))
+        hosts = look_at_hosts((request.source, request.replica.server), source, target, connect, shell)
+        return replace(facts, hosts=replace(hosts, begun=request.files_begun) if hosts else None)
 
 
 def _with_what_is_left(

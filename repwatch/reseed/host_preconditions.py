@@ -105,6 +105,12 @@ def _place(facts: Facts, giving: HostFacts, taking: HostFacts) -> Iterator[Refus
         )
     if facts.target.marker is not None and facts.target.marker.method is Method.PHYSICAL:
         return  # an interrupted one has its copy there
+    if taking.left and not (facts.hosts and facts.hosts.begun):
+        yield Refusal(
+            code="folder-left",
+            summary=f"{taking.folders.old} lies beside the data of {target.address}, and no reseed that goes on is known to have "
+            "put it there: look at it, then move it away or delete it",
+        )
     need = int(giving.used * _MARGIN) + _SPARE
     if giving.used < 0 or taking.free < 0:
         yield Refusal(code="disk-space", summary=f"how much room there is beside {folder} of {target.address} cannot be read")

@@ -13,6 +13,7 @@ from repwatch.model.server import Address
 # sbin is not in everybody's PATH, and mariadbd lies there.
 _PATH: Final = "PATH=$PATH:/usr/sbin:/usr/local/sbin; export PATH LC_ALL=C"
 _READY: Final = "repwatch-ready"  # in a copy: it is complete, prepared and marked
+_OLD: Final = ".repwatch-old"
 _INFO: Final = ("mariadb_backup_binlog_info", "xtrabackup_binlog_info")  # the name since MariaDB 11.1, and before
 
 
@@ -30,7 +31,7 @@ class Folders:
     @property
     def old(self) -> str:
         """What the data folder was before, until the copy is proved."""
-        return f"{self.data}.repwatch-old"
+        return f"{self.data}{_OLD}"
 
     @property
     def gone(self) -> str:
@@ -62,6 +63,7 @@ def look(data: str, not_copied: tuple[str, ...]) -> str:
 {_PATH}
 data=$(readlink -f {shlex.quote(data)}) && [ -d "$data" ] || {{ echo "no folder" {shlex.quote(data)} >&2; exit 1; }}
 echo "folder=$data"
+echo "left=$([ -d "$data{_OLD}" ] && echo 1)"
 echo "own_mount=$(mountpoint -q "$data" && echo 1)"
 echo "writable=$([ -w "$data" ] && [ -w "${{data%/*}}" ] && echo 1)"
 echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"

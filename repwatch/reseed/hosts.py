@@ -15,6 +15,7 @@ class HostFacts:
     """A machine as its shell shows it. Versions are () where the tool is missing; sizes are in bytes, -1 where not known."""
 
     folders: Folders
+    left: bool  # a folder that an earlier reseed put aside
     own_mount: bool  # the data folder is where a file system is mounted: it cannot be renamed
     writable: bool  # it and the folder that it is in
     used: int  # by what a backup copies
@@ -34,6 +35,7 @@ class HostFacts:
 
         return cls(
             folders=Folders(lines.get("folder", "")),
+            left=lines.get("left") == "1",
             own_mount=lines.get("own_mount") == "1",
             writable=lines.get("writable") == "1",
             used=size("used"),
@@ -101,4 +103,5 @@ class Hosts:
     target_host: HostFacts | None = None
     stop: str = ""  # the commands of the target's machine
     start: str = ""
+    begun: bool = False  # a reseed by files has begun and not ended, as the journal has it
     strangers: tuple[str, ...] = ()  # accounts of the replica that the source does not let in with the same password

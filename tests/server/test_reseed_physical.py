@@ -283,6 +283,20 @@ def test_a_service_that_does_not_stop_is_told_and_nothing_is_moved(box: Sandbox,
     healthy(box, replica)
 
 
+def test_another_method_ends_what_files_began(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    """What was put aside goes with the proof, whoever proves it: a later reseed would take it for the data from before."""
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "started"))
+    assert beside(replica) == ["data.repwatch-old"]
+    rows = (arguments[0], "--method", "differential", *arguments[3:])
+    done = run_command(configuration, *rows, "--apply", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert beside(replica) == []
+    healthy(box, replica)
+    assert contents(replica, "shop") == contents(box.source, "shop")
+
+
 @pytest.mark.long
 def test_a_replica_of_a_replica(tmp_path: Path) -> None:
     """Its source has a position of its own in the files, which must not become that of the copy."""

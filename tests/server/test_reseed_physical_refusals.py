@@ -98,6 +98,17 @@ def mount_point(box: Sandbox, folder: Path) -> Iterator[ReseedRequest]:
 
 
 @contextmanager
+def forgotten(box: Sandbox, folder: Path) -> Iterator[ReseedRequest]:
+    """What was put aside by a reseed that nobody knows of any more."""
+    old = box.replicas[0].folder / "data.repwatch-old"
+    old.mkdir()
+    try:
+        yield asked(box)
+    finally:
+        old.rmdir()
+
+
+@contextmanager
 def other_account(box: Sandbox, folder: Path) -> Iterator[ReseedRequest]:
     """An account that only the replica has."""
     wanted, replica = asked(box), box.replicas[0]
@@ -151,6 +162,7 @@ STATES: tuple[tuple[str, State], ...] = (
     ("tool-missing", no_tool),
     ("tool-version", old_tool),
     ("folder-fixed", mount_point),
+    ("folder-left", forgotten),
     ("account-differs", other_account),
     ("files-elsewhere", far_table),
     ("encrypted", encrypted),

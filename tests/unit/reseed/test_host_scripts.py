@@ -119,6 +119,9 @@ def test_a_look_names_the_folder_without_links_and_leaves_logs_out(tmp_path: Pat
     facts = HostFacts.parse(run(host_scripts.look(f"{tmp_path}/link/", ("bin.[0-9]*",))))
     assert facts.folders.data == str(data)
     assert facts.writable
+    assert not facts.left
+    (tmp_path / "real.repwatch-old").mkdir()
+    assert HostFacts.parse(run(host_scripts.look(f"{tmp_path}/link/", ()))).left
     assert not facts.own_mount
     assert 400_000 < facts.used < 2_000_000
     assert facts.free > 0

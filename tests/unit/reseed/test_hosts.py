@@ -24,6 +24,7 @@ VERSION = ServerVersion.parse("10.11.18-MariaDB-0+deb12u1")
 GIB = 1 << 30
 HOST = HostFacts(
     folders=Folders("/data/mysql"),
+    left=False,
     own_mount=False,
     writable=True,
     used=10 * GIB,
@@ -84,6 +85,9 @@ def with_files(side: str, **changes: Any) -> Facts:
         (with_host("target", backup=(11, 4, 19)), {"tool-version"}),
         (with_host("target", own_mount=True), {"folder-fixed"}),
         (with_host("target", writable=False), {"folder-fixed"}),
+        (with_host("target", left=True), {"folder-left"}),
+        (with_hosts(target_host=replace(HOST, left=True), begun=True), set()),
+        (with_host("source", left=True), set()),  # that of another reseed, of the source itself
         (with_host("target", free=10 * GIB), {"disk-space"}),
         (with_host("target", free=-1), {"disk-space"}),
         (with_host("source", used=-1), {"disk-space"}),
@@ -96,7 +100,7 @@ def test_what_forbids_to_copy_files(facts: Facts, expected: set[str]) -> None:
 
 def test_an_interrupted_one_has_its_copy_on_the_disk_already() -> None:
     begun = replace(marker(Stage.LOADING), method=Method.PHYSICAL)
-    facts = with_host("target", free=0)
+    facts = with_host("target", free=0, left=True)
     assert host_refusals(replace(facts, target=replace(facts.target, marker=begun))) == ()
 
 
