@@ -174,7 +174,10 @@ class _Run:
         if self._cloning and not marker.scheduler:  # else it is kept there since a clone was tried, and is ours by now
             scheduler, persisted = self._kept_by_server()
             marker = replace(marker, scheduler=scheduler, persisted=persisted)
-        return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables)
+        # The data is then a copy that is not proved: another method that is given up does not make it what it was.
+        copied = marker.method is Method.PHYSICAL and marker.stage.rank >= Stage.LOADED.rank
+        replaced = marker.replaced or copied
+        return replace(marker, stage=Stage.MARKED, method=self._choice.method, tables=self._choice.tables, replaced=replaced)
 
     def _new_marker(self) -> Marker:
         """The settings as they are, or, if a run was killed between changing the first one and marking, as they were."""

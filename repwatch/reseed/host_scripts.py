@@ -107,9 +107,10 @@ def mark(folders: Folders, run: str, position: str) -> str:
     """
     return f"""\
 {_PATH}; {folders.names}; owner=$(stat -c %U "$data")
+chmod --reference="$data" "$new" && chown -R --reference="$data" "$new" &&
 mariadbd --defaults-file="$new/backup-my.cnf" --bootstrap --user="$owner" --datadir="$new" --tmpdir="$new" </proc/self/fd/3 >&2 &&
-chmod --reference="$data" "$new" && echo {shlex.quote(f"{run} {position}")} >"$new/{_READY}" &&
-chown -R --reference="$data" "$new"
+chown -R --reference="$data" "$new" && sync -f "$new" &&
+echo {shlex.quote(f"{run} {position}")} >"$new/{_READY}" && chown --reference="$data" "$new/{_READY}" && sync -f "$new"
 """
 
 

@@ -297,6 +297,20 @@ def test_another_method_ends_what_files_began(box: Sandbox, tmp_path: Path, word
     assert contents(replica, "shop") == contents(box.source, "shop")
 
 
+def test_another_method_that_is_given_up_leaves_the_mark_on_the_copy(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "started"))
+    rows = (arguments[0], "--method", "differential", *arguments[3:])
+    kill_at(command(configuration, *rows, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "quiet"))
+    assert run_command(configuration, *arguments, "--cancel").returncode == 2
+    assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    done = run_command(configuration, *arguments, "--resume")
+    assert done.returncode == 0, done.stderr
+    healthy(box, replica)
+    assert beside(replica) == []
+
+
 @pytest.mark.long
 def test_a_replica_of_a_replica(tmp_path: Path) -> None:
     """Its source has a position of its own in the files, which must not become that of the copy."""
