@@ -136,9 +136,10 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    if machine is None and marker.stage.rank >= Stage.LOADING.rank:
-        raise Refused(f"where the data of {target.server} was put aside is not known here", hint="use the journal's own --state")
+    copied = Stage.LOADING if machine is None else Stage.LOADED
     if machine is None or not reseed_physical.put_back(machine):
+        if marker.stage.rank >= copied.rank:
+            raise Refused(f"the former data of {target.server} is not found", hint="use the journal's own --state, or --resume")
         return target, marker
     target.close()
     target = _turn(request, tools, sessions)

@@ -197,7 +197,12 @@ def test_cancel_puts_the_old_data_back(box: Sandbox, tmp_path: Path, words: Word
 def test_a_copy_that_does_not_start_is_no_obstacle_to_cancel(box: Sandbox, tmp_path: Path, words: Words) -> None:
     configuration, arguments = words
     replica = box.replicas[0]
-    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "swapped"))
+    text = configuration.read_text(encoding="utf-8")
+    assert 'start = "rm ' in text
+    configuration.write_text(text.replace('start = "rm ', 'start = "exit 1; rm '), encoding="utf-8")
+    assert run_command(configuration, *arguments, "--apply", "--yes").returncode == 2
+    assert ("done", "swapped") in journal_events(journal_of(box, tmp_path))
+    configuration.write_text(text, encoding="utf-8")
     (replica.folder / "data" / "ibdata1").unlink()
     done = run_command(configuration, *arguments, "--cancel")
     assert done.returncode == 0, done.stderr
@@ -305,7 +310,7 @@ def test_another_method_that_is_given_up_leaves_the_mark_on_the_copy(box: Sandbo
     kill_at(command(configuration, *rows, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "quiet"))
     assert run_command(configuration, *arguments, "--cancel").returncode == 2
     assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
-    done = run_command(configuration, *arguments, "--resume")
+    done = run_command(configuration, *rows, "--resume")
     assert done.returncode == 0, done.stderr
     healthy(box, replica)
     assert beside(replica) == []
