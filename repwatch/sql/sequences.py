@@ -56,14 +56,14 @@ def candidates(version: ServerVersion) -> str:
 def choose(rows: Iterable[RawRow], known: Iterable[TableName], after: TableName | None) -> tuple[TableName, ...]:
     """MOST of the tables: those known to be nearly used up, then those in use now, then the others in turn, behind `after`."""
     values = [StatusRow(row) for row in rows]
-    in_use = [_name(row) for row in values if row.text("In_use") != "0"]
-    others = sorted(_name(row) for row in values if row.text("In_use") == "0")
+    in_use = [_name(row) for row in values if row.text("in_use") != "0"]
+    others = sorted(_name(row) for row in values if row.text("in_use") == "0")
     in_turn = [*(name for name in others if after is not None and name > after), *others]
     return tuple(dict.fromkeys((*known, *in_use, *in_turn)))[:MOST]
 
 
 def _name(row: StatusRow) -> TableName:
-    return TableName(row.text("Database"), row.text("Table"))
+    return TableName(row.text("database"), row.text("table"))
 
 
 # A constant schema and name open that one table (MariaDB manual, "Optimizing for Latest Versions of information_schema").
