@@ -15,6 +15,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
+from repwatch.adapters.turn_lock import alone
 from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, replica_targets, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.options import change_options, format_option, target_options
@@ -114,6 +115,8 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         export=export_errant,
     )
     show = plan_json if output_format == "json" else plan_text
+    if apply_it or resume or cancel:
+        click.get_current_context().with_resource(alone(_journal_of(settings, server)))
     with _way_on(server), _progress() as progress:
         tools = _tools(settings, server, progress)
         _let_go(cluster, request, tools)
@@ -222,12 +225,16 @@ def _tools(settings: Settings, server: ServerSpec, progress: Callable[[Progress]
     return Tools(
         connect=Session.connect,
         clock=SystemClock(),
-        journal=FileJournal(settings.state_dir / "reseed" / f"{state_name(server)}.jsonl"),
+        journal=FileJournal(_journal_of(settings, server)),
         holds=FileRecords(settings.state_dir / HOLDS),
         progress=progress,
         shell=HostShell(),
         read_binlog=read_binlog,
     )
+
+
+def _journal_of(settings: Settings, server: ServerSpec) -> Path:
+    return settings.state_dir / "reseed" / f"{state_name(server)}.jsonl"
 
 
 @contextmanager

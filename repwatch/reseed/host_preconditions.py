@@ -60,10 +60,11 @@ def _reached(facts: Facts, hosts: Hosts) -> Iterator[Refusal]:
 
 
 def _files(facts: Facts, ours: FileFacts, theirs: FileFacts) -> Iterator[Refusal]:
-    for server, files in ((facts.source.server, ours), (facts.target.server, theirs)):
-        if files.elsewhere:
+    ends = ((facts.source.server, ours, ours.elsewhere), (facts.target.server, theirs, theirs.elsewhere + theirs.logs_elsewhere))
+    for server, files, elsewhere in ends:
+        if elsewhere:
             yield Refusal(
-                code="files-elsewhere", summary=f"{server.address} has files outside of {files.folder}: {some(files.elsewhere)}"
+                code="files-elsewhere", summary=f"{server.address} has files outside of {files.folder}: {some(elsewhere)}"
             )
         if files.encrypted:
             yield Refusal(code="encrypted", summary=f"the files of {server.address} are encrypted")

@@ -82,6 +82,11 @@ class FileFacts:
         )
 
     @property
+    def logs_elsewhere(self) -> tuple[str, ...]:
+        """Binary and relay logs outside of it: they are not put aside with the data, and do not come back with it."""
+        return tuple(path for path in (self.binlog, self.relay_log) if path and not path.startswith(f"{self.folder}/"))
+
+    @property
     def not_copied(self) -> tuple[str, ...]:
         """What lies in the data folder and is in no backup, as wildcards."""
         logs = (path.rpartition("/")[2] for path in (self.binlog, self.relay_log) if path)
