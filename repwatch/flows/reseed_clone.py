@@ -7,11 +7,12 @@ waits for it any more, so an interrupted one is waited for, not begun again.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Thread
 from typing import Final
 
-from repwatch.errors import LoginRefused, ServerError, StatementRefused, Unreachable
+from repwatch.errors import ServerError, StatementRefused, Unreachable
+from repwatch.flows.reseed_accounts import missing_grants, shut_out
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
@@ -19,9 +20,8 @@ from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.reseed.facts import CloneFacts, CloneSide
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql import clone as sql
-from repwatch.sql import grants, inspect
 from repwatch.sql.clone import CloneState, CloneStatus
-from repwatch.sql.privileges import Grant, clone_needs, operator_needs, watch_needs
+from repwatch.sql.privileges import clone_needs
 from repwatch.sql.replication import SourceLogin
 
 _BACK_SECONDS: Final = 900.0  # for the restart, with recovery; or until somebody has started the server
@@ -45,8 +45,8 @@ def clone_facts(source: Database, target: Database, replica: ServerSpec, connect
         donor=sides[0],
         target=sides[1],
         address=source.endpoint.address,
-        missing_grants=_missing(target, clone_needs(target.version)),
-        shut_out=_shut_out(source.endpoint, replica, connect) if ready else (),
+        missing_grants=missing_grants(target, clone_needs(target.version)),
+        shut_out=shut_out(source.endpoint, replica, connect) if ready else (),
         outside_files=tuple(row["file"] or "" for row in source.texts(sql.OUTSIDE_FILES)),
         state=clone_status(target).state if ready else CloneState.NONE,
         scheduler=target.scalar(sql.SCHEDULER) or "",
@@ -63,26 +63,6 @@ def _side(db: Database) -> CloneSide:
         charset=build["charset"] or "",
         storage=build["storage"] or "",
     )
-
-
-def _missing(db: Database, needs: tuple[Grant, ...]) -> tuple[str, ...]:
-    lines = [value for row in db.texts(inspect.SHOW_GRANTS) for value in row.values() if value]
-    account = db.scalar(inspect.CURRENT_USER) or ""
-    return tuple(grants.statement(grant, account) for grant in grants.missing(needs, grants.held(lines, db.version)))
-
-
-def _shut_out(donor: Endpoint, replica: ServerSpec, connect: Connect) -> tuple[str, ...]:
-    """Accounts that would not get into the target, or not far enough, once it has the donor's accounts."""
-    found = []
-    for endpoint in dict.fromkeys((replica.writer, replica.endpoint)):
-        try:
-            with connect(replace(donor, user=endpoint.user, password=endpoint.password), _LOOK) as db:
-                needs = operator_needs(db.version) if endpoint == replica.writer else watch_needs(db.version)
-                if lacking := _missing(db, needs):
-                    found.append(f"{endpoint.user} ({'; '.join(lacking)})")
-        except LoginRefused:
-            found.append(endpoint.user)
-    return tuple(found)
 
 
 def clone_status(db: Database) -> CloneStatus:

@@ -1,10 +1,9 @@
 """Looks at the machines and files of both servers for a reseed by files. Changes nothing."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from repwatch.errors import HostFailed, LoginRefused
-from repwatch.model.endpoint import Endpoint
+from repwatch.errors import HostFailed
+from repwatch.flows.reseed_accounts import shut_out
 from repwatch.model.topology import HostSpec, ServerSpec
 from repwatch.ports.database import Connect, Database
 from repwatch.ports.shell import Job, Shell
@@ -25,7 +24,7 @@ def look_at_hosts(
         target_files=_files(target),
         stop=taking.host.stop,
         start=taking.host.start,
-        strangers=tuple(_strangers(giving.writer, (taking.endpoint, taking.writer), connect)),
+        strangers=shut_out(giving.writer, taking, connect),
     )
     try:
         giver, taker = _host(giving.host, _files(source), shell), _host(taking.host, _files(target), shell)
@@ -41,12 +40,3 @@ def _files(db: Database) -> FileFacts:
 
 def _host(host: HostSpec, files: FileFacts, shell: Shell) -> HostFacts:
     return HostFacts.parse(shell.run(Job(host=host, script=host_scripts.look(files.folder, files.not_copied))))
-
-
-def _strangers(source: Endpoint, accounts: tuple[Endpoint, ...], connect: Connect) -> Iterator[str]:
-    """The replica's accounts will be the source's: those that repwatch uses have to work there already."""
-    for account in {account.user: account for account in accounts}.values():
-        try:
-            connect(replace(source, user=account.user, password=account.password)).close()
-        except LoginRefused:
-            yield account.user

@@ -1,12 +1,13 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from repwatch.errors import RepwatchError, StatementRefused
 from repwatch.flows.hold import channel_states
+from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
@@ -23,11 +24,11 @@ from repwatch.reseed.choice import by_files
 from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
-from repwatch.sql import definitions, grants, inspect, replication
+from repwatch.sql import definitions, replication
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneState
 from repwatch.sql.definitions import Definition, Kind
-from repwatch.sql.privileges import Grant, export_needs, operator_needs
+from repwatch.sql.privileges import export_needs, operator_needs
 from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
@@ -179,7 +180,7 @@ def _server(db: Database) -> ServerFacts:
         return int(row[name] or 0)
 
     member = number("member") or (0 if db.version.is_mariadb else int(db.scalar(sql.GROUP_MEMBER) or 0))
-    lacking = _missing_grants(db, operator_needs(db.version))
+    lacking = missing_grants(db, operator_needs(db.version))
     return ServerFacts(
         address=db.endpoint.address,
         version=db.version,
@@ -202,13 +203,6 @@ def _server(db: Database) -> ServerFacts:
             if host
         ),
     )
-
-
-def _missing_grants(db: Database, needs: Iterable[Grant]) -> tuple[str, ...]:
-    lines = [value for row in db.texts(inspect.SHOW_GRANTS) for value in row.values() if value]
-    lacking = grants.missing(needs, grants.held(lines, db.version))
-    account = db.scalar(inspect.CURRENT_USER) or ""
-    return tuple(grants.statement(grant, account) for grant in lacking)
 
 
 _XA_RMERR = 1401  # the answer to XA RECOVER without XA_RECOVER_ADMIN (MySQL)
@@ -240,7 +234,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         marker=marker,
         executed=_executed(db),
         tables=tables,
-        export_grants=_missing_grants(db, export_needs()),
+        export_grants=missing_grants(db, export_needs()),
     )
 
 

@@ -46,8 +46,8 @@ def _reached(facts: Facts, hosts: Hosts) -> Iterator[Refusal]:
     if hosts.strangers:
         yield Refusal(
             code="account-differs",
-            summary=f"accounts come with the files, and {source.address} does not let in {some(hosts.strangers)} with the "
-            f"password used on {target.address}",
+            summary=f"accounts come with the files, and with the password of {target.address} {source.address} does not let in, "
+            f"or not far enough: {some(hosts.strangers)}",
         )
     if hosts.trouble:
         yield Refusal(code="host-unreachable", summary=hosts.trouble)

@@ -109,4 +109,4 @@ class Hosts:
     stop: str = ""  # the commands of the target's machine
     start: str = ""
     begun: bool = False  # a reseed by files has begun and not ended, as the journal has it
-    strangers: tuple[str, ...] = ()  # accounts of the replica that the source does not let in with the same password
+    strangers: tuple[str, ...] = ()  # accounts of the replica that the source does not let in, or not far enough
