@@ -40,7 +40,7 @@ class HostShell:
         """Run it to its end; what it printed."""
         with _started(job, stdout=subprocess.PIPE) as running:
             assert running.process.stdout is not None
-            printed = running.process.stdout.read()
+            printed = _read_all(running.process.stdout.fileno(), job)
             running.finish()
             return printed.decode("utf-8", "backslashreplace")
 
@@ -125,6 +125,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _read_all(source: int, job: Job) -> bytes:
+    """What it prints until it ends. Raises HostFailed where that lasts too long: a connection may hang for ever."""
+    clock, printed = SystemClock(), bytearray()
+    until = clock.monotonic() + job.seconds
+    while select.select([source], [], [], max(0.0, until - clock.monotonic()))[0]:
+        chunk = os.read(source, _CHUNK)
+        if not chunk:
+            return bytes(printed)
+        printed += chunk
+    where = job.host.shell[0] if job.host.shell else "a command on this machine"
+    raise HostFailed(f"{where} did not end within {job.seconds:g} s", hint="try host.shell by hand")
 
 
 def _pass_on(source: int, sink: int, tell: Callable[[int], None]) -> int:

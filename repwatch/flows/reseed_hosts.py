@@ -11,6 +11,8 @@ from repwatch.reseed import host_scripts
 from repwatch.reseed.hosts import FileFacts, HostFacts, Hosts
 from repwatch.sql import physical
 
+_LOOK_SECONDS = 120.0  # the size of a folder of many thousand files
+
 
 def look_at_hosts(
     ends: tuple[ServerSpec, ServerSpec], source: Database, target: Database, connect: Connect, shell: Shell
@@ -39,4 +41,5 @@ def _files(db: Database) -> FileFacts:
 
 
 def _host(host: HostSpec, files: FileFacts, shell: Shell) -> HostFacts:
-    return HostFacts.parse(shell.run(Job(host=host, script=host_scripts.look(files.folder, files.not_copied))))
+    look = Job(host=host, script=host_scripts.look(files.folder, files.not_copied), seconds=_LOOK_SECONDS)
+    return HostFacts.parse(shell.run(look))

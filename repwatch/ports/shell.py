@@ -21,13 +21,14 @@ class Job:
     host: HostSpec
     script: str
     feed: str = ""
+    seconds: float = 86_400.0  # that it may take: as long as the largest copy takes to be prepared or deleted
 
 
 class Shell(Protocol):
     """Runs scripts. Raises HostFailed where one cannot be run, ends with another status than 0, or falls silent."""
 
     def run(self, job: Job) -> str:
-        """Run it to its end; what it printed."""
+        """Run it to its end, within `seconds`; what it printed."""
         ...
 
     def pipe(self, giver: Job, taker: Job, tell: Callable[[int], None]) -> int:

@@ -54,6 +54,13 @@ def test_a_failure_says_its_status_and_the_last_words() -> None:
         NO_SHELL.run(job("echo"))
 
 
+def test_a_script_that_lasts_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(HostFailed):
+        SHELL.run(Job(host=HERE, script=f"echo $$ > {tmp_path}/pid; sleep 1000", seconds=1.0))
+    number = (tmp_path / "pid").read_text(encoding="ascii").strip()
+    until(lambda: not Path(f"/proc/{number}").exists())
+
+
 def test_a_script_has_no_standard_input_of_ours() -> None:
     assert SHELL.run(job("cat; echo end")) == "end\n"
 
