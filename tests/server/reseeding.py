@@ -27,6 +27,7 @@ from repwatch.ports.database import as_text
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sql import replication
 from repwatch.sql.quoting import quote_table
 from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import MARKER_SCHEMA
@@ -39,6 +40,10 @@ def put_back(db: Session) -> None:
     with suppress(Refused):
         if channel_state(db, "").held:
             release(db, "", Held(delay=0, receiver=True, applier=True))
+        elif channel_state(db, "").delay:
+            db.execute(replication.stop_channel(db.version, ""))
+            db.execute(replication.set_delay(db.version, "", 0))
+            db.execute(replication.start_channel(db.version, ""))
     db.execute("SET SESSION sql_log_bin = 0")
     db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
     db.execute("SET GLOBAL read_only = 1")

@@ -12,8 +12,17 @@ from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import carry_out_undo
 from repwatch.model.plan import Outcome
+from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
+from tests.conftest import start
 from tests.server.repairing import by_hand, healthy, identical, plan, plan_undo, repair, request, run_killed, stages, tools
+
+
+@pytest.fixture(scope="module")
+def star(flavour: Flavour) -> Iterator[Sandbox]:
+    """One for this module: what is asserted of the replica's history holds where nobody has written on it before."""
+    with start(flavour) as box:
+        yield box
 
 
 @pytest.fixture
