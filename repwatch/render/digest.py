@@ -8,10 +8,11 @@ from html import escape as html
 
 from repwatch.model.digest import Digest, DigestCluster, DigestIncident, DigestProofs
 from repwatch.model.view import State
-from repwatch.render.notice_email import Email
+from repwatch.render.notice_email import FONT, Email
 from repwatch.render.notice_slack import MAX_JSON, Block, SlackMessage, escape
 from repwatch.render.notice_text import clean, cut, one_line, stamp
 from repwatch.render.times import duration, rfc3339
+from repwatch.render.words import count
 
 SCHEMA_VERSION = 1
 _LINE = 300
@@ -20,7 +21,6 @@ _MOST_LINES = 200
 # Lines of each section to try in turn, until Slack takes the message.
 _SHORTER = (25, 10, 4, 1)
 _EMOJI = {State.OK: "✅", State.WARNING: "🟠", State.CRITICAL: "🔴", State.UNKNOWN: "⚪"}
-_FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Section:
 
 def headline(digest: Digest) -> str:
     """`[DIGEST] 3 clusters: warning; 2 incidents open, 5 ended`."""
-    clusters = f"{digest.clusters[0].name}" if len(digest.clusters) == 1 else _count(len(digest.clusters), "cluster")
-    what = f"{clusters}: {digest.state.value}; {_count(digest.opened, 'incident')} open, {digest.resolved} ended"
+    clusters = f"{digest.clusters[0].name}" if len(digest.clusters) == 1 else count(len(digest.clusters), "cluster")
+    what = f"{clusters}: {digest.state.value}; {count(digest.opened, 'incident')} open, {digest.resolved} ended"
     return one_line(f"[DIGEST] {what}")
 
 
@@ -72,7 +72,7 @@ def digest_email(digest: Digest) -> Email:
     ]
     body = (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><meta name="color-scheme" content="light dark">'
-        f'<title>{html(headline(digest))}</title></head>\n<body style="margin:12px;{_FONT};overflow-wrap:anywhere">'
+        f'<title>{html(headline(digest))}</title></head>\n<body style="margin:12px;{FONT};overflow-wrap:anywhere">'
         f'<div style="font-size:18px;font-weight:700">{html(headline(digest))}</div><div>{html(_span(digest))}</div>\n'
         f'{chr(10).join(parts)}\n<div style="margin-top:18px;font-size:12px">Digest: {html(digest.id)}</div></body></html>\n'
     )
@@ -174,7 +174,7 @@ def _incident_json(incident: DigestIncident) -> dict[str, object]:
 def _cluster_line(cluster: DigestCluster) -> str:
     peak = cluster.peak
     lag = f"highest lag {peak.seconds:.0f} s ({one_line(peak.server)} at {stamp(peak.at)})" if peak else "lag unknown"
-    return cut(f"{cluster.name}: {cluster.state}, {cluster.servers_ok} of {_count(cluster.servers, 'server')} ok, {lag}", _LINE)
+    return cut(f"{cluster.name}: {cluster.state}, {cluster.servers_ok} of {count(cluster.servers, 'server')} ok, {lag}", _LINE)
 
 
 def _open_line(incident: DigestIncident, now: datetime) -> str:
@@ -209,7 +209,7 @@ def _data_lines(cluster: DigestCluster) -> Iterator[str]:
 
 
 def _proof_facts(proofs: DigestProofs) -> Iterator[str]:
-    yield f"{proofs.fresh} of {_count(proofs.tables, 'table')} proved"
+    yield f"{proofs.fresh} of {count(proofs.tables, 'table')} proved"
     if proofs.drifted:
         yield f"{proofs.drifted} drifted"
     if proofs.never:
@@ -228,7 +228,3 @@ def _with_rest(lines: Iterable[str], number: int) -> tuple[str, ...]:
     shown = tuple(lines)
     left = number - len(shown)
     return (*shown, f"… and {left} more") if left else shown or ("none",)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -34,7 +34,7 @@ _COMMAND = 4000
 _FACT = 3000
 _MAX_FACTS = 40
 _MAX_PASSAGES = 30
-_FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
+FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
 _DARK = """
@@ -82,7 +82,7 @@ def _html(notice: Notice) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
         f"<title>{title}</title><style>{_DARK}</style></head>\n"
-        f'<body class="page" style="margin:0;padding:0;background:#f2f4f6;{_FONT}">'
+        f'<body class="page" style="margin:0;padding:0;background:#f2f4f6;{FONT}">'
         '<div class="page" style="background:#f2f4f6;padding:12px 8px">'
         '<div class="card" style="max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #d7dce1;border-radius:8px;'
         f'overflow:hidden">\n{"".join(part + chr(10) for part in parts if part)}</div></div></body></html>\n'

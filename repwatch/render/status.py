@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from repwatch.model.finding import Severity
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 from repwatch.render.times import duration, rfc3339
+from repwatch.render.words import count
 
 WIDTH = 100
 
@@ -42,15 +43,11 @@ def headline(view: View) -> str:
         more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         text = f"{cluster}: {finding.summary}{more}"
     elif view.state is State.OK:
-        servers = _count(sum(len(cluster.servers) for cluster in view.clusters), "server")
-        text = f"{servers} in {_count(len(view.clusters), 'cluster')}, no findings"
+        servers = count(sum(len(cluster.servers) for cluster in view.clusters), "server")
+        text = f"{servers} in {count(len(view.clusters), 'cluster')}, no findings"
     else:
         text = "not every server has been seen"
     return f"REPWATCH {view.state.upper()} - {text}".replace("|", "/").replace("\n", " ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _all_findings(view: View) -> Iterator[tuple[str, FindingView]]:

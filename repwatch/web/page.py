@@ -104,11 +104,6 @@ def _node(server: ServerView, servers: tuple[ServerView, ...], parents: Mapping[
     return Node(server, tuple(_node(child, servers, parents, drawn) for child in children if child.server not in drawn))
 
 
-def amount(number: int, noun: str) -> str:
-    """`1 table`, `2,000 tables`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def proof_tone(replica: ProofSummary) -> State:
     """How a replica's data stand; what was not proved in time need not be wrong."""
     if replica.drifted:

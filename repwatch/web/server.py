@@ -29,13 +29,14 @@ from repwatch.model.settings import PageSpec
 from repwatch.model.view import Health, View
 from repwatch.ports.checks import NO_CHECKS, Checks
 from repwatch.render.drift_progress import done_text, progress_line, waiting_text
+from repwatch.render.drift_words import count_text
 from repwatch.render.notice_text import passages
 from repwatch.render.status import status_json
 from repwatch.render.times import duration
 from repwatch.web.checks import check_routes
 from repwatch.web.known_host import KnownHost, is_local
 from repwatch.web.metrics import exposition
-from repwatch.web.page import LagHistory, age, amount, code, lag_text, product, proof_tone, run_tone, tree
+from repwatch.web.page import LagHistory, age, code, lag_text, product, proof_tone, run_tone, tree
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -66,7 +67,7 @@ class Page:
         self._templates.filters["code"] = code
         self._templates.globals.update(
             age=age,
-            amount=amount,
+            amount=count_text,
             done_text=done_text,
             duration=duration,
             lag_text=lag_text,

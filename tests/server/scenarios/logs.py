@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from repwatch.model.server import Flavour
 from repwatch.sandbox import statements as sandbox_statements
@@ -67,15 +68,20 @@ def logs_purged_and_asked_for(stage: Stage) -> Iterator[None]:
     copy_by_hand(stage, missed)
 
 
-@contextmanager
-def log_file_deleted(stage: Stage) -> Iterator[None]:
-    """A binary log that the replica needs is removed from the source's disk, behind the server's back."""
+def needed_log(stage: Stage) -> Path:
+    """A whole binary log that the replica, whose receiver is stopped for it, has not received."""
     stage.control("STOP", "IO_THREAD")
     stage.source.sql("FLUSH BINARY LOGS")
     name = binlogs(stage)[-1]
     stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
     stage.source.sql("FLUSH BINARY LOGS")
-    file = stage.source.folder / "data" / name
+    return stage.source.folder / "data" / name
+
+
+@contextmanager
+def log_file_deleted(stage: Stage) -> Iterator[None]:
+    """A binary log that the replica needs is removed from the source's disk, behind the server's back."""
+    file = needed_log(stage)
     kept = file.with_name("kept")
     file.rename(kept)
     stage.control("START", "IO_THREAD")
@@ -88,12 +94,7 @@ def log_file_deleted(stage: Stage) -> Iterator[None]:
 @contextmanager
 def log_damaged(stage: Stage) -> Iterator[None]:
     """Bytes of a binary log that the replica needs are not those that the source wrote."""
-    stage.control("STOP", "IO_THREAD")
-    stage.source.sql("FLUSH BINARY LOGS")
-    name = binlogs(stage)[-1]
-    stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
-    stage.source.sql("FLUSH BINARY LOGS")
-    file = stage.source.folder / "data" / name
+    file = needed_log(stage)
     whole = file.read_bytes()
     middle = whole.index(stage.schema.encode(), len(whole) // 2)
     file.write_bytes(whole[:middle] + b"x" * len(stage.schema) + whole[middle + len(stage.schema) :])
