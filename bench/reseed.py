@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +26,10 @@ from pathlib import Path
 import click
 
 from bench.drift import SCHEMA, TABLES, fill
+from repwatch.errors import ServerError
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.server import Flavour
+from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Account, Sandbox, SandboxServer, statements
 from repwatch.sql import replication
 
@@ -70,6 +73,11 @@ def logical(box: Sandbox) -> Run:
 def physical(box: Sandbox) -> Run:
     """`repwatch reseed --method physical`."""
     return _reseed(box, "physical")
+
+
+def clone(box: Sandbox) -> Run:
+    """`repwatch reseed --method clone`."""
+    return _reseed(box, "clone")
 
 
 def _reseed(box: Sandbox, method: str) -> Run:
@@ -177,6 +185,29 @@ def backup_by_hand(box: Sandbox) -> Run:
     return Run(seconds=time.monotonic() - started)
 
 
+def clone_by_hand(box: Sandbox) -> Run:
+    """`CLONE INSTANCE`, the restart that its keeper makes, and attached."""
+    replica = box.replicas[0]
+    root, donor = replica.endpoint(Account.ROOT), box.source.address
+    assert isinstance(root.password, LiteralSecret)
+    started = time.monotonic()
+    with replica.connect(timeouts=Timeouts(connect=30, read=3600)) as db:
+        for statement in (
+            "STOP REPLICA",
+            "SET GLOBAL super_read_only = OFF",
+            f"SET GLOBAL clone_valid_donor_list = '{donor}'",
+        ):
+            db.execute(statement)
+        with suppress(ServerError):  # the restart ends the session
+            db.execute(f"CLONE INSTANCE FROM 'root'@'{donor.host}':{donor.port} IDENTIFIED BY '{root.password.text}'")
+    replica.wait_ready()
+    assert replica.sql("SELECT STATE FROM performance_schema.clone_status") == [("Completed",)]
+    credentials = box.credentials.secret(Account.REPLICATION)
+    replica.sql(*statements.attach(box.flavour, "", donor, Account.REPLICATION.value, credentials))
+    box.wait_caught_up(600)
+    return Run(seconds=time.monotonic() - started)
+
+
 def _login(server: SandboxServer) -> tuple[str, ...]:
     return ("--host=127.0.0.1", f"--port={server.port}", "--user=root")
 
@@ -209,7 +240,8 @@ def main() -> None:
     options = parser.parse_args()
     tables = TABLES[: options.tables]
     began = time.monotonic()
-    with Sandbox.start(options.flavour, replicas=1) as box:
+    plugin = ("--plugin-load-add=mysql_clone.so",) if options.flavour is Flavour.MYSQL else ()
+    with Sandbox.start(options.flavour, replicas=1, options=plugin) as box:
         fill(box, options.rows, tables)
         runs: dict[Candidate, list[Run]] = {candidate: [] for candidate in _candidates(options.flavour)}
         longest = rounds = 0.0
@@ -247,6 +279,8 @@ def _candidates(flavour: Flavour) -> Iterator[Candidate]:
     yield from (drift_check, differential, logical, dump_and_load)
     if flavour is Flavour.MARIADB:
         yield from (physical, backup_by_hand)
+    else:
+        yield from (clone, clone_by_hand)
     if shutil.which("mydumper") and shutil.which("myloader"):
         yield mydumper
 

@@ -1,6 +1,7 @@
 """What the page, the API and the metrics are told of the service's drift checks, and what a person tells those checks."""
 
 import logging
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,16 +21,16 @@ from repwatch.ports.clock import Clock
 
 log = logging.getLogger("repwatch.drift")
 
-EVERY: Final = 10.0  # seconds for which what was read from the store is good
+EVERY: Final = 60.0  # seconds after which proofs are read again although there is no new one: they grow older
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was last read of a cluster, and when it is to be read again."""
+    """What was last read of a cluster, of which of its changes, and when it is to be read again whether it changes or not."""
 
     overview: DriftOverview
+    changes: int
     until: float
-    begun: object  # the check that ran then
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class DriftDesk:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def overviews(self) -> tuple[DriftOverview, ...]:
-        """Each cluster that is checked; the store is asked every few seconds, and after each check."""
+        """All clusters. The store is asked after each check alone: hundreds of clusters would else keep it busy."""
         with self._lock:
             return tuple(
                 replace(self._of(runner), running=runner.now, suspect=self.suspects[runner.cluster.name].now)
@@ -65,15 +66,15 @@ class DriftDesk:
             return None
 
     def _of(self, runner: DriftRunner) -> DriftOverview:
-        name, now = runner.cluster.name, self.clock.monotonic()
-        begun = runner.now.started if runner.now else None
+        name, now, changes = runner.cluster.name, self.clock.monotonic(), runner.changes
         known = self._known.get(name)
-        if known is None or now >= known.until or known.begun != begun:
+        if known is None or changes != known.changes or now >= known.until:
             try:
                 overview = self._read(runner)
+                until = now + EVERY if overview.replicas else math.inf
             except StoreError:  # told as a problem already, by whoever could not write
-                overview = known.overview if known else self._empty(runner)
-            known = self._known[name] = _Known(overview, now + EVERY, begun)
+                overview, until = known.overview if known else self._empty(runner), now + EVERY
+            known = self._known[name] = _Known(overview, changes, until)
         return known.overview
 
     def _empty(self, runner: DriftRunner) -> DriftOverview:

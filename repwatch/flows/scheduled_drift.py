@@ -77,6 +77,7 @@ class DriftRunner:
     ledger: DriftLedger
     clock: Clock
     now: RunningCheck | None = None  # the check that runs
+    changes: int = 0  # grows whenever the ledger holds something new of this cluster
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _one: threading.Lock = field(default_factory=threading.Lock)
     _recording: threading.Lock = field(default_factory=threading.Lock)
@@ -160,6 +161,7 @@ class DriftRunner:
         self.now = RunningCheck(started=self.clock.now(), tables=len(tables))
         try:
             number = self.ledger.begin_drift_run(self.cluster.name, self.now.started, planned)
+            self.changes += 1
             log.info("drift.started cluster=%s number=%d tables=%s", self.cluster.name, number, len(tables) or "all")
             try:
                 ended = self.check(tables, cancelled=self._ends, progress=self._note)
@@ -172,6 +174,7 @@ class DriftRunner:
             return True
         finally:
             self.now = None  # not before all is recorded: who looks then finds it
+            self.changes += 1
 
     def _note(self, progress: Progress) -> None:
         if self.now is not None:
@@ -200,6 +203,7 @@ class DriftRunner:
             told = all(replica.tables or replica.not_replicated for replica in report.replicas)
             gone = {proof.table for proof in before} - {proof.table for proof in found} if whole and told else set()
             self.ledger.record_proofs(self.cluster.name, found, known - gone)
+            self.changes += 1
             proofs = self.proofs()
             for replica in report.replicas:
                 mine = [proof for proof in proofs if (proof.server, proof.channel) == (replica.server, replica.channel)]
