@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from repwatch.health.horizon import horizon
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
 from repwatch.health.lag import true_lag
@@ -125,7 +126,7 @@ def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
 def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
-    channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
+    channels = tuple(_channel(world, server, channel, true_lag(world, server, channel) if seen else None) for channel in known)
     worst = _worst_lag(channels)
     return ServerView(
         server=server.address,
@@ -144,8 +145,9 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     )
 
 
-def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
+def _channel(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag | None) -> ChannelView:
     """A channel as shown; without a lag it is not seen now."""
+    purge = horizon(world, server, channel) if lag else None
     return ChannelView(
         name=channel.name,
         source=str(channel.source),
@@ -156,6 +158,7 @@ def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
         lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
+        purge_seconds_left=max(0.0, purge.left.total_seconds()) if purge else None,
     )
 
 
