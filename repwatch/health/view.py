@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from repwatch.health.horizon import horizon
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
-from repwatch.health.lag import true_lag
+from repwatch.health.lag import caught_up_in, true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
@@ -158,6 +158,7 @@ def _channel(world: World, server: ServerNow, channel: ChannelObservation, lag: 
         lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
+        caught_up_in=caught_up_in(world, server, channel, lag) if lag else None,
         purge_seconds_left=max(0.0, purge.left.total_seconds()) if purge else None,
     )
 
