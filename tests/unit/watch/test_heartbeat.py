@@ -32,3 +32,13 @@ def test_it_beats_for_as_long_as_a_look_tells_of_now(poll: int, after: int, beat
     clock.sleep(after)
     writer.beat()
     assert bool(tried) == beats
+
+
+def test_a_mistake_in_it_ends_no_thread() -> None:
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        raise AttributeError(endpoint.user)
+
+    writer = HeartWriter("shop", "repwatch", connect, HandClock())
+    writer.aim(world(star(Flavour.MYSQL)))
+    writer.beat()
+    assert writer.aim(world(star(Flavour.MYSQL))).problems.keys() == {"db1"}
