@@ -189,6 +189,7 @@ class ProbeFailure(StrEnum):
     DISK_FULL = "disk-full"  # the status statement hangs behind a thread that waits for space
     NOT_MYSQL = "not-mysql"
     FAILED = "failed"  # the server answered, but not as understood
+    NOT_ASKED = "not-asked"  # repwatch itself could not look: the server has nothing to do with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
