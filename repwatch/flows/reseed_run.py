@@ -328,7 +328,7 @@ class Run:
         self._target.execute(clone_sql.PERSIST_READ_ONLY)
         self._target.execute(sql.set_super_read_only(on=False))
         try:
-            position = clone(doors_of(self._request, self._tools), login, before)
+            position = clone(doors_of(self._request, self._tools), login, before, self._target)
         except CloneFailed:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)
