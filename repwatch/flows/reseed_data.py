@@ -107,7 +107,7 @@ class Filling:
         marked.db.execute(clone_sql.PERSIST_READ_ONLY)
         marked.db.execute(sql.set_super_read_only(on=False))
         try:
-            position = clone(doors_of(self.request, self.tools), login, before)
+            position = clone(doors_of(self.request, self.tools), login, before, marked.db)
         except CloneFailed:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)
