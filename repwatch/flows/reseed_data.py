@@ -133,13 +133,13 @@ class Filling:
         marked.advance(Stage.LOADING)
 
         def loaded(position: str) -> Mapping[str, str]:
-            return replace(marked.marker, stage=Stage.LOADED, position=position).entries()
+            return replace(marked.marker, stage=Stage.LOADED, position=position, copied=True).entries()
 
         giving = self.facts.hosts.source_host if self.facts.hosts else None
         size = giving.used if giving else 0
         backup = Backup(source=self.request.source, run=marked.marker.run, size=size, marker=loaded)
         position = reseed_physical.make_copy(machine, backup, marked.step)
-        marked.marker = replace(marked.marker, position=position)
+        marked.marker = replace(marked.marker, position=position, copied=True)
         marked.record("written", position=position)
         marked.db.close()
         reseed_physical.put_in_place(machine, marked.step)

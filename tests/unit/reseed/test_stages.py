@@ -79,6 +79,21 @@ def test_it_never_goes_on_later_than_what_was_recorded_nor_without_the_data(
     assert found in (Stage.MARKED, stage)
 
 
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("replaced", [False, True])
+@given(stage=st.sampled_from(Stage), method=st.sampled_from(Method))
+def test_another_method_begins_anew_and_does_not_go_back_to_a_copy(
+    copied: bool, replaced: bool, stage: Stage, method: Method
+) -> None:
+    before = replace(marker(stage), method=Method.PHYSICAL, tables=(), copied=copied, replaced=replaced)
+    after = before.taken_over(method, ())
+    if method is Method.PHYSICAL:
+        assert after == before
+        return
+    assert (after.method, after.stage) == (method, Stage.MARKED)
+    assert after.reversible == (not copied and not replaced)
+
+
 @given(
     stage=st.sampled_from(Stage),
     texts=st.tuples(st.text(), st.text(), st.text(), st.text()),
@@ -107,6 +122,7 @@ def test_a_marker_survives_being_written(
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
         replaced=read_only,
+        copied=receiver,
     )
     assert Marker.from_entries(value.entries()) == value
 
