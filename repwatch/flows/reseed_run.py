@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from repwatch.drift.report import Verdict
-from repwatch.errors import Refused, RepwatchError, ServerError
+from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefused
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold, run_until
 from repwatch.flows.reseed_clone import CloneFailed, clone, clone_status, disable_events, is_untouched
@@ -21,7 +21,13 @@ from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marker import drop_marker, write_marker
 from repwatch.flows.reseed_physical import Backup, Machine, left_machine, machine_of
 from repwatch.flows.reseed_prove import prove, what_is_wrong
-from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
+from repwatch.flows.reseed_settings import (
+    is_held,
+    put_back,
+    restore_load_settings,
+    restore_settings,
+    restore_super_read_only,
+)
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
@@ -40,6 +46,7 @@ from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneStatus
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.rowcopy import loader_setup
+from repwatch.sql.rowload import set_local_infile
 
 _PATIENT = Timeouts(connect=10.0, read=3600.0)  # dropping a large schema, stopping an applier in a large transaction
 _RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
@@ -117,6 +124,7 @@ class Run:
             read_only=target.read_only,
             super_read_only=target.super_read_only,
             trust_creators=target.trust_creators,
+            local_infile=target.local_infile,
             method=self._choice.method,
             tables=self._choice.tables,
             scheduler=scheduler,
@@ -277,6 +285,9 @@ class Run:
         self._marker = replace(self._marker, replaced=True)
         self._advance(Stage.LOADING)
         self._target.execute(sql.set_trust_creators(on=True))
+        if self._choice.method is Method.LOGICAL and not self._marker.local_infile:
+            with suppress(StatementRefused):  # MariaDB wants SUPER for it; without it rows are inserted
+                self._target.execute(set_local_infile(on=True))
 
     def _hold_donor(self) -> AbstractContextManager[None]:
         donor = self._request.donor
@@ -309,7 +320,7 @@ class Run:
             loaded = load(job)
         finally:
             with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
-                self._target.execute(sql.set_trust_creators(on=self._marker.trust_creators))
+                restore_load_settings(self._target, self._marker)
         if self._executed() != self._marker.before:
             raise ServerError("something was applied or written while the data was copied", server=self._target.server)
         self._marker = replace(self._marker, position=loaded.position)
