@@ -3,15 +3,22 @@
 So its figure is held against what the source is seen to have, and against the time that something has been waiting.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from repwatch.health.beating import BEAT
+from repwatch.health.clocks import is_behind
 from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
+from repwatch.health.limits import intended_delay
+from repwatch.health.trend import LagTrend
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis
+
+LEAST = 0.02
+"""Seconds by which lag changes in a second; less is noise."""
 
 
 def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
@@ -26,9 +33,15 @@ def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> La
         return beat
     if waited > (shown.seconds or 0.0):
         return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
-    if shown.seconds is not None and _is_ahead(world, server, channel):
+    if shown.seconds is not None and (_is_ahead(world, server, channel) or _shows_less(world, server, channel)):
         return replace(shown, at_least=True)
     return shown
+
+
+def _shows_less(world: World, server: ServerNow, channel: ChannelObservation) -> bool:
+    """True if the server's clock is behind that of its source, so that its own figure is too small."""
+    source, seen = source_of(world, channel), server.observation
+    return seen is not None and source is not None and is_behind(seen, source.observation)
 
 
 def _waited(world: World, server: ServerNow, channel: ChannelObservation) -> float:
@@ -69,3 +82,26 @@ def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> b
         return missing_count(seen.version.flavour, here, known.source_then if known else now) > 0
     except ValueError:
         return False
+
+
+def follow_lags(known: Mapping[tuple[str, str], LagTrend], world: World) -> Mapping[tuple[str, str], LagTrend]:
+    """The trends after a look. A server that is not seen keeps what it had; a restart forgets all of it."""
+    most = stale_after(world.cluster.poll_interval)
+    found: dict[tuple[str, str], LagTrend] = {}
+    for server in world.servers:
+        for channel in server.last_good.channels if server.last_good else ():
+            key = (label(server), channel.name)
+            trend, seen = known.get(key, LagTrend()), server.observation
+            is_new = seen is not None and seen.at != trend.looked
+            found[key] = trend.then(seen.at, true_lag(world, server, channel).seconds, most) if seen and is_new else trend
+    return found
+
+
+def caught_up_in(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag) -> float | None:
+    """Seconds until only the intended delay is left, if lag goes on to fall as it does; None: it does not fall, or not known."""
+    trend = world.lags.get((label(server), channel.name))
+    rate = trend.soon.rate if trend else None
+    behind = (lag.seconds or 0.0) - intended_delay(server, channel).total_seconds()
+    if rate is None or rate > -LEAST or behind <= 0:
+        return None
+    return behind / -rate
