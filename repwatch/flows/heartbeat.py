@@ -122,6 +122,9 @@ class HeartWriter:
         except RepwatchError as error:
             lane.problem = getattr(error, "text", str(error))
             lane.drop()
+        except Exception as error:  # noqa: BLE001 - it would end the thread, and nothing would beat any more
+            lane.problem = f"a mistake in repwatch: {type(error).__name__}"
+            lane.drop()
         lane.pause = min(2 * lane.pause or BEAT.total_seconds(), LONGEST_PAUSE) if lane.problem else 0.0
         lane.rests_until = self.clock.monotonic() + lane.pause
 

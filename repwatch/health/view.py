@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from repwatch.health.horizon import horizon
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
-from repwatch.health.lag import true_lag
+from repwatch.health.lag import caught_up_in, true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
+from repwatch.model.topology import ClusterSpec
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
@@ -73,6 +75,12 @@ def build_service_view(findings: Iterable[Finding], incidents: Iterable[Incident
     )
 
 
+def unseen_view(cluster: ClusterSpec, since: datetime) -> DatedView:
+    """A cluster that nobody has got to look at since then."""
+    nothing = ClusterView(name=cluster.name, state=State.UNKNOWN, findings=(), servers=())
+    return DatedView(cluster=nothing, as_of=since, poll_interval=cluster.poll_interval)
+
+
 def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:
     """One view of several clusters, each as old as it is: a stale one keeps its findings, and its state is unknown."""
     clusters = tuple(_aged(part, now) for part in parts)
@@ -125,7 +133,7 @@ def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
 def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
-    channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
+    channels = tuple(_channel(world, server, channel, true_lag(world, server, channel) if seen else None) for channel in known)
     worst = _worst_lag(channels)
     return ServerView(
         server=server.address,
@@ -144,8 +152,9 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     )
 
 
-def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
+def _channel(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag | None) -> ChannelView:
     """A channel as shown; without a lag it is not seen now."""
+    purge = horizon(world, server, channel) if lag else None
     return ChannelView(
         name=channel.name,
         source=str(channel.source),
@@ -156,6 +165,8 @@ def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
         lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
+        caught_up_in=caught_up_in(world, server, channel, lag) if lag else None,
+        purge_seconds_left=max(0.0, purge.left.total_seconds()) if purge else None,
     )
 
 

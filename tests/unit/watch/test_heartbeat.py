@@ -58,3 +58,13 @@ def test_a_source_that_hangs_delays_the_beats_of_no_other() -> None:
     told = writer.aim(seen).problems
     assert told == {"db2": "down"}, "it has not come back, so nobody knows"
     hangs.set()
+
+
+def test_a_mistake_in_it_ends_no_thread() -> None:
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        raise AttributeError(endpoint.user)
+
+    writer = HeartWriter("shop", "repwatch", connect, HandClock())
+    writer.aim(world(star(Flavour.MYSQL)))
+    writer.beat()
+    assert writer.aim(world(star(Flavour.MYSQL))).problems.keys() == {"db1"}

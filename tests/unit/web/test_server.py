@@ -38,8 +38,9 @@ def view(lag: float | None, as_of: datetime = NOW) -> View:
         silenced_by=f"bob: {NASTY}",
     )
     channel = ChannelView(
-        name="", source="db1:3306", receiver="running", applier="stopped", lag_seconds=lag, delay_seconds=0, gtid_executed="0-1-7"
-    )
+        name="", source="db1:3306", receiver="running", applier="stopped", lag_seconds=lag, delay_seconds=0,
+        gtid_executed="0-1-7", purge_seconds_left=90.0,
+    )  # fmt: skip
     source = ServerView(
         server="db1:3306", name="db1", role=Role.SOURCE, state=State.OK, lag_seconds=None, findings=(), observed=as_of
     )
@@ -119,8 +120,22 @@ def test_unknown_lag_is_nan_and_the_series_stays(url: str, shown: Shown) -> None
     assert math.isnan(lag[0])
     assert known == [0.0]
     assert [sample.value for sample in samples if sample.name == "repwatch_lag_lower_bound"] == [0.0]
+    assert [sample.value for sample in samples if sample.name == "repwatch_purge_seconds_left"] == [90.0]
     findings = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
     assert [(each["server"], each["code"], each["severity"]) for each in findings] == [("db2:3306", "applier-error", "critical")]
+
+
+def test_what_is_wrong_with_repwatch_itself_is_shown_and_counted(url: str, shown: Shown) -> None:
+    seen = view(None)
+    own = replace(seen.clusters[0].servers[1].findings[0], code=FindingCode.RECEIVER_UNDELIVERABLE, channel="oncall/email")
+    healthy = tuple(replace(server, state=State.OK, findings=()) for server in seen.clusters[0].servers)
+    shown.view = replace(seen, findings=(own,), clusters=(replace(seen.clusters[0], state=State.OK, servers=healthy),))
+    page = get(url)
+    assert "receiver-undeliverable" in page
+    assert "<script>alert" not in page
+    samples = [sample for family in text_string_to_metric_families(get(f"{url}metrics")) for sample in family.samples]
+    (labels,) = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
+    assert (labels["cluster"], labels["channel"], labels["code"]) == ("", "oncall/email", "receiver-undeliverable")
 
 
 def test_health_is_503_with_the_problems(url: str, shown: Shown) -> None:
