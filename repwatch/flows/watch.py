@@ -17,6 +17,7 @@ from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
+from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
@@ -24,6 +25,7 @@ from repwatch.health.overdue import TOO_LONG, Overdue, unheard
 from repwatch.health.progress import remember
 from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
+from repwatch.health.trend import LagTrend
 from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
@@ -63,6 +65,7 @@ class Watcher:
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
     _progress: Progress = field(default_factory=Progress)
+    _lags: Mapping[tuple[str, str], LagTrend] = field(default_factory=dict)
     _past: Mapping[str, Past] = field(default_factory=dict)
     _source_change: SourceChange | None = None
 
@@ -88,6 +91,8 @@ class Watcher:
         self._past = recall(self._past, world)
         world = replace(world, past=self._past, source_change=self._source_change)
         world = replace(world, heart=self.heart.aim(world) if self.heart else None)
+        self._lags = follow_lags(self._lags, world)
+        world = replace(world, lags=self._lags)
         self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
         places = {"", *(server.address for server in world.servers)}

@@ -106,7 +106,7 @@ def agreed_source(world: World) -> str | None:
 def is_settled(world: World) -> bool:
     """True if it is seen now that replication comes from the source in force, and nothing known says otherwise.
 
-    Then nothing is wrong with the cluster as a whole, though a server is out of sight: after a failover the old source is for days.
+    Then nothing is wrong with the cluster as a whole, though a server be out of sight, as the old source is after a failover.
     """
     source = find(world, world.source)
     if source is None or source.observation is None or find(world, agreed_source(world)) is not source:
