@@ -65,9 +65,7 @@ class Scheduler:
     _inner: BackgroundScheduler = field(init=False)
 
     def __post_init__(self) -> None:
-        # misfire_grace_time: its default of one second drops whatever a busy machine starts later than that.
-        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        self._inner = BackgroundScheduler(timezone=UTC, job_defaults=defaults, daemon=True)
+        self._inner = BackgroundScheduler(timezone=UTC)
 
     def every(self, name: str, interval: timedelta, job: Callable[[], object]) -> None:
         """Run `job` almost at once and then at each interval; never twice at once.
@@ -94,7 +92,14 @@ class Scheduler:
     def start(self) -> None:
         """Begin."""
         executor_threads = max(10, 2 * len(self._beats) + 2)
-        self._inner.configure(executors={"default": {"type": "threadpool", "max_workers": executor_threads}})
+        # misfire_grace_time: its default of one second drops whatever a busy machine starts later than that. All of it in one
+        # call, for each sets what it does not name to its default.
+        self._inner.configure(
+            timezone=UTC,
+            daemon=True,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            executors={"default": {"type": "threadpool", "max_workers": executor_threads}},
+        )
         self._inner.start()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 

@@ -31,6 +31,7 @@ log = logging.getLogger("repwatch.service")
 SELF_INTERVAL = timedelta(seconds=1)
 DIGEST_INTERVAL = timedelta(seconds=5)
 LET_GO_INTERVAL = timedelta(minutes=1)
+FORGET_INTERVAL = timedelta(hours=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
@@ -73,6 +74,7 @@ class Service:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
         self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
+        self.scheduler.every("forget old history", FORGET_INTERVAL, lambda: self.store.forget_old(self.clock.now()))
         for runner in self.drift:
             self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
             if runner.cluster.drift.schedule:

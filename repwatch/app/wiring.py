@@ -58,7 +58,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
             watchers=watchers,
-            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers),
+            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers, store.overdue),
             couriers=[
                 Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
                 for each in settings.receivers

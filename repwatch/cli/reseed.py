@@ -16,18 +16,18 @@ from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
 from repwatch.adapters.turn_lock import alone
-from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, replica_targets, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
 from repwatch.cli.agreement import ask
+from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import change_options, format_option, target_options
-from repwatch.errors import Refused, UsageError
+from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.drift_holds import HOLDS, let_all_go
+from repwatch.flows.drift_holds import HOLDS
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_left import left_marker, wait_for_left_clone
 from repwatch.flows.reseed_physical import left_machine, wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
-from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
@@ -119,7 +119,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         click.get_current_context().with_resource(alone(_journal_of(settings, server)))
     with _way_on(server), _progress() as progress:
         tools = _tools(settings, server, progress)
-        _let_go(cluster, request, tools)
+        let_go_of_killed(cluster, (request.replica, request.donor), tools.holds)
         if apply_it or resume or cancel:
             wake_target(server, tools, back=cancel)
         begun = left_machine(server, tools) is not None
@@ -166,18 +166,6 @@ def _as_begun(cluster: ClusterSpec, request: ReseedRequest, marker: Marker | Non
             hint=hint,
         )
     return _copied_from(request, donor_of(cluster, request.replica, donor)) if donor else request
-
-
-def _let_go(cluster: ClusterSpec, request: ReseedRequest, tools: Tools) -> None:
-    """What was killed while it held a replica; of those that are not concerned here the plan need not wait."""
-    ours = (request.replica, request.donor)
-    for target in replica_targets(cluster):
-        try:
-            let_all_go((target,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
-        except Refused as error:
-            if target in ours:
-                raise
-            click.echo(f"{error}\n  hint: {error.hint}", err=True)
 
 
 def _table_name(text: str) -> TableName:

@@ -15,9 +15,9 @@ from repwatch.flows.reseed_marked import Marked
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
-from repwatch.model.gtid import GtidSet
 from repwatch.reseed import clone as clone_plan
 from repwatch.reseed.choice import Choice
+from repwatch.reseed.donor import least_position
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Stage
@@ -93,10 +93,7 @@ class Filling:
         """What a donor must have: tables are put right at its position, which may not lie behind the replica's."""
         if not self.choice.in_place:
             return ""
-        before, own = self.marked.marker.before, self.facts.target.errant
-        if self.marked.db.version.is_mariadb or not own:
-            return before  # gtid_slave_pos holds nothing that the replica wrote itself
-        return str(GtidSet.parse(before).difference(GtidSet.parse(own)))
+        return least_position(self.marked.db.version.flavour, self.marked.marker.before, self.facts.target.errant)
 
     def _clone(self) -> None:
         """The statement removes the marker; what it says is written down before, for whoever goes on from here."""
@@ -110,7 +107,7 @@ class Filling:
         marked.db.execute(clone_sql.PERSIST_READ_ONLY)
         marked.db.execute(sql.set_super_read_only(on=False))
         try:
-            position = clone(doors_of(self.request, self.tools), login, before)
+            position = clone(doors_of(self.request, self.tools), login, before, marked.db)
         except CloneFailed:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from repwatch.health.beating import Beating
 from repwatch.health.movement import Progress
+from repwatch.health.trend import LagTrend
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.past import Past
 from repwatch.model.restart import Restart
@@ -81,6 +82,7 @@ class World:
     servers: tuple[ServerNow, ...]
     now: datetime
     progress: Progress = field(default_factory=Progress)  # empty at the first look: nothing is known to stand still
+    lags: Mapping[tuple[str, str], LagTrend] = field(default_factory=dict)  # by (server's label, channel)
     past: Mapping[str, Past] = field(default_factory=dict)  # by label
     suspicions: tuple[Suspicion, ...] = ()
     source_change: SourceChange | None = None  # the latest

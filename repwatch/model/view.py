@@ -64,6 +64,8 @@ class ChannelView:
     gtid_executed: str
     lag_quality: LagQuality = LagQuality.UNKNOWN
     lag_source: LagBasis | None = None  # None: unknown
+    caught_up_in: float | None = None  # seconds, as lag falls now; None: it does not fall, or not known
+    purge_seconds_left: float | None = None  # until its source may delete what it lacks; None: nothing, or not known
 
     @property
     def lag_at_least(self) -> bool:

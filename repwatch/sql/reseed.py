@@ -105,9 +105,9 @@ def set_position(version: ServerVersion, position: str) -> str:
     return f"SET GLOBAL {variable} = {quote_text(position)}"
 
 
-def lock(name: str) -> str:
-    """Take a lock that lives as long as this session: 1 if it was got at once."""
-    return f"SELECT GET_LOCK({quote_text(name)}, 0)"
+def lock(name: str, seconds: int = 0) -> str:
+    """Take a lock that lives as long as this session: 1 if it was got at once, or within so many seconds."""
+    return f"SELECT GET_LOCK({quote_text(name)}, {seconds})"
 
 
 LOCK_NAME = "repwatch.reseed"

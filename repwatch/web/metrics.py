@@ -104,6 +104,11 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     known = GaugeMetricFamily("repwatch_lag_known", "1 if the lag is known.", labels=CHANNEL)
     bound = GaugeMetricFamily("repwatch_lag_lower_bound", "1 if the lag is at least that, and perhaps more.", labels=CHANNEL)
     delay = GaugeMetricFamily("repwatch_configured_delay_seconds", "Intended delay of the replica.", labels=CHANNEL)
+    purge = GaugeMetricFamily(
+        "repwatch_purge_seconds_left",
+        "Seconds until the source may delete binary logs that the replica lacks; NaN when it lacks nothing, or it is unknown.",
+        labels=CHANNEL,
+    )
     for labels, channel in _channels(clusters):
         receiver.add_metric(labels, {each.value: each == channel.receiver for each in ThreadState})
         applier.add_metric(
@@ -113,7 +118,8 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
         known.add_metric(labels, float(channel.lag_seconds is not None))
         bound.add_metric(labels, float(channel.lag_at_least))
         delay.add_metric(labels, channel.delay_seconds)
-    yield from (receiver, applier, lag, known, bound, delay)
+        purge.add_metric(labels, _or_nan(channel.purge_seconds_left))
+    yield from (receiver, applier, lag, known, bound, delay, purge)
 
 
 def _finding_metric(own: tuple[FindingView, ...], clusters: tuple[ClusterView, ...]) -> Metric:

@@ -25,7 +25,7 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scheduler]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -65,6 +65,20 @@ def test_of_the_times_that_a_leap_of_the_clock_has_passed_none_is_run(scheduler:
     assert now < next_run <= now + timedelta(minutes=1)
     following = trigger.get_next_fire_time(next_run, next_run + timedelta(milliseconds=5))
     assert following - next_run == timedelta(seconds=1 if every == "interval" else 60)
+
+
+@pytest.mark.parametrize("every", ["interval", "cron"])
+def test_a_run_that_a_busy_machine_starts_late_is_not_left_out(scheduler: Scheduler, every: str) -> None:
+    """A check of 2 o'clock that was left out would be missed in the report of the next morning, if at all."""
+    runs: list[float] = []
+    if every == "interval":
+        scheduler.every("job", timedelta(hours=1), lambda: runs.append(1))
+    else:
+        scheduler.cron("job", "0 2 1 1 *", lambda: runs.append(1))
+    scheduler.start()
+    until(lambda: len(runs) == (every == "interval"))
+    scheduler._inner.modify_job("job", next_run_time=SystemClock().now() - timedelta(minutes=5))
+    until(lambda: len(runs) == (every == "interval") + 1)
 
 
 def test_a_job_in_the_middle_of_its_time_keeps_its_beat(scheduler: Scheduler) -> None:
