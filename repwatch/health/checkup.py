@@ -24,6 +24,7 @@ class Topic(StrEnum):
     TLS = "tls"
     PRIVILEGES = "privileges"
     OPERATOR = "operator-account"
+    RESTART = "restart"
     HEARTBEAT = "heartbeat"
     REPLICATION_ACCOUNT = "replication-account"
     SERVER_ID = "server-id"

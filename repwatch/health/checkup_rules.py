@@ -10,7 +10,7 @@ from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.sql.grants import covered_by_schemas, held, missing, missing_on_table, statement
 from repwatch.sql.heartbeat import make_table, writing_needs
-from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, watch_needs
+from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, restart_needs, watch_needs
 from repwatch.sql.replication import follow_by_gtid
 
 
@@ -115,6 +115,13 @@ def operator(context: _Context) -> Iterator[Remark]:
             yield from _privileges(
                 Topic.OPERATOR, "repair, reseed and exact checks", look.operator, operator_needs(look.version), look
             )
+
+
+def restarting(context: _Context) -> Iterator[Remark]:
+    """Whether the operator may start a stopped thread again, where the configuration wants that."""
+    login, version = context.look.operator, context.look.version
+    if context.cluster.restarts(context.spec) and isinstance(login, Login) and not context.is_source:
+        yield from _privileges(Topic.RESTART, "restarts of threads", login, restart_needs(version), context.look)
 
 
 def replication_account(context: _Context) -> Iterator[Remark]:
@@ -341,6 +348,7 @@ RULES = (
     privileges,
     locking,
     operator,
+    restarting,
     replication_account,
     heartbeat,
     same_server,

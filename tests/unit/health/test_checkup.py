@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from repwatch.health.checkup import Failed, Level, Look, Topic
+from repwatch.health.checkup import Failed, Level, Login, Look, Topic
 from repwatch.health.checkup_rules import check_cluster
 from repwatch.health.upstream import agreed_source, leads_to
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.server import Address
 from tests.unit.health.looks import MARIADB, MYSQL, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
@@ -28,6 +30,22 @@ def test_nothing_is_said_of_servers_that_have_nothing(version: str) -> None:
     }
     assert remarks(results) == set()
     assert remarks(results, Level.NOTE) == set()
+
+
+@pytest.mark.parametrize("version", ["9.7.0", MARIADB])
+def test_who_may_restart_threads_must_be_able_to(version: str) -> None:
+    wanted = replace(cluster(server("db1"), server("db2", operator=Endpoint(Address("db2", 3306), "op"))), restart_transient=True)
+    replica = look("db2", channel("db1:3306", source_id=1), version=version)
+    admin = "REPLICATION SLAVE ADMIN" if version == MARIADB else "REPLICATION_SLAVE_ADMIN"
+    monitor = "BINLOG MONITOR, SLAVE MONITOR" if version == MARIADB else "REPLICATION CLIENT"
+    for grants, level in (((monitor,), Level.PROBLEM), ((monitor, admin), Level.GOOD)):
+        login = Login(user="op@%", grants=tuple(f"GRANT {privilege} ON *.* TO `op`@`%`" for privilege in grants))
+        checkup = check_cluster(wanted, {"db1": look("db1", version=version), "db2": replace(replica, operator=login)})
+        found = {one.name: [remark for remark in one.remarks if remark.topic is Topic.RESTART] for one in checkup.servers}
+        assert found["db1"] == []
+        (remark,) = found["db2"]
+        assert remark.level is level
+        assert remark.grants == ((f"GRANT {admin} ON *.* TO 'op'@'%';",) if level is Level.PROBLEM else ())
 
 
 @pytest.mark.parametrize(
