@@ -99,9 +99,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    copied = Stage.LOADING if machine is None else Stage.LOADED
+    swapped = Stage.LOADING if machine is None else Stage.LOADED  # from there on the old data may be elsewhere
     if machine is None or not reseed_physical.put_back(machine):
-        if marker.stage.rank >= copied.rank:
+        if marker.copied or marker.stage.rank >= swapped.rank:
             raise Refused(f"the former data of {target.server} is not found", hint="use the journal's own --state, or --resume")
         return target, marker
     target.close()

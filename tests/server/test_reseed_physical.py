@@ -317,6 +317,23 @@ def test_another_method_that_is_given_up_leaves_the_mark_on_the_copy(box: Sandbo
     assert beside(replica) == []
 
 
+def test_a_copy_that_is_begun_anew_is_still_no_data_to_go_back_to(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    """Somebody touched the copy, so files are copied once more; then another method is tried, and given up."""
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "started"))
+    replica.sql("SET GLOBAL gtid_slave_pos = '0-1-1'")
+    kill_at(command(configuration, *arguments, "--resume"), journal_of(box, tmp_path), ("done", "quiet"))
+    rows = (arguments[0], "--method", "differential", *arguments[3:])
+    kill_at(command(configuration, *rows, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "quiet"))
+    assert run_command(configuration, *arguments, "--cancel").returncode == 2
+    assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    done = run_command(configuration, *rows, "--resume")
+    assert done.returncode == 0, done.stderr
+    healthy(box, replica)
+    assert beside(replica) == []
+
+
 @pytest.mark.long
 def test_a_replica_of_a_replica(tmp_path: Path) -> None:
     """Its source has a position of its own in the files, which must not become that of the copy."""
