@@ -122,6 +122,7 @@ def test_time_left(flavour: Flavour, keep: timedelta | None, owed: timedelta | N
         (False, None, None, False),
         (False, 9 * HOUR, None, True),
         (True, 9 * HOUR, 10 * HOUR, True),
+        (True, 9 * HOUR, HOUR, False),  # it has received more since it was level
     ],
 )
 def test_since_when_it_is_needed(watched: bool, owed: timedelta | None, committed: timedelta | None, found: bool) -> None:
@@ -173,6 +174,14 @@ def test_the_time_that_is_left_is_shown_long_before_it_is_a_finding(
 ) -> None:
     shown = build_cluster_view(remembering(behind(flavour, keep=BinlogKeep(keep=keep)), 2 * HOUR), (), ())
     assert [channel.purge_seconds_left for server in shown.servers for channel in server.channels] == [left, None]
+
+
+@FLAVOURS
+@pytest.mark.parametrize(("receiver", "told"), [(RUN, False), (STOP, True)])
+def test_a_receiver_that_was_level_a_moment_ago_keeps_up(flavour: Flavour, receiver: ThreadState, told: bool) -> None:
+    """Looks at both ends are never at one moment; and logs that are kept for less than a few looks are no trouble to it."""
+    made = behind(flavour, keep=BinlogKeep(keep=timedelta(seconds=30)), receiver=receiver)
+    assert (horizon(remembering(made, timedelta(seconds=29), speed=0.0)) is not None) is told
 
 
 def files(rate: float | None, *sizes: int) -> BinlogFiles:
