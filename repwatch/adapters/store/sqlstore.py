@@ -16,7 +16,14 @@ from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
-from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
+from repwatch.adapters.store.notices import (
+    read_due,
+    read_told_in,
+    select_overtaken,
+    write_message,
+    write_posting,
+    write_settled,
+)
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
@@ -195,6 +202,16 @@ class SqlStore:
         with self._read() as connection:
             return read_due(connection, receiver, now, most)
 
+    def gather(self, message: str, envelopes: Sequence[Envelope]) -> None:
+        """They are told in that message."""
+        with self._write() as connection:
+            write_message(connection, message, envelopes)
+
+    def told_in(self, receiver: str, message: str) -> tuple[Envelope, ...]:
+        """What of that message is not delivered yet."""
+        with self._read() as connection:
+            return read_told_in(connection, receiver, message)
+
     def settle(self, settled: Sequence[Settled]) -> None:
         """Mark them, and keep the threads in the same transaction."""
         with self._write() as connection:
@@ -218,7 +235,7 @@ class SqlStore:
         )
         waiting = outbox.c.state == RowState.WAITING
         with self._write() as connection:
-            connection.execute(update(outbox).where(refused).values(state=RowState.WAITING))
+            connection.execute(update(outbox).where(refused).values(state=RowState.WAITING, message=None))
             connection.execute(update(outbox).where(waiting).values(next_attempt=stamp(now), attempts=0))
             gone = {"state": RowState.GIVEN_UP, "last_error": "the receiver is no longer configured"}
             connection.execute(update(outbox).where(waiting, outbox.c.receiver.not_in(receivers)).values(**gone))

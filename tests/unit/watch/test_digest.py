@@ -11,6 +11,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.digest import Digester
+from repwatch.flows.sorting import Singly
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -69,7 +70,8 @@ class Bench:
     def deliver(self) -> None:
         for receiver in self.receivers:
             ear = self.ears[receiver.id]
-            courier = Courier(receiver.id, ear, self.store.digests, self.clock, beside=lambda call: call())
+            sorter = Singly(receiver.id, self.store.digests)
+            courier = Courier(receiver.id, ear, self.store.digests, sorter, self.clock, beside=lambda call: call())
             while courier.turn():
                 pass
 
