@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from repwatch.adapters.folders import sync_folder
 from repwatch.adapters.secrets import redact, reveal
 from repwatch.errors import Refused, StoreError
 from repwatch.model.endpoint import Endpoint, TlsMode
@@ -44,7 +45,7 @@ def read_binlog(
             file.flush()
             os.fsync(file.fileno())
         os.link(part, path)  # unlike a rename it takes nobody's place
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise Refused(f"there is a file {path} already", hint="name another one for --export-errant") from None
     except OSError as error:
@@ -150,11 +151,3 @@ def _lines(process: "subprocess.Popen[bytes]") -> Iterator[tuple[bool, bytes]]:
 def _last_line(text: bytes) -> str:
     lines = text.decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from repwatch.adapters.folders import sync_folder
 from repwatch.errors import StoreError
 
 
@@ -30,7 +31,7 @@ class FileJournal:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            _sync_folder(self.path.parent)  # else a crash may forget that the file exists
+            sync_folder(self.path.parent)  # else a crash may forget that the file exists
         except OSError as error:
             raise _store_error("written", self.path, error) from None
 
@@ -72,14 +73,6 @@ def _write_all(handle: int, data: bytes, offset: int) -> None:
     while data:
         written = os.pwrite(handle, data, offset)
         data, offset = data[written:], offset + written
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _store_error(done: str, path: Path, error: OSError) -> StoreError:

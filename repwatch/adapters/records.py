@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from repwatch.adapters.folders import sync_folder
 from repwatch.errors import StoreError
 
 
@@ -23,11 +24,7 @@ class FileRecords:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-            handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)  # else a crash may forget the name
-            finally:
-                os.close(handle)
+            sync_folder(self.folder)
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be written: {error.strerror or error}",

@@ -1,14 +1,16 @@
 """The clock that wakes flows: APScheduler with jobs in memory, and beside it a watchdog on monotonic time.
 
 APScheduler plans by the wall clock. If that is set back, it runs nothing until the old time comes round again; the watchdog
-notices within three intervals that a job has not begun and makes it due at once. It also tells of a job that does not end.
+notices within three intervals that a job has not begun and makes it due at once. It also tells of a job that does not end. If the
+clock leaps forward, APScheduler lists every run in between before it leaves out all but one; the triggers here give it none.
 """
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from math import floor
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -23,6 +25,24 @@ INTERVALS_MISSED = 3
 SLACK_SECONDS = 2.0  # a busy machine is late, not stuck
 WATCH_SECONDS = 1.0
 APART = timedelta(milliseconds=20)
+
+
+class _Every(IntervalTrigger):  # type: ignore[misc]
+    """At each interval; of times that have passed none. A machine that slept for a year would have 31 million a second's job."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The first one after now that is a whole number of intervals after the previous one."""
+        due: datetime = super().get_next_fire_time(previous_fire_time, now)
+        return due if due > now else due + self.interval * (floor((now - due) / self.interval) + 1)
+
+
+class _At(CronTrigger):  # type: ignore[misc]
+    """At the times of a cron expression; of times that have passed none."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """The first one after now."""
+        due: datetime | None = super().get_next_fire_time(previous_fire_time and max(previous_fire_time, now), now)
+        return due
 
 
 @dataclass(slots=True)
@@ -56,13 +76,13 @@ class Scheduler:
         """
         after = APART * len(self._beats) % interval
         self._beats[name] = _Beat(interval.total_seconds(), self.clock.monotonic())
-        trigger = IntervalTrigger(seconds=interval.total_seconds(), timezone=UTC)
+        trigger = _Every(seconds=interval.total_seconds(), timezone=UTC)
         self._inner.add_job(lambda: self._beat(name, job), trigger, id=name, next_run_time=self.clock.now() + after)
 
     def cron(self, name: str, expression: str, job: Callable[[], object]) -> None:
         """Run `job` at the times of a five-field cron expression in UTC. Raises UsageError."""
         try:
-            trigger = CronTrigger.from_crontab(expression, timezone=UTC)
+            trigger = _At.from_crontab(expression, timezone=UTC)
         except ValueError as error:
             raise UsageError(f"{name}: the schedule {expression!r} cannot be understood: {error}") from None
         self._inner.add_job(lambda: _guarded(name, job), trigger, id=name)

@@ -3,14 +3,12 @@
 Slack sends a press once; one that comes while nobody is connected is lost, and the person sees that the message does not change.
 """
 
-import http.client
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -19,7 +17,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from repwatch.adapters.http_post import proxies
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.slack import API_URL
-from repwatch.errors import RepwatchError, StoreError, UsageError
+from repwatch.errors import StoreError, UsageError
 from repwatch.model.endpoint import SecretSource
 from repwatch.render.notice_slack import ACKNOWLEDGE
 from repwatch.render.notice_text import cut, one_line
@@ -75,7 +73,7 @@ class SlackButton:
             client = SocketModeClient(token, logger=_QUIET, web_client=web, concurrency=1, proxy=web.proxy)
             client.socket_mode_request_listeners.append(self._take)
             client.connect()
-        except (SlackClientError, RepwatchError, OSError, http.client.HTTPException) as error:
+        except Exception as error:  # noqa: BLE001 - it would end the thread, and no press would count any more
             told = str(error) if isinstance(error, UsageError) else type(error).__name__
             log.warning("slack.button cannot connect: %s", told)
         if client is not None and not client.is_connected():

@@ -17,7 +17,8 @@ from repwatch.flows.digest import Digester
 from repwatch.flows.scheduled_drift import DriftRunner
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
-from repwatch.health.view import combine, service_findings
+from repwatch.health.unwatched import is_unwatched
+from repwatch.health.view import DatedView, combine, service_findings, unseen_view
 from repwatch.model.settings import Settings
 from repwatch.model.view import Health, View
 from repwatch.ports.checks import Checks
@@ -134,12 +135,17 @@ class Service:
         )
 
     def view(self) -> View | None:
-        """Everything as last seen; None until each cluster was looked at once."""
-        parts = [watcher.view for watcher in self.watchers]
+        """Everything as last seen; None until each cluster was looked at once, or should have been."""
+        parts = [watcher.view or self._never_seen(watcher) for watcher in self.watchers]
         if any(part is None for part in parts):
             return None
         own = service_findings(self.own.findings, self.own.incidents, self.clock.now())
         return combine([part for part in parts if part is not None], own, self.clock.now())
+
+    def _never_seen(self, watcher: Watcher) -> DatedView | None:
+        """A cluster that should have been looked at by now must not hide the others."""
+        late = is_unwatched(watcher.cluster, timedelta(seconds=self.clock.monotonic() - watcher.looked))
+        return unseen_view(watcher.cluster, self.started) if late else None
 
     def health(self) -> Health:
         """How repwatch itself is."""
@@ -147,6 +153,7 @@ class Service:
         couriers = [courier.problem for courier in (*self.couriers, *self.digest_couriers)]
         problems = [*dict.fromkeys(text for text in (*books, *couriers) if text), *self.scheduler.problems()]
         problems += [f"not looked at yet: {w.cluster.name}" for w in self.watchers if w.view is None]
+        problems += [f"its thread {name} has ended" for name in self._ended()]
         ticks = [self._ticks.get(watcher.cluster.name) for watcher in self.watchers]
         return Health(
             problems=tuple(problems),
@@ -155,6 +162,13 @@ class Service:
             undelivered=self._waiting(),
             delivered=sum(courier.delivered for courier in (*self.couriers, *self.digest_couriers)),
         )
+
+    def _ended(self) -> list[str]:
+        """Threads that should run as long as the service does."""
+        if self._stopping.is_set():
+            return []
+        web = [] if self.web is None or self.web.alive else ["web"]
+        return [*web, *(thread.name for thread in self._threads if not thread.is_alive())]
 
     def _waiting(self) -> int:
         try:

@@ -48,17 +48,18 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         targets = [target for cluster in settings.clusters for target in replica_targets(cluster)]
         wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
+        watchers = [
+            _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock))
+            for cluster in settings.clusters
+        ]
         return Service(
             settings=settings,
             clock=clock,
             store=store,
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
-            watchers=[
-                _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock))
-                for cluster in settings.clusters
-            ],
-            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock),
+            watchers=watchers,
+            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers),
             couriers=[
                 Courier(
                     *(each.id, built[each.id], store, _sorter(each, store, clock), clock, notifiers.lanes(each)),

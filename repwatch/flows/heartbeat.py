@@ -2,12 +2,12 @@
 
 It writes on what the latest looks have seen to be a source, and asks the server itself before each beat whether it may be written
 to and replicates from nobody. A server that does not answer is tried again with growing pauses, and its connection is ended:
-nothing piles up on it.
+nothing piles up on it. Each source is beaten on in a lane of its own: one that hangs delays the beats of no other.
 """
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -26,17 +26,28 @@ log = logging.getLogger("repwatch.watch")
 
 TIMEOUTS = Timeouts(connect=2.0, read=3.0)  # longer than what a beat waits for a lock
 LONGEST_PAUSE = 30.0  # seconds
+HANGS_AFTER = 0.5  # seconds; what a beat that hangs may delay the others
 AIM = timedelta(seconds=15)  # what was seen to be a source longer ago need not be one any more; longer where looks are far apart
 
 
 @dataclass(slots=True)
 class _Lane:
-    """What is kept for one source between two beats."""
+    """What is kept for one source between two beats. Written by the thread that holds `busy` alone."""
 
     database: Database | None = None
     pause: float = 0.0  # seconds; doubled by each failure
     rests_until: float = 0.0  # monotonic
     beating: Beating | None = None  # None: no beat yet
+    problem: str = ""  # of the last beat
+    left: bool = False  # nobody beats here any more
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def leave(self) -> None:
+        """A beat that is in flight closes what is open when it comes back."""
+        self.left = True
+        if self.busy.acquire(blocking=False):
+            self.drop()
+            self.busy.release()
 
     def drop(self) -> None:
         if self.database is not None:
@@ -68,31 +79,54 @@ class HeartWriter:
         while not stop.wait(BEAT.total_seconds()):
             self.beat()
         for lane in self._lanes.values():
-            lane.drop()
+            lane.leave()
 
     def beat(self) -> None:
         """One beat on each source."""
         sources = self._sources if self.clock.monotonic() <= self._aimed_until else ()
         for gone in self._lanes.keys() - {source.label for source in sources}:
-            self._lanes.pop(gone).drop()
+            self._lanes.pop(gone).leave()
         if not sources:
             return
         if self._state.since is None:
             self._state = replace(self._state, since=self.clock.now())
-        self._tell({source.label: self._beat_on(source, self._lanes.setdefault(source.label, _Lane())) for source in sources})
+        self._beat_on_all([(source, self._lanes.setdefault(source.label, _Lane())) for source in sources])
+        self._tell({label: lane.problem for label, lane in self._lanes.items()})
 
-    def _beat_on(self, source: ServerSpec, lane: _Lane) -> str:
-        """What is wrong, "" if nothing is."""
-        if self.clock.monotonic() < lane.rests_until:
-            return self._state.problems.get(source.label, "")
+    def _beat_on_all(self, lanes: Sequence[tuple[ServerSpec, _Lane]]) -> None:
+        """Nobody waits for a source that is alone, so that one needs no thread of its own."""
+        if len(lanes) == 1:
+            self._beat_on(*lanes[0])
+            return
+        threads = [threading.Thread(target=self._beat_on, args=lane, name=f"beat-{lane[0].label}", daemon=True) for lane in lanes]
+        for thread in threads:
+            thread.start()
+        until = self.clock.monotonic() + HANGS_AFTER
+        for thread in threads:
+            thread.join(max(0.0, until - self.clock.monotonic()))
+
+    def _beat_on(self, source: ServerSpec, lane: _Lane) -> None:
+        if not lane.busy.acquire(blocking=False):
+            return  # the beat before has not come back yet
         try:
-            problem = self._write(source, lane)
+            if self.clock.monotonic() >= lane.rests_until:
+                self._try(source, lane)
+        finally:
+            lane.busy.release()
+        if lane.left:
+            lane.leave()
+
+    def _try(self, source: ServerSpec, lane: _Lane) -> None:
+        try:
+            lane.problem = self._write(source, lane)
         except RepwatchError as error:
-            problem = getattr(error, "text", str(error))
+            lane.problem = getattr(error, "text", str(error))
             lane.drop()
-        lane.pause = min(2 * lane.pause or BEAT.total_seconds(), LONGEST_PAUSE) if problem else 0.0
+        except Exception as error:  # noqa: BLE001 - it would end the thread, and nothing would beat any more
+            lane.problem = f"a mistake in repwatch: {type(error).__name__}"
+            lane.drop()
+        lane.pause = min(2 * lane.pause or BEAT.total_seconds(), LONGEST_PAUSE) if lane.problem else 0.0
         lane.rests_until = self.clock.monotonic() + lane.pause
-        return problem
 
     def _write(self, source: ServerSpec, lane: _Lane) -> str:
         if lane.database is None:

@@ -57,14 +57,26 @@ class Probing:
             if server.label in self._flying:
                 return
             flight = self._flying[server.label] = _InFlight(server, self.clock.monotonic())
-        threading.Thread(target=self._look, args=(flight,), name=f"probe-{server.label}", daemon=True).start()
+        try:
+            threading.Thread(target=self._look, args=(flight,), name=f"probe-{server.label}", daemon=True).start()
+        except RuntimeError:  # there are too many threads on this machine; the next round asks again
+            self._arrive(flight, self._blind("no thread could be started for it"))
 
     def _look(self, flight: _InFlight) -> None:
-        result = self.probe(flight.server)
+        try:
+            result = self.probe(flight.server)
+        except Exception as error:  # noqa: BLE001 - a look that never lands would leave its server unseen for ever
+            result = self._blind(f"the look at it failed: {type(error).__name__}")
+        self._arrive(flight, result)
+
+    def _arrive(self, flight: _InFlight, result: ProbeResult) -> None:
         with self._news:
             self._arrived[flight.server.label] = result
             del self._flying[flight.server.label]
             self._news.notify_all()
+
+    def _blind(self, text: str) -> Unobserved:
+        return Unobserved(at=self.clock.now(), took=timedelta(0), failure=ProbeFailure.NOT_ASKED, text=text)
 
     def _overdue(self) -> dict[str, ProbeResult]:
         now = self.clock.monotonic()

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from repwatch.errors import Refused
 from repwatch.flows import reseed_physical
 from repwatch.flows.reseed_left import wait_for_left_clone
+from repwatch.flows.reseed_marked import in_turn
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_physical import left_machine
-from repwatch.flows.reseed_run import Run, in_turn
+from repwatch.flows.reseed_run import Run
 from repwatch.flows.reseed_settings import put_back, put_settings_back
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.reseed_tools import Tools

@@ -21,6 +21,7 @@ from repwatch.health.notice import Audience, hush, post
 from repwatch.health.progress import remember
 from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
+from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
 from repwatch.model.finding import Finding, Subject
@@ -53,11 +54,15 @@ class Watcher:
     view: DatedView | None = None
     world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
+    looked: float = field(init=False)  # when a look was last finished, on the monotonic clock; from the start, none
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
     _progress: Progress = field(default_factory=Progress)
     _past: Mapping[str, Past] = field(default_factory=dict)
     _source_change: SourceChange | None = None
+
+    def __post_init__(self) -> None:
+        self.looked = self.clock.monotonic()
 
     def tick(self) -> int:
         """Look once, and again within a second where something new needs confirming; the number of notices made."""
@@ -89,6 +94,7 @@ class Watcher:
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
         report(entry)
+        self.looked = self.clock.monotonic()
         return len(entry.postings), self._doubtful(entry.changes)
 
     def _ask(self, servers: Sequence[ServerSpec]) -> Mapping[str, ProbeResult]:
@@ -130,11 +136,12 @@ class Watcher:
 
 @dataclass(slots=True)
 class SelfWatcher:
-    """Turns what stands about repwatch itself into incidents."""
+    """Turns what stands about repwatch itself into incidents, and clusters that it does not get to look at."""
 
     book: Book
     audience: Audience
     clock: Clock
+    watchers: Sequence[Watcher] = ()
     findings: tuple[Finding, ...] = ()
     incidents: tuple[Incident, ...] = ()
 
@@ -142,7 +149,12 @@ class SelfWatcher:
         """One look; the number of notices made."""
         incidents, standing = self.book.read()
         receivers = {receiver.id for receiver in self.audience.receivers}
-        self.findings = tuple(finding for finding in standing if finding.subject.channel in receivers)
+        now = self.clock.monotonic()
+        ages = ((watcher.cluster, timedelta(seconds=now - watcher.looked)) for watcher in self.watchers)
+        self.findings = (
+            *(finding for finding in standing if finding.subject.channel in receivers),
+            *(unwatched(cluster, age) for cluster, age in ages if is_unwatched(cluster, age)),
+        )
         look = Look(
             at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}), ended=self.book.ended
         )

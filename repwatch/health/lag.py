@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from repwatch.health.beating import BEAT
+from repwatch.health.clocks import is_behind
 from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
 from repwatch.health.world import ServerNow, World, stale_after
@@ -26,9 +27,15 @@ def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> La
         return beat
     if waited > (shown.seconds or 0.0):
         return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
-    if shown.seconds is not None and _is_ahead(world, server, channel):
+    if shown.seconds is not None and (_is_ahead(world, server, channel) or _shows_less(world, server, channel)):
         return replace(shown, at_least=True)
     return shown
+
+
+def _shows_less(world: World, server: ServerNow, channel: ChannelObservation) -> bool:
+    """True if the server's clock is behind that of its source, so that its own figure is too small."""
+    source, seen = source_of(world, channel), server.observation
+    return seen is not None and source is not None and is_behind(seen, source.observation)
 
 
 def _waited(world: World, server: ServerNow, channel: ChannelObservation) -> float:

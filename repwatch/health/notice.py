@@ -134,9 +134,9 @@ def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bo
     subject = incident.subject
     if subject.code is FindingCode.RECEIVER_UNDELIVERABLE and subject.channel == receiver.id:
         return False  # it would refuse this one, too
-    if not receiver.match:
-        return True
-    return matches(receiver.match, subject, server_name)
+    if subject.code is FindingCode.OBSERVATION_STALE and not subject.cluster:  # of a cluster that is not looked at
+        subject = replace(subject, cluster=subject.channel)
+    return not receiver.match or matches(receiver.match, subject, server_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

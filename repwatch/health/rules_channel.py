@@ -19,7 +19,8 @@ from repwatch.model.observation import ChannelObservation, Lag, ThreadError, Thr
 from repwatch.sql.status_texts import attempts
 
 GIVES_UP_SOON = timedelta(minutes=15)
-"""A receiver that has given up stays stopped when the source is back, until a person starts it."""
+"""Or half of all its attempts, if those last less. A receiver that has given up stays stopped when the source is back, until a
+person starts it."""
 
 HOLD_PATIENCE = timedelta(minutes=10)
 """A repair or a reseed that holds an applier for longer was killed, or is so large that people want to know."""
@@ -55,7 +56,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
             why += f"; it gives up in {left['gives_up_in_seconds']} s" if left.get("nearly_used_up") else ""
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
-                severity=Severity.WARNING if cause else Severity.CRITICAL,
+                severity=Severity.WARNING if cause and not left.get("nearly_used_up") else Severity.CRITICAL,
                 summary=f"{label(server)}{of_channel(channel)} cannot connect to its source {channel.source}: {why}",
                 meaning=_fill(advice.meaning, world, server, channel),
                 remedy=_fill(advice.remedy, world, server, channel),
@@ -75,7 +76,8 @@ def _retries(error: ThreadError | None) -> dict[str, str]:
     number, most, pause = counted
     left = max(0, most - number) * pause
     found = {"attempts": f"{number} of {most}", "gives_up_in_seconds": str(left)}
-    return found | ({"nearly_used_up": "yes"} if left <= GIVES_UP_SOON.total_seconds() else {})
+    soon = min(GIVES_UP_SOON.total_seconds(), most * pause / 2)
+    return found | ({"nearly_used_up": "yes"} if left <= soon else {})
 
 
 def receiver_error(world: World) -> Iterator[Finding]:

@@ -104,17 +104,22 @@ def privilege_missing(world: World) -> Iterator[Finding]:
 
 
 def stale(world: World) -> Iterator[Finding]:
-    """The latest look is old: repwatch itself is late."""
+    """The latest look is old, or there was none: repwatch itself is late."""
     for server in world.servers:
-        if is_stale(world, server):
-            age = round((world.now - server.result.at).total_seconds())
+        result = server.result
+        prevented = isinstance(result, Unobserved) and result.failure is ProbeFailure.NOT_ASKED and result.text
+        if prevented or is_stale(world, server):
+            age = round((world.now - result.at).total_seconds())
+            why = (
+                f"could not look at {label(server)}: {prevented}" if prevented else f"last looked at {label(server)} {age} s ago"
+            )
             yield Finding(
                 subject=subject(world, server, FindingCode.OBSERVATION_STALE),
                 severity=Severity.CRITICAL,
-                summary=f"repwatch last looked at {label(server)} {age} s ago",
+                summary=f"repwatch {why}",
                 meaning="The look at this server does not come back, or repwatch is held up. " + _UNKNOWN_STATE,
-                remedy="Look at repwatch's own log and at the load of its host.",
-                evidence=evidence({"last_look": server.result.at.isoformat(), "seen_last": _seen_last(server)}),
+                remedy="Look at repwatch's own log, and at the load and the limits of its host.",
+                evidence=evidence({"last_look": result.at.isoformat(), "seen_last": _seen_last(server)}),
                 settled=False,
             )
 

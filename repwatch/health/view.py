@@ -14,6 +14,7 @@ from repwatch.health.lag import true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
+from repwatch.model.topology import ClusterSpec
 from repwatch.model.view import ChannelView, ClusterView, FindingView, ServerView, State, View
 
 # Unknown ranks above a warning, because it may hide anything, and below what is known to be bad.
@@ -71,6 +72,12 @@ def build_service_view(findings: Iterable[Finding], incidents: Iterable[Incident
     return DatedView(
         cluster=ClusterView(name="", state=_state(own), findings=own, servers=()), as_of=now, poll_interval=timedelta(0)
     )
+
+
+def unseen_view(cluster: ClusterSpec, since: datetime) -> DatedView:
+    """A cluster that nobody has got to look at since then."""
+    nothing = ClusterView(name=cluster.name, state=State.UNKNOWN, findings=(), servers=())
+    return DatedView(cluster=nothing, as_of=since, poll_interval=cluster.poll_interval)
 
 
 def combine(parts: Sequence[DatedView], own: tuple[FindingView, ...], now: datetime) -> View:

@@ -49,6 +49,7 @@ class FindingCode(StrEnum):
     PROOF_OVERDUE = "proof-overdue"
     HALF_LOADED = "half-loaded"
     HEARTBEAT_STOPPED = "heartbeat-stopped"
+    CLOCK_SKEW = "clock-skew"
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
 

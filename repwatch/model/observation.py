@@ -133,6 +133,14 @@ class BeatsUnread(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """A server's clock against that of repwatch's machine, read within a statement: the error is half of its round trip."""
+
+    ahead: timedelta  # negative: it is behind
+    error: timedelta  # `ahead` may be wrong by so much, either way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One server at one moment. `at` is taken when the last answer had arrived."""
 
@@ -154,6 +162,7 @@ class Observation:
     beats: Mapping[int, datetime] = field(default_factory=dict)  # heartbeats that are here, by the server_id of their source
     beats_unread: BeatsUnread | None = None  # None: they were read, or are not wanted
     clock: datetime | None = None  # the server's own time when they were read
+    reading: ClockReading | None = None  # None: it did not tell its time
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 
@@ -168,6 +177,7 @@ class ProbeFailure(StrEnum):
     DISK_FULL = "disk-full"  # the status statement hangs behind a thread that waits for space
     NOT_MYSQL = "not-mysql"
     FAILED = "failed"  # the server answered, but not as understood
+    NOT_ASKED = "not-asked"  # repwatch itself could not look: the server has nothing to do with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,11 @@ class Choice:
     why: Why
     tables: tuple[TableName, ...] = ()
 
+    @property
+    def in_place(self) -> bool:
+        """The replica stays where it is in its history, and only some tables are written."""
+        return self.method is Method.TABLE
+
 
 def choose(facts: Facts) -> Choice:
     """What a person asked for, else what was begun, else what costs less."""

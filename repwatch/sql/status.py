@@ -54,11 +54,13 @@ class StatusStatement:
 _HALF_LOADED = (
     f"(SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {quote_text(MARKER_SCHEMA)}) AS half_loaded"
 )
+# The session's time zone is UTC. Both flavours give the time at which the statement began.
+_NOW = "UTC_TIMESTAMP(6) AS now_utc"
 _MYSQL_IDENTITY = (
     "SELECT @@global.server_id AS server_id, @@global.server_uuid AS server_uuid, @@global.read_only AS read_only,"
     " @@global.super_read_only AS super_read_only, @@global.log_bin AS log_bin, @@global.gtid_executed AS gtid_executed,"
     " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
-    f" @@global.gtid_purged AS gtid_purged, {_HALF_LOADED}"
+    f" @@global.gtid_purged AS gtid_purged, {_NOW}, {_HALF_LOADED}"
 )
 # For how long binary logs are kept; 0 is for ever. MySQL 8.0.29 can leave them in spite of their age.
 _KEEP_DAYS = ", @@global.expire_logs_days * 86400 AS keep_seconds"
@@ -71,10 +73,10 @@ _MARIADB_IDENTITY = (
     " @@global.gtid_slave_pos AS gtid_slave_pos, @@global.gtid_binlog_pos AS gtid_binlog_pos,"
     " @@global.gtid_binlog_state AS gtid_binlog_state,"
     " @@global.performance_schema AS performance_schema, @@hostname AS hostname, @@port AS port, @@datadir AS datadir,"
-    f" {_HALF_LOADED}"
+    f" {_NOW}, {_HALF_LOADED}"
 )
-# The session's time zone is UTC, so these times are UTC, too; the server's own clock is what they compare with.
-_WORKERS = "SELECT UTC_TIMESTAMP(6) AS now_utc, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"
+# In the session's time zone, so these times are UTC, too; the server's own clock is what they compare with.
+_WORKERS = f"SELECT {_NOW}, worker.* FROM performance_schema.replication_applier_status_by_worker AS worker"
 # The status row has no heartbeats. A join by name alone: a channel has one row in each of the two.
 _PULSES = "SELECT connection.CHANNEL_NAME, connection.COUNT_RECEIVED_HEARTBEATS, settings.HEARTBEAT_INTERVAL"
 _LAST_COMMIT = ", connection.LAST_QUEUED_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP AS last_commit"

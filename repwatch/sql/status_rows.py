@@ -34,6 +34,7 @@ class Identity:
     gtid_purged: str = ""  # MySQL
     binlog_keep: timedelta | None = None
     gtid_logged: str = ""  # what its binary logs have had (MariaDB)
+    now: datetime | None = None  # by its own clock, when it began to answer
 
 
 def read_identity(row: RawRow) -> Identity:
@@ -56,6 +57,7 @@ def read_identity(row: RawRow) -> Identity:
         performance_schema=values.is_on("performance_schema"),
         gtid_purged=values.text("gtid_purged").replace("\n", ""),
         binlog_keep=_keep(values.number("keep_seconds")),
+        now=values.time("now_utc"),
         instance=f"{values.text('hostname')}:{values.text('port')} {values.text('datadir')}",
     )
 

@@ -37,7 +37,7 @@ class ViewCollector(Collector):
         yield from _own_metrics(self._health())
         yield from _server_metrics(clusters)
         yield from _channel_metrics(clusters)
-        yield _finding_metric(clusters)
+        yield _finding_metric(view.findings if view else (), clusters)
         overviews = self._checks.overviews()
         yield from proof_metrics(overviews)
         yield from check_metrics(overviews)
@@ -102,8 +102,11 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     yield from (receiver, applier, lag, known, bound, delay)
 
 
-def _finding_metric(clusters: tuple[ClusterView, ...]) -> Metric:
+def _finding_metric(own: tuple[FindingView, ...], clusters: tuple[ClusterView, ...]) -> Metric:
+    """Those of repwatch itself belong to no cluster."""
     family = GaugeMetricFamily("repwatch_finding", "1 for each condition that holds now.", labels=(*CHANNEL, "code", "severity"))
+    for finding in own:
+        family.add_metric(["", "", "", *_finding_labels(finding)], 1)
     for cluster in clusters:
         for finding in cluster.findings:
             family.add_metric([cluster.name, "", "", *_finding_labels(finding)], 1)

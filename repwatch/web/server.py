@@ -189,6 +189,11 @@ class WebServer:
         host, port = self._listener.getsockname()[:2]
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
+    @property
+    def alive(self) -> bool:
+        """False if it has ended by itself."""
+        return self._thread.is_alive()
+
     def stop(self, seconds: float = 3.0) -> None:
         """End open streams, then the server; waits at most that long."""
         self._page.stopping.set()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,9 @@ def test_what_is_seen(box: Sandbox, flavour: Flavour) -> None:
     assert (channel.receiver, channel.applier, channel.lag.seconds) == (ThreadState.RUNNING, ThreadState.RUNNING, 0.0)
     assert (channel.uses_gtid, channel.gtid_executed) == (True, gtid)
     assert source_seen.instance != replica_seen.instance
+    for reading in (source_seen.reading, replica_seen.reading):  # of the clock that repwatch has, too
+        assert reading is not None
+        assert abs(reading.ahead) <= reading.error + timedelta(milliseconds=20)
 
 
 def test_a_changed_identity_shows_in_the_next_look(box: Sandbox) -> None:

@@ -150,6 +150,17 @@ def test_the_session_is_set_up(session: Session) -> None:
     assert session.text_row(query) == ("+00:00", "NO_AUTO_VALUE_ON_ZERO", "utf8mb4", "utf8mb4", "1")
 
 
+def test_a_statement_is_one_round_trip(session: Session, driver: str) -> None:
+    def pings() -> int:
+        return int(session.text_row("SHOW SESSION STATUS LIKE 'Com_admin_commands'")[1] or 0)
+
+    before = pings()
+    session.scalar("SELECT 1")
+    session.execute("DO 1")
+    # The driver without its C extension pings before each statement, this one among them.
+    assert pings() - before == {"native": 0, "pure": 3}[driver]
+
+
 def test_one_statement_at_a_time(session: Session) -> None:
     with pytest.raises(StatementRefused) as caught:
         session.query("SELECT 1; SELECT 2")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.adapters.mysql.look_sequences import Numbers
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
-from repwatch.model.observation import BeatsUnread, BinlogKeep, ChannelObservation, Observation, ThreadState
+from repwatch.model.observation import BeatsUnread, BinlogKeep, ChannelObservation, ClockReading, Observation, ThreadState
 from repwatch.model.risks import Risks
 from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
@@ -63,7 +63,7 @@ class _Look:
         self._skipped: list[str] = []
 
     def run(self, started: float) -> Observation:
-        identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
+        identity, reading = self._identity()
         channels = self._channels(identity)
         clients = self._clients(identity)
         risks = self._risks(identity, channels)
@@ -88,11 +88,20 @@ class _Look:
             beats=beats,
             beats_unread=unread,
             clock=now,
+            reading=reading,
             channels=channels,
             risks=risks,
             dump_clients=clients,
             skipped=tuple(self._skipped),
         )
+
+    def _identity(self) -> tuple[Identity, ClockReading | None]:
+        asked, sent = self._clock.now(), self._clock.monotonic()
+        identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
+        half = timedelta(seconds=self._clock.monotonic() - sent) / 2
+        if identity.now is None:
+            return identity, None
+        return identity, ClockReading(ahead=identity.now - (asked + half), error=half)
 
     def _binlog(self, identity: Identity) -> BinlogKeep:
         if not self._is_mariadb:

@@ -84,7 +84,11 @@ class Prober:
         if not lane.busy.acquire(blocking=False):
             return self._late(started, "an earlier look has not come back yet")
         coming: Future[ProbeResult] = Future()
-        threading.Thread(target=self._run, args=(lane, started, coming), name=f"look-{server.label}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(lane, started, coming), name=f"look-{server.label}", daemon=True).start()
+        except RuntimeError:  # there are too many threads on this machine
+            lane.busy.release()
+            return self._failure(started, ProbeFailure.NOT_ASKED, "no thread could be started for it")
         try:
             return coming.result(self._deadline)
         except TimeoutError:

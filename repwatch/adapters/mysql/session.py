@@ -14,6 +14,7 @@ from typing import Any, Self
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
+from repwatch.adapters.mysql.cursor import raw_cursor
 from repwatch.adapters.mysql.failures import connect_failure, statement_failure
 from repwatch.adapters.mysql.library import begin_library
 from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
@@ -113,7 +114,7 @@ class Session:
             raise RuntimeError("the rows of another statement have not been read")
         self._unread = True
         try:
-            cursor: Any = self._connection.cursor(raw=True)  # unbuffered; its type is a union of eight
+            cursor = raw_cursor(self._connection)
             cursor.execute(sql, tuple(params))
         except DRIVER_ERRORS as error:
             raise self._failure(error) from None

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.scenarios.reach import log_out
 from tests.server.scenarios.stage import Part, Scenario, Stage, places
 
 
@@ -70,6 +72,16 @@ def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source
         server.sql(f"SET GLOBAL {variable} = {back}")
 
     return play
+
+
+@contextmanager
+def clock_ahead(stage: Stage) -> Iterator[None]:
+    """An hour, in every session of an ordinary account: a server's clock is its machine's, which this test shares."""
+    stage.replica.sql("SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() + 3600'")
+    log_out(stage.replica, Account.WATCH)
+    yield
+    stage.replica.sql("SET GLOBAL init_connect = ''")
+    log_out(stage.replica, Account.WATCH)
 
 
 @contextmanager
@@ -312,6 +324,12 @@ ROLES = (
         prepare=acknowledging,
         told=places(("source", "semisync-degraded"), ("replica1", "receiver-stopped")),
         slow=True,
+    ),
+    Scenario(
+        name="clock-ahead",
+        what="a replica's clock is wrong",
+        breaks=clock_ahead,
+        told=places(("replica1", "clock-skew")),
     ),
     Scenario(
         name="half-loaded",

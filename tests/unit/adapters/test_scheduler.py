@@ -50,6 +50,31 @@ def test_it_goes_on_after_the_clock_was_set_back(scheduler: Scheduler) -> None:
     until(lambda: len(runs) >= before + 5)
 
 
+@pytest.mark.parametrize("every", ["interval", "cron"])
+@pytest.mark.parametrize("years", [0, 1, 30])
+def test_of_the_times_that_a_leap_of_the_clock_has_passed_none_is_run(scheduler: Scheduler, every: str, years: int) -> None:
+    """A machine that slept, or one whose clock began in 1970: the list of 31 million runs a year would outgrow its memory."""
+    now = SystemClock().now()
+    if every == "interval":
+        scheduler.every("job", timedelta(seconds=1), lambda: None)
+    else:
+        scheduler.cron("job", "* * * * *", lambda: None)
+    trigger = scheduler._inner.get_job("job").trigger
+    planned = now.replace(second=0, microsecond=0) - timedelta(days=365 * years)
+    next_run = trigger.get_next_fire_time(planned, now)
+    assert now < next_run <= now + timedelta(minutes=1)
+    following = trigger.get_next_fire_time(next_run, next_run + timedelta(milliseconds=5))
+    assert following - next_run == timedelta(seconds=1 if every == "interval" else 60)
+
+
+def test_a_job_in_the_middle_of_its_time_keeps_its_beat(scheduler: Scheduler) -> None:
+    scheduler.every("job", timedelta(seconds=10), lambda: None)
+    trigger, begun = scheduler._inner.get_job("job").trigger, SystemClock().now()
+    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=1)) == begun + timedelta(seconds=10)
+    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=25)) == begun + timedelta(seconds=30)
+    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=30)) == begun + timedelta(seconds=40)
+
+
 def test_a_mistake_in_a_job_is_told_and_stops_nothing(scheduler: Scheduler) -> None:
     runs: list[int] = []
 

@@ -124,6 +124,7 @@ def test_the_class_of_an_error_is_evidence() -> None:
         (ProbeFailure.TIMED_OUT, "server-unreachable"),
         (ProbeFailure.NOT_MYSQL, "server-unreachable"),
         (ProbeFailure.FAILED, "server-unreachable"),
+        (ProbeFailure.NOT_ASKED, "observation-stale"),
         (ProbeFailure.LOGIN_REFUSED, "login-refused"),
         (ProbeFailure.PRIVILEGE_MISSING, "privilege-missing"),
     ],

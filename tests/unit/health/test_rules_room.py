@@ -8,12 +8,12 @@ from repwatch.health.rules import diagnose
 from repwatch.health.rules_room import auto_increment_exhaustion, numbers_unknown, relay_space_full
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Severity
-from repwatch.model.observation import ThreadError, ThreadState, ThreadWait
+from repwatch.model.observation import ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
 from repwatch.model.risks import Risks
 from repwatch.model.schema import TableName
 from repwatch.model.sequence import AutoIncrement, AutoIncrements
 from repwatch.model.server import Flavour
-from tests.unit.health.worlds import NOW, channel, observation, world
+from tests.unit.health.worlds import NOW, channel, observation, unobserved, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
 
@@ -74,23 +74,32 @@ def test_a_source_that_did_not_answer_resolves_nothing(flavour: Flavour, found: 
     assert list(numbers_unknown(world([observation(flavour, 1)]))) == []
 
 
-def retrying(text: str) -> World:
+def retrying(text: str, source: ProbeResult | None = None) -> World:
     error = ThreadError(errno=2003, text=text)
     stuck = channel(Flavour.MYSQL, 1, receiver=ThreadState.CONNECTING, receiver_error=error)
-    return world([observation(Flavour.MYSQL, 1), observation(Flavour.MYSQL, 2, stuck)])
+    return world([source or observation(Flavour.MYSQL, 1), observation(Flavour.MYSQL, 2, stuck)])
 
 
 @pytest.mark.parametrize(
     ("counted", "left", "soon"),
-    [("attempt 2/10, with a delay of 60 seconds", "480", True), ("attempt 12/10, with a delay of 60 seconds", "0", True),
-     ("attempt 6/86400, with a delay of 60 seconds", "5183640", False), ("something else", None, False)],
-)  # fmt: skip
+    [
+        ("attempt 2/10, with a delay of 60 seconds", "480", False),
+        ("attempt 5/10, with a delay of 60 seconds", "300", True),
+        ("attempt 12/10, with a delay of 60 seconds", "0", True),
+        ("attempt 86384/86400, with a delay of 60 seconds", "960", False),
+        ("attempt 86385/86400, with a delay of 60 seconds", "900", True),
+        ("something else", None, False),
+    ],
+)
 def test_attempts_that_run_out(counted: str, left: str | None, soon: bool) -> None:
     text = f"Error connecting to source 'repl@10.0.0.1:3306'. This was {counted} between attempts. Message: no"
     findings = {finding.subject.code: finding for finding in diagnose(retrying(text))}
     evidence = findings[FindingCode.RECEIVER_RETRYING].evidence
     assert evidence.get("gives_up_in_seconds") == left
     assert ("nearly_used_up" in evidence) is soon
+    lost = {finding.subject.code: finding for finding in diagnose(retrying(text, unobserved(ProbeFailure.UNREACHABLE)))}
+    assert lost[FindingCode.RECEIVER_RETRYING].evidence["cause"] == "server-unreachable"
+    assert (lost[FindingCode.RECEIVER_RETRYING].severity is Severity.CRITICAL) is soon
 
 
 def test_what_was_not_asked_is_no_finding() -> None:

@@ -1,16 +1,17 @@
-"""For how long a look tells the writer of the heartbeat where to beat."""
+"""For how long a look tells the writer of the heartbeat where to beat, and that no source waits for another."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from repwatch.errors import Unreachable
-from repwatch.flows.heartbeat import HeartWriter
+from repwatch.flows.heartbeat import LONGEST_PAUSE, HeartWriter
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database, Timeouts
-from tests.unit.health.worlds import star, world
+from tests.unit.health.worlds import address, observation, star, world
 from tests.unit.watch.handclock import HandClock
 
 
@@ -32,3 +33,38 @@ def test_it_beats_for_as_long_as_a_look_tells_of_now(poll: int, after: int, beat
     clock.sleep(after)
     writer.beat()
     assert bool(tried) == beats
+
+
+def test_a_source_that_hangs_delays_the_beats_of_no_other() -> None:
+    hangs, tried = threading.Event(), threading.Semaphore(0)
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        if endpoint.address == address(1):
+            hangs.wait(60)
+        else:
+            tried.release()
+        raise Unreachable("down", server=str(endpoint.address))
+
+    clock = HandClock()
+    writer = HeartWriter("shop", "repwatch", connect, clock)
+    seen = world([observation(Flavour.MYSQL, number) for number in (1, 2)], source=None)
+    channels = {"one": "db1", "two": "db2"}
+    third = replace(seen.cluster.servers[0], name="db3", channels=channels)
+    writer.aim(replace(seen, cluster=replace(seen.cluster, source="db1", servers=(*seen.cluster.servers, third))))
+    for _ in range(3):
+        writer.beat()
+        assert tried.acquire(timeout=60), "the other one was not beaten on"
+        clock.sleep(LONGEST_PAUSE / 10)
+    told = writer.aim(seen).problems
+    assert told == {"db2": "down"}, "it has not come back, so nobody knows"
+    hangs.set()
+
+
+def test_a_mistake_in_it_ends_no_thread() -> None:
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        raise AttributeError(endpoint.user)
+
+    writer = HeartWriter("shop", "repwatch", connect, HandClock())
+    writer.aim(world(star(Flavour.MYSQL)))
+    writer.beat()
+    assert writer.aim(world(star(Flavour.MYSQL))).problems.keys() == {"db1"}

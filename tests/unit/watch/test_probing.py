@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.probe import Prober
+from repwatch.errors import Unreachable
 from repwatch.flows import probing
 from repwatch.flows.probing import Probing
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.server import Address
 from repwatch.model.topology import ServerSpec
+from repwatch.ports.database import Database, Timeouts
 
 FAST, SLOW, OTHER = (ServerSpec(endpoint=Endpoint(Address(name), "u"), name=name) for name in ("fast", "slow", "other"))
 
@@ -84,3 +87,51 @@ def test_what_does_not_come_back_counts_as_unseen(gate: Gate, monkeypatch: pytes
     late = rounds.round([SLOW], wait_for={"slow"}, seconds=0.3)["slow"]
     assert isinstance(late, Unobserved)
     assert late.failure is ProbeFailure.TIMED_OUT
+
+
+@pytest.fixture
+def thread_limit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the threads that this machine has no room for; a name is taken out when there is room again."""
+    full, begin = ["look-", "probe-"], threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.startswith(tuple(full)):
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return full
+
+
+def test_a_machine_without_room_for_threads_makes_no_server_unseen_for_ever(gate: Gate, thread_limit: list[str]) -> None:
+    rounds = Probing(gate, SystemClock())
+    for _ in range(3):
+        assert failed(rounds.round([FAST], wait_for={"fast"}, seconds=60)["fast"]) is ProbeFailure.NOT_ASKED
+    thread_limit.clear()
+    answer = rounds.round([FAST], wait_for={"fast"}, seconds=60)["fast"]
+    assert failed(answer) is ProbeFailure.UNREACHABLE  # the gate's own
+    assert gate.asked == {"fast": 1}
+
+
+def test_a_prober_without_room_for_its_thread_looks_again(thread_limit: list[str]) -> None:
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        raise Unreachable("nobody there", server=str(endpoint.address))
+
+    prober = Prober(connect, SystemClock(), deadline=60)
+    failures = [failed(prober(FAST)) for _ in range(2)]
+    thread_limit.clear()
+    assert [*failures, failed(prober(FAST))] == [ProbeFailure.NOT_ASKED, ProbeFailure.NOT_ASKED, ProbeFailure.UNREACHABLE]
+
+
+def test_a_probe_with_a_mistake_is_asked_again() -> None:
+    def probe(server: ServerSpec) -> ProbeResult:
+        raise KeyError(server.label)
+
+    rounds = Probing(probe, SystemClock())
+    for _ in range(2):
+        assert failed(rounds.round([FAST], wait_for={"fast"}, seconds=60)["fast"]) is ProbeFailure.NOT_ASKED
+
+
+def failed(result: ProbeResult) -> ProbeFailure:
+    assert isinstance(result, Unobserved)
+    return result.failure

@@ -123,6 +123,19 @@ def test_unknown_lag_is_nan_and_the_series_stays(url: str, shown: Shown) -> None
     assert [(each["server"], each["code"], each["severity"]) for each in findings] == [("db2:3306", "applier-error", "critical")]
 
 
+def test_what_is_wrong_with_repwatch_itself_is_shown_and_counted(url: str, shown: Shown) -> None:
+    seen = view(None)
+    own = replace(seen.clusters[0].servers[1].findings[0], code=FindingCode.RECEIVER_UNDELIVERABLE, channel="oncall/email")
+    healthy = tuple(replace(server, state=State.OK, findings=()) for server in seen.clusters[0].servers)
+    shown.view = replace(seen, findings=(own,), clusters=(replace(seen.clusters[0], state=State.OK, servers=healthy),))
+    page = get(url)
+    assert "receiver-undeliverable" in page
+    assert "<script>alert" not in page
+    samples = [sample for family in text_string_to_metric_families(get(f"{url}metrics")) for sample in family.samples]
+    (labels,) = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
+    assert (labels["cluster"], labels["channel"], labels["code"]) == ("", "oncall/email", "receiver-undeliverable")
+
+
 def test_health_is_503_with_the_problems(url: str, shown: Shown) -> None:
     assert json.loads(get(f"{url}healthz"))["ok"] is True
     shown.health = replace(shown.health, problems=("the store is full",))

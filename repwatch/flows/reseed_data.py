@@ -1,0 +1,157 @@
+"""The step of a reseed that makes the replica's data that of one position of its source: rows, a clone, or files."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+
+from repwatch.errors import Refused, RepwatchError, ServerError
+from repwatch.flows import reseed_physical
+from repwatch.flows.hold import run_until
+from repwatch.flows.reseed_clone import CloneFailed, clone, clone_status, is_untouched
+from repwatch.flows.reseed_donor import held
+from repwatch.flows.reseed_left import doors_of
+from repwatch.flows.reseed_load import Load, load
+from repwatch.flows.reseed_marked import Marked
+from repwatch.flows.reseed_physical import Backup, Machine, machine_of
+from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.flows.reseed_tools import Tools
+from repwatch.model.gtid import GtidSet
+from repwatch.reseed import clone as clone_plan
+from repwatch.reseed.choice import Choice
+from repwatch.reseed.facts import Facts
+from repwatch.reseed.method import Method
+from repwatch.reseed.stages import Stage
+from repwatch.sql import clone as clone_sql
+from repwatch.sql import reseed as sql
+from repwatch.sql.clone import CloneStatus
+
+_RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """What is copied to where. When `fill` returns, the marker has the position."""
+
+    request: ReseedRequest
+    tools: Tools
+    facts: Facts
+    choice: Choice
+    marked: Marked
+
+    def fill(self) -> tuple[str, ...]:
+        """By the chosen method; what a person is to be told. Raises Refused, ServerError, HostFailed."""
+        match self.choice.method:
+            case Method.CLONE:
+                self._clone()
+            case Method.PHYSICAL:
+                self._copy_files()
+            case Method.DIFFERENTIAL | Method.LOGICAL | Method.TABLE:
+                return self._load()
+        return ()
+
+    def _load(self) -> tuple[str, ...]:
+        marked = self.marked
+        job = Load(
+            source=self.request.copied.writer,
+            writer=marked.db,
+            connect=self.tools.connect,
+            clock=self.tools.clock,
+            progress=self.tools.progress,
+            keep=self.facts.owns_schema,
+            method=self.choice.method,
+            tables=frozenset(self.choice.tables),
+            donor=self._hold_donor if self.request.donor else None,
+            begin=self._begin_at,
+        )
+        try:
+            loaded = load(job)
+        finally:
+            with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
+                marked.db.execute(sql.set_trust_creators(on=marked.marker.trust_creators))
+        if marked.executed() != marked.marker.before:
+            raise ServerError("something was applied or written while the data was copied", server=marked.db.server)
+        marked.marker = replace(marked.marker, position=loaded.position)
+        marked.record("written", rows=str(loaded.rows), position=loaded.position)
+        return tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
+
+    def _begin_at(self, position: str) -> None:
+        """The snapshot stands; from here on data is replaced."""
+        marked = self.marked
+        if self.choice.in_place:
+            run_until(marked.db, self.facts.channel, position, self.tools.clock, _RUN_SECONDS)
+            marked.marker = replace(marked.marker, before=marked.executed())
+        marked.marker = replace(marked.marker, replaced=True)
+        marked.advance(Stage.LOADING)
+        marked.db.execute(sql.set_trust_creators(on=True))
+
+    def _hold_donor(self) -> AbstractContextManager[None]:
+        donor = self.request.donor
+        assert donor is not None
+        return held(donor, self.tools.holds, self.tools.connect, self.tools.clock, self._least())
+
+    def _least(self) -> str:
+        """What a donor must have: tables are put right at its position, which may not lie behind the replica's."""
+        if not self.choice.in_place:
+            return ""
+        before, own = self.marked.marker.before, self.facts.target.errant
+        if self.marked.db.version.is_mariadb or not own:
+            return before  # gtid_slave_pos holds nothing that the replica wrote itself
+        return str(GtidSet.parse(before).difference(GtidSet.parse(own)))
+
+    def _clone(self) -> None:
+        """The statement removes the marker; what it says is written down before, for whoever goes on from here."""
+        login, marked = self.request.clone_login, self.marked
+        if login is None:
+            raise Refused("there is no account to clone with")
+        before, replaced = clone_status(marked.db), marked.marker.replaced
+        marked.marker = replace(marked.marker, replaced=True)
+        marked.advance(Stage.LOADING)
+        marked.record(clone_plan.BEGUN, **clone_plan.entry_of(marked.marker, before.begun))
+        marked.db.execute(clone_sql.PERSIST_READ_ONLY)
+        marked.db.execute(sql.set_super_read_only(on=False))
+        try:
+            position = clone(doors_of(self.request, self.tools), login, before)
+        except CloneFailed:
+            with suppress(RepwatchError):
+                self._mark_after_failure(before, replaced=replaced)
+            raise
+        marked.reopen()
+        marked.open_for_marker()
+        marked.marker = replace(marked.marker, position=position)
+        marked.record("written", position=position)
+
+    def _mark_after_failure(self, before: CloneStatus, *, replaced: bool) -> None:
+        """The marker may be gone with the data. A clone that is refused before it begins has left everything."""
+        marked = self.marked
+        marked.reopen()
+        marked.open_for_marker()
+        if is_untouched(marked.db, before):
+            marked.marker = replace(marked.marker, stage=Stage.QUIET, replaced=replaced)
+        marked.write()
+
+    def _copy_files(self) -> None:
+        """The copy says LOADED of itself before its server starts for the first time; the old data goes on saying LOADING."""
+        machine, marked = files_of(self.request, self.tools, self.facts), self.marked
+        marked.record("folder", data=machine.folders.data)
+        marked.advance(Stage.LOADING)
+
+        def loaded(position: str) -> Mapping[str, str]:
+            return replace(marked.marker, stage=Stage.LOADED, position=position).entries()
+
+        giving = self.facts.hosts.source_host if self.facts.hosts else None
+        size = giving.used if giving else 0
+        backup = Backup(source=self.request.source, run=marked.marker.run, size=size, marker=loaded)
+        position = reseed_physical.make_copy(machine, backup, marked.step)
+        marked.marker = replace(marked.marker, position=position)
+        marked.record("written", position=position)
+        marked.db.close()
+        reseed_physical.put_in_place(machine, marked.step)
+        marked.reopen()
+        marked.db.execute(sql.set_read_only(on=True))
+
+
+def files_of(request: ReseedRequest, tools: Tools, facts: Facts) -> Machine:
+    """The target's machine, and where its data lies."""
+    host = facts.hosts.target_host if facts.hosts else None
+    assert host is not None  # else the plan has a refusal
+    return machine_of(request.replica.server, tools, host.folders)
