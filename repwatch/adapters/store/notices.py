@@ -7,7 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
-from repwatch.adapters.store.tables import FAR, RowState, incidents, outbox, stamp, threads
+from repwatch.adapters.store.tables import FAR, TRY_AGAIN, RowState, incidents, outbox, stamp, threads
+from repwatch.adapters.store.under_way import take_up
 from repwatch.health.notice import Posting
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Envelope, Fate, Settled
@@ -82,7 +83,7 @@ def write_message(connection: Connection, message: str, envelopes: Sequence[Enve
     connection.execute(update(outbox).where(rows).values(message=message))
 
 
-def select_overtaken() -> Select[tuple[int]]:
+def _overtaken() -> Select[tuple[int]]:
     """What was refused by a receiver that took a later notice of the same subject: told now, it would speak of what is past.
 
     One that was put into a message counts as taken: nobody can tell, and the message has to stay whole.
@@ -98,6 +99,14 @@ def select_overtaken() -> Select[tuple[int]]:
     )
     later = and_(last.c.receiver == outbox.c.receiver, last.c.key == incidents.c.key, last.c.seq > outbox.c.seq)
     return select(outbox.c.seq).select_from(of_incident.join(last, later)).where(outbox.c.state == RowState.GIVEN_UP)
+
+
+def take_up_notices(connection: Connection, receivers: Sequence[str], now: datetime) -> None:
+    """What was refused of what began lately is tried again, put into messages anew, unless it is overtaken."""
+    recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
+    refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent), outbox.c.seq.not_in(_overtaken()))
+    connection.execute(update(outbox).where(refused).values(state=RowState.WAITING, message=None))
+    take_up(connection, outbox, receivers, now)
 
 
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
 from repwatch.adapters.store import codec
-from repwatch.adapters.store.digests import Digests
+from repwatch.adapters.store.digests import Digests, take_up_digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
@@ -19,7 +19,7 @@ from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.notices import (
     read_due,
     read_told_in,
-    select_overtaken,
+    take_up_notices,
     write_message,
     write_posting,
     write_settled,
@@ -27,7 +27,8 @@ from repwatch.adapters.store.notices import (
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
-from repwatch.adapters.store.tables import KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.under_way import count_waiting
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
@@ -219,29 +220,20 @@ class SqlStore:
                 write_settled(connection, each)
 
     def waiting(self) -> int:
-        """How many are not delivered yet."""
+        """How many notices and digests are not delivered yet."""
         with self._read() as connection:
-            count = select(func.count()).select_from(outbox).where(outbox.c.state == RowState.WAITING)
-            return connection.execute(count).scalar_one()
+            return count_waiting(connection)
 
-    def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
+    def begin_service(self, receivers: Sequence[str], digested: Sequence[str], now: datetime) -> None:
         """At a start the configuration may have been corrected: what was refused lately, and is not overtaken, is tried again.
 
         Back-off starts anew, what waits for a receiver that is no longer configured is given up, and old history goes.
         """
-        recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
-        refused = and_(
-            outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent), outbox.c.seq.not_in(select_overtaken())
-        )
-        waiting = outbox.c.state == RowState.WAITING
         with self._write() as connection:
-            connection.execute(update(outbox).where(refused).values(state=RowState.WAITING, message=None))
-            connection.execute(update(outbox).where(waiting).values(next_attempt=stamp(now), attempts=0))
-            gone = {"state": RowState.GIVEN_UP, "last_error": "the receiver is no longer configured"}
-            connection.execute(update(outbox).where(waiting, outbox.c.receiver.not_in(receivers)).values(**gone))
-            old = and_(
-                incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(select(outbox.c.incident_id).where(waiting))
-            )
+            take_up_notices(connection, receivers, now)
+            take_up_digests(connection, digested, now)
+            waiting = select(outbox.c.incident_id).where(outbox.c.state == RowState.WAITING)
+            old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
             connection.execute(delete(incidents).where(old))
 
     # -- what is shown -------------------------------------------------------------------------------------------------

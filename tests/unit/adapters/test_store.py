@@ -212,7 +212,7 @@ def test_a_start_tries_again_what_did_not_arrive_and_drops_what_nobody_receives(
     (envelope,) = due(store, "a")
     store.settle([settled(envelope, fate)])
     assert due(store, "a") == []
-    store.begin_service(["a"], NOW)
+    store.begin_service(["a"], [], NOW)
     assert len(due(store, "a")) == 1
     assert due(store, "gone") == []
 
@@ -227,7 +227,7 @@ def test_a_start_does_not_tell_what_was_refused_before_something_later_of_its_su
     while left := [each for each in due(store, "a") if each.incident_id == "i1"]:
         store.settle([settled(left[0], next(fates))])
     store.settle([settled(each, Fate.REFUSED) for each in due(store, "a")])
-    store.begin_service(["a", "b"], NOW)
+    store.begin_service(["a", "b"], [], NOW)
     told = []
     while left := due(store, "a"):
         told += [each.notice.id for each in left]
@@ -248,7 +248,7 @@ def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> No
         ),
         old,
     )
-    store.begin_service(["r"], NOW)
+    store.begin_service(["r"], [], NOW)
     with store._engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
     assert kept == ["i2", "i3"]

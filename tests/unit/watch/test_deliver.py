@@ -231,7 +231,7 @@ def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: H
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Scripted([NO])
     drain(courier_to(ear, store, clock))
-    store.begin_service(["r"], clock.now())
+    store.begin_service(["r"], [], clock.now())
     again = courier_to(ear, store, clock, refusing=True)
     drain(again)
     assert ear.ids == ["i1-1", "i1-1", "i1-2"]

@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.store = FullDisk.open(f"sqlite:///{self.folder}/s.db")
-        self.store.begin_service(list(self.ears), self.clock.now())
+        self.store.begin_service(list(self.ears), [], self.clock.now())
         self.people = People(f"sqlite:///{self.folder}/s.db")
         self.book = Book(self.store, self.clock, "shop")
         self.couriers = [
