@@ -95,8 +95,8 @@ class Service:
         self.scheduler.start()
 
     def _start_couriers(self) -> None:
-        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
-        self.store.digests.begin_service([courier.receiver for courier in self.digest_couriers], self.clock.now())
+        told, digested = ([courier.receiver for courier in couriers] for couriers in (self.couriers, self.digest_couriers))
+        self.store.begin_service(told, digested, self.clock.now())
         for courier in self.couriers:
             self._start_thread(f"courier-{courier.receiver}", courier.run)
         for courier in self.digest_couriers:
@@ -186,7 +186,7 @@ class Service:
 
     def _waiting(self) -> int:
         try:
-            return self.store.waiting() + self.store.digests.waiting()
+            return self.store.waiting()
         except StoreError:  # told as a problem already, by whoever could not write
             return 0
 
