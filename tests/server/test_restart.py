@@ -173,6 +173,20 @@ def test_a_lost_answer_is_looked_up(replica: SandboxServer, watcher: Watcher, st
     assert outcomes(store) == [RestartOutcome.UNKNOWN]
 
 
+def test_two_services_share_what_was_done(replica: SandboxServer, watcher: Watcher, store: SqlStore) -> None:
+    one, two = (restarter(store, Later()) for _ in range(2))
+    before = starts(replica)
+    seen(watcher, two)
+    world = seen(watcher, one)
+    one.restart(world, *due(world))
+    until_applier_stops(replica, 1205)
+    world = seen(watcher, two)
+    two.restart(world, *due(world))  # it has not read what the other one did
+    assert decision(seen(watcher, two)) is Stay.SAME_TRANSACTION
+    assert outcomes(store) == [RestartOutcome.STARTED]
+    assert starts(replica) == before + 1
+
+
 def test_nothing_is_sent_beside_others_or_on_what_was_seen_before(
     box: Sandbox, replica: SandboxServer, watcher: Watcher, store: SqlStore
 ) -> None:

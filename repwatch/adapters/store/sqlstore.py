@@ -18,7 +18,7 @@ from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
-from repwatch.adapters.store.restarts import read_restarts, write_restart
+from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, views
@@ -253,6 +253,7 @@ class SqlStore:
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+            forget_restarts(connection, now)
         self.digests.forget_old(now)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
