@@ -17,7 +17,7 @@ from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
-from repwatch.health.inventory import agreed_source
+from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
@@ -125,12 +125,12 @@ class Watcher:
         asked = {s.address for s in world.servers if s.spec.label in results}
         observed = {s.address for s in world.servers if isinstance(results.get(s.spec.label), Observation)}
         if kind is LookKind.POLL:
-            # What belongs to the cluster as a whole is judged where every server was seen; a server that is no longer
-            # configured has nothing wrong with it any more.
+            # What belongs to the cluster as a whole is judged where every server was seen, or enough of them to know; a server
+            # that is no longer configured has nothing wrong with it any more.
             configured = {s.address for s in world.servers}
             gone = {incident.subject.server for incident in incidents} - configured - {""}
             asked |= gone | {""}
-            observed |= gone | ({""} if observed >= configured else set())
+            observed |= gone | ({""} if observed >= configured or is_settled(world) else set())
         return Look(
             at=world.now,
             kind=kind,

@@ -32,6 +32,7 @@ class Topic(StrEnum):
     REPLICATION = "replication"
     GTID = "gtid"
     BINLOG = "binlog"
+    DURABILITY = "durability"
     READ_ONLY = "read-only"
     VERSION = "version"
     TIME_ZONE = "time-zone"

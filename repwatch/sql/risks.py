@@ -18,6 +18,7 @@ SETTINGS: Final = (
     "relay_log_recovery",
     "log_replica_updates",
     "gtid_strict_mode",
+    "gtid_mode",
     "relay_log_space_limit",
 )
 
@@ -45,9 +46,11 @@ _PLUGIN = (
     ", (SELECT MAX(VARIABLE_VALUE) FROM performance_schema.global_variables WHERE VARIABLE_NAME IN"
     " ('rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_enabled')) AS rpl_semi_sync_source_enabled"
 )
-MYSQL_57_SETTINGS: Final = _select(*_SHARED, *_OLD_NAMES) + _PLUGIN
+MYSQL_57_SETTINGS: Final = _select(*_SHARED, "gtid_mode", *_OLD_NAMES) + _PLUGIN
 # The new names from 8.0.26 on (MySQL manual, "Replication and Binary Logging Option and Variable Reference").
-MYSQL_SETTINGS: Final = _select(*_SHARED, "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
+MYSQL_SETTINGS: Final = (
+    _select(*_SHARED, "gtid_mode", "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
+)
 # Semi-synchronous replication is built in from 10.3.3 on.
 MARIADB_SETTINGS: Final = _select(*_SHARED, *_OLD_NAMES, "gtid_strict_mode", "rpl_semi_sync_master_enabled")
 

@@ -9,7 +9,7 @@ from repwatch.health.checkup_rules import check_cluster
 from repwatch.health.upstream import agreed_source, leads_to
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Address
-from tests.unit.health.looks import MARIADB, channel, cluster, look, server
+from tests.unit.health.looks import MARIADB, MYSQL, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
 
@@ -76,6 +76,7 @@ def test_settings_that_break_replication_are_problems(
         ({}, {"read_only": "OFF"}, ("db2", Topic.READ_ONLY)),
         ({}, {"lower_case_table_names": "1"}, ("db2", Topic.TABLE_NAMES)),
         ({"time_zone": "+02:00"}, {}, ("db2", Topic.TIME_ZONE)),
+        ({}, {"log_replica_updates": "ON", "sync_binlog": "0"}, ("db2", Topic.DURABILITY)),
         ({"version": "9.7.0"}, {"version": "8.4.0"}, ("db2", Topic.VERSION)),
         ({"version": MARIADB}, {"version": "9.7.0"}, ("db2", Topic.VERSION)),
     ],
@@ -86,6 +87,25 @@ def test_settings_that_are_worth_knowing_are_notes(
     results: dict[str, Look | Failed] = {"db1": look("db1", **source), "db2": look("db2", channel("db1:3306"), **replica)}  # type: ignore[arg-type]
     assert remarks(results) == set()
     assert remarks(results, Level.NOTE) == {note}
+
+
+@pytest.mark.parametrize(
+    ("version", "replica", "noted"),
+    [
+        (MYSQL, {"log_replica_updates": "ON", "sync_binlog": "0"}, True),
+        ("5.7.44", {"log_slave_updates": "ON", "innodb_flush_log_at_trx_commit": "2"}, True),
+        (MYSQL, {"log_replica_updates": "ON", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1"}, False),
+        (MYSQL, {"log_replica_updates": "ON"}, False),
+        (MYSQL, {"sync_binlog": "0"}, False),
+        (MYSQL, {"log_replica_updates": "ON", "gtid_mode": "OFF", "sync_binlog": "0"}, False),
+        (MARIADB, {"log_slave_updates": "ON", "sync_binlog": "0"}, False),
+    ],
+)
+def test_a_replica_whose_position_does_not_outlive_a_crash(version: str, replica: dict[str, str], noted: bool) -> None:
+    two = look("db2", channel("db1:3306"), version=version, **replica)  # type: ignore[arg-type]
+    results: dict[str, Look | Failed] = {"db1": look("db1", version=version, sync_binlog="0"), "db2": two}
+    assert (("db2", Topic.DURABILITY) in remarks(results, Level.NOTE)) is noted
+    assert ("db1", Topic.DURABILITY) not in remarks(results, Level.NOTE)
 
 
 def test_a_replica_may_be_writable_where_that_is_said() -> None:
