@@ -25,7 +25,7 @@ from repwatch.adapters.store.notices import (
     write_settled,
 )
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
-from repwatch.adapters.store.restarts import read_restarts, write_restart
+from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
@@ -263,6 +263,7 @@ class SqlStore:
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+            forget_restarts(connection, now)
         self.digests.forget_old(now)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
