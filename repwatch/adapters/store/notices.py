@@ -77,6 +77,12 @@ def select_overtaken() -> Select[tuple[int]]:
     return select(outbox.c.seq).select_from(of_incident.join(last, later)).where(outbox.c.state == RowState.GIVEN_UP)
 
 
+def took_since(connection: Connection, receiver: str, moment: datetime) -> bool:
+    """True if a receiver has taken something since that time."""
+    taken = and_(outbox.c.receiver == receiver, outbox.c.state == RowState.DELIVERED, outbox.c.delivered_at > stamp(moment))
+    return bool(connection.execute(select(exists().where(taken))).scalar())
+
+
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
     """A row for each receiver."""
     body = codec.dump(codec.NOTICE, posting.notice)

@@ -16,7 +16,7 @@ from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
-from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
+from repwatch.adapters.store.notices import read_due, select_overtaken, took_since, write_posting, write_settled
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.restarts import read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
@@ -239,13 +239,14 @@ class SqlStore:
             connection.execute(update(outbox).where(waiting, outbox.c.receiver.not_in(receivers)).values(**gone))
 
     def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
-        """Those of the receivers that have been owed a notice since that time, and were tried."""
+        """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
         waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
         first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
         with self._read() as connection:
             rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
-        owed = (Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows)
-        return tuple(each for each in owed if each.since <= before)
+            owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
+            late = [each for each in owed if each.since <= before]
+            return tuple(each for each in late if not took_since(connection, each.receiver, before))
 
     def forget_old(self, now: datetime) -> None:
         """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""
