@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from repwatch.adapters.secrets import redact
 from repwatch.errors import UsageError
 from repwatch.ports.clock import Clock
 
@@ -150,7 +151,7 @@ def _guarded(name: str, job: Callable[[], object]) -> str:
     try:
         job()
     except Exception as error:  # noqa: BLE001 - reported below and in /healthz
-        problem = f"{name} failed: {type(error).__name__}: {error}".replace("\n", " ")
+        problem = redact(f"{name} failed: {type(error).__name__}: {error}".replace("\n", " "))  # anybody may read /healthz
         log.error("job.failed %s", problem)  # noqa: TRY400 - a traceback tells a user nothing, and may show values
         return problem
     return ""

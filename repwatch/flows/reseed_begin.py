@@ -39,6 +39,7 @@ def _new_marker(tools: Tools, facts: Facts, choice: Choice) -> Marker:
         read_only=target.read_only,
         super_read_only=target.super_read_only,
         trust_creators=target.trust_creators,
+        local_infile=target.local_infile,
         method=choice.method,
         tables=choice.tables,
         scheduler=scheduler,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
-from repwatch.errors import Refused, RepwatchError, ServerError
+from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefused
 from repwatch.flows import reseed_physical
 from repwatch.flows.hold import run_until
 from repwatch.flows.reseed_clone import CloneFailed, Turn, clone, clone_status, is_untouched
@@ -13,6 +13,7 @@ from repwatch.flows.reseed_left import doors_of
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marked import Marked, NotOurs
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
+from repwatch.flows.reseed_settings import restore_load_settings
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
 from repwatch.reseed import clone as clone_plan
@@ -24,6 +25,7 @@ from repwatch.reseed.stages import Stage
 from repwatch.sql import clone as clone_sql
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneStatus
+from repwatch.sql.rowload import set_local_infile
 
 _RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
 
@@ -67,7 +69,7 @@ class Filling:
             loaded = load(job)
         finally:
             with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
-                marked.db.execute(sql.set_trust_creators(on=marked.marker.trust_creators))
+                restore_load_settings(marked.db, marked.marker)
         if marked.executed() != marked.marker.before:
             raise ServerError("something was applied or written while the data was copied", server=marked.db.server)
         marked.marker = replace(marked.marker, position=loaded.position)
@@ -83,6 +85,9 @@ class Filling:
         marked.marker = replace(marked.marker, replaced=True)
         marked.advance(Stage.LOADING)
         marked.db.execute(sql.set_trust_creators(on=True))
+        if self.choice.method is Method.LOGICAL and not marked.marker.local_infile:
+            with suppress(StatementRefused):  # MariaDB wants SUPER for it; without it rows are inserted
+                marked.db.execute(set_local_infile(on=True))
 
     def _hold_donor(self) -> AbstractContextManager[None]:
         donor = self.request.donor

@@ -13,16 +13,18 @@ from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
+from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
-from repwatch.health.inventory import agreed_source
+from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
 from repwatch.health.overdue import TOO_LONG, Overdue, unheard
 from repwatch.health.progress import remember
+from repwatch.health.restart_told import remembered
 from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
 from repwatch.health.trend import LagTrend
@@ -58,6 +60,7 @@ class Watcher:
     clock: Clock
     suspects: Suspects
     heart: HeartWriter | None = None
+    restarter: Restarter | None = None  # None: no server of the cluster allows it
     view: DatedView | None = None
     world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
@@ -93,13 +96,15 @@ class Watcher:
         world = replace(world, heart=self.heart.aim(world) if self.heart else None)
         self._lags = follow_lags(self._lags, world)
         world = replace(world, lags=self._lags)
-        self.world = world = replace(world, suspicions=self.suspects.after(world))
         incidents, standing = self.book.read()
+        silences = (*self.book.silences, *maintenance(self.cluster.name, self.cluster.maintenance, world.now))
+        world = replace(world, silences=silences, restarts=self.restarter.after(world) if self.restarter else None)
+        self.world = world = replace(world, suspicions=self.suspects.after(world))
+        incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        planned = maintenance(self.cluster.name, self.cluster.maintenance, world.now)
-        audience = replace(self.audience, silences=(*self.book.silences, *planned))
+        audience = replace(self.audience, silences=silences)
         entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
@@ -120,12 +125,12 @@ class Watcher:
         asked = {s.address for s in world.servers if s.spec.label in results}
         observed = {s.address for s in world.servers if isinstance(results.get(s.spec.label), Observation)}
         if kind is LookKind.POLL:
-            # What belongs to the cluster as a whole is judged where every server was seen; a server that is no longer
-            # configured has nothing wrong with it any more.
+            # What belongs to the cluster as a whole is judged where every server was seen, or enough of them to know; a server
+            # that is no longer configured has nothing wrong with it any more.
             configured = {s.address for s in world.servers}
             gone = {incident.subject.server for incident in incidents} - configured - {""}
             asked |= gone | {""}
-            observed |= gone | ({""} if observed >= configured else set())
+            observed |= gone | ({""} if observed >= configured or is_settled(world) else set())
         return Look(
             at=world.now,
             kind=kind,

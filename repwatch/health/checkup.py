@@ -25,6 +25,7 @@ class Topic(StrEnum):
     TLS = "tls"
     PRIVILEGES = "privileges"
     OPERATOR = "operator-account"
+    RESTART = "restart"
     HEARTBEAT = "heartbeat"
     MACHINE = "machine"  # [host] of a server, for reseed by files
     CLONING = "cloning"
@@ -34,6 +35,7 @@ class Topic(StrEnum):
     REPLICATION = "replication"
     GTID = "gtid"
     BINLOG = "binlog"
+    DURABILITY = "durability"
     READ_ONLY = "read-only"
     VERSION = "version"
     TIME_ZONE = "time-zone"

@@ -11,6 +11,7 @@ from repwatch.health.inventory import label
 from repwatch.health.lag import caught_up_in, true_lag
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
 from repwatch.health.progress import lost_source
+from repwatch.health.restart_told import told
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -86,7 +87,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
         error = channel.receiver_error
         if channel.receiver is ThreadState.STOPPED and error:
             advice = advise(error.errno, error.text, RECEIVER_ERRORS)
-            yield Finding(
+            finding = Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
                 summary=f"{label(server)}{of_channel(channel)}: the receiver stopped on error {error.errno} "
@@ -96,6 +97,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice),
             )
+            yield told(finding, world, server, channel)
         elif channel.receiver is ThreadState.UNKNOWN:
             yield _not_understood(world, server, channel, FindingCode.RECEIVER_ERROR, "receiver")
 
@@ -145,7 +147,7 @@ def applier_error(world: World) -> Iterator[Finding]:
         if channel.applier is ThreadState.STOPPED and error:
             advice = advise(error.errno, error.text, APPLIER_ERRORS)
             where = f" in {channel.failed_table}" if channel.failed_table else ""
-            yield Finding(
+            finding = Finding(
                 subject=subject(world, server, FindingCode.APPLIER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
                 summary=f"{label(server)}{of_channel(channel)}: the applier stopped on error {error.errno} "
@@ -155,6 +157,7 @@ def applier_error(world: World) -> Iterator[Finding]:
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice),
             )
+            yield told(finding, world, server, channel)
         elif channel.applier in (ThreadState.UNKNOWN, ThreadState.CONNECTING):
             yield _not_understood(world, server, channel, FindingCode.APPLIER_ERROR, "applier")
 

@@ -9,7 +9,9 @@ from repwatch.health.movement import Progress
 from repwatch.health.trend import LagTrend
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.past import Past
+from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
+from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
 
@@ -55,6 +57,22 @@ class Heart:
     beats: Mapping[str, Beating] = field(default_factory=dict)  # by label of the source
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A restart that was intended, and how long ago: by the clock on the wall or the steady one, whichever says less."""
+
+    restart: Restart
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarts:
+    """What repwatch has done about stopped threads, and where it did not come to it."""
+
+    done: tuple[Done, ...] = ()
+    problems: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by server's address and channel
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
@@ -69,3 +87,5 @@ class World:
     suspicions: tuple[Suspicion, ...] = ()
     source_change: SourceChange | None = None  # the latest
     heart: Heart | None = None  # None: nobody here writes one
+    restarts: Restarts | None = None  # None: nobody here starts threads, or what was done before could not be read
+    silences: tuple[Silence, ...] = ()  # those in force, maintenance among them

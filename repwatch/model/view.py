@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.observation import LagBasis, LagQuality
+from repwatch.model.restart import ChannelThread
 
 
 class State(StrEnum):
@@ -120,6 +121,8 @@ class Health:
     last_tick: datetime | None = None  # of the cluster that was looked at longest ago
     undelivered: int = 0  # notices waiting in the outbox
     delivered: int = 0  # notices delivered since the start
+    # Since the start too, by cluster, server, channel and thread: how often a thread was started again.
+    restarts: Mapping[tuple[str, str, str, ChannelThread], int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

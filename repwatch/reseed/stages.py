@@ -52,6 +52,7 @@ class Marker:
     read_only: bool
     super_read_only: bool
     trust_creators: bool  # log_bin_trust_function_creators
+    local_infile: bool  # whether the server took files of clients
     method: Method
     tables: tuple[TableName, ...]  # of Method.TABLE
     scheduler: str = ""  # Method.CLONE: event_scheduler before; "" elsewhere
@@ -95,6 +96,7 @@ class Marker:
             "read_only": str(int(self.read_only)),
             "super_read_only": str(int(self.super_read_only)),
             "trust_creators": str(int(self.trust_creators)),
+            "local_infile": str(int(self.local_infile)),
             "method": self.method.value,
             "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
             "scheduler": self.scheduler,
@@ -132,6 +134,7 @@ class Marker:
             read_only=entries["read_only"] == "1",
             super_read_only=entries["super_read_only"] == "1",
             trust_creators=entries["trust_creators"] == "1",
+            local_infile=entries.get("local_infile", "1") == "1",  # a marker of before it was changed: leave it as it is
             method=Method(entries["method"]),
             tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
             scheduler=entries.get("scheduler", ""),

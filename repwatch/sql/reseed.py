@@ -99,6 +99,10 @@ def forget_history(version: ServerVersion) -> str:
     return "RESET BINARY LOGS AND GTIDS" if not version.is_mariadb and version.at_least(8, 2) else "RESET MASTER"
 
 
+# What `forget_history` would delete on MariaDB: "" where nothing has been written to the binary log.
+MARIADB_HISTORY = "SELECT @@GLOBAL.gtid_binlog_state"
+
+
 def set_position(version: ServerVersion, position: str) -> str:
     """Say that everything up to `position` is in the data. On MySQL the history must be empty."""
     variable = "gtid_slave_pos" if version.is_mariadb else "gtid_purged"

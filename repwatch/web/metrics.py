@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from repwatch import __version__
 from repwatch.model.observation import ThreadState
+from repwatch.model.restart import ChannelThread
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Health, ServerView, State, View
 from repwatch.ports.checks import NO_CHECKS, Checks
 from repwatch.web.metrics_checks import check_metrics, proof_metrics
@@ -34,7 +35,9 @@ class ViewCollector(Collector):
         """All families; those of servers are empty until the first look is done."""
         view = self._view()
         clusters = view.clusters if view else ()
-        yield from _own_metrics(self._health())
+        health = self._health()
+        yield from _own_metrics(health)
+        yield _restart_metric(clusters, health)
         yield from _server_metrics(clusters)
         yield from _channel_metrics(clusters)
         yield _finding_metric(view.findings if view else (), clusters)
@@ -66,6 +69,17 @@ def _own_metrics(health: Health) -> Iterator[Metric]:
     delivered = CounterMetricFamily("repwatch_notices_delivered", "Notices delivered since the start.")
     delivered.add_metric([], health.delivered)
     yield delivered
+
+
+def _restart_metric(clusters: tuple[ClusterView, ...], health: Health) -> Metric:
+    family = CounterMetricFamily(
+        "repwatch_thread_restarts", "Threads that repwatch started again, since its own start.", labels=(*CHANNEL, "thread")
+    )
+    for labels, channel in _channels(clusters):
+        for thread in ChannelThread:
+            count = health.restarts.get((labels[0], labels[1], channel.name, thread), 0)
+            family.add_metric([*labels, thread.value], count)
+    return family
 
 
 def _server_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:

@@ -1,5 +1,6 @@
 """`reseed --method physical` on real MariaDB servers: the files of the source take the place of a broken replica's."""
 
+import json
 import subprocess
 import tempfile
 import threading
@@ -367,7 +368,15 @@ def test_files_over_data_that_was_replaced_in_part_leave_no_way_back(box: Sandbo
 
 
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
-def test_mysql_is_refused(star: Sandbox) -> None:
+def test_mysql_is_refused(star: Sandbox, tmp_path: Path) -> None:
     asked = request(star, star.replicas[0], login=True, method=Method.PHYSICAL)
     plan = plan_reseed(asked, Session.connect, HostShell()).plan
     assert {refusal.code for refusal in plan.refusals} == {"not-mariadb"}
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    words = (star.replicas[0].name, "--method", "physical", "--state", str(tmp_path), "--apply", "--yes", "--format", "json")
+    done = run_command(configuration, *words)  # at once, and the reasons are shown as those of a plan are
+    assert done.returncode == 2
+    shown = json.loads(done.stdout)
+    assert ([refusal["code"] for refusal in shown["refusals"]], "outcome" in shown) == (["not-mariadb"], False)
+    assert (MARKER_SCHEMA,) not in star.replicas[0].sql("SHOW DATABASES")

@@ -18,6 +18,7 @@ from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
+from repwatch.adapters.store.restarts import read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, views
@@ -30,6 +31,7 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.overdue import Overdue
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
+from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
 from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict
@@ -188,6 +190,18 @@ class SqlStore:
         """Put them in the place of what was kept of the cluster."""
         with self._write() as connection:
             write_suspicions(connection, cluster, all_of_it)
+
+    # -- restarts of threads -------------------------------------------------------------------------------------------
+
+    def restarts(self, cluster: str) -> tuple[Restart, ...]:
+        """Those of a cluster, the oldest first."""
+        with self._read() as connection:
+            return read_restarts(connection, cluster)
+
+    def record_restart(self, restart: Restart) -> None:
+        """Put it down, or in the place of what was put down of it before."""
+        with self._write() as connection:
+            write_restart(connection, restart)
 
     # -- notices -------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ import pytest
 from repwatch.adapters import scheduler as module
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
+from repwatch.model.endpoint import LiteralSecret
 
 FAST = timedelta(seconds=0.1)
 
@@ -104,6 +106,20 @@ def test_a_mistake_in_a_job_is_told_and_stops_nothing(scheduler: Scheduler) -> N
     until(lambda: len(scheduler.problems()) == 1 or len(runs) > 3)
     until(lambda: len(runs) >= 4 and len(other) >= 4)
     until(lambda: scheduler.problems() == ())
+
+
+def test_what_went_wrong_is_told_without_secrets(scheduler: Scheduler) -> None:
+    secret = reveal(LiteralSecret("s3cr3t-of-a-job"))
+
+    def job() -> None:
+        raise ValueError(f"cannot log in with {secret}")
+
+    scheduler.every("job", FAST, job)
+    scheduler.start()
+    until(lambda: bool(scheduler.problems()))
+    (problem,) = scheduler.problems()
+    assert "ValueError" in problem
+    assert secret not in problem
 
 
 def test_a_job_that_hangs_is_told_and_does_not_run_twice_at_once(scheduler: Scheduler) -> None:

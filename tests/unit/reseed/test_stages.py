@@ -30,6 +30,7 @@ def marker(stage: Stage, position: str = P) -> Marker:
         read_only=True,
         super_read_only=False,
         trust_creators=False,
+        local_infile=True,
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
     )
@@ -119,6 +120,7 @@ def test_a_marker_survives_being_written(
         read_only=read_only,
         super_read_only=super_read_only,
         trust_creators=trust,
+        local_infile=receiver,
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
         replaced=read_only,
