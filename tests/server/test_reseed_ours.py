@@ -113,6 +113,7 @@ def test_a_journal_of_another_server_cancels_nothing(star: Sandbox, replica: San
         read_only=False,
         super_read_only=False,
         trust_creators=False,
+        local_infile=False,
         method=Method.LOGICAL,
         tables=(),
     )
