@@ -34,6 +34,10 @@ def grants(document: dict[str, Any]) -> Iterator[str]:
                 yield from remark["grants"]
 
 
+# To copy whole servers: the sandbox's MariaDB servers have a machine, and its MySQL servers no clone plugin.
+WAYS = {("machine", "good"), ("machine", "problem"), ("cloning", "good"), ("cloning", "note")}
+
+
 @pytest.fixture
 def config(star: Sandbox, tmp_path: Path) -> Path:
     path = tmp_path / "repwatch.toml"
@@ -63,6 +67,8 @@ def test_a_healthy_cluster_has_no_problems(star: Sandbox, config: Path, tmp_path
         assert {"connection", "privileges", "operator-account", "server-id"} <= topics
         assert server["server"] == str(star.server(server["name"]).address)
         assert server["version"].startswith("MariaDB" if star.flavour is Flavour.MARIADB else "MySQL")
+        ways = {(remark["topic"], remark["level"]) for remark in server["remarks"]} & WAYS
+        assert ways == {("machine", "good") if star.flavour is Flavour.MARIADB else ("cloning", "note")}
     text = repwatch("doctor", "shop", "--config", str(config), folder=tmp_path)
     assert text.returncode == 0
     assert "✗" not in text.stdout
