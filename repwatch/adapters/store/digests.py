@@ -83,7 +83,7 @@ class Digests:
             return connection.execute(count).scalar_one()
 
     def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
-        """As the store does with notices: what was refused lately is tried again, and old ones go.
+        """As the store does with notices: what was refused lately is tried again.
 
         What waits for a receiver that gets no digests any more is given up.
         """
@@ -94,6 +94,10 @@ class Digests:
             connection.execute(update(digests).where(lately).values(state=RowState.WAITING))
             connection.execute(update(digests).where(waiting).values(next_attempt=stamp(now), attempts=0))
             connection.execute(update(digests).where(waiting, digests.c.receiver.not_in(receivers)).values(**gone))
+
+    def forget_old(self, now: datetime) -> None:
+        """Those that nobody asks for any more go."""
+        with self._write() as connection:
             connection.execute(delete(digests).where(digests.c.slot < stamp(now - KEEP)))
 
     # -- findings ------------------------------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> No
         ),
         old,
     )
-    store.begin_service(["r"], NOW)
+    store.forget_old(NOW)
     with store._engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
     assert kept == ["i2", "i3"]
