@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from repwatch.errors import Unreachable
-from repwatch.flows.heartbeat import LONGEST_PAUSE, HeartWriter
+from repwatch.flows.heartbeat import PAUSES, HeartWriter
 from repwatch.health.world import World
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Flavour
@@ -61,7 +61,7 @@ def test_a_source_that_hangs_delays_the_beats_of_no_other() -> None:
     for _ in range(3):
         writer.beat()
         assert tried.acquire(timeout=60), "the other one was not beaten on"
-        clock.sleep(LONGEST_PAUSE / 10)
+        clock.sleep(PAUSES.longest / 10)
     told = writer.aim(seen).problems
     assert told == {"db2": "down"}, "it has not come back, so nobody knows"
     hangs.set()
