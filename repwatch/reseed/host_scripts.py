@@ -57,21 +57,40 @@ def option_file(address: Address, user: str, password: str, *, tls: bool) -> str
 
 
 def look(data: str, not_copied: tuple[str, ...]) -> str:
-    """Prints the lines that `HostFacts` is read from. `not_copied`: names in the data folder that no backup has, as wildcards."""
+    """Prints the lines that `HostFacts` is read from. `not_copied`: names in the data folder that no backup has, as wildcards.
+
+    The size of a folder of many files takes its time.
+    """
     leave_out = " ".join(f"--exclude={shlex.quote(name)}" for name in not_copied)
+    return f"""\
+{glance(data, ())}\
+echo "left=$([ -d "$data{_OLD}" ] && echo 1)"
+echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"
+"""
+
+
+def glance(data: str, commands: tuple[str, ...]) -> str:
+    """Prints what of it is there at once, and which of the first words of `commands` no shell there knows."""
+    known = " ".join(shlex.quote(word) for word in map(_first_word, commands) if word)
     return f"""\
 {_PATH}
 data=$(readlink -f {shlex.quote(data)}) && [ -d "$data" ] || {{ echo "no folder" {shlex.quote(data)} >&2; exit 1; }}
 echo "folder=$data"
-echo "left=$([ -d "$data{_OLD}" ] && echo 1)"
 echo "own_mount=$(mountpoint -q "$data" && echo 1)"
 echo "writable=$([ -w "$data" ] && [ -w "${{data%/*}}" ] && echo 1)"
-echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"
 echo "free=$(df -Pk "$data" | awk 'NR == 2 {{ print $4 }}')"
 echo "backup=$(mariadb-backup --version 2>&1 | head -n 1)"
 echo "stream=$(command -v mbstream)"
 echo "server=$(mariadbd --version 2>/dev/null)"
+echo "unknown=$(for word in {known}; do command -v "$word" >/dev/null || echo "$word"; done | tr '\\n' ' ')"
 """
+
+
+def _first_word(command: str) -> str:
+    try:
+        return next(iter(shlex.split(command)), "")
+    except ValueError:
+        return ""
 
 
 def give(threads: int) -> str:

@@ -146,6 +146,14 @@ def test_a_look_names_the_folder_without_links_and_leaves_logs_out(tmp_path: Pat
     assert run(host_scripts.look("/no/such/folder", ()), status=1) == ""
 
 
+def test_a_glance_names_commands_that_are_not_there(tmp_path: Path) -> None:
+    commands = ("no-such-command --now", "cd /", "'unclosed", "", "also$none x")
+    facts = HostFacts.parse(run(host_scripts.glance(str(tmp_path), commands)))
+    assert facts.unknown == ("no-such-command", "also$none")
+    assert (facts.folders.data, facts.writable, facts.used) == (str(tmp_path), True, -1)
+    assert HostFacts.parse(run(host_scripts.glance(str(tmp_path), ()))).unknown == ()
+
+
 @pytest.mark.parametrize(("command", "status"), [("exit 5", 5), ("true", 0), ("sleep 20 & true", 0)])
 def test_a_service_command_is_waited_for_and_not_what_it_leaves(command: str, status: int) -> None:
     done = subprocess.run(
