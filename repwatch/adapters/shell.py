@@ -19,7 +19,7 @@ from repwatch.ports.shell import Job
 from repwatch.reseed.host_scripts import option_file
 
 _HERE: Final = ("sh", "-c")
-_SILENT: Final = 1800.0  # seconds without a byte of a stream: the tool waits for a lock, or its machine has gone
+_SILENT: Final = 1800.0  # seconds without a byte of a stream, or to its end: the tool waits for a lock, or its machine has gone
 _CHUNK: Final = 1 << 20
 _TOLD: Final = 400  # characters of what a script complained of
 _END_SECONDS: Final = 20.0  # for a script to go when it is told to
@@ -35,14 +35,17 @@ wait $job; status=$?; kill $leash 2>/dev/null; exit $status
 
 
 class HostShell:
-    """Runs scripts with `sh`. Needs setsid, head and mktemp there, as every Linux has them."""
+    """Runs scripts with `sh`. Needs setsid, head and mktemp there, as every Linux has them. `silent`: seconds of a stream."""
+
+    def __init__(self, silent: float = _SILENT) -> None:
+        self._silent = silent
 
     def run(self, job: Job) -> str:
         """Run it to its end; what it printed."""
         with _started(job, stdout=subprocess.PIPE) as running:
             assert running.process.stdout is not None
             printed = _read_all(running.process.stdout.fileno(), job)
-            running.finish()
+            running.finish(self._silent)
             return printed.decode("utf-8", "backslashreplace")
 
     def pipe(self, giver: Job, taker: Job, tell: Callable[[int], None]) -> int:
@@ -51,13 +54,13 @@ class HostShell:
             assert gives.process.stdout is not None
             assert takes.process.stdin is not None
             try:
-                passed = _pass_on(gives.process.stdout.fileno(), takes.process.stdin.fileno(), tell)
+                passed = _pass_on(gives.process.stdout.fileno(), takes.process.stdin.fileno(), tell, self._silent)
             except BrokenPipeError:
-                takes.finish()
+                takes.finish(self._silent)
                 raise HostFailed("what was to be written was not read to its end") from None
-            gives.finish()  # before its reader hears of the end: what was cut off is not to be taken for whole
+            gives.finish(self._silent)  # before its reader hears of the end: what was cut off is not to be taken for whole
             takes.process.stdin.close()
-            takes.finish()
+            takes.finish(self._silent)
             return passed
 
     def login(self, endpoint: Endpoint) -> str:
@@ -72,9 +75,12 @@ class _Running:
     process: subprocess.Popen[bytes]
     complaints: IO[bytes]
 
-    def finish(self) -> None:
-        """Wait for its end. Raises HostFailed with what it complained of."""
-        status = self.process.wait()
+    def finish(self, seconds: float) -> None:
+        """Wait for its end, when it has said all. Raises HostFailed with what it complained of, or where it does not come."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise HostFailed(f"{_where(self.process.args)} did not end for {seconds:g} s after its last word") from None
         if status:
             raise HostFailed(_told(self.process.args, self.complaints, status))
 
@@ -141,18 +147,20 @@ def _read_all(source: int, job: Job) -> bytes:
     raise HostFailed(f"{where} did not end within {job.seconds:g} s", hint="try host.shell by hand")
 
 
-def _pass_on(source: int, sink: int, tell: Callable[[int], None]) -> int:
+def _pass_on(source: int, sink: int, tell: Callable[[int], None], silent: float) -> int:
     """All bytes until the end of `source`, which the kernel moves.
 
-    Raises BrokenPipeError, and HostFailed where nothing comes for half an hour.
+    Raises BrokenPipeError, and HostFailed where nothing comes, or is taken, for so many seconds.
     """
     clock, passed, told = SystemClock(), 0, 0.0
     for pipe in (source, sink):
         with suppress(OSError):  # more than this user may have: then it takes more turns
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
     while True:
-        if not select.select([source], [], [], _SILENT)[0]:
-            raise HostFailed(f"nothing came for {_SILENT:.0f} s", hint="look at the process list of the source")
+        if not select.select([source], [], [], silent)[0]:
+            raise HostFailed(f"nothing came for {silent:g} s", hint="look at the process list of the source")
+        if not select.select([], [sink], [], silent)[1]:
+            raise HostFailed(f"nothing was taken for {silent:g} s", hint="look at the replica's machine and its disk")
         moved = os.splice(source, sink, _CHUNK)
         if not moved:
             return passed
@@ -166,5 +174,8 @@ def _told(command: object, complaints: IO[bytes], status: int) -> str:
     complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4 * _TOLD))
     lines = [line.strip() for line in complaints.read().decode("utf-8", "replace").splitlines() if line.strip()]
     words = redact("; ".join(lines[-3:]))[-_TOLD:]
-    where = command[0] if isinstance(command, list) and command[0] != "sh" else "a command on this machine"
-    return f"{where} ended with status {status}: {words or 'it said nothing'}"
+    return f"{_where(command)} ended with status {status}: {words or 'it said nothing'}"
+
+
+def _where(command: object) -> str:
+    return str(command[0]) if isinstance(command, list) and command[0] != "sh" else "a command on this machine"

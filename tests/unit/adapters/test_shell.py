@@ -124,6 +124,22 @@ def test_no_script_outlives_a_killed_caller(tmp_path: Path, way: str) -> None:
         until(lambda pid=pid: not Path(f"/proc/{pid}/cwd").exists())  # type: ignore[misc]  # as of now
 
 
+@pytest.mark.long
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("giver", "taker"),
+    [
+        ("yes", "exec sleep 1000"),  # nothing is taken
+        ("echo all", "cat >/dev/null; exec sleep 1000"),  # all is taken, and the end does not come
+        ("echo all; exec >&-; exec sleep 1000", "exec cat >/dev/null"),
+    ],
+)
+def test_an_end_that_stands_still_is_given_up(giver: str, taker: str) -> None:
+    """A machine that hangs, or a network that is cut, says nothing."""
+    with pytest.raises(HostFailed):
+        HostShell(silent=1.0).pipe(job(giver), job(taker), lambda _: None)
+
+
 def test_a_login_is_an_option_file() -> None:
     def login(address: Address, tls: TlsMode = TlsMode.PREFERRED) -> str:
         return SHELL.login(Endpoint(address, "op", LiteralSecret('a"b\\c#'), tls))
