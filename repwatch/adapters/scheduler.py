@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from repwatch.adapters.secrets import redact
 from repwatch.errors import UsageError
 from repwatch.ports.clock import Clock
 
@@ -65,9 +66,7 @@ class Scheduler:
     _inner: BackgroundScheduler = field(init=False)
 
     def __post_init__(self) -> None:
-        # misfire_grace_time: its default of one second drops whatever a busy machine starts later than that.
-        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        self._inner = BackgroundScheduler(timezone=UTC, job_defaults=defaults, daemon=True)
+        self._inner = BackgroundScheduler(timezone=UTC)
 
     def every(self, name: str, interval: timedelta, job: Callable[[], object]) -> None:
         """Run `job` almost at once and then at each interval; never twice at once.
@@ -94,7 +93,14 @@ class Scheduler:
     def start(self) -> None:
         """Begin."""
         executor_threads = max(10, 2 * len(self._beats) + 2)
-        self._inner.configure(executors={"default": {"type": "threadpool", "max_workers": executor_threads}})
+        # misfire_grace_time: its default of one second drops whatever a busy machine starts later than that. All of it in one
+        # call, for each sets what it does not name to its default.
+        self._inner.configure(
+            timezone=UTC,
+            daemon=True,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            executors={"default": {"type": "threadpool", "max_workers": executor_threads}},
+        )
         self._inner.start()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
@@ -145,7 +151,7 @@ def _guarded(name: str, job: Callable[[], object]) -> str:
     try:
         job()
     except Exception as error:  # noqa: BLE001 - reported below and in /healthz
-        problem = f"{name} failed: {type(error).__name__}: {error}".replace("\n", " ")
+        problem = redact(f"{name} failed: {type(error).__name__}: {error}".replace("\n", " "))  # anybody may read /healthz
         log.error("job.failed %s", problem)  # noqa: TRY400 - a traceback tells a user nothing, and may show values
         return problem
     return ""

@@ -1,5 +1,6 @@
 """Scripts on the machines of servers, here or through a command such as ssh (`ports.shell.Shell`)."""
 
+import fcntl
 import os
 import select
 import shlex
@@ -146,6 +147,9 @@ def _pass_on(source: int, sink: int, tell: Callable[[int], None]) -> int:
     Raises BrokenPipeError, and HostFailed where nothing comes for half an hour.
     """
     clock, passed, told = SystemClock(), 0, 0.0
+    for pipe in (source, sink):
+        with suppress(OSError):  # more than this user may have: then it takes more turns
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
     while True:
         if not select.select([source], [], [], _SILENT)[0]:
             raise HostFailed(f"nothing came for {_SILENT:.0f} s", hint="look at the process list of the source")

@@ -58,7 +58,10 @@ class Table(BaseModel):
 
 
 class Operator(Table):
-    """The account that repair, reseed and `drift --proof exact` use on a server; without it they use the watching account."""
+    """The account that repair, reseed and `drift --proof exact` use on a server; without it they use the watching account.
+
+    Restarts (`restart_transient`) are made with it alone.
+    """
 
     user: Text = Field(description="Its name; host, port and TLS are the server's.")
     password: Secret | None = Field(default=None, description="Its password; none: it logs in without one.")
@@ -104,6 +107,7 @@ class Server(Table):
         default_factory=dict,
         description="Multi-source: the server that each channel replicates from, instead of replicates_from.",
     )
+    restart_transient: Flag | None = Field(default=None, description="As the cluster's, for this server; default: the cluster's.")
     operator: Operator | None = None
     host: Host | None = None
     writable: Flag = Field(default=False, description="Writes on this replica are intended: no `replica-writable`.")
@@ -180,6 +184,12 @@ class Cluster(Table):
     maintenance: Annotated[
         tuple[Annotated[str, BeforeValidator(values.maintenance_window)], ...], Kind('list of "[sun ]HH:MM-HH:MM", UTC')
     ] = Field(default=(), description="Times in which nobody is told of the cluster; what is still open afterwards is told then.")
+    restart_transient: Flag = Field(
+        default=False,
+        description="The service starts a replication thread again that has stopped on an error that passes by itself (a "
+        "deadlock, a lock, a killed statement, a source that was away), with the `operator` account: three times in half an hour "
+        "at most, and never twice for one transaction.",
+    )
     servers: dict[Name, Server] = Field(min_length=1)
     replication: Replication | None = None
     heartbeat: Heartbeat | None = None

@@ -30,6 +30,7 @@ def reference_problems(document: Mapping[str, object]) -> Iterator[Problem]:
         yield from _unknown_names(at, cluster, servers)
         yield from _loops(at, cluster, servers)
         yield from _same_address(at, servers)
+        yield from _restarts_without_operator(at, cluster, servers)
 
 
 def unknown(word: str, known: list[str]) -> str:
@@ -90,6 +91,23 @@ def _loops(at: Path, cluster: Mapping[str, object], servers: dict[str, dict[str,
                 f"these servers replicate from each other in a ring: {' <- '.join([*loop, loop[0]])}; "
                 "repwatch supervises one source and what follows it",
             )
+
+
+def _restarts_without_operator(
+    at: Path, cluster: Mapping[str, object], servers: dict[str, dict[str, object]]
+) -> Iterator[Problem]:
+    """A server that replicates, or may with `auto`, is started by its operator; sources that the configuration names are not."""
+    sources = {cluster.get("source", AUTO)} | {
+        target for server in servers.values() for target in _table(server.get("channels")).values() if isinstance(target, str)
+    }
+    for name, server in servers.items():
+        own = "restart_transient" in server
+        wanted = (server if own else cluster).get("restart_transient", False)
+        follows = name not in sources or any(True for _ in _upstream(server))
+        if wanted is True and follows and not server.get("operator"):
+            where: Path = (*at, "servers", name)
+            told = "restart_transient needs an account that may start threads: give operator = { user = …, password = … }, "
+            yield Problem((*where, "restart_transient") if own else where, told + "or restart_transient = false for this server")
 
 
 def _same_address(at: Path, servers: dict[str, dict[str, object]]) -> Iterator[Problem]:

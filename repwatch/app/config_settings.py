@@ -77,6 +77,7 @@ def _cluster(name: str, table: config.Cluster, folder: Path, problems: list[Prob
         if account
         else None,
         heartbeat=table.heartbeat.database if table.heartbeat else None,
+        restart_transient=table.restart_transient,
         drift=DriftSpec(
             schedule=table.drift.schedule,
             prove_within=table.drift.prove_within,
@@ -111,6 +112,7 @@ def _server(label: str, table: config.Server, folder: Path, *, is_source: bool) 
         writable=table.writable,
         local_tables=table.local_tables,
         delay=table.delay,
+        restart_transient=table.restart_transient,
         host=HostSpec(shell=table.host.shell, stop=table.host.stop, start=table.host.start, threads=table.host.threads)
         if table.host
         else None,

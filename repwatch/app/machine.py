@@ -14,6 +14,7 @@ from repwatch import __version__
 from repwatch.adapters.mysql.driver_info import driver_text, has_c_extension
 from repwatch.adapters.secrets import reveal
 from repwatch.app.config_settings import SQLITE
+from repwatch.app.people import silence_target
 from repwatch.errors import UsageError
 from repwatch.flows.look import all_at_once
 from repwatch.health.checkup import Failed, Level, Remark, Topic
@@ -137,6 +138,7 @@ def _receivers(settings: Settings, clock: Clock) -> Iterator[Remark]:
         text = "no receiver: nobody is told of incidents"
         yield Remark(topic=Topic.RECEIVER, level=Level.NOTE, text=text, hint="add [receivers.NAME] to the configuration")
         return
+    yield from _matching_nothing(settings)
     jobs: dict[str, Callable[[], str]] = {receiver.id: partial(_reach, receiver) for receiver in settings.receivers}
     for name, result in all_at_once(jobs, clock, 3 * RECEIVER_SECONDS).items():
         if isinstance(result, Failed):
@@ -144,6 +146,16 @@ def _receivers(settings: Settings, clock: Clock) -> Iterator[Remark]:
             yield Remark(topic=Topic.RECEIVER, level=Level.PROBLEM, text=f"{name} cannot be reached: {result.text}", hint=hint)
         else:
             yield Remark(topic=Topic.RECEIVER, level=Level.GOOD, text=f"{name}: {result}")
+
+
+def _matching_nothing(settings: Settings) -> Iterator[Remark]:
+    """Patterns that nothing here goes by: whoever waits for it is told of nothing."""
+    for name, pattern in dict.fromkeys((receiver.name, pattern) for receiver in settings.receivers for pattern in receiver.match):
+        try:
+            silence_target(settings, pattern)
+        except UsageError as error:
+            text = f"{name}: match {pattern!r} matches nothing: {error}"
+            yield Remark(topic=Topic.RECEIVER, level=Level.PROBLEM, text=text, hint=error.hint)
 
 
 def _reach(receiver: Receiver) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.digest import Digester
+from repwatch.flows.restart import Restarter
 from repwatch.flows.scheduled_drift import DriftRunner
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
@@ -30,6 +31,7 @@ log = logging.getLogger("repwatch.service")
 SELF_INTERVAL = timedelta(seconds=1)
 DIGEST_INTERVAL = timedelta(seconds=5)
 LET_GO_INTERVAL = timedelta(minutes=1)
+FORGET_INTERVAL = timedelta(hours=1)
 STOP_SECONDS = 4.0
 PROVING = "* * * * *"  # every minute it is seen whether a table has to be proved
 
@@ -72,6 +74,7 @@ class Service:
             self.scheduler.every(f"watch {watcher.cluster.name}", watcher.cluster.poll_interval, partial(self._tick, watcher))
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
         self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
+        self.scheduler.every("forget old history", FORGET_INTERVAL, lambda: self.store.forget_old(self.clock.now()))
         for runner in self.drift:
             self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
             if runner.cluster.drift.schedule:
@@ -113,6 +116,8 @@ class Service:
             runner.cancel()
         for checker in self.suspects.values():
             checker.cancel()
+        for restarter in self._restarters():
+            restarter.cancel()
         self._wake_couriers()
         if self.web is not None:
             self.web.stop()
@@ -132,7 +137,11 @@ class Service:
             not self.scheduler.idle()
             or any(runner.running for runner in self.drift)
             or any(checker.running for checker in self.suspects.values())
+            or any(restarter.running for restarter in self._restarters())
         )
+
+    def _restarters(self) -> Iterator[Restarter]:
+        return (watcher.restarter for watcher in self.watchers if watcher.restarter is not None)
 
     def view(self) -> View | None:
         """Everything as last seen; None until each cluster was looked at once, or should have been."""
@@ -160,6 +169,11 @@ class Service:
             started=self.started,
             last_tick=None if any(tick is None for tick in ticks) else min(tick for tick in ticks if tick is not None),
             undelivered=self._waiting(),
+            restarts={
+                (restarter.cluster, *place): count
+                for restarter in self._restarters()
+                for place, count in tuple(restarter.sent.items())
+            },
             delivered=sum(courier.delivered for courier in (*self.couriers, *self.digest_couriers)),
         )
 
@@ -180,6 +194,8 @@ class Service:
         if watcher.tick():
             self._wake_couriers()
         if watcher.world is not None:
+            if watcher.restarter is not None:
+                watcher.restarter.begin(watcher.world)
             self.suspects[watcher.cluster.name].begin(watcher.world)
         self._ticks[watcher.cluster.name] = self.clock.now()
 

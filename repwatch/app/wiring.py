@@ -21,6 +21,7 @@ from repwatch.flows.digest import Digester
 from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
+from repwatch.flows.restart import Restarter
 from repwatch.flows.sorting import Bundling, Singly, Sorter
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
@@ -61,7 +62,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
             watchers=watchers,
-            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers),
+            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers, store.overdue),
             couriers=[
                 Courier(
                     *(each.id, built[each.id], store, _sorter(each, store, clock), clock, notifiers.lanes(each)),
@@ -132,6 +133,7 @@ def _watcher(
         audience=Audience(receivers=receivers, names=names),
         clock=clock,
         suspects=suspects,
+        restarter=Restarter(cluster.name, store, Session.connect, clock) if any(map(cluster.restarts, cluster.servers)) else None,
         heart=HeartWriter(cluster.name, cluster.heartbeat, Session.connect, clock) if cluster.heartbeat else None,
     )
 

@@ -1,6 +1,7 @@
 """`repwatch repair`: rewrite the rows of a replica that differ from its source."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -9,13 +10,15 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.app.targets import choose_replica, ends_of, load_settings, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
 from repwatch.cli.agreement import ask
+from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import change_options, format_option, target_options
-from repwatch.drift.repair_stages import Phase
+from repwatch.drift.repair_stages import Phase, unfinished
 from repwatch.drift.undo import Undo, parse
 from repwatch.errors import Refused, UsageError
 from repwatch.flows.discover import settle_source
+from repwatch.flows.drift_holds import HOLDS
 from repwatch.flows.repair import RepairRequest, Tools, agreed_to, propose
 from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import carry_out_undo, propose_undo
@@ -31,6 +34,7 @@ from repwatch.render.plan import plan_json, plan_text
 @change_options
 @click.option("--tables", multiple=True, metavar="DB.PATTERN", help="Only these tables; repeatable, * and ? are wildcards.")
 @click.option("--exclude-tables", "exclude", multiple=True, metavar="DB.PATTERN", help="Not these tables; repeatable.")
+@click.option("--from", "donor", metavar="SERVER", help="Take the rows from this trusted replica; the source's are not read.")
 @click.option("--undo", type=click.Path(path_type=Path, dir_okay=False), help="Take a repair back: the file that it named.")
 @format_option("text", "json")
 def repair(  # noqa: PLR0913 - click hands each option over as an argument
@@ -43,6 +47,7 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
     channel: str | None,
     tables: tuple[str, ...],
     exclude: tuple[str, ...],
+    donor: str | None,
     undo: Path | None,
     apply_it: bool,
     plan_hash: str | None,
@@ -60,21 +65,25 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
         raise UsageError("--plan-hash and --yes go with --apply")
     if plan_hash and yes:
         raise UsageError("--plan-hash and --yes exclude one another")
-    if undo and (tables or exclude):
-        raise UsageError("--undo takes the rows of its file: leave out --tables and --exclude-tables")
+    if undo and (tables or exclude or donor):
+        raise UsageError("--undo takes the rows of its file: leave out --tables, --exclude-tables and --from")
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
-    request = _request(cluster, server, channel, tables, exclude)
     folder = _folder(settings, server)
     tools = Tools(
         connect=Session.connect,
         clock=clock,
         journal=FileJournal(folder / "journal.jsonl"),
         records=FileRecords(folder),
+        holds=FileRecords(settings.state_dir / HOLDS),
         progress=_say,
     )
+    if donor is None and not undo:
+        donor = _begun_with(tools)
+    request = replace(_request(cluster, server, channel, donor), tables=tables, exclude=exclude)
+    let_go_of_killed(cluster, (request.replica,), tools.holds)  # a donor may be lost while the replica must be let go
     agreement = _Agreement(plan_hash, yes, server)
     run = _undo(request, tools, _read_undo(undo)) if undo else _repair(request, tools)
     return run(agreement if apply_it else None, plan_json if output_format == "json" else plan_text)
@@ -133,11 +142,16 @@ def _undo(request: RepairRequest, tools: Tools, undo: Undo) -> Run:
     return run
 
 
-def _request(
-    cluster: ClusterSpec, server: ServerSpec, channel: str | None, tables: tuple[str, ...], exclude: tuple[str, ...]
-) -> RepairRequest:
+def _begun_with(tools: Tools) -> str | None:
+    """The donor of an interrupted repair: whoever finishes it need not name it again."""
+    pending = unfinished(tools.journal.entries())
+    return pending.scope.donor or None if pending else None
+
+
+def _request(cluster: ClusterSpec, server: ServerSpec, channel: str | None, donor: str | None) -> RepairRequest:
     source, target, others = ends_of(cluster, server, channel)
-    return RepairRequest(source=source, replica=target, others=others, tables=tables, exclude=exclude)
+    trusted = donor_of(cluster, target, donor) if donor else None
+    return RepairRequest(source=source, replica=target, others=others, donor=trusted)
 
 
 def _folder(settings: Settings, server: ServerSpec) -> Path:

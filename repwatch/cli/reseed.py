@@ -16,19 +16,19 @@ from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
 from repwatch.adapters.turn_lock import alone
-from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, replica_targets, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
 from repwatch.cli.agreement import ask
+from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import change_options, format_option, target_options
-from repwatch.errors import Refused, UsageError
+from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
-from repwatch.flows.drift_holds import HOLDS, let_all_go
-from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.drift_holds import HOLDS
+from repwatch.flows.reseed import PlanRefused, Proposal, apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_left import left_marker, wait_for_left_clone
 from repwatch.flows.reseed_physical import left_machine, wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
-from repwatch.flows.turn import KILLED_SECONDS
-from repwatch.model.plan import Outcome
+from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.model.schema import TableName
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
@@ -101,8 +101,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     """
     if sum((apply_it, resume, cancel)) > 1 or ((plan_hash or yes) and not apply_it):
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")
-    if tables and method != "auto":
-        raise UsageError("--table has a method of its own", hint="leave --method out")
+    _check_method(method, tables)
     _check_export(export_errant, whole=not (tables or resume or cancel))
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
@@ -119,7 +118,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         click.get_current_context().with_resource(alone(_journal_of(settings, server)))
     with _way_on(server), _progress() as progress:
         tools = _tools(settings, server, progress)
-        _let_go(cluster, request, tools)
+        let_go_of_killed(cluster, (request.replica, request.donor), tools.holds)
         if apply_it or resume or cancel:
             wake_target(server, tools, back=cancel)
         begun = left_machine(server, tools) is not None
@@ -130,20 +129,41 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         if resume:
             wait_for_left_clone(request, tools)
             request = _as_begun(cluster, request, left_marker(request, tools.connect))
-        proposal = plan_reseed(request, Session.connect, tools.shell)
-    plan = proposal.plan
-    if plan.refusals or not (apply_it or resume):
-        click.echo(show(plan, None))
-        return 2 if plan.refusals else 1
+        # Where nobody is to see the plan first, it is made when it is run.
+        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, tools.shell)
+    if proposal is not None:
+        if proposal.plan.refusals or not (apply_it or resume):
+            click.echo(show(proposal.plan, None))
+            return 2 if proposal.plan.refusals else 1
+        _agree(proposal, server, resume=resume)
+        plan_hash = proposal.plan.plan_hash
+    with _way_on(server), _progress() as progress:
+        plan, applied = _applied(request, replace(tools, progress=progress), plan_hash)
+    click.echo(show(plan, applied))
+    return 0 if applied is not None and applied.outcome is Outcome.DONE else 2
+
+
+def _agree(proposal: Proposal, server: ServerSpec, *, resume: bool) -> None:
+    """Raises UsageError where there is nothing to resume or nobody to ask, Abort for a no."""
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
-    if not (resume or yes or plan_hash):
-        what = "what differs" if plan.method in (Method.DIFFERENTIAL.value, Method.TABLE.value) else "all data"
-        ask(plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
-    with _way_on(server), _progress() as progress:
-        applied = apply_reseed(request, replace(tools, progress=progress), plan_hash or plan.plan_hash)
-    click.echo(show(plan, applied))
-    return 0 if applied.outcome is Outcome.DONE else 2
+    if not resume:
+        what = "what differs" if proposal.plan.method in (Method.DIFFERENTIAL.value, Method.TABLE.value) else "all data"
+        ask(proposal.plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
+
+
+def _applied(request: ReseedRequest, tools: Tools, plan_hash: str | None) -> tuple[Plan, Applied | None]:
+    """The plan that was run, and what became of it: None where it has refusals."""
+    try:
+        applied = apply_reseed(request, tools, plan_hash)
+    except PlanRefused as refused:
+        return refused.plan, None
+    return applied.plan, applied
+
+
+def _check_method(method: str, tables: tuple[str, ...]) -> None:
+    if tables and method != "auto":
+        raise UsageError("--table has a method of its own", hint="leave --method out")
 
 
 def _check_export(path: Path | None, *, whole: bool) -> None:
@@ -166,18 +186,6 @@ def _as_begun(cluster: ClusterSpec, request: ReseedRequest, marker: Marker | Non
             hint=hint,
         )
     return _copied_from(request, donor_of(cluster, request.replica, donor)) if donor else request
-
-
-def _let_go(cluster: ClusterSpec, request: ReseedRequest, tools: Tools) -> None:
-    """What was killed while it held a replica; of those that are not concerned here the plan need not wait."""
-    ours = (request.replica, request.donor)
-    for target in replica_targets(cluster):
-        try:
-            let_all_go((target,), tools.holds, tools.connect, tools.clock, patience=KILLED_SECONDS)
-        except Refused as error:
-            if target in ours:
-                raise
-            click.echo(f"{error}\n  hint: {error.hint}", err=True)
 
 
 def _table_name(text: str) -> TableName:

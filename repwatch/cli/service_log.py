@@ -4,15 +4,17 @@ import logging
 import time
 from typing import TextIO
 
+from repwatch.adapters.secrets import redact
+
 
 class _OneLine(logging.Formatter):
-    """One line for one event, whatever a server's text contains."""
+    """One line for one event, whatever a server's text contains, and without secrets."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the base class's name
         return time.strftime(datefmt or "%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\n", "\\n")
+        return redact(super().format(record).replace("\n", "\\n"))
 
 
 def set_up_log(stream: TextIO) -> None:

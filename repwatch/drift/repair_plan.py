@@ -35,6 +35,15 @@ class Replica:
     channel: str
     delay: int
     super_read_only: bool
+    donor: "Donor | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    """What of the replica that is copied from the steps depend on."""
+
+    version: ServerVersion
+    channel: str
 
 
 def make_plan(scope: Scope, replica: Replica, tables: Sequence[PlannedTable], refusals: Sequence[Refusal], reason: str) -> Plan:
@@ -52,7 +61,7 @@ def _steps(scope: Scope, replica: Replica, tables: Sequence[PlannedTable]) -> tu
     protected = Step(what="make it read-only again", where=target, statement=reseed.set_super_read_only(on=True), reversible=True)
     return (
         Step(what="hold replication", where=target, statement=hold, reversible=True),
-        Step(what="take a snapshot", where=scope.source, statement=snapshot.START, reversible=True),
+        *_snapshot(scope, replica.donor),
         Step(what="let the replica run up to the snapshot", where=target, statement=until, reversible=True),
         *((writable,) if replica.super_read_only else ()),
         *(step for planned in tables for step in row_steps(planned, target, version)),
@@ -60,6 +69,20 @@ def _steps(scope: Scope, replica: Replica, tables: Sequence[PlannedTable]) -> tu
         *((protected,) if replica.super_read_only else ()),
         Step(what="let replication go on", where=target, statement=release, reversible=True),
         Step(what="check the tables for drift", where=target, statement="SELECT …", reversible=True),
+    )
+
+
+def _snapshot(scope: Scope, donor: Donor | None) -> tuple[Step, ...]:
+    """A replica that stands for the source is held for that moment."""
+    taking = Step(what="take a snapshot", where=scope.donor or scope.source, statement=snapshot.START, reversible=True)
+    if donor is None:
+        return (taking,)
+    still = replication.set_delay(donor.version, donor.channel, replication.HOLD_DELAY)
+    going = replication.start_channel(donor.version, donor.channel)
+    return (
+        Step(what="hold replication of the donor", where=scope.donor, statement=still, reversible=True),
+        taking,
+        Step(what="let the donor go", where=scope.donor, statement=going, reversible=True),
     )
 
 

@@ -39,6 +39,8 @@ class Scope:
     channel: str
     fingerprints: Mapping[TableName, str]
     rows: tuple[ScopeRow, ...]
+    donor: str = ""  # the replica whose rows are taken in the place of the source's; "": the source's are
+    donor_key: str = ""
 
     @property
     def plan_hash(self) -> str:
@@ -54,9 +56,14 @@ class Scope:
         )
 
     @property
-    def servers(self) -> tuple[str, ...]:
+    def ends(self) -> tuple[str, ...]:
         """Both servers and the channel."""
         return (self.source, self.source_key, self.target, self.target_key, self.channel)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The ends, and the donor if there is one."""
+        return (*self.ends, self.donor, self.donor_key) if self.donor else self.ends
 
     def to_json(self) -> str:
         """Canonical text."""
@@ -70,7 +77,8 @@ class Scope:
     def from_json(cls, text: str) -> Self:
         """Read `to_json()` back. Raises ValueError, KeyError or TypeError for what is none."""
         data = json.loads(text)
-        source, source_key, target, target_key, channel = data["servers"]
+        source, source_key, target, target_key, channel, *more = data["servers"]
+        donor, donor_key = more or ("", "")
         return cls(
             source=source,
             source_key=source_key,
@@ -79,6 +87,8 @@ class Scope:
             channel=channel,
             fingerprints={TableName(schema, table): mark for schema, table, mark in data["tables"].values()},
             rows=tuple(ScopeRow(TableName(schema, table), tuple(key), kind) for schema, table, key, kind in data["rows"]),
+            donor=donor,
+            donor_key=donor_key,
         )
 
 

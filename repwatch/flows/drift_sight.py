@@ -11,13 +11,14 @@ from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
+from repwatch.flows.ranges import cut, is_dense, signatures
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
 from repwatch.sql import signature as sql
-from repwatch.sql.keyrange import Key, KeyRange, first_keys, span
+from repwatch.sql.keyrange import Key, KeyRange
 from repwatch.sql.signature import Signature, TableReading
 
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
@@ -108,19 +109,18 @@ class Reader:
             started = self._world.clock.monotonic()
             if not source.watermark.seen_since(started - _FRESH):
                 note_position(self._world, db)
-            piece, rest = (unit.piece, None) if not (unit.cut and self.source.bounds) else self._cut(db, unit, rows)
+            piece, rest = (unit.piece, None) if not unit.cut else cut(db, self.source, unit.piece, rows, dense=unit.dense)
             settled = replace(unit, piece=piece, cut=False, dense=False)
             sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)
         chosen = sight.signature.rows if sight.signature else len(sight.rows)
-        keys = span(self.source.bounds, piece)
         return SourceSight(
             unit=settled,
             sight=sight,
             rest=rest,
             read=rows if rest and self.source.where else chosen,
-            dense=keys is not None and keys <= 2 * chosen and not self.source.counted,  # without a key, one value has many rows
+            dense=is_dense(self.source, piece, chosen) and not self.source.counted,  # without a key, one value has many rows
         )
 
     def _named_later(self, db: Database, sight: Sight) -> Sight:
@@ -129,16 +129,6 @@ class Reader:
             return replace(sight, named=False)
         self._world.clock.sleep(STILL_MARGIN_EQUAL)
         return replace(sight, position=note_position(self._world, db))
-
-    def _cut(self, db: Database, unit: Unit, rows: int) -> tuple[KeyRange, KeyRange | None]:
-        """The first rows of a range, and what is left of it."""
-        lower, upper = unit.piece.lower, unit.piece.upper
-        # Where whole numbers are in use without great gaps, counting keys saves the walk over the rows to the next bound.
-        piece = first_keys(self.source.bounds, unit.piece, rows) if unit.dense else None
-        if piece is None:
-            found = db.query(sql.bound(self.source, unit.piece, rows - 1)).rows
-            piece = KeyRange(lower, sql.parse_key(found[0], len(self.source.bounds))) if found else unit.piece
-        return piece, (None if piece.upper == upper else KeyRange(piece.upper, upper))
 
     def on_source_again(self, db: Database, unit: Unit, seen: Sequence[Sight]) -> Sight:
         """S2. `seen`: R of each replica; a replica that stands for the source may have to catch up with them first."""
@@ -216,13 +206,13 @@ class Reader:
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
         if not unit.by_row:
-            return self._signature(db, reading, unit.piece), {}, None
+            return signatures(db, reading, [unit.piece])[unit.piece], {}, None
         if unit.keys:
             answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
             return None, sql.parse_row_hashes(answer, reading), None
         # Many rows may have one value of the index, or of the beginning of a key that both sides order alike.
         limit = LEAF_ROWS if reading.parted else self._undivided
-        answer = db.query(sql.row_hashes_in(reading, unit.piece, limit + 1, unit.prefix)).rows
+        answer = db.query(sql.row_hashes_in(reading, [unit.piece], limit + 1, unit.prefix)).rows
         rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:
             return None, rows, None
@@ -230,12 +220,6 @@ class Reader:
             answer = db.query(sql.bound(reading, unit.piece, limit // 2)).rows if reading.bounds else [()]
             return None, rows, sql.parse_key(answer[0], len(reading.bounds))
         return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
-
-    def _signature(self, db: Database, reading: TableReading, piece: KeyRange) -> Signature:
-        if reading.documents:
-            return sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece)))
-        row = db.query(sql.signature(reading, piece, db.version)).rows[0]
-        return sql.parse_signature(row, db.warnings(), narrowed=bool(reading.where))
 
     def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
         found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}

@@ -1,16 +1,16 @@
 """`repair`: find the wrong rows, plan their change, agree on it. `repair_run` carries it out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from repwatch.drift.repair import TriggersInTheWay
-from repwatch.drift.repair_plan import PlannedTable, Replica, count_rows, make_plan
+from repwatch.drift.repair_plan import Donor, PlannedTable, Replica, count_rows, make_plan
 from repwatch.drift.repair_preconditions import ROW_CAP, Drifted, bad_tables, drift_refusals, server_refusals
 from repwatch.drift.repair_scope import Scope, ScopeRow, fingerprint, rows_of_report
 from repwatch.drift.repair_stages import Mode, Phase, Unfinished, unfinished
 from repwatch.drift.report import ReplicaReport, Verdict
-from repwatch.errors import Refused, StoreError
+from repwatch.errors import Refused, ServerError, StoreError
 from repwatch.flows import drift, repair_rows
 from repwatch.flows.drift import CheckRequest
 from repwatch.flows.reseed_survey import ReseedRequest, survey
@@ -21,6 +21,7 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Timeouts
 from repwatch.ports.journal import Journal
 from repwatch.ports.records import Records
+from repwatch.reseed.donor import donor_refusals
 from repwatch.reseed.facts import Facts
 from repwatch.sql import repair as sql
 
@@ -36,16 +37,23 @@ class RepairRequest:
     others: tuple[ServerSpec, ...] = ()
     tables: tuple[str, ...] = ()  # shell wildcards on db.table; empty: all
     exclude: tuple[str, ...] = ()
+    donor: ReplicaTarget | None = None  # a trusted replica of the source: its rows count, and the source's are not read
+
+    @property
+    def copied(self) -> ServerSpec:
+        """The server whose rows are taken."""
+        return self.donor.server if self.donor else self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The doors that a repair goes through. `journal` and `records` belong to this one replica."""
+    """The doors that a repair goes through. `journal` and `records` belong to this one replica, `holds` to all."""
 
     connect: Connect
     clock: Clock
     journal: Journal
     records: Records
+    holds: Records  # what is held of a replica that is copied from
     progress: Callable[[Phase], None]
 
 
@@ -70,11 +78,11 @@ def propose(request: RepairRequest, tools: Tools) -> Proposal:
     """Look, check for drift, and plan. Changes nothing on any server. Raises ServerError, StoreError, UsageError."""
     tools.progress(Phase.LOOK)
     pending = unfinished(tools.journal.entries())
-    facts = look_at_servers(request, tools)
-    refusals = server_refusals(facts, own_hold=pending is not None)
-    empty = scope_of(facts, {}, ())
     if pending is not None:
-        return _finish(request, tools, facts, pending, refusals)
+        return _finish(request, tools, pending)
+    facts = look_at_servers(request, tools)
+    refusals = (*server_refusals(facts, own_hold=False), *donor_refusals(facts))
+    empty = scope_of(facts, {}, ())
     if refusals:
         return Proposal(plan=make_plan(empty, replica_of(facts), (), refusals, "not looked for wrong rows"), scope=empty)
     tools.progress(Phase.CHECK)
@@ -85,6 +93,7 @@ def propose(request: RepairRequest, tools: Tools) -> Proposal:
             tables=request.tables,
             exclude=request.exclude,
             max_differences=ROW_CAP + 1,
+            reference=request.donor,
         ),
         connect=tools.connect,
         clock=tools.clock,
@@ -93,13 +102,15 @@ def propose(request: RepairRequest, tools: Tools) -> Proposal:
 
 
 def look_at_servers(request: RepairRequest, tools: Tools) -> Facts:
-    """Identity, role and replication of both servers."""
-    return survey(ReseedRequest(source=request.source, replica=request.replica, others=request.others), tools.connect)
+    """Identity, role and replication of both servers, and of the donor. Raises ServerError."""
+    asked = ReseedRequest(source=request.source, replica=request.replica, others=request.others, donor=request.donor)
+    return survey(asked, tools.connect)
 
 
 def scope_of(facts: Facts, tables: Mapping[TableName, Table], rows: tuple[ScopeRow, ...]) -> Scope:
     """The scope of these rows on these servers."""
     source, target = facts.source.server, facts.target.server
+    donor = facts.donor.data.server if facts.donor else None
     return Scope(
         source=str(source.address),
         source_key=source.key,
@@ -108,23 +119,26 @@ def scope_of(facts: Facts, tables: Mapping[TableName, Table], rows: tuple[ScopeR
         channel=facts.channel,
         fingerprints={name: fingerprint(table) for name, table in tables.items()},
         rows=rows,
+        donor=str(donor.address) if donor else "",
+        donor_key=donor.key if donor else "",
     )
 
 
 def replica_of(facts: Facts) -> Replica:
     """What of the replica the steps depend on."""
-    state = facts.current
+    state, donor = facts.current, facts.donor
     return Replica(
         version=facts.target.server.version,
         channel=facts.channel,
         delay=state.delay if state and not state.held else 0,
         super_read_only=facts.target.super_read_only,
+        donor=Donor(version=donor.data.server.version, channel=donor.channel) if donor else None,
     )
 
 
 def _plan_report(request: RepairRequest, tools: Tools, facts: Facts, report: ReplicaReport) -> Proposal:
     names = [TableName(table.schema, table.table) for table in bad_tables(report)]
-    with tools.connect(request.source.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
+    with tools.connect(request.copied.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
         drifted = Drifted(
             report=report,
             source_tables=repair_rows.read_tables(source, names),
@@ -160,6 +174,9 @@ def _with_steps(
             code = "triggers" if isinstance(trouble, TriggersInTheWay) else "schema-differs"
             # An interrupted run that can change no row any more must still be able to let replication go.
             refusals += [Refusal(code=code, summary=str(trouble))] if proposal.pending is None else []
+        except ServerError:
+            if proposal.pending is None:
+                raise
     plan = make_plan(scope, replica_of(facts), planned, refusals, _reason(proposal, report))
     if plan.steps and not plan.refusals:
         with suppress(StoreError):  # kept for --plan-hash; without it the hash fits while the rows are the very same
@@ -170,7 +187,7 @@ def _with_steps(
 def plan_now(request: RepairRequest, tools: Tools, scope: Scope) -> tuple[PlannedTable, ...]:
     """The changes, from rows of both sides as they are now. Raises TriggersInTheWay, and Refused for a redefined table."""
     keys = repair_rows.keys_of(scope)
-    with tools.connect(request.source.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
+    with tools.connect(request.copied.writer, PATIENT) as source, tools.connect(request.replica.server.writer, PATIENT) as target:
         definitions = repair_rows.read_definitions(target, repair_rows.check_unchanged(scope, target))
         for db in (source, target):
             db.execute(sql.READ_RAW)
@@ -193,22 +210,35 @@ def _reason(proposal: Proposal, report: ReplicaReport | None) -> str:
         return "no wrong rows" if report is not None and report.verdict is Verdict.IDENTICAL else "no rows to repair"
     undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
     rest = f"; undecided and left alone: {', '.join(undecided)}" if undecided else ""
-    return f"few rows differ ({rows}) and replication runs, so that rewriting them is the cheapest way{rest}"
+    taken = f"; the rows are taken from {proposal.scope.donor}, and compared with it" if proposal.scope.donor else ""
+    return f"few rows differ ({rows}) and replication runs, so that rewriting them is the cheapest way{taken}{rest}"
 
 
-def _finish(request: RepairRequest, tools: Tools, facts: Facts, pending: Unfinished, refusals: tuple[Refusal, ...]) -> Proposal:
+def _finish(request: RepairRequest, tools: Tools, pending: Unfinished) -> Proposal:
+    """The donor is not looked at before the run: whatever is wrong with it, the replica must be let go."""
+    facts = look_at_servers(replace(request, donor=None), tools)
+    refusals = (*server_refusals(facts, own_hold=True), *_other_servers(request, facts, pending))
     now = scope_of(facts, {}, ())
-    if pending.scope.servers != now.servers:
-        other = Refusal(
-            code="other-server",
-            summary=f"an interrupted repair was of {pending.scope.target} with identity {pending.scope.target_key}, "
-            f"which this server is not; move its journal out of the state folder",
-        )
-        refusals = (*refusals, other)
     proposal = Proposal(plan=_blank(pending.scope, list(refusals)), scope=pending.scope, pending=pending)
     if pending.mode is Mode.UNDO:
         return replace(proposal, plan=make_plan(now, replica_of(facts), (), refusals, "an undo was interrupted"))
     return _with_steps(request, tools, facts, proposal)
+
+
+def _other_servers(request: RepairRequest, facts: Facts, pending: Unfinished) -> Iterator[Refusal]:
+    begun = pending.scope
+    if begun.ends != scope_of(facts, {}, ()).ends:
+        yield Refusal(
+            code="other-server",
+            summary=f"an interrupted repair was of {begun.target} with identity {begun.target_key}, "
+            f"which this server is not; move its journal out of the state folder",
+        )
+    donor = str(request.donor.server.endpoint.address) if request.donor else ""
+    if donor != begun.donor and pending.mode is Mode.REPAIR:
+        yield Refusal(
+            code="other-server",
+            summary=f"an interrupted repair took its rows from {begun.donor or begun.source}: leave out --from",
+        )
 
 
 def agreed_to(proposal: Proposal, plan_hash: str, tools: Tools) -> Proposal:

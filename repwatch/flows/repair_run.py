@@ -6,7 +6,7 @@ because what is done is derived from what the server shows.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from repwatch.drift.repair import images, plan_rows
 from repwatch.drift.repair_plan import PlannedTable, statement
@@ -19,18 +19,20 @@ from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import drift, repair_rows, reseed_attach
 from repwatch.flows.drift import CheckRequest
 from repwatch.flows.hold import ApplierFailed, Held, hold, look, release, run_until
-from repwatch.flows.repair import PATIENT, Proposal, RepairRequest, Tools
+from repwatch.flows.repair import PATIENT, Proposal, RepairRequest, Tools, look_at_servers
 from repwatch.flows.repair_change import Change, Planned, change_rows
 from repwatch.flows.repair_rows import Definitions
+from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_prove import what_is_wrong
-from repwatch.flows.snapshot import take_snapshot
+from repwatch.flows.snapshot import Snapshot, take_held_snapshot, take_snapshot
 from repwatch.flows.turn import take_turn
 from repwatch.model.plan import Applied, Outcome
 from repwatch.model.schema import Table, TableName
 from repwatch.model.server import ServerVersion
 from repwatch.ports.database import Database
+from repwatch.reseed.donor import donor_refusals, least_position
 from repwatch.sql import repair as sql
-from repwatch.sql import reseed
+from repwatch.sql import replication, reseed
 
 _RUN_SECONDS = 600.0  # for the replica to reach the snapshot
 _CHECKS = 3  # rows that were too hot in one check are settled in the next
@@ -134,8 +136,7 @@ class _Run:
     def _change(self) -> None:
         self._tools.progress(Phase.SNAPSHOT)
         keys = repair_rows.keys_of(self._scope)
-        source = self._request.source.writer
-        with take_snapshot(self._tools.connect, source, list(keys), clock=self._tools.clock) as snapshot:
+        with self._snapshot(list(keys)) as snapshot:
             self._tools.progress(Phase.RUN)
             run_until(self._control, self._channel, snapshot.position, self._tools.clock, _RUN_SECONDS)
             self._record(Stage.AT_POSITION, position=snapshot.position)
@@ -159,9 +160,31 @@ class _Run:
         self._rows = len({(table.table.name, row.key) for table in planned for row in table.changes})
         self._record(Stage.COMMITTED, rows=str(self._rows))
 
+    def _snapshot(self, tables: list[TableName]) -> Snapshot:
+        """Of the source; or of a donor, which is held while it is taken, at a position that the replica is not past."""
+        donor, tools = self._request.donor, self._tools
+        if donor is None:
+            return take_snapshot(tools.connect, self._request.source.writer, tables, clock=tools.clock)
+        with ExitStack() as opened:
+            with held(donor, tools.holds, tools.connect, tools.clock, self._least()):
+                snapshot = opened.enter_context(take_held_snapshot(tools.connect, donor.server.writer, clock=tools.clock))
+            opened.pop_all()
+        return snapshot
+
+    def _least(self) -> str:
+        """Raises Refused where the donor may not stand for the source any more, be it since the plan or since an interruption."""
+        facts = look_at_servers(self._request, self._tools)
+        refusals = tuple(donor_refusals(facts))
+        if facts.donor and self._scope.donor_key != facts.donor.data.server.key:
+            raise Refused(f"{self._scope.donor} is another server than when the plan was made", hint="run it again")
+        if refusals:
+            raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in refusals))
+        executed = self._control.scalar(replication.executed(self._control.version)) or ""
+        return least_position(self._control.version.flavour, executed, facts.target.errant)
+
     def _check_source(self, replica_tables: Mapping[TableName, Table]) -> None:
         """After the rows were read: an old read view shows a column that was added instantly since, without an error."""
-        with self._tools.connect(self._request.source.writer, PATIENT) as source:
+        with self._tools.connect(self._request.copied.writer, PATIENT) as source:
             source_tables = repair_rows.read_tables(source, replica_tables)
         refusals = definition_refusals(source_tables, replica_tables)
         if refusals or source_tables.keys() != replica_tables.keys():
@@ -239,7 +262,8 @@ class _Run:
         return f"rows changed: {self._rows}"
 
     def _check(self) -> DriftReport:
-        request = CheckRequest(source=self._request.source, replicas=(self._request.replica,))
+        asked = self._request
+        request = CheckRequest(source=asked.source, replicas=(asked.replica,), reference=asked.donor)
         tools = self._tools
         tools.progress(Phase.CATCH_UP)
         with tools.connect(self._request.source.endpoint) as source:

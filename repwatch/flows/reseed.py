@@ -30,25 +30,34 @@ class Proposal:
     taken_up: Stage | None
 
 
+class PlanRefused(Refused):
+    """There are reasons not to; `plan` has them all."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
+        self.plan = plan
+
+
 def plan_reseed(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Proposal:
     """The plan of the moment, with every reason not to. Changes nothing. Raises ServerError."""
     facts = survey(request, connect, shell)
     return Proposal(plan=make_plan(facts), taken_up=facts.target.marker.stage if facts.target.marker else None)
 
 
-def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str) -> Applied:
-    """Run the plan with that hash, or take up what was interrupted.
+def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str | None) -> Applied:
+    """Run the plan with that hash (None: the plan of the moment), or take up what was interrupted.
 
-    Raises Refused before the first change, also where the world has changed since the plan was shown; after it, what
-    happened is told by the result's outcome.
+    Raises PlanRefused and Refused before the first change, also where the world has changed since the plan was shown; after
+    it, what happened is told by the result's outcome.
     """
     wait_for_left_clone(request, tools)
     with ExitStack() as sessions:
         target = in_turn(request, tools, sessions)
-        facts, plan = agreed_plan(survey(request, tools.connect, tools.shell), plan_hash)
+        facts = survey(request, tools.connect, tools.shell)
+        facts, plan = agreed_plan(facts, plan_hash) if plan_hash else (facts, make_plan(facts))
         if plan.refusals:
-            raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in plan.refusals))
-        if plan.plan_hash != plan_hash:
+            raise PlanRefused(plan)
+        if plan_hash and plan.plan_hash != plan_hash:
             raise Refused("the servers or their schemas have changed since that plan was made", hint="look at the new plan first")
         run = Run(request, tools, facts, sessions, target)
         if request.export:
@@ -90,9 +99,9 @@ def _old_data(
 ) -> tuple[Database, Marker]:
     """The old data in its place, and what it says of itself: it was marked and held before it was put aside."""
     machine = left_machine(request.replica.server, tools)
-    copied = Stage.LOADING if machine is None else Stage.LOADED
+    swapped = Stage.LOADING if machine is None else Stage.LOADED  # from there on the old data may be elsewhere
     if machine is None or not reseed_physical.put_back(machine):
-        if marker.stage.rank >= copied.rank:
+        if marker.copied or marker.stage.rank >= swapped.rank:
             raise Refused(f"the former data of {target.server} is not found", hint="use the journal's own --state, or --resume")
         return target, marker
     target.close()

@@ -14,20 +14,10 @@ def first_marker(request: ReseedRequest, tools: Tools, facts: Facts, choice: Cho
     """What the replica says already, else a new one; in any case of this method, and with the server that is copied from."""
     donor = str(request.donor.server.endpoint.address) if request.donor else ""
     marker = facts.target.marker or _new_marker(tools, facts, choice)
-    return replace(_agreed(marker, facts, choice), donor=donor)
-
-
-def _agreed(marker: Marker, facts: Facts, choice: Choice) -> Marker:
-    """With the method of this run: what another one had done is not gone on from."""
-    if (marker.method, marker.tables) == (choice.method, choice.tables):
-        return marker
     if choice.method is Method.CLONE and not marker.scheduler:  # else kept since a clone was tried, and ours by now
         scheduler, persisted = _kept_by_server(facts)
         marker = replace(marker, scheduler=scheduler, persisted=persisted)
-    # The data is then a copy that is not proved: another method that is given up does not make it what it was.
-    copied = marker.method is Method.PHYSICAL and marker.stage.rank >= Stage.LOADED.rank
-    replaced = marker.replaced or copied
-    return replace(marker, stage=Stage.MARKED, method=choice.method, tables=choice.tables, replaced=replaced)
+    return replace(marker.taken_over(choice.method, choice.tables), donor=donor)
 
 
 def _new_marker(tools: Tools, facts: Facts, choice: Choice) -> Marker:
@@ -48,6 +38,7 @@ def _new_marker(tools: Tools, facts: Facts, choice: Choice) -> Marker:
         read_only=target.read_only,
         super_read_only=target.super_read_only,
         trust_creators=target.trust_creators,
+        local_infile=target.local_infile,
         method=choice.method,
         tables=choice.tables,
         scheduler=scheduler,

@@ -3,6 +3,10 @@
 The statement runs on a session of its own, and what the server says of it decides: the answer comes before the restart, may be
 lost, and is an error where nothing starts the server again (3707), although its data is complete. A clone goes on when nobody
 waits for it any more, so an interrupted one is waited for, not begun again.
+
+That session is the only one that stays open meanwhile, and so it has the turn: a server that ends waits two seconds where any
+other session is idle (MySQL, `close_connections` in sql/mysqld.cc). Until the clone ends nobody else gets the turn, also where
+the one who began it was killed.
 """
 
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from typing import Final
 
 from repwatch.errors import ServerError, StatementRefused, Unreachable
 from repwatch.flows.reseed_accounts import missing_grants, shut_out
+from repwatch.flows.turn import take_turn
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
@@ -26,7 +31,8 @@ from repwatch.sql.replication import SourceLogin
 
 _BACK_SECONDS: Final = 900.0  # for the restart, with recovery; or until somebody has started the server
 _ABANDONED_SECONDS: Final = 20.0  # a server that goes down for its restart is gone by then
-_POLL: Final = 0.5
+_POLL: Final = 1.0  # while data is copied; the answer to the statement ends the pause
+_SOON: Final = 0.1  # while the server restarts
 _DAYS: Final = Timeouts(connect=10.0, read=1_000_000.0)  # the answer comes when all is copied
 _LOOK: Final = Timeouts(connect=5.0, read=30.0)
 
@@ -94,12 +100,13 @@ class Doors:
     progress: Callable[[Progress], None]
 
 
-def clone(doors: Doors, login: SourceLogin, before: CloneStatus) -> str:
+def clone(doors: Doors, login: SourceLogin, before: CloneStatus, turn: Database) -> str:
     """Replace everything of the target by the donor's; returns the position when the target has started again.
 
-    `before` is the status before it. Raises CloneFailed, and ServerError where the target does not come back in time.
+    `before` is the status before it; `turn` is the session that has the turn, and is closed. Raises CloneFailed, and
+    ServerError where the target does not come back in time.
     """
-    return _Watch(doors, before.begun, _Asking(doors, login)).wait()
+    return _Watch(doors, before.begun, _Asking(doors, login, turn)).wait()
 
 
 def wait_for_clone(doors: Doors, before: str) -> None:
@@ -111,9 +118,10 @@ def wait_for_clone(doors: Doors, before: str) -> None:
 class _Asking:
     """The statement, in a thread that may be left behind: where the network is cut its answer never comes."""
 
-    def __init__(self, doors: Doors, login: SourceLogin) -> None:
+    def __init__(self, doors: Doors, login: SourceLogin, turn: Database) -> None:
         self._doors = doors
         self._login = login
+        self._turn = turn
         self.refused: ServerError | None = None
         self._thread = Thread(target=self._run, name="clone", daemon=True)
         self._thread.start()
@@ -123,21 +131,31 @@ class _Asking:
         """The server, or the network, has answered."""
         return not self._thread.is_alive()
 
+    def wait(self, seconds: float) -> None:
+        """Until it has ended, or for so long."""
+        self._thread.join(seconds)
+
     def _run(self) -> None:
         try:
             with self._doors.connect(self._doors.target, _DAYS) as db:
-                donors = db.scalar(sql.DONORS)
-                db.execute(sql.allow_donor(self._login))
-                try:
-                    db.execute(sql.clone_from(self._login))
-                finally:
-                    with suppress(ServerError):  # a restart forgets it
-                        db.execute(sql.set_donors(donors))
+                self._ask(db)
         except StatementRefused as error:
             if error.errno != sql.RESTART_FAILED:
                 self.refused = error
         except ServerError:
             return  # the answer was lost: what the server says counts
+
+    def _ask(self, db: Database) -> None:
+        self._turn.close()
+        if not take_turn(db, self._doors.clock):
+            raise StatementRefused("another repair or reseed has begun", server=db.server)
+        donors = db.scalar(sql.DONORS)
+        db.execute(sql.allow_donor(self._login))
+        try:
+            db.execute(sql.clone_from(self._login))
+        finally:
+            with suppress(ServerError):  # a restart forgets it
+                db.execute(sql.set_donors(donors))
 
 
 class _Watch:
@@ -148,6 +166,7 @@ class _Watch:
         self._before = before
         self._asking = asking
         self._began = self._seen = self._worked = doors.clock.monotonic()
+        self._copying = False
 
     def wait(self) -> str:
         """Until it has ended and the server is back; the position."""
@@ -163,11 +182,20 @@ class _Watch:
                 raise
             except ServerError as error:
                 self._absent(error)
+            self._pause()
+
+    def _pause(self) -> None:
+        """No session of ours may be open when the server ends, which it does a moment after its answer."""
+        if self._asking is not None:
+            self._asking.wait(_POLL)
+        elif self._copying:
             self._doors.clock.sleep(_POLL)
+        self._doors.clock.sleep(_SOON)
 
     def _look(self, db: Database, refused: ServerError | None, *, over: bool) -> str | None:
         self._seen = self._doors.clock.monotonic()
         status = clone_status(db)
+        self._copying = status.state is CloneState.RUNNING
         ours = status.begun not in ("", self._before)
         if ours and status.state is CloneState.COMPLETED:
             return status.position
@@ -183,6 +211,7 @@ class _Watch:
         return None
 
     def _absent(self, error: ServerError) -> None:
+        self._copying = False
         self._worked = self._doors.clock.monotonic()
         waited = self._worked - self._seen
         if waited > _BACK_SECONDS:

@@ -17,7 +17,7 @@ def copy_rows(reader: Database, writer: RowWriter, copy: CopyTable, tell: Callab
     """Read the rows with `reader`, which reads raw, and write them; how many. `tell` is given the rows of each chunk."""
     written = 0
     for rows in _chunks(reader, copy, piece):
-        written += writer.insert(copy, rows)
+        written += writer.write(copy, rows)
         tell(len(rows))
     return written
 

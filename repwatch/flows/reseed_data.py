@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
-from repwatch.errors import Refused, RepwatchError, ServerError
+from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefused
 from repwatch.flows import reseed_physical
 from repwatch.flows.hold import run_until
 from repwatch.flows.reseed_clone import CloneFailed, clone, clone_status, is_untouched
@@ -13,17 +13,19 @@ from repwatch.flows.reseed_left import doors_of
 from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marked import Marked
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
+from repwatch.flows.reseed_settings import restore_load_settings
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
-from repwatch.model.gtid import GtidSet
 from repwatch.reseed import clone as clone_plan
 from repwatch.reseed.choice import Choice
+from repwatch.reseed.donor import least_position
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Stage
 from repwatch.sql import clone as clone_sql
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneStatus
+from repwatch.sql.rowload import set_local_infile
 
 _RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
 
@@ -67,7 +69,7 @@ class Filling:
             loaded = load(job)
         finally:
             with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
-                marked.db.execute(sql.set_trust_creators(on=marked.marker.trust_creators))
+                restore_load_settings(marked.db, marked.marker)
         if marked.executed() != marked.marker.before:
             raise ServerError("something was applied or written while the data was copied", server=marked.db.server)
         marked.marker = replace(marked.marker, position=loaded.position)
@@ -83,6 +85,9 @@ class Filling:
         marked.marker = replace(marked.marker, replaced=True)
         marked.advance(Stage.LOADING)
         marked.db.execute(sql.set_trust_creators(on=True))
+        if self.choice.method is Method.LOGICAL and not marked.marker.local_infile:
+            with suppress(StatementRefused):  # MariaDB wants SUPER for it; without it rows are inserted
+                marked.db.execute(set_local_infile(on=True))
 
     def _hold_donor(self) -> AbstractContextManager[None]:
         donor = self.request.donor
@@ -93,10 +98,7 @@ class Filling:
         """What a donor must have: tables are put right at its position, which may not lie behind the replica's."""
         if not self.choice.in_place:
             return ""
-        before, own = self.marked.marker.before, self.facts.target.errant
-        if self.marked.db.version.is_mariadb or not own:
-            return before  # gtid_slave_pos holds nothing that the replica wrote itself
-        return str(GtidSet.parse(before).difference(GtidSet.parse(own)))
+        return least_position(self.marked.db.version.flavour, self.marked.marker.before, self.facts.target.errant)
 
     def _clone(self) -> None:
         """The statement removes the marker; what it says is written down before, for whoever goes on from here."""
@@ -110,7 +112,7 @@ class Filling:
         marked.db.execute(clone_sql.PERSIST_READ_ONLY)
         marked.db.execute(sql.set_super_read_only(on=False))
         try:
-            position = clone(doors_of(self.request, self.tools), login, before)
+            position = clone(doors_of(self.request, self.tools), login, before, marked.db)
         except CloneFailed:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)
@@ -136,13 +138,13 @@ class Filling:
         marked.advance(Stage.LOADING)
 
         def loaded(position: str) -> Mapping[str, str]:
-            return replace(marked.marker, stage=Stage.LOADED, position=position).entries()
+            return replace(marked.marker, stage=Stage.LOADED, position=position, copied=True).entries()
 
         giving = self.facts.hosts.source_host if self.facts.hosts else None
         size = giving.used if giving else 0
         backup = Backup(source=self.request.source, run=marked.marker.run, size=size, marker=loaded)
         position = reseed_physical.make_copy(machine, backup, marked.step)
-        marked.marker = replace(marked.marker, position=position)
+        marked.marker = replace(marked.marker, position=position, copied=True)
         marked.record("written", position=position)
         marked.db.close()
         reseed_physical.put_in_place(machine, marked.step)

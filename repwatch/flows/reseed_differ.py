@@ -1,32 +1,35 @@
 """Makes the rows of one table of a held replica those of a snapshot, writing only what differs.
 
-The table is read in pieces of its key, on both sides at once. A piece whose signatures differ is narrowed down to few rows,
-these are compared one by one, and what is wrong is deleted and what is missing inserted in one transaction. Where an insert
-collides with a wrong row of another piece, it waits until all wrong rows are gone: then nothing can collide any more, for
-the rows that are left are the source's.
+The table is read in pieces of its key, on both sides at once. A piece whose signatures differ is read again in small parts, by
+one statement; those that differ are compared row by row, and what is wrong is deleted and what is missing inserted, of many
+parts in one transaction. Where an insert collides with a wrong row elsewhere, its parts wait until all wrong rows are gone:
+then nothing can collide any more, for the rows that are left are the source's.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 from repwatch.drift.definitions import compare_definitions, index_of
+from repwatch.drift.pace import Pace
 from repwatch.errors import StatementRefused
+from repwatch.flows.ranges import cut, grouped, is_dense, parts, signatures
 from repwatch.flows.reseed_write import RowWriter
 from repwatch.model.schema import Table
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
-from repwatch.reseed.stride import LEAF_ROWS, Stride
 from repwatch.sql import repair, rowcopy
 from repwatch.sql import signature as sql
-from repwatch.sql.keyrange import EVERYTHING, Key, KeyColumn, KeyRange, among, first_keys, span
+from repwatch.sql.keyrange import EVERYTHING, Key, KeyColumn, KeyRange, among
 from repwatch.sql.rowcopy import CopyTable
 from repwatch.sql.signature import Signature, TableReading
 
-_AHEAD: Final = 3  # pieces that the source may be ahead of the replica
-_MOST_ROWS: Final = 20 * LEAF_ROWS  # of the replica in a piece that is small on the source
+LEAF_ROWS: Final = 1_000  # so many are compared row by row at a time
+_AHEAD: Final = 3  # readings that the source may be ahead of the replica
+_MOST_ROWS: Final = 20 * LEAF_ROWS  # of the replica in a range that is small on the source
+_TOGETHER: Final = 1_000  # wrong and missing rows that are written by one transaction
 _KEYS: Final = 200  # in one statement
 _BATCH_BYTES: Final = 16_000_000
 _DELETED: Final = 5_000  # rows by one statement
@@ -34,22 +37,52 @@ _DUPLICATE: Final = 1062
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """A piece that was read on the source in `seconds`, and is being read on the replica."""
+class _Rest:
+    """What is left of the table, to be cut into pieces. `dense`: the piece before it was."""
 
     piece: KeyRange
-    ours: Signature
-    theirs: Future[Signature]
-    seconds: float
+    dense: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    """A piece, and how many rows of it the source has."""
+class _Whole:
+    """A piece that differs, and so many rows that it is to be read in parts."""
 
     piece: KeyRange
-    equal: bool
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """Ranges that differ and have few rows."""
+
+    pieces: tuple[KeyRange, ...]
+
+
+_Work = _Rest | _Whole | _Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """Ranges as the source has them, and as the replica will. `scanned`: rows that were read for the first time."""
+
+    ours: Mapping[KeyRange, Signature]
+    theirs: Future[Mapping[KeyRange, Signature]]
+    scanned: int | None = None
+
+    def differing(self) -> list[tuple[KeyRange, int, int]]:
+        """The ranges that do, with their rows on the source and on the replica."""
+        theirs = self.theirs.result()
+        return [(piece, own.rows, theirs[piece].rows) for piece, own in self.ours.items() if not own.same_as(theirs[piece])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The contents of all rows of a leaf, by key."""
+
+    leaf: _Leaf
+    ours: Mapping[Key, str]
+    theirs: Future[Mapping[Key, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,90 +127,101 @@ class Differ:
         self._copy = copy
         self._tell = tell
         self._writer = RowWriter(sides.writer)
-        self._stride = Stride.of(reading.table)
-        self._late: list[KeyRange] = []
+        self._pace = Pace.of(reading.table)
+        self._in_parts = False  # the last piece differed; so the next is read in parts at once, which costs hardly more
+        self._wrong: list[Key] = []
+        self._missing: list[Key] = []
+        self._touched: list[_Leaf] = []  # where these are
+        self._late: list[_Leaf] = []
         self._batch = min(_KEYS, max(1, _BATCH_BYTES // max(reading.table.estimated_row_bytes, 1)))
         self.rewritten = 0
 
     def alike(self) -> bool:
         """True if all pieces are equal; for tables whose rows have no name, and cannot be rewritten one by one."""
-        return all(compared.equal for compared in self._compared(EVERYTHING))
+        return not any(read.differing() for read in self._read(deque([_Rest(EVERYTHING)])) if isinstance(read, _Signed))
 
     def run(self) -> None:
         """Compare the whole table and put it right."""
-        for compared in self._compared(EVERYTHING):
-            if not compared.equal:
-                self._put_right(compared)
-            self._tell(compared.rows)
-        for piece in self._late:
-            self._rewrite(piece, last=True)
+        self._put_right([_Rest(EVERYTHING)], last=False)
+        self._put_right(self._late, last=True)
 
-    def _compared(self, whole: KeyRange, rows: int | None = None) -> Iterator[_Compared]:
-        """A range in pieces of `rows` rows, or as many as the stride says."""
-        waiting: deque[_Read] = deque()
-        for read in self._read(whole, rows):
-            waiting.append(read)
-            if len(waiting) > _AHEAD:
-                yield self._judged(waiting.popleft(), steer=rows is None)
-        while waiting:
-            yield self._judged(waiting.popleft(), steer=rows is None)
+    def _put_right(self, work: Iterable[_Work], *, last: bool) -> None:
+        """Do this, and what follows from it. `last`: no wrong row is left elsewhere, so a collision is an error."""
+        ready = deque(work)
+        for read in self._read(ready):
+            if isinstance(read, _Signed):
+                ready.extendleft(reversed(self._following(read)))
+                continue
+            self._note(read)
+            if len(self._wrong) + len(self._missing) >= _TOGETHER:
+                self._write(last=last)
+        if self._wrong or self._missing:
+            self._write(last=last)
 
-    def _read(self, whole: KeyRange, rows: int | None) -> Iterator[_Read]:
-        """Pieces as they are read on the source, while the replica reads them too."""
-        rest: KeyRange | None = whole
-        dense = False
-        while rest is not None:
-            started = self._sides.clock.monotonic()
-            piece, rest = self._cut(rest, rows or self._stride.rows, dense=dense)
-            theirs = self._sides.lane.submit(self._signature, self._sides.target, piece)
-            ours = self._signature(self._sides.source, piece)
-            keys = span(self._reading.bounds, piece)
-            dense = keys is not None and keys <= 2 * ours.rows
-            yield _Read(piece, ours, theirs, self._sides.clock.monotonic() - started)
+    def _read(self, ready: deque[_Work]) -> Iterator[_Signed | _Listed]:
+        """Read what is ready on the source, while the replica follows; more may be put to it meanwhile."""
+        waiting: deque[_Signed | _Listed] = deque()
+        while ready or waiting:
+            if not ready or len(waiting) > _AHEAD:
+                yield waiting.popleft()
+                continue
+            match ready.popleft():
+                case _Rest() as rest:
+                    read, left = self._scan(rest)
+                    waiting.append(read)
+                    ready.extend(left)
+                case _Whole(piece, rows):
+                    waiting.append(self._signed(parts(self._sides.source, self._reading, piece, rows)))
+                case _Leaf() as leaf:
+                    theirs = self._sides.lane.submit(self._rows, self._sides.target, leaf)
+                    waiting.append(_Listed(leaf, self._rows(self._sides.source, leaf), theirs))
 
-    def _judged(self, read: _Read, *, steer: bool) -> _Compared:
-        equal = read.ours.same_as(read.theirs.result())
-        if steer and read.ours.void:
-            self._stride = self._stride.after_void()
-        elif steer:
-            self._stride = self._stride.after(equal=equal, seconds=read.seconds)
-        return _Compared(read.piece, equal, read.ours.rows)
+    def _scan(self, rest: _Rest) -> tuple[_Signed, list[_Rest]]:
+        """The next piece, and what is left after it."""
+        reading, source, rows = self._reading, self._sides.source, self._pace.rows
+        started = self._sides.clock.monotonic()
+        piece, left = cut(source, reading, rest.piece, rows, dense=rest.dense)
+        read = self._signed(parts(source, reading, piece, rows) if self._in_parts else (piece,))
+        seconds = self._sides.clock.monotonic() - started
+        found = sum(own.rows for own in read.ours.values())
+        void = any(own.void for own in read.ours.values())
+        self._pace = self._pace.after(rows=found, seconds=seconds, void=void, gentle=False)
+        following = [] if left is None else [_Rest(left, dense=is_dense(reading, piece, found))]
+        return _Signed(read.ours, read.theirs, found), following
 
-    def _cut(self, piece: KeyRange, rows: int, *, dense: bool) -> tuple[KeyRange, KeyRange | None]:
-        """The first rows of a range, and what is left of it."""
-        reading = self._reading
-        if not reading.bounds:
-            return piece, None
-        # Where whole numbers are in use without great gaps, counting keys saves the walk over the rows to the next bound.
-        first = first_keys(reading.bounds, piece, rows) if dense else None
-        if first is None:
-            found = self._sides.source.query(sql.bound(reading, piece, rows - 1)).rows
-            first = KeyRange(piece.lower, sql.parse_key(found[0], len(reading.bounds))) if found else piece
-        return first, (None if first.upper == piece.upper else KeyRange(first.upper, piece.upper))
+    def _signed(self, pieces: Sequence[KeyRange]) -> _Signed:
+        theirs = self._sides.lane.submit(signatures, self._sides.target, self._reading, pieces)
+        return _Signed(signatures(self._sides.source, self._reading, pieces), theirs)
 
-    def _signature(self, db: Database, piece: KeyRange) -> Signature:
-        row = db.query(sql.signature(self._reading, piece, db.version)).rows[0]
-        return sql.parse_signature(row, db.warnings())
+    def _following(self, read: _Signed) -> list[_Work]:
+        """What is to be read next of that which differs: its parts where it is large and was read as a whole, else its rows."""
+        differing = read.differing()
+        if read.scanned is not None:
+            self._in_parts = bool(differing)
+            self._tell(read.scanned)
+        if differing and read.scanned is not None and len(read.ours) == 1 and read.scanned > LEAF_ROWS:
+            return [_Whole(differing[0][0], read.scanned)]
+        few: list[tuple[KeyRange, int]] = []
+        for piece, ours, theirs in differing:
+            if theirs > _MOST_ROWS:
+                self._empty(piece)
+            few.append((piece, ours if theirs > _MOST_ROWS else max(ours, theirs)))
+        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS)]
 
-    def _put_right(self, compared: _Compared) -> None:
-        if compared.rows <= LEAF_ROWS:
-            self._rewrite(compared.piece)
-            return
-        for part in self._compared(compared.piece, LEAF_ROWS):
-            if not part.equal:
-                self._rewrite(part.piece)
+    def _rows(self, db: Database, leaf: _Leaf) -> Mapping[Key, str]:
+        return sql.parse_row_hashes(db.query(sql.row_hashes_in(self._reading, leaf.pieces)).rows, self._reading)
 
-    def _rewrite(self, piece: KeyRange, *, last: bool = False) -> None:
-        """Give a small piece the source's rows. `last`: no wrong row is left elsewhere, so a collision is an error."""
-        asked = self._sides.lane.submit(self._hashes, self._sides.target, piece)
-        ours = self._hashes(self._sides.source, piece)
-        theirs = asked.result()
-        if len(theirs) > _MOST_ROWS:
-            self._empty(piece)
-            theirs = {}
+    def _note(self, read: _Listed) -> None:
+        ours, theirs = read.ours, read.theirs.result()
         # An empty hash, of a row too long for one, equals nothing.
-        wrong = [key for key, content in theirs.items() if not content or ours.get(key) != content]
-        missing = [key for key, content in ours.items() if not content or theirs.get(key) != content]
+        self._wrong += (key for key, content in theirs.items() if not content or ours.get(key) != content)
+        self._missing += (key for key, content in ours.items() if not content or theirs.get(key) != content)
+        self._touched.append(read.leaf)
+
+    def _write(self, *, last: bool) -> None:
+        """Give these places the source's rows."""
+        wrong, missing, touched = self._wrong, self._missing, self._touched
+        self._wrong, self._missing, self._touched = [], [], []
         writer = self._sides.writer
         writer.execute(repair.BEGIN)
         try:
@@ -189,13 +233,9 @@ class Differ:
             if error.errno != _DUPLICATE or last:
                 raise
             self._delete(wrong)
-            self._late.append(piece)
+            self._late += touched
             return
         self.rewritten += count
-
-    def _hashes(self, db: Database, piece: KeyRange) -> dict[Key, str]:
-        rows = db.query(sql.row_hashes_in(self._reading, piece, _MOST_ROWS + 1)).rows
-        return sql.parse_row_hashes(rows, self._reading)
 
     def _empty(self, piece: KeyRange) -> None:
         """Many rows where the source has few: delete them all, a bounded number at a time."""

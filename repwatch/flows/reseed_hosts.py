@@ -1,6 +1,10 @@
 """Looks at the machines and files of both servers for a reseed by files. Changes nothing."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
+from threading import Thread
 
 from repwatch.errors import HostFailed
 from repwatch.flows.reseed_accounts import shut_out
@@ -21,18 +25,35 @@ def look_at_hosts(
     giving, taking = ends
     if giving.host is None or taking.host is None:
         return None
+    files = _files(source), _files(target)
     hosts = Hosts(
-        source_files=_files(source),
-        target_files=_files(target),
+        source_files=files[0],
+        target_files=files[1],
         stop=taking.host.stop,
         start=taking.host.start,
         strangers=shut_out(giving.writer, taking, connect),
     )
     try:
-        giver, taker = _host(giving.host, _files(source), shell), _host(taking.host, _files(target), shell)
+        beside = _beside(partial(_host, giving.host, files[0], shell))
+        taker = _host(taking.host, files[1], shell)
+        giver = beside.result()
     except HostFailed as error:
         return replace(hosts, trouble=str(error))
     return replace(hosts, source_host=giver, target_host=taker)
+
+
+def _beside(look: Callable[[], HostFacts]) -> Future[HostFacts]:
+    """A daemon does it, because Ctrl-C is not to wait for a machine that does not answer."""
+    future: Future[HostFacts] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(look())
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
+
+    Thread(target=run, name="look at source", daemon=True).start()
+    return future
 
 
 def _files(db: Database) -> FileFacts:

@@ -22,7 +22,7 @@ _GLANCE = Timeouts(connect=4.0, read=10.0)
 _PATIENT = Timeouts(connect=10.0, read=600.0)
 _START_SECONDS = 900.0  # the server recovers what its own start left
 _STOP_SECONDS = 60.0  # after its stop command has returned
-_POLL = 0.2
+_POLL = 0.05
 _MIB = 1 << 20
 
 Step = Callable[[str, Callable[[], None]], None]

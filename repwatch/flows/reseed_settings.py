@@ -4,7 +4,7 @@ from repwatch.flows.hold import Held, channel_states, release
 from repwatch.flows.reseed_marker import drop_marker
 from repwatch.ports.database import Database
 from repwatch.reseed.stages import Marker
-from repwatch.sql import clone
+from repwatch.sql import clone, rowload
 from repwatch.sql import reseed as sql
 
 
@@ -29,11 +29,18 @@ def put_settings_back(target: Database, marker: Marker) -> None:
 def restore_settings(target: Database, marker: Marker) -> None:
     """All but `super_read_only`."""
     target.execute(sql.set_read_only(on=marker.read_only))
-    target.execute(sql.set_trust_creators(on=marker.trust_creators))
+    restore_load_settings(target, marker)
     if marker.scheduler in ("ON", "OFF"):
         target.execute(clone.set_scheduler(marker.scheduler))
     if marker.scheduler and marker.persisted != "ON":
         target.execute(clone.persist_read_only(marker.persisted))
+
+
+def restore_load_settings(target: Database, marker: Marker) -> None:
+    """Those that are another only while rows are loaded."""
+    target.execute(sql.set_trust_creators(on=marker.trust_creators))
+    if not marker.local_infile and target.scalar(rowload.LOCAL_INFILE) == "1":
+        target.execute(rowload.set_local_infile(on=False))
 
 
 def restore_super_read_only(target: Database, marker: Marker) -> None:

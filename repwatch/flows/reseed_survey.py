@@ -24,7 +24,7 @@ from repwatch.reseed.choice import by_files
 from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
-from repwatch.sql import definitions, replication
+from repwatch.sql import definitions, replication, rowload
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneState
 from repwatch.sql.definitions import Definition, Kind
@@ -228,6 +228,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         read_only=db.scalar(sql.READ_ONLY) == "1",
         super_read_only=not db.version.is_mariadb and db.scalar(sql.SUPER_READ_ONLY) == "1",
         trust_creators=db.scalar(sql.TRUST_CREATORS) == "1",
+        local_infile=db.scalar(rowload.LOCAL_INFILE) == "1",
         dump_clients=tuple(p["host"] or "" for p in processes if (p["command"] or "").startswith("Binlog Dump")),
         replicas=replicas,
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),

@@ -1,14 +1,16 @@
 """Writes rows that were read raw, and sees that each value is stored as it is."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from repwatch.errors import StatementRefused
 from repwatch.ports.database import Database, Row
-from repwatch.sql import rowcopy
+from repwatch.sql import rowcopy, rowload
 from repwatch.sql.rowcopy import CopyTable
 
 _STATEMENT_CHARACTERS: Final = 1_000_000
+_LOAD_BYTES: Final = 8_000_000  # of values; a load holds them twice, and an INSERT of very large rows one after another
 
 
 class RowWriter:
@@ -18,6 +20,29 @@ class RowWriter:
         self._db = db
         packet = int(db.scalar("SELECT @@GLOBAL.max_allowed_packet") or 0)
         self._room = min(_STATEMENT_CHARACTERS, packet // 4)  # a character of ours may be four bytes
+        self._loads = True  # until the server says that it takes no files
+
+    def write(self, copy: CopyTable, rows: Sequence[Row]) -> int:
+        """Load them, or insert them where that is not possible; how many. As `insert`."""
+        if self._loads and rowload.can_load(copy) and size_of(rows) <= _LOAD_BYTES:
+            text = rowload.rows_text(rows)
+            if len(text) >= self._db.least_load and self._load(copy, text, len(rows)):
+                return len(rows)
+        return self.insert(copy, rows)
+
+    def _load(self, copy: CopyTable, text: bytes, count: int) -> bool:
+        """False if the server takes no files; nothing is written then."""
+        try:
+            stored = self._db.load(lambda file: rowload.load_statement(copy, file, self._db.version), text)
+        except StatementRefused as error:
+            if error.errno not in rowload.NOT_ALLOWED:
+                raise
+            self._loads = False
+            return False
+        self._check()
+        if stored != count:
+            raise StatementRefused(f"{count} rows were sent, and {stored} stored", server=self._db.server)
+        return True
 
     def insert(self, copy: CopyTable, rows: Iterable[Row]) -> int:
         """Insert them, many in a statement; how many. Raises StatementRefused, also for a value that changed on its way."""
@@ -43,6 +68,9 @@ class RowWriter:
 
     def _write(self, statement: str, values: Row = ()) -> None:
         self._db.execute(statement, [value for value in values if value is not None])
+        self._check()
+
+    def _check(self) -> None:
         bad = [text for code, text in self._db.warnings() if code not in rowcopy.HARMLESS_WARNINGS]
         if bad:
             raise StatementRefused(f"a value was not stored as it is: {bad[0]}", server=self._db.server)
@@ -50,4 +78,4 @@ class RowWriter:
 
 def size_of(rows: Sequence[Row]) -> int:
     """Bytes of their values, at least 1."""
-    return sum(len(value) for row in rows for value in row if value is not None) or 1
+    return sum(map(len, filter(None, chain.from_iterable(rows)))) or 1

@@ -8,14 +8,15 @@ from repwatch.sql import reseed
 
 KILLED_SECONDS: Final = 15.0
 """The session of one that was killed ends within that: its server has to notice first."""
-_PAUSE: Final = 0.5
+_WAIT: Final = 1  # seconds of one statement: the server ends it as soon as the lock is free
 
 
 def take_turn(db: Database, clock: Clock, seconds: float = KILLED_SECONDS) -> bool:
     """Take the lock, for as long as this session lives; False if somebody else still has it after so long."""
     deadline = clock.monotonic() + seconds
-    while db.scalar(reseed.lock(reseed.LOCK_NAME)) != "1":
+    wait = 0
+    while db.scalar(reseed.lock(reseed.LOCK_NAME, wait)) != "1":
         if clock.monotonic() >= deadline:
             return False
-        clock.sleep(_PAUSE)
+        wait = _WAIT
     return True

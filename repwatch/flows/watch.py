@@ -4,23 +4,30 @@ Level-triggered: a tick rebuilds everything from what it sees and what is stored
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
+from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
-from repwatch.health.inventory import agreed_source
+from repwatch.health.inventory import agreed_source, is_settled
+from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
+from repwatch.health.overdue import TOO_LONG, Overdue, unheard
 from repwatch.health.progress import remember
+from repwatch.health.restart_told import remembered
 from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
+from repwatch.health.trend import LagTrend
 from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
@@ -37,6 +44,8 @@ PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time;
 CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
 
 Diagnose = Callable[[World], Sequence[Finding]]
+Debts = Callable[[Collection[str], datetime], Sequence[Overdue]]
+"""Those of the receivers that have been owed a notice since that time. Raises StoreError."""
 
 
 @dataclass(slots=True)
@@ -51,6 +60,7 @@ class Watcher:
     clock: Clock
     suspects: Suspects
     heart: HeartWriter | None = None
+    restarter: Restarter | None = None  # None: no server of the cluster allows it
     view: DatedView | None = None
     world: World | None = None  # as of the latest look
     source: str | None = None  # label of the source in force, None while `auto` is not settled
@@ -58,6 +68,7 @@ class Watcher:
     _latest: dict[str, ProbeResult] = field(default_factory=dict)
     _good: dict[str, Observation] = field(default_factory=dict)
     _progress: Progress = field(default_factory=Progress)
+    _lags: Mapping[tuple[str, str], LagTrend] = field(default_factory=dict)
     _past: Mapping[str, Past] = field(default_factory=dict)
     _source_change: SourceChange | None = None
 
@@ -83,13 +94,17 @@ class Watcher:
         self._past = recall(self._past, world)
         world = replace(world, past=self._past, source_change=self._source_change)
         world = replace(world, heart=self.heart.aim(world) if self.heart else None)
-        self.world = world = replace(world, suspicions=self.suspects.after(world))
+        self._lags = follow_lags(self._lags, world)
+        world = replace(world, lags=self._lags)
         incidents, standing = self.book.read()
+        silences = (*self.book.silences, *maintenance(self.cluster.name, self.cluster.maintenance, world.now))
+        world = replace(world, silences=silences, restarts=self.restarter.after(world) if self.restarter else None)
+        self.world = world = replace(world, suspicions=self.suspects.after(world))
+        incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        planned = maintenance(self.cluster.name, self.cluster.maintenance, world.now)
-        audience = replace(self.audience, silences=(*self.book.silences, *planned))
+        audience = replace(self.audience, silences=silences)
         entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
@@ -110,12 +125,12 @@ class Watcher:
         asked = {s.address for s in world.servers if s.spec.label in results}
         observed = {s.address for s in world.servers if isinstance(results.get(s.spec.label), Observation)}
         if kind is LookKind.POLL:
-            # What belongs to the cluster as a whole is judged where every server was seen; a server that is no longer
-            # configured has nothing wrong with it any more.
+            # What belongs to the cluster as a whole is judged where every server was seen, or enough of them to know; a server
+            # that is no longer configured has nothing wrong with it any more.
             configured = {s.address for s in world.servers}
             gone = {incident.subject.server for incident in incidents} - configured - {""}
             asked |= gone | {""}
-            observed |= gone | ({""} if observed >= configured else set())
+            observed |= gone | ({""} if observed >= configured or is_settled(world) else set())
         return Look(
             at=world.now,
             kind=kind,
@@ -136,25 +151,21 @@ class Watcher:
 
 @dataclass(slots=True)
 class SelfWatcher:
-    """Turns what stands about repwatch itself into incidents, and clusters that it does not get to look at."""
+    """Turns into incidents what is wrong with repwatch itself: what stands, clusters unwatched, receivers that do not hear."""
 
     book: Book
     audience: Audience
     clock: Clock
     watchers: Sequence[Watcher] = ()
+    debts: Debts | None = None
     findings: tuple[Finding, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    _owed: Sequence[Overdue] = ()
 
     def tick(self) -> int:
         """One look; the number of notices made."""
         incidents, standing = self.book.read()
-        receivers = {receiver.id for receiver in self.audience.receivers}
-        now = self.clock.monotonic()
-        ages = ((watcher.cluster, timedelta(seconds=now - watcher.looked)) for watcher in self.watchers)
-        self.findings = (
-            *(finding for finding in standing if finding.subject.channel in receivers),
-            *(unwatched(cluster, age) for cluster, age in ages if is_unwatched(cluster, age)),
-        )
+        self.findings = tuple(self._findings(standing))
         look = Look(
             at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({""}), observed=frozenset({""}), ended=self.book.ended
         )
@@ -165,6 +176,19 @@ class SelfWatcher:
             self.book.record(replace(entry, view=view))
             report(entry)
         return len(entry.postings)
+
+    def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
+        receivers = {receiver.id for receiver in self.audience.receivers}
+        refusing = {finding.subject.channel: finding for finding in standing if finding.subject.channel in receivers}
+        yield from refusing.values()
+        now = self.clock.now()
+        with suppress(StoreError):  # told by the book, which reads the same store
+            self._owed = self.debts(receivers, now - TOO_LONG) if self.debts else ()
+        yield from (unheard(each, now) for each in self._owed if each.receiver not in refusing)
+        for watcher in self.watchers:
+            age = timedelta(seconds=self.clock.monotonic() - watcher.looked)
+            if is_unwatched(watcher.cluster, age):
+                yield unwatched(watcher.cluster, age)
 
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:

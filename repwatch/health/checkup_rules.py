@@ -10,7 +10,7 @@ from repwatch.model.endpoint import TlsMode
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
 from repwatch.sql.grants import covered_by_schemas, held, missing, missing_on_table, statement
 from repwatch.sql.heartbeat import make_table, writing_needs
-from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, watch_needs
+from repwatch.sql.privileges import Grant, lock_hot_needs, operator_needs, replication_needs, restart_needs, watch_needs
 from repwatch.sql.replication import follow_by_gtid
 
 
@@ -115,6 +115,13 @@ def operator(context: _Context) -> Iterator[Remark]:
             yield from _privileges(
                 Topic.OPERATOR, "repair, reseed and exact checks", look.operator, operator_needs(look.version), look
             )
+
+
+def restarting(context: _Context) -> Iterator[Remark]:
+    """Whether the operator may start a stopped thread again, where the configuration wants that."""
+    login, version = context.look.operator, context.look.version
+    if context.cluster.restarts(context.spec) and isinstance(login, Login) and not context.is_source:
+        yield from _privileges(Topic.RESTART, "restarts of threads", login, restart_needs(version), context.look)
 
 
 def replication_account(context: _Context) -> Iterator[Remark]:
@@ -257,6 +264,24 @@ def binlog(context: _Context) -> Iterator[Remark]:
         )
 
 
+def durability(context: _Context) -> Iterator[Remark]:
+    """What a MySQL replica keeps through a crash of its host, where its binary log holds its position (MySQL manual, "GTID Life
+    Cycle"). Without that, as on MariaDB, the position lies in InnoDB with the rows."""
+    look = context.look
+    logs = look.is_on("log_bin") and (look.is_on("log_replica_updates") or look.is_on("log_slave_updates"))
+    if not look.channels or look.version.is_mariadb or not logs or not look.is_on("gtid_mode"):
+        return
+    wanted = {"sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1"}
+    loose = [f"{name} = {value}" for name, safe in wanted.items() if (value := look.variables.get(name, safe)) != safe]
+    if loose:
+        yield _note(
+            Topic.DURABILITY,
+            f"{', '.join(loose)}: after a crash of its host this replica may take transactions for executed whose rows are lost, "
+            "or execute some twice",
+            "set both to 1, or check it with `repwatch drift` after each crash of its host",
+        )
+
+
 def gtid(context: _Context) -> Iterator[Remark]:
     """Global transaction ids: repair and reseed tell positions by them."""
     look = context.look
@@ -323,6 +348,7 @@ RULES = (
     privileges,
     locking,
     operator,
+    restarting,
     replication_account,
     heartbeat,
     same_server,
@@ -330,6 +356,7 @@ RULES = (
     replication,
     gtid,
     binlog,
+    durability,
     read_only,
     against_source,
 )

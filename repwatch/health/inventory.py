@@ -103,6 +103,18 @@ def agreed_source(world: World) -> str | None:
     return agreed_root(links, [label(server) for server in world.servers if server.last_good and not server.last_good.read_only])
 
 
+def is_settled(world: World) -> bool:
+    """True if it is seen now that replication comes from the source in force, and nothing known says otherwise.
+
+    Then nothing is wrong with the cluster as a whole, though a server be out of sight, as the old source is after a failover.
+    """
+    source = find(world, world.source)
+    if source is None or source.observation is None or find(world, agreed_source(world)) is not source:
+        return False
+    observed = (server.observation for server in world.servers)
+    return any(source_of(world, channel) is source for look in observed if look is not None for channel in look.channels)
+
+
 class Dispute(NamedTuple):
     """The source that the configuration names, and the one that the replicas have."""
 

@@ -3,6 +3,7 @@
 So its figure is held against what the source is seen to have, and against the time that something has been waiting.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,9 +11,14 @@ from repwatch.health.beating import BEAT
 from repwatch.health.clocks import is_behind
 from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
+from repwatch.health.limits import intended_delay
+from repwatch.health.trend import LagTrend
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis
+
+LEAST = 0.02
+"""Seconds by which lag changes in a second; less is noise."""
 
 
 def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
@@ -76,3 +82,26 @@ def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> b
         return missing_count(seen.version.flavour, here, known.source_then if known else now) > 0
     except ValueError:
         return False
+
+
+def follow_lags(known: Mapping[tuple[str, str], LagTrend], world: World) -> Mapping[tuple[str, str], LagTrend]:
+    """The trends after a look. A server that is not seen keeps what it had; a restart forgets all of it."""
+    most = stale_after(world.cluster.poll_interval)
+    found: dict[tuple[str, str], LagTrend] = {}
+    for server in world.servers:
+        for channel in server.last_good.channels if server.last_good else ():
+            key = (label(server), channel.name)
+            trend, seen = known.get(key, LagTrend()), server.observation
+            is_new = seen is not None and seen.at != trend.looked
+            found[key] = trend.then(seen.at, true_lag(world, server, channel).seconds, most) if seen and is_new else trend
+    return found
+
+
+def caught_up_in(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag) -> float | None:
+    """Seconds until only the intended delay is left, if lag goes on to fall as it does; None: it does not fall, or not known."""
+    trend = world.lags.get((label(server), channel.name))
+    rate = trend.soon.rate if trend else None
+    behind = (lag.seconds or 0.0) - intended_delay(server, channel).total_seconds()
+    if rate is None or rate > -LEAST or behind <= 0:
+        return None
+    return behind / -rate

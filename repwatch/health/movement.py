@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from repwatch.health.reach import Reach
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
@@ -61,6 +63,7 @@ class ChannelProgress:
     source_then: str = ""  # … at the look before, so that what it had then has had time to arrive
     owed_since: datetime | None = None  # since when the source has been seen to have written what the receiver did not take
     work_since: datetime | None = None  # since when the applier has had something to apply
+    reach: Reach | None = None  # None: its source has not been seen, or tells no GTIDs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

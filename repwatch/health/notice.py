@@ -17,6 +17,9 @@ from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver
 from repwatch.model.silence import Silence, matches
 
+RESTART_PATIENCE = timedelta(seconds=20)
+"""Nobody is woken while repwatch itself starts a thread for the first time; that takes seconds, or does not come about."""
+
 _RANK = {Severity.WARNING: 0, Severity.CRITICAL: 1}
 
 
@@ -49,6 +52,7 @@ class Withheld(StrEnum):
 
     UNCONFIRMED = "unconfirmed"
     EXPLAINED = "explained"  # another incident is its cause, and lists it
+    RESTARTING = "restarting"  # repwatch is putting it right, and it has had little time for that
     SILENCED = "silenced"  # a person wants it so
     UNCHANGED = "unchanged"
     UNWANTED = "unwanted"  # no receiver wants it
@@ -83,10 +87,8 @@ def decide(
         return Withheld.UNCONFIRMED
     if incident.phase is Phase.RESOLVED:
         return (Message(Reason.OVER, knowing),) if knowing else Withheld.UNTOLD
-    if incident.cause:
-        return Withheld.EXPLAINED
-    if incident.silenced_until is not None:
-        return Withheld.SILENCED
+    if (withheld := _withheld(incident, now)) is not None:
+        return withheld
     wanting = [r for r in receivers if r.id not in incident.told_to and wants(r, incident, server_name)]
     untold = tuple(receiver.id for receiver in wanting if _is_its_turn(receiver, incident, now))
     messages = [Message(Reason.FIRST, untold)] if untold else []
@@ -100,6 +102,20 @@ def decide(
     if messages:
         return tuple(messages)
     return Withheld.UNCHANGED if incident.told_to else Withheld.UNWANTED
+
+
+def _withheld(incident: Incident, now: datetime) -> Withheld | None:
+    if incident.cause:
+        return Withheld.EXPLAINED
+    if incident.silenced_until is not None:
+        return Withheld.SILENCED
+    restarting = incident.finding.being_restarted and not incident.told_to
+    return Withheld.RESTARTING if restarting and _may_still_help(incident, now) else None
+
+
+def _may_still_help(incident: Incident, now: datetime) -> bool:
+    """Whether a restart may yet help, or seems to have; the clock may have been set back meanwhile."""
+    return incident.good_polls > 0 or timedelta(0) <= now - incident.since < RESTART_PATIENCE
 
 
 def _is_its_turn(receiver: Receiver, incident: Incident, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress, Progress, follow
+from repwatch.health.reach import follow_reach
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
 from repwatch.model.gtid import missing_count
@@ -46,6 +47,9 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
     silent = receiver.since != seen.at
     source_mark = (known.source_mark if known and silent else "") or written
     owed = silent and written not in ("", source_mark) and _lacks(seen, channel, written)
+    reach = known.reach if known else None
+    if source is not None:
+        reach = follow_reach(reach, label(source), source.observation, seen, channel)
     worked = known.work_since if known and applier.since != seen.at else None
     return ChannelProgress(
         receiver=receiver,
@@ -55,6 +59,7 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
         source_then=known.source_now if known else "",
         owed_since=(known.owed_since if known else None) or seen.at if owed else None,
         work_since=(worked or seen.at) if has_work(seen.version.flavour, channel) else None,
+        reach=reach,
     )
 
 

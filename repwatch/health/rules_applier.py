@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health.inventory import label
+from repwatch.health.lag import true_lag
 from repwatch.health.limits import MANY_LIMITS, due_delay, intended_delay, lag_limit
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
@@ -124,9 +125,9 @@ def _standing(world: World, server: ServerNow, channel: ChannelObservation) -> t
 
 
 def _severity(world: World, server: ServerNow, channel: ChannelObservation) -> Severity:
-    """As bad as the lag that it makes."""
+    """As bad as the lag that it makes: what is withheld as its symptom would else be worse than what is told."""
     delay = intended_delay(server, channel)
-    behind = timedelta(seconds=min(channel.lag.seconds or 0.0, _LONG)) - delay
+    behind = timedelta(seconds=min(true_lag(world, server, channel).seconds or 0.0, _LONG)) - delay
     worst = max(behind, _standing(world, server, channel) - delay)
     return Severity.CRITICAL if worst > MANY_LIMITS * lag_limit(world, server) else Severity.WARNING
 

@@ -8,9 +8,10 @@ from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
-from repwatch.health.lag import true_lag
+from repwatch.health.lag import caught_up_in, true_lag
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
 from repwatch.health.progress import lost_source
+from repwatch.health.restart_told import told
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -86,7 +87,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
         error = channel.receiver_error
         if channel.receiver is ThreadState.STOPPED and error:
             advice = advise(error.errno, error.text, RECEIVER_ERRORS)
-            yield Finding(
+            finding = Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
                 summary=f"{label(server)}{of_channel(channel)}: the receiver stopped on error {error.errno} "
@@ -96,6 +97,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice),
             )
+            yield told(finding, world, server, channel)
         elif channel.receiver is ThreadState.UNKNOWN:
             yield _not_understood(world, server, channel, FindingCode.RECEIVER_ERROR, "receiver")
 
@@ -145,7 +147,7 @@ def applier_error(world: World) -> Iterator[Finding]:
         if channel.applier is ThreadState.STOPPED and error:
             advice = advise(error.errno, error.text, APPLIER_ERRORS)
             where = f" in {channel.failed_table}" if channel.failed_table else ""
-            yield Finding(
+            finding = Finding(
                 subject=subject(world, server, FindingCode.APPLIER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
                 summary=f"{label(server)}{of_channel(channel)}: the applier stopped on error {error.errno} "
@@ -155,6 +157,7 @@ def applier_error(world: World) -> Iterator[Finding]:
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice),
             )
+            yield told(finding, world, server, channel)
         elif channel.applier in (ThreadState.UNKNOWN, ThreadState.CONNECTING):
             yield _not_understood(world, server, channel, FindingCode.APPLIER_ERROR, "applier")
 
@@ -182,7 +185,7 @@ _TOO_LONG_A_DELAY = (
 
 
 def lagging(world: World) -> Iterator[Finding]:
-    """Both threads run, and it is further behind than its limit; or nobody knows how far."""
+    """Both threads run, and it is further behind than its limit, or soon will be; or nobody knows how far."""
     for server, channel in channels(world):
         if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
             continue
@@ -197,6 +200,11 @@ def lagging(world: World) -> Iterator[Finding]:
             least = "at least " if lag.at_least else ""
             summary = f"{least}{seconds:.0f} s behind, over its limit of {limit.total_seconds():g} s"
             summary += f" on top of its delay of {delay.total_seconds():g} s" if delay else ""
+        elif (rate := _falls_back(world, server, channel)) and behind > limit.total_seconds() / 2:
+            over = (limit.total_seconds() - behind) / rate
+            summary = (
+                f"{seconds:.0f} s behind, and only ever further: over its limit of {limit.total_seconds():g} s in {over:.0f} s"
+            )
         else:
             continue
         yield Finding(
@@ -206,9 +214,26 @@ def lagging(world: World) -> Iterator[Finding]:
             meaning="Readers of this replica see old data, and a failover to it would take that long or lose that much.",
             remedy=_fill(_TOO_LONG_A_DELAY if delay < channel.delay and not is_held(channel) else _SLOW, world, server, channel),
             avoid="Do not restart the applier in the middle of a long transaction: it begins that one again.",
-            evidence=_lag_evidence(server, channel, lag, limit, delay),
+            evidence=_lag_evidence(server, channel, lag, limit, delay) | _heading(world, server, channel, lag),
             settled=False,
         )
+
+
+def _falls_back(world: World, server: ServerNow, channel: ChannelObservation) -> float | None:
+    """Seconds by which it is further behind each second, if it has been so for many minutes without a break."""
+    trend = world.lags.get((label(server), channel.name))
+    return trend.later.rate if trend and trend.later.only_grows else None
+
+
+def _heading(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag) -> dict[str, str]:
+    trend, left = world.lags.get((label(server), channel.name)), caught_up_in(world, server, channel, lag)
+    rate = trend.soon.rate if trend else None
+    return evidence(
+        {
+            "lag_change_each_second": f"{rate:+.2f}" if rate is not None else "",
+            "caught_up_in_seconds": f"{left:.0f}" if left is not None else "",
+        }
+    )
 
 
 def _lag_evidence(server: ServerNow, channel: ChannelObservation, lag: Lag, limit: timedelta, delay: timedelta) -> dict[str, str]:

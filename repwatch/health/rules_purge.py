@@ -1,13 +1,11 @@
 """Rules about binary logs of a source that are gone, or soon will be, before a replica has received them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from repwatch.health import commands
-from repwatch.health.errors_catalogue import ErrorClass, advise
-from repwatch.health.errors_receiver import RECEIVER_ERRORS
-from repwatch.health.inventory import label, source_of, wanted_source
+from repwatch.health.horizon import Horizon, KeptBy, horizon, says_purged, upstream
+from repwatch.health.inventory import label
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
@@ -23,9 +21,9 @@ WAKE_BELOW = timedelta(hours=4)
 def binlog_purged(world: World) -> Iterator[Finding]:
     """The source no longer has what the replica needs next; its receiver may not know yet."""
     for server, channel in channels(world):
-        source = _source(world, server, channel)
+        source = upstream(world, server, channel)
         missing = _gone(server, channel, source)
-        told = _says_so(channel)
+        told = says_purged(channel)
         if not missing and not told:
             continue
         fields = commands.fields(world, server, channel.name)
@@ -53,18 +51,6 @@ def binlog_purged(world: World) -> Iterator[Finding]:
         )
 
 
-def _source(world: World, server: ServerNow, channel: ChannelObservation) -> Observation | None:
-    source = source_of(world, channel) or wanted_source(world, server, channel.name)
-    return source.observation if source else None
-
-
-def _says_so(channel: ChannelObservation) -> bool:
-    error = channel.receiver_error
-    if error is None or channel.receiver is not ThreadState.STOPPED:
-        return False
-    return advise(error.errno, error.text, RECEIVER_ERRORS).error_class is ErrorClass.PURGED
-
-
 def _gone(server: ServerNow, channel: ChannelObservation, source: Observation | None) -> int:
     """How many purged transactions this replica lacks. Not while its receiver runs: a log that is being sent stays."""
     seen = server.observation
@@ -86,54 +72,18 @@ def _here(seen: Observation, channel: ChannelObservation) -> str:
     return ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Horizon:
-    source: Observation
-    keep: timedelta
-    since: datetime  # at or after which the first transaction that the replica lacks was committed
-    left: timedelta
-    missing: int
-
-
 def purge_horizon(world: World) -> Iterator[Finding]:
-    """The source will delete by age what the replica has not received, and there is not much time left."""
+    """The source will delete by itself what the replica has not received, and there is not much time left."""
     for server, channel in channels(world):
-        horizon = _horizon(world, server, channel)
-        if horizon and horizon.missing and horizon.left < min(WARN_BELOW, horizon.keep / 2):
-            yield _soon(world, server, channel, horizon)
+        found = horizon(world, server, channel)
+        if found is None or _gone(server, channel, found.source):
+            continue
+        if found.left < min(WARN_BELOW, found.keep / 2):
+            yield _soon(world, server, channel, found)
 
 
-def _horizon(world: World, server: ServerNow, channel: ChannelObservation) -> _Horizon | None:
-    source, seen = _source(world, server, channel), server.observation
-    since = _needed_since(world, server, channel)
-    if source is None or source.binlog.keep is None or seen is None or since is None:
-        return None
-    if _gone(server, channel, source) or _says_so(channel):
-        return None
-    keep = source.binlog.keep
-    try:
-        missing = missing_count(source.version.flavour, _here(seen, channel), source.gtid_executed)
-    except ValueError:
-        return None
-    return _Horizon(source=source, keep=keep, since=since, left=since + keep - world.now, missing=missing)
-
-
-def _needed_since(world: World, server: ServerNow, channel: ChannelObservation) -> datetime | None:
-    """A time at which, or after which, the first transaction that the replica lacks was committed; None where nothing is owed.
-
-    MySQL tells when the last received one was. Else it is the look that first saw the source ahead; of a stop that is older than
-    repwatch's memory nobody knows.
-    """
-    known = world.progress.channels.get((label(server), channel.name))
-    owed, told = (known.owed_since if known else None), channel.pulse.last_commit
-    if channel.receiver is ThreadState.RUNNING and owed is None:
-        return None
-    remembered = known is not None and known.receiver.before is not None
-    return owed if remembered and owed else told or owed
-
-
-def _soon(world: World, server: ServerNow, channel: ChannelObservation, horizon: _Horizon) -> Finding:
-    left, keep = horizon.left, horizon.keep
+def _soon(world: World, server: ServerNow, channel: ChannelObservation, found: Horizon) -> Finding:
+    left, keep = found.left, found.keep
     fields = commands.fields(world, server, channel.name)
     when = f"in {_duration(left)}" if left > timedelta(0) else "at any time now"
     return Finding(
@@ -141,18 +91,24 @@ def _soon(world: World, server: ServerNow, channel: ChannelObservation, horizon:
         severity=Severity.CRITICAL if left < min(WAKE_BELOW, keep / 8) else Severity.WARNING,
         summary=f"{label(server)}{of_channel(channel)}: its source {channel.source} may delete binary logs that it has not "
         f"received, {when}",
-        meaning=f"The source keeps binary logs for {_duration(keep)}. Once they are gone, this replica can only be rebuilt.",
-        remedy=f"Let it receive again before that: {fields.get('start_receiver', '')}. If that takes longer, keep the logs: on "
-        f"the source, {_keep_longer(horizon)}.",
+        meaning=f"{_KEEPS[found.by].format(keep=_duration(keep))} Once they are gone, this replica can only be rebuilt."
+        + (_SENT if channel.receiver is ThreadState.RUNNING else ""),
+        remedy=f"Let it receive again, or faster, before that: {fields.get('start_receiver', '')}. If that takes longer, keep "
+        f"the logs: on the source, {_keep_longer(found)}.",
         avoid="Do not purge binary logs on the source meanwhile.",
         evidence=evidence(
             {
                 "seconds_left": f"{max(0.0, left.total_seconds()):.0f}",
+                "deleted_by": found.by.value,
                 "keep_seconds": f"{keep.total_seconds():.0f}",
-                "needed_since": horizon.since.isoformat(),
-                "transactions_missing": horizon.missing,
+                "keep_bytes": found.source.binlog.most if found.by is KeptBy.SIZE else "",
+                "bytes_written_each_second": _rate(found),
+                "seconds_received_each_second": f"{found.pace:.2f}" if found.pace is not None else "",
+                "needed_since": found.since.isoformat() if found.since else "",
+                "transactions_missing": found.missing,
                 "receiver": channel.receiver.value,
                 "gtid_received": channel.gtid_received,
+                "source_log": channel.source_log,
                 "source": channel.source,
             }
         ),
@@ -160,8 +116,22 @@ def _soon(world: World, server: ServerNow, channel: ChannelObservation, horizon:
     )
 
 
-def _keep_longer(horizon: _Horizon) -> str:
-    days, source = 2 * max(1, horizon.keep.days), horizon.source
+_KEEPS = {
+    KeptBy.AGE: "The source keeps binary logs for {keep}.",
+    KeptBy.SIZE: "The source keeps binary logs up to a size that it writes in {keep} at its present rate.",
+}
+_SENT = " Logs that are being sent stay: it is the next break of the connection that loses them."
+
+
+def _rate(found: Horizon) -> str:
+    files = found.source.binlog.files
+    return f"{files.rate:.0f}" if found.by is KeptBy.SIZE and files and files.rate else ""
+
+
+def _keep_longer(found: Horizon) -> str:
+    days, source = 2 * max(1, found.keep.days), found.source
+    if found.by is KeptBy.SIZE:
+        return f"`SET GLOBAL max_binlog_total_size = {2 * (source.binlog.most or 0)}`, where the disk has room"
     if source.version.is_mariadb or not source.version.at_least(8, 0):
         return f"`SET GLOBAL expire_logs_days = {days}`"
     return f"`SET GLOBAL binlog_expire_logs_seconds = {days * 86400}`"

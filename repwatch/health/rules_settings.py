@@ -20,6 +20,7 @@ class _Unsafe:
     unsafe: Callable[[str], bool]
     why: str
     instead: str
+    remedy: str = "set {name} = {instead}"
 
 
 def _source(world: World, server: ServerNow, _: Observation) -> bool:
@@ -42,6 +43,38 @@ def _channels_of(server: ServerNow) -> tuple[ChannelObservation, ...]:
 
 def _by_position(world: World, server: ServerNow, observation: Observation) -> bool:
     return _replica(world, server, observation) and not all(channel.uses_gtid for channel in observation.channels)
+
+
+def _unlike_source(name: str) -> Callable[[World, ServerNow, Observation], bool]:
+    """True where a replica and one of its sources have different values; a failover between them changes what is written."""
+
+    def differs(world: World, server: ServerNow, observation: Observation) -> bool:
+        own, theirs = _setting(observation, name), (_setting(source, name) for source in _sources(world, server, observation))
+        return any(value not in ("", own) for value in theirs)
+
+    return differs
+
+
+def _sources(world: World, server: ServerNow, observation: Observation) -> Iterator[Observation]:
+    for channel in observation.channels if is_replica(world, server) else ():
+        source = source_of(world, channel)
+        if source is not None and source.observation is not None:
+            yield source.observation
+
+
+def _setting(observation: Observation, name: str) -> str:
+    return observation.risks.settings.get(name, "") if observation.risks else ""
+
+
+def _older_than_source(world: World, server: ServerNow, observation: Observation) -> bool:
+    """By release series. Of MySQL and MariaDB neither is the other's older one."""
+    own = observation.version
+    theirs = [source.version for source in _sources(world, server, observation)]
+    return any(each.flavour is own.flavour and own.number[:2] < each.number[:2] for each in theirs)
+
+
+def _always(_: str) -> bool:
+    return True
 
 
 def _not(*safe: str) -> Callable[[str], bool]:
@@ -79,6 +112,29 @@ _TABLE = (
         "ROW",
     ),
     _Unsafe(
+        "binlog_format",
+        _unlike_source("binlog_format"),
+        lambda value: value == "statement",
+        "after a failover to this replica, statements that are not deterministic have another effect on the others; its "
+        "source logs otherwise",
+        "ROW",
+    ),
+    _Unsafe(
+        "gtid_mode",
+        _unlike_source("gtid_mode"),
+        _always,
+        "its source has another one: after a failover to it the others may not be able to find their place, or receive nothing",
+        "what its source has, step by step",
+    ),
+    _Unsafe(
+        "version",
+        _older_than_source,
+        _always,
+        "it is older than its source: what the source writes may be unknown to it, and stop it or be taken otherwise",
+        "at least that of its source",
+        remedy="bring its {name} to {instead}: replicas are upgraded before their source",
+    ),
+    _Unsafe(
         "sync_binlog",
         _source,
         _not("1"),
@@ -105,7 +161,7 @@ _TABLE = (
 def unsafe_settings(world: World) -> Iterator[Finding]:
     """A server's settings let its data differ, or get lost, without any error."""
     for server, observation in seen(world):
-        settings = observation.risks.settings if observation.risks else {}
+        settings = {**(observation.risks.settings if observation.risks else {}), "version": observation.version.text}
         found = [
             row
             for row in _TABLE
@@ -123,10 +179,15 @@ def _unsafe(world: World, server: ServerNow, found: list[_Unsafe], settings: Map
         severity=Severity.WARNING,
         summary=f"{label(server)} has unsafe settings: {listed}",
         meaning=" ".join(f"{names[row.name]}: {row.why}." for row in found),
-        remedy="Set " + "; ".join(f"{names[row.name]} = {row.instead}" for row in found) + ". Change the option file, too.",
+        remedy=_upper("; ".join(row.remedy.format(name=names[row.name], instead=row.instead) for row in found))
+        + ". Change the option file, too.",
         evidence=evidence({names[row.name]: settings[row.name].upper() for row in found}),
         settled=False,
     )
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def filters_differ(world: World) -> Iterator[Finding]:

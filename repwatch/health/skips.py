@@ -8,6 +8,7 @@ the difference of the two is compared at moments at which nothing was in flight.
 from collections.abc import Mapping
 from itertools import pairwise
 
+from repwatch.health.stops import stops_when_run
 from repwatch.health.world import World
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
@@ -33,6 +34,7 @@ def _after(past: Past, now: Observation) -> Past:
         anchor=now if exact else (past.anchor if latest and _runs_on(past.anchor, now) else None),
         skipped=_skipped(past, now, exact=exact),
         fallback=_fallback(latest, now) or past.fallback,
+        ran=stops_when_run(past, now, goes_on=_runs_on(latest, now)),
     )
 
 

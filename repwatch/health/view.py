@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from repwatch.health.horizon import horizon
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
-from repwatch.health.lag import true_lag
+from repwatch.health.lag import caught_up_in, true_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
@@ -132,7 +133,7 @@ def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
 def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
-    channels = tuple(_channel(channel, true_lag(world, server, channel) if seen else None) for channel in known)
+    channels = tuple(_channel(world, server, channel, true_lag(world, server, channel) if seen else None) for channel in known)
     worst = _worst_lag(channels)
     return ServerView(
         server=server.address,
@@ -151,8 +152,9 @@ def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) 
     )
 
 
-def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
+def _channel(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag | None) -> ChannelView:
     """A channel as shown; without a lag it is not seen now."""
+    purge = horizon(world, server, channel) if lag else None
     return ChannelView(
         name=channel.name,
         source=str(channel.source),
@@ -163,6 +165,8 @@ def _channel(channel: ChannelObservation, lag: Lag | None) -> ChannelView:
         lag_source=lag.basis if lag and lag.seconds is not None else None,
         delay_seconds=channel.delay.total_seconds(),
         gtid_executed=channel.gtid_executed,
+        caught_up_in=caught_up_in(world, server, channel, lag) if lag else None,
+        purge_seconds_left=max(0.0, purge.left.total_seconds()) if purge else None,
     )
 
 

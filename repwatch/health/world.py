@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 
 from repwatch.health.beating import Beating
 from repwatch.health.movement import Progress
+from repwatch.health.trend import LagTrend
 from repwatch.model.observation import Observation, ProbeResult
 from repwatch.model.past import Past
+from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
+from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
 
@@ -54,6 +57,22 @@ class Heart:
     beats: Mapping[str, Beating] = field(default_factory=dict)  # by label of the source
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A restart that was intended, and how long ago: by the clock on the wall or the steady one, whichever says less."""
+
+    restart: Restart
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarts:
+    """What repwatch has done about stopped threads, and where it did not come to it."""
+
+    done: tuple[Done, ...] = ()
+    problems: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by server's address and channel
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """One cluster at one moment. `source` is the label of the source in force, None while AUTO is not settled."""
@@ -63,7 +82,10 @@ class World:
     servers: tuple[ServerNow, ...]
     now: datetime
     progress: Progress = field(default_factory=Progress)  # empty at the first look: nothing is known to stand still
+    lags: Mapping[tuple[str, str], LagTrend] = field(default_factory=dict)  # by (server's label, channel)
     past: Mapping[str, Past] = field(default_factory=dict)  # by label
     suspicions: tuple[Suspicion, ...] = ()
     source_change: SourceChange | None = None  # the latest
     heart: Heart | None = None  # None: nobody here writes one
+    restarts: Restarts | None = None  # None: nobody here starts threads, or what was done before could not be read
+    silences: tuple[Silence, ...] = ()  # those in force, maintenance among them

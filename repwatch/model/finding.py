@@ -82,4 +82,5 @@ class Finding:
     avoid: str = ""  # what not to do
     evidence: Mapping[str, str] = field(default_factory=dict)
     settled: bool = True  # False: a person or a second look may still show it to be nothing; confirmation takes longer
+    being_restarted: bool = False  # repwatch is about to put it right: a fact, and news only if that does not help
     patience: timedelta = timedelta(0)  # nobody is told before it was seen for so long: what repwatch itself does is no news

@@ -76,12 +76,24 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BinlogFiles:
+    """A server's binary logs, asked for where their size decides when they are deleted."""
+
+    asked: datetime
+    sizes: tuple[tuple[str, int], ...]  # (name, bytes), the oldest first
+    rate: float | None = None  # bytes that were written in a second since they were asked for before; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BinlogKeep:
     """What a server no longer has in its binary logs, and for how long it keeps the rest."""
 
     purged: str = ""  # GTIDs; "": nothing, or not known
     asked: datetime | None = None  # when that was asked for; it is not part of every look on MariaDB
     keep: timedelta | None = None  # None: until somebody deletes them, or not known
+    most: int | None = None  # bytes of all of them; None: any number
+    files: BinlogFiles | None = None  # None: not asked
+    least_clients: int = 0  # with fewer replicas connected the server deletes nothing by itself
 
 
 class ThreadWait(StrEnum):

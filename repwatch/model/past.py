@@ -1,9 +1,11 @@
 """What is remembered of earlier looks at one server."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from repwatch.model.observation import Observation
+from repwatch.model.restart import ChannelThread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +26,5 @@ class Past:
     anchor: Observation | None = None  # the last at which the position and the count of transactions belonged together
     skipped: str = ""
     fallback: Fallback | None = None
+    # How many STOPs the server had counted when a thread (channel, which) was first seen to run since the latest START.
+    ran: Mapping[tuple[str, ChannelThread], int] = field(default_factory=dict)

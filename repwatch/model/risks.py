@@ -25,6 +25,7 @@ class Risks:
     semisync: SemiSync | None = None
     uptime: float = 0.0  # seconds
     starts: int = 0  # START REPLICA, by anybody, since the server's start
+    stops: int = 0  # STOP REPLICA, likewise; counted when it begins
     skipped_errors: int = 0  # errors that the applier went over since the server's start (MariaDB)
     by_hand: int | None = None  # how often a session named a GTID or set a skip counter (MySQL); None: not looked
     assigns_gtids: bool = False  # a channel names anonymous transactions by the replica's own uuid (MySQL)

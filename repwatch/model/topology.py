@@ -24,7 +24,9 @@ class ServerSpec:
 
     endpoint: Endpoint
     name: str | None = None
-    operator: Endpoint | None = None  # used by repair, reseed and exact checks alone; None: the watching account is used
+    operator: Endpoint | None = (
+        None  # used by repair, reseed, exact checks and restarts alone; None: the watching account is used
+    )
     replicates_from: str | None = None  # a server's name; None: the cluster's source
     channels: dict[str, str] = field(default_factory=dict)  # channel name -> server name, for multi-source
     max_lag: timedelta | None = None  # None: the cluster's
@@ -32,6 +34,7 @@ class ServerSpec:
     local_tables: tuple[str, ...] = ()  # `db.pattern`: the replica's own, never compared
     delay: timedelta = timedelta(0)
     host: HostSpec | None = None  # None: it can be reached by SQL alone
+    restart_transient: bool | None = None  # None: as the cluster
 
     @property
     def label(self) -> str:
@@ -81,6 +84,12 @@ class ClusterSpec:
     replication: ReplicationAccount | None = None
     heartbeat: str | None = None  # the schema that holds its table; None: none is written
     drift: DriftSpec = DriftSpec()
+    restart_transient: bool = False  # threads that a passing error has stopped may be started again
+
+    def restarts(self, server: ServerSpec) -> bool:
+        """True if stopped threads of this server may be started; its operator does that."""
+        wanted = self.restart_transient if server.restart_transient is None else server.restart_transient
+        return wanted and server.operator is not None
 
     def server(self, label: str) -> ServerSpec:
         """The server with that name or address. Raises KeyError if there is none."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.observation import LagBasis, LagQuality
+from repwatch.model.restart import ChannelThread
 
 
 class State(StrEnum):
@@ -63,6 +64,8 @@ class ChannelView:
     gtid_executed: str
     lag_quality: LagQuality = LagQuality.UNKNOWN
     lag_source: LagBasis | None = None  # None: unknown
+    caught_up_in: float | None = None  # seconds, as lag falls now; None: it does not fall, or not known
+    purge_seconds_left: float | None = None  # until its source may delete what it lacks; None: nothing, or not known
 
     @property
     def lag_at_least(self) -> bool:
@@ -118,6 +121,8 @@ class Health:
     last_tick: datetime | None = None  # of the cluster that was looked at longest ago
     undelivered: int = 0  # notices waiting in the outbox
     delivered: int = 0  # notices delivered since the start
+    # Since the start too, by cluster, server, channel and thread: how often a thread was started again.
+    restarts: Mapping[tuple[str, str, str, ChannelThread], int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

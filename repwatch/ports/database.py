@@ -3,7 +3,7 @@
 Values are raw: bytes as the server sent them, None for NULL. Errors are those of `repwatch.errors`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -53,6 +53,18 @@ class Database(Protocol):
 
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement; the number of affected rows."""
+        ...
+
+    def load(self, statement: Callable[[str], str], content: bytes) -> int:
+        """Run a LOAD DATA LOCAL, which `statement` makes of the name of a file that holds `content`; the number of rows stored.
+
+        `content` has at least `least_load` bytes. Raises StatementRefused where no file can be offered, too.
+        """
+        ...
+
+    @property
+    def least_load(self) -> int:
+        """Bytes; less cannot be loaded."""
         ...
 
     def scalar(self, sql: str, params: Params = ()) -> str | None:

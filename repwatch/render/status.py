@@ -86,6 +86,8 @@ def _channel_cells(channel: ChannelView | None) -> tuple[str, str, str]:
         return ("-", "-", "-")
     least = "at least " if channel.lag_at_least else ""
     lag = "unknown" if channel.lag_seconds is None else f"{least}{channel.lag_seconds:.0f} s"
+    if channel.caught_up_in is not None:
+        lag += f", caught up in {duration(timedelta(seconds=channel.caught_up_in))}"
     name = f" [{channel.name}]" if channel.name else ""
     return (channel.receiver + name, channel.applier, lag)
 

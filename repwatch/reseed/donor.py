@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from repwatch.model.gtid import GtidSet
 from repwatch.model.plan import Refusal
+from repwatch.model.server import Flavour
 from repwatch.reseed.facts import DonorFacts, Facts, reads_from
 from repwatch.reseed.roles import readiness_refusals, some
 
@@ -31,6 +33,16 @@ def donor_refusals(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(
             code="donor-errant", summary=f"{donor.address} has transactions that the source does not have: {facts.donor.errant}"
         )
+
+
+def least_position(flavour: Flavour, executed: str, errant: str) -> str:
+    """What a donor must have executed so that a replica which has executed `executed` can be brought to its position.
+
+    `errant`: transactions that only the replica has. On MariaDB they are not part of `gtid_slave_pos`.
+    """
+    if flavour is Flavour.MARIADB or not errant:
+        return executed
+    return str(GtidSet.parse(executed).difference(GtidSet.parse(errant)))
 
 
 def no_files_of_donor(facts: Facts) -> Iterator[Refusal]:

@@ -105,6 +105,7 @@ class TargetFacts:
     read_only: bool
     super_read_only: bool
     trust_creators: bool  # log_bin_trust_function_creators
+    local_infile: bool  # the server takes files of clients
     dump_clients: tuple[str, ...]  # hosts of replicas that are connected now
     replicas: tuple[str, ...]  # servers of the inventory that replicate, or should, from this one
     writers: tuple[str, ...]  # sessions in the middle of a writing transaction

@@ -91,10 +91,14 @@ def take(folders: Folders, threads: int) -> str:
 
 
 def prepare(folders: Folders) -> str:
-    """Makes the files of the copy consistent, and prints the source's binary log coordinates of that state: file, position."""
+    """Makes the files of the copy consistent, and prints the source's binary log coordinates of that state: file, position.
+
+    What was streamed is flushed meanwhile. A failure of that is told once, and so its status counts.
+    """
     info = " ".join(f'"$new"/{name}' for name in _INFO)
     return (
-        f'{_PATH}; {folders.names}; mariadb-backup --defaults-file="$new/backup-my.cnf" --prepare --target-dir="$new" >&2 && '
+        f'{_PATH}; {folders.names}; sync -f "$new" & flushed=$!\n'
+        f'mariadb-backup --defaults-file="$new/backup-my.cnf" --prepare --target-dir="$new" >&2 && wait $flushed && '
         f"cat {info} 2>/dev/null | head -n 1"
     )
 
@@ -110,7 +114,8 @@ def mark(folders: Folders, run: str, position: str) -> str:
 chmod --reference="$data" "$new" && chown -R --reference="$data" "$new" &&
 mariadbd --defaults-file="$new/backup-my.cnf" --bootstrap --user="$owner" --datadir="$new" --tmpdir="$new" </proc/self/fd/3 >&2 &&
 chown -R --reference="$data" "$new" && sync -f "$new" &&
-echo {shlex.quote(f"{run} {position}")} >"$new/{_READY}" && chown --reference="$data" "$new/{_READY}" && sync -f "$new"
+echo {shlex.quote(f"{run} {position}")} >"$new/{_READY}" && chown --reference="$data" "$new/{_READY}" &&
+sync "$new/{_READY}" "$new"
 """
 
 

@@ -16,6 +16,7 @@ from repwatch.reseed.preconditions import refusals
 from repwatch.reseed.roles import some
 from repwatch.sql import definitions, replication, reseed
 from repwatch.sql.definitions import Kind
+from repwatch.sql.rowload import set_local_infile
 
 _WHY = {
     Why.ASKED: "as asked for",
@@ -186,12 +187,20 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
 def _steps(facts: Facts, method: Method) -> tuple[Step, ...]:
     target = str(facts.target.server.address)
     middle = _rewriting_steps(facts, target) if method is Method.DIFFERENTIAL else _copying_steps(facts, target)
-    return (*_first_steps(facts), _trusting_step(target), *middle, *_last_steps(facts))
+    files = _file_steps(facts, target) if method is Method.LOGICAL else ()
+    return (*_first_steps(facts), _trusting_step(target), *files, *middle, *_last_steps(facts))
 
 
 def _trusting_step(target: str) -> Step:
     what = "let functions and triggers be made without SUPER, until the copy is done"
     return Step(what=what, where=target, statement=reseed.set_trust_creators(on=True), reversible=True)
+
+
+def _file_steps(facts: Facts, target: str) -> tuple[Step, ...]:
+    if facts.target.local_infile:
+        return ()
+    what = "take rows as files, where the account may allow that, until the copy is done"
+    return (Step(what=what, where=target, statement=set_local_infile(on=True), reversible=True),)
 
 
 def _last_steps(facts: Facts, *, by_files: bool = False) -> tuple[Step, ...]:

@@ -5,7 +5,7 @@ What counts is what the replica itself says: its marker, its GTID state and its 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Self
 
@@ -52,12 +52,14 @@ class Marker:
     read_only: bool
     super_read_only: bool
     trust_creators: bool  # log_bin_trust_function_creators
+    local_infile: bool  # whether the server took files of clients
     method: Method
     tables: tuple[TableName, ...]  # of Method.TABLE
     scheduler: str = ""  # Method.CLONE: event_scheduler before; "" elsewhere
     persisted: str = ""  # Method.CLONE: super_read_only in mysqld-auto.cnf before; "": it was not there
     # Rows of this very data have been dropped or rewritten. A run that begins anew does not undo that: no way back.
     replaced: bool = False
+    copied: bool = False  # Method.PHYSICAL: this very data is a copy, and what it took the place of lies beside it
     donor: str = ""  # address of the replica that is copied from in the place of the source; "": it is the source
     exported: str | None = None  # the replica's own transactions that were saved to a file; None: that was not asked for
 
@@ -65,6 +67,12 @@ class Marker:
     def reversible(self) -> bool:
         """True while the data from before is there, in its place or, with copied files, beside it."""
         return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
+
+    def taken_over(self, method: Method, tables: tuple[TableName, ...]) -> Self:
+        """As another method goes on with it: from the beginning, whatever was done. Files that it gives up are not put back."""
+        if (self.method, self.tables) == (method, tables):
+            return self
+        return replace(self, stage=Stage.MARKED, method=method, tables=tables, replaced=self.replaced or self.copied)
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -82,11 +90,13 @@ class Marker:
             "read_only": str(int(self.read_only)),
             "super_read_only": str(int(self.super_read_only)),
             "trust_creators": str(int(self.trust_creators)),
+            "local_infile": str(int(self.local_infile)),
             "method": self.method.value,
             "tables": json.dumps([[name.schema, name.table] for name in self.tables]),
             "scheduler": self.scheduler,
             "persisted": self.persisted,
             "replaced": str(int(self.replaced)),
+            "copied": str(int(self.copied)),
             "donor": self.donor,
             **({} if self.exported is None else {"exported": self.exported}),
         }
@@ -117,11 +127,13 @@ class Marker:
             read_only=entries["read_only"] == "1",
             super_read_only=entries["super_read_only"] == "1",
             trust_creators=entries["trust_creators"] == "1",
+            local_infile=entries.get("local_infile", "1") == "1",  # a marker of before it was changed: leave it as it is
             method=Method(entries["method"]),
             tables=tuple(TableName(schema, table) for schema, table in json.loads(entries["tables"])),
             scheduler=entries.get("scheduler", ""),
             persisted=entries.get("persisted", ""),
             replaced=entries["replaced"] == "1",
+            copied=entries.get("copied") == "1",
             donor=entries.get("donor", ""),
             exported=entries.get("exported"),
         )

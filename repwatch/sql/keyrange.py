@@ -6,7 +6,7 @@ Tables without a key are cut by another index; its columns may hold NULL, which 
 Row constructors are written out as OR and AND: MySQL and MariaDB do not use an index for `(a, b) > (1, 2)`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,6 +121,23 @@ def first_keys(columns: Sequence[KeyColumn], piece: KeyRange, count: int) -> Key
     if piece.upper is not None and upper >= int(piece.upper[0]):
         return piece
     return KeyRange(piece.lower, (str(upper),)) if abs(upper) < _LARGEST else None
+
+
+def cut_at(piece: KeyRange, bounds: Iterable[Key]) -> tuple[KeyRange, ...]:
+    """The parts of a range between bounds, which lie in it and come in order."""
+    parts, lower = [], piece.lower
+    for bound in bounds:
+        if bound not in (lower, piece.upper):
+            parts.append(KeyRange(lower, bound))
+            lower = bound
+    return (*parts, KeyRange(lower, piece.upper))
+
+
+def evenly(piece: KeyRange, count: int) -> tuple[KeyRange, ...]:
+    """The parts of a range that has a `span`, of so many possible keys each."""
+    assert piece.lower is not None
+    assert piece.upper is not None
+    return cut_at(piece, ((str(bound),) for bound in range(int(piece.lower[0]) + count, int(piece.upper[0]), count)))
 
 
 def _is_whole_number(columns: Sequence[KeyColumn]) -> bool:

@@ -55,6 +55,14 @@ def operator_needs(version: ServerVersion) -> tuple[Grant, ...]:
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ, *_CHANGE)), Grant(_mysql_admin(version)))
 
 
+def restart_needs(version: ServerVersion) -> tuple[Grant, ...]:
+    """What it takes to start a replication thread again, and to see before that it is still stopped."""
+    if version.is_mariadb:
+        admin = "REPLICATION SLAVE ADMIN" if version.at_least(10, 5, 2) else "SUPER"
+        return (Grant(tuple(dict.fromkeys((*_mariadb_monitor(version), admin)))),)
+    return (Grant(("REPLICATION CLIENT",)), Grant(("REPLICATION_SLAVE_ADMIN" if version.at_least(8, 0) else "SUPER",)))
+
+
 def export_needs() -> tuple[Grant, ...]:
     """What `reseed --export-errant` needs on the replica beside: reading a binary log as a replica does."""
     return (Grant(("REPLICATION SLAVE",)),)

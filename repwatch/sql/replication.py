@@ -36,6 +36,7 @@ class ChannelState:
     applier_error: str
     delay: int  # seconds
     uses_gtid: bool
+    skip_pending: int = 0  # events or transactions that the next START leaves out
     received: str = ""  # MariaDB, by GTID: how far the receiver is
 
     @property
@@ -72,6 +73,7 @@ def channel_state(columns: RawRow) -> ChannelState:
         applier_error=hide_secrets(row.text("last_sql_error")),
         delay=row.whole("sql_delay"),
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
+        skip_pending=row.whole("skip_counter"),
         received=row.text("gtid_io_pos"),
     )
 

@@ -99,15 +99,19 @@ def forget_history(version: ServerVersion) -> str:
     return "RESET BINARY LOGS AND GTIDS" if not version.is_mariadb and version.at_least(8, 2) else "RESET MASTER"
 
 
+# What `forget_history` would delete on MariaDB: "" where nothing has been written to the binary log.
+MARIADB_HISTORY = "SELECT @@GLOBAL.gtid_binlog_state"
+
+
 def set_position(version: ServerVersion, position: str) -> str:
     """Say that everything up to `position` is in the data. On MySQL the history must be empty."""
     variable = "gtid_slave_pos" if version.is_mariadb else "gtid_purged"
     return f"SET GLOBAL {variable} = {quote_text(position)}"
 
 
-def lock(name: str) -> str:
-    """Take a lock that lives as long as this session: 1 if it was got at once."""
-    return f"SELECT GET_LOCK({quote_text(name)}, 0)"
+def lock(name: str, seconds: int = 0) -> str:
+    """Take a lock that lives as long as this session: 1 if it was got at once, or within so many seconds."""
+    return f"SELECT GET_LOCK({quote_text(name)}, {seconds})"
 
 
 LOCK_NAME = "repwatch.reseed"

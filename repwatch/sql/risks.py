@@ -18,6 +18,7 @@ SETTINGS: Final = (
     "relay_log_recovery",
     "log_replica_updates",
     "gtid_strict_mode",
+    "gtid_mode",
     "relay_log_space_limit",
 )
 
@@ -37,6 +38,7 @@ _SHARED = (
 _OLD_NAMES = ("slave_exec_mode", "slave_skip_errors", "log_slave_updates")
 # MySQL has the first from 8.0.22 on and the second up to 8.3; both count the same.
 _STARTS = ("Com_replica_start", "Com_slave_start", "Com_start_slave", "Com_start_all_slaves")
+_STOPS = ("Com_replica_stop", "Com_slave_stop", "Com_stop_slave", "Com_stop_all_slaves")
 _SEMISYNC = ("clients", "no_times", "no_tx", "status")
 
 # The plugins' variables are there only if they are loaded; this table can be read by everybody. The old names count, too.
@@ -44,9 +46,11 @@ _PLUGIN = (
     ", (SELECT MAX(VARIABLE_VALUE) FROM performance_schema.global_variables WHERE VARIABLE_NAME IN"
     " ('rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_enabled')) AS rpl_semi_sync_source_enabled"
 )
-MYSQL_57_SETTINGS: Final = _select(*_SHARED, *_OLD_NAMES) + _PLUGIN
+MYSQL_57_SETTINGS: Final = _select(*_SHARED, "gtid_mode", *_OLD_NAMES) + _PLUGIN
 # The new names from 8.0.26 on (MySQL manual, "Replication and Binary Logging Option and Variable Reference").
-MYSQL_SETTINGS: Final = _select(*_SHARED, "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
+MYSQL_SETTINGS: Final = (
+    _select(*_SHARED, "gtid_mode", "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
+)
 # Semi-synchronous replication is built in from 10.3.3 on.
 MARIADB_SETTINGS: Final = _select(*_SHARED, *_OLD_NAMES, "gtid_strict_mode", "rpl_semi_sync_master_enabled")
 
@@ -63,7 +67,7 @@ def _semisync_names() -> list[str]:
 # SHOW, because performance_schema.global_status has no Com_… counters.
 COUNTERS: Final = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN ("
-    + _listed(["Uptime", *_STARTS, "Slave_skipped_errors", *_semisync_names()])
+    + _listed(["Uptime", *_STARTS, *_STOPS, "Slave_skipped_errors", *_semisync_names()])
     + ")"
 )
 # An empty transaction in the place of one of the source begins with SET GTID_NEXT; without GTIDs people set the skip counter.
@@ -91,6 +95,7 @@ def read_risks(settings: RawRow, counters: Iterable[RawRow]) -> Risks:
         uptime=counted.number("uptime") or 0.0,
         # MariaDB says start_slave where MySQL says slave_start.
         starts=sum(counted.whole(name) for name in ("com_replica_start", "com_start_replica", "com_start_all_replicas")),
+        stops=sum(counted.whole(name) for name in ("com_replica_stop", "com_stop_replica", "com_stop_all_replicas")),
         skipped_errors=counted.whole("replica_skipped_errors"),
     )
 

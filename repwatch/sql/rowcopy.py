@@ -198,8 +198,12 @@ def insert_head(copy: CopyTable) -> str:
     return f"INSERT INTO {quote_table(copy.table.name)} ({', '.join(map(quote_name, copy.columns))}) VALUES "
 
 
-# A reader on the replica may keep a table from being dropped: after two minutes that is told, not waited for.
-_LIMITS = "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600, lock_wait_timeout = 120"
+# A reader on the replica may keep a table from being dropped: after two minutes that is told, not waited for. Loads of pieces
+# of one table wait for its AUTO_INCREMENT lock (innodb_autoinc_lock_mode = 1, as on MariaDB). All warnings of a load are read.
+_LIMITS = (
+    "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600, lock_wait_timeout = 120, "
+    "innodb_lock_wait_timeout = 600, max_error_count = 65535"
+)
 
 
 def loader_setup(version: ServerVersion) -> tuple[str, ...]:

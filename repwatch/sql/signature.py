@@ -173,15 +173,28 @@ def no_cut() -> str:
     return f"SET SESSION group_concat_max_len = {CONCAT_LIMIT}"
 
 
-def signature(reading: TableReading, piece: KeyRange, version: ServerVersion) -> str:
-    """Count and hash (or sums of hashes) of a range, in one row."""
-    counted = reading.counted
-    digest = summed_hashes(reading.elements) if counted else f"SHA2({joined_codes(reading.elements, version)}, 256)"
-    return f"SELECT COUNT(*), {digest} FROM {reading.origin} WHERE {reading.chosen(piece)}"
+def signatures(reading: TableReading, pieces: Sequence[KeyRange], version: ServerVersion) -> str:
+    """Number, count and hash (or sums of hashes) of each of these ranges, in one row each.
+
+    Many small ranges by one statement cost hardly more than one large one: each is a range of the index by itself, read in its
+    order. A GROUP BY of an expression would sort all rows first (docs/decisions/0003-signature.md).
+    """
+    digest = summed_hashes(reading.elements) if reading.counted else f"SHA2({joined_codes(reading.elements, version)}, 256)"
+    return " UNION ALL ".join(
+        f"SELECT {number}, COUNT(*), {digest} FROM {reading.origin} WHERE {reading.chosen(piece)}"
+        for number, piece in enumerate(pieces)
+    )
+
+
+def parse_signatures(
+    rows: Sequence[Raw], pieces: Sequence[KeyRange], warnings: Sequence[tuple[int, str]], *, narrowed: bool = False
+) -> dict[KeyRange, Signature]:
+    """The answer of `signatures`. A warning does not say which range it is of, and makes all of them void."""
+    return {pieces[int(row[0] or b"")]: parse_signature(row[1:], warnings, narrowed=narrowed) for row in rows}
 
 
 def parse_signature(row: Raw, warnings: Sequence[tuple[int, str]], *, narrowed: bool = False) -> Signature:
-    """The answer of `signature`. Void if the server warned.
+    """Count and hash of one range. Void if the server warned.
 
     It warns where GROUP_CONCAT was cut (1260; `selftest` tries it) and where a code was longer than max_allowed_packet and
     therefore NULL (1301). `narrowed`: by a condition, which may compare text with a number (1292); no code of a row does.
@@ -218,13 +231,30 @@ def bound(reading: TableReading, piece: KeyRange, offset: int) -> str:
     )
 
 
-def row_hashes_in(reading: TableReading, piece: KeyRange, limit: int, prefix: str = "") -> str:
-    """Name and content of each row of a range, at most `limit`, in key order; without a key they may be chosen by hash."""
+def some_bounds(reading: TableReading, piece: KeyRange, one_in: int, limit: int) -> str:
+    """The keys of about one row in so many of a range, in key order.
+
+    Drawn by chance: that takes one walk over the index whatever the key is, and each other way one for each bound, or a sort.
+    """
+    return (
+        f"SELECT {_keys(reading.bounds)} FROM {reading.origin} WHERE {in_range(reading.bounds, piece)} "
+        f"AND RAND() * {one_in} < 1 {reading.order} LIMIT {limit}"
+    )
+
+
+def row_hashes_in(reading: TableReading, pieces: Sequence[KeyRange], limit: int | None = None, prefix: str = "") -> str:
+    """Name and content of each row of these ranges (or of `limit` in each), in key order.
+
+    Those of rows without a key may be chosen by the beginning of their hash.
+    """
     order = reading.grouping or f" {reading.order}"
-    chosen = reading.chosen(piece)
+    most = "" if limit is None else f" LIMIT {limit}"
+    chosen = ""
     if prefix:
-        chosen += f" AND LEFT(IFNULL({reading.row_hash}, '{NULL_PART}'), {len(prefix)}) = {quote_text(prefix)}"
-    return f"SELECT {reading.named} FROM {reading.origin} WHERE {chosen}{order} LIMIT {limit}"
+        chosen = f" AND LEFT(IFNULL({reading.row_hash}, '{NULL_PART}'), {len(prefix)}) = {quote_text(prefix)}"
+    return " UNION ALL ".join(
+        f"(SELECT {reading.named} FROM {reading.origin} WHERE {reading.chosen(piece)}{chosen}{order}{most})" for piece in pieces
+    )
 
 
 def longer(prefix: str) -> list[str]:

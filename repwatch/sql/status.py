@@ -1,7 +1,8 @@
 """The statements of one probe, by flavour and version, in one table. All are cheap, and none writes or waits for a lock of data.
 
 Variables are SELECTed: in SHOW GLOBAL VARIABLES a GTID set is cut at 1024 characters (the width of VARIABLE_VALUE), and reading
-all variables costs ten times as much. SHOW MASTER STATUS and its like are never sent: they take the binary log's lock.
+all variables costs ten times as much. SHOW MASTER STATUS and its like take the binary log's lock and are never sent, but for SHOW
+BINARY LOGS once a minute where a server deletes by size.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Part(StrEnum):
     PULSES = "pulses"
     CLIENTS = "clients"
     OLDEST_LOG = "oldest-log"
+    LOG_FILES = "log-files"
     SETTINGS = "settings"
     COUNTERS = "counters"
     BY_HAND = "by-hand"
@@ -66,6 +68,11 @@ _MYSQL_IDENTITY = (
 _KEEP_DAYS = ", @@global.expire_logs_days * 86400 AS keep_seconds"
 _KEEP_SECONDS = ", @@global.binlog_expire_logs_seconds AS keep_seconds"
 _KEEP_UNLESS_OFF = ", IF(@@global.binlog_expire_logs_auto_purge, @@global.binlog_expire_logs_seconds, 0) AS keep_seconds"
+# MariaDB deletes by size as well, and not while too few replicas are connected (MariaDB manual, "max_binlog_total_size" and
+# "slave_connections_needed_for_purge", both new in 11.4; seen by hand on 11.8, there is no such server in the tests).
+_KEEP_BYTES = (
+    _KEEP_DAYS + ", @@global.max_binlog_total_size AS keep_bytes, @@global.slave_connections_needed_for_purge AS purge_clients"
+)
 # The variable gtid_slave_pos, not the column Gtid_Slave_Pos of the status: with a transaction of the replica's own (0-2-16 after
 # 0-1-15) the column shows that one, the variable the last replicated one (seen on 10.11).
 _MARIADB_IDENTITY = (
@@ -100,6 +107,7 @@ STATEMENTS = (
     StatusStatement(Part.IDENTITY, Flavour.MYSQL, (8, 0, 11), _MYSQL_IDENTITY + _KEEP_SECONDS),
     StatusStatement(Part.IDENTITY, Flavour.MYSQL, (8, 0, 29), _MYSQL_IDENTITY + _KEEP_UNLESS_OFF),
     StatusStatement(Part.IDENTITY, Flavour.MARIADB, (10, 0), _MARIADB_IDENTITY + _KEEP_DAYS),
+    StatusStatement(Part.IDENTITY, Flavour.MARIADB, (11, 4, 1), _MARIADB_IDENTITY + _KEEP_BYTES),
     StatusStatement(Part.CHANNELS, Flavour.MYSQL, (5, 7), "SHOW SLAVE STATUS", "REPLICATION CLIENT"),
     StatusStatement(Part.CHANNELS, Flavour.MYSQL, (8, 0, 22), "SHOW REPLICA STATUS", "REPLICATION CLIENT"),
     StatusStatement(Part.CHANNELS, Flavour.MARIADB, (10, 0), "SHOW ALL SLAVES STATUS", "REPLICATION CLIENT"),
@@ -112,6 +120,7 @@ STATEMENTS = (
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
+    StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (11, 4, 1), "SHOW BINARY LOGS", "BINLOG MONITOR"),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (5, 7), risks.MYSQL_57_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (8, 0, 26), risks.MYSQL_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MARIADB, (10, 3, 3), risks.MARIADB_SETTINGS),

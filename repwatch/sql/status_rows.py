@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.model.gtid import MariadbPosition
-from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState
+from repwatch.model.observation import BinlogFiles, ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
@@ -33,6 +33,8 @@ class Identity:
     instance: str
     gtid_purged: str = ""  # MySQL
     binlog_keep: timedelta | None = None
+    binlog_most: int | None = None  # bytes (MariaDB)
+    purge_clients: int = 0  # MariaDB
     gtid_logged: str = ""  # what its binary logs have had (MariaDB)
     now: datetime | None = None  # by its own clock, when it began to answer
 
@@ -57,6 +59,8 @@ def read_identity(row: RawRow) -> Identity:
         performance_schema=values.is_on("performance_schema"),
         gtid_purged=values.text("gtid_purged").replace("\n", ""),
         binlog_keep=_keep(values.number("keep_seconds")),
+        binlog_most=_bytes(values.number("keep_bytes")) or None,
+        purge_clients=values.whole("purge_clients"),
         now=values.time("now_utc"),
         instance=f"{values.text('hostname')}:{values.text('port')} {values.text('datadir')}",
     )
@@ -71,6 +75,23 @@ def read_oldest_log(rows: Iterable[RawRow]) -> str:
     """The position before the oldest binary log of a MariaDB server: what comes no later is gone. "" is nothing, or not known."""
     listed = (row.text("info") for row in map(StatusRow, rows) if row.text("event_type").lower() == "gtid_list")
     return next(listed, "").strip("[]").replace("\n", "").replace(" ", "")
+
+
+def read_log_files(rows: Iterable[RawRow], asked: datetime, before: BinlogFiles | None) -> BinlogFiles:
+    """Translate SHOW BINARY LOGS; what was written since `before` tells the rate, unless all of that is gone already."""
+    sizes = tuple((row.text("log_name"), _bytes(row.number("file_size")) or 0) for row in map(StatusRow, rows))
+    return BinlogFiles(asked=asked, sizes=sizes, rate=_rate(sizes, asked, before))
+
+
+def _rate(sizes: Sequence[tuple[str, int]], asked: datetime, before: BinlogFiles | None) -> float | None:
+    took = (asked - before.asked).total_seconds() if before else 0.0
+    if before is None or took <= 0 or not before.sizes:
+        return None
+    last, written = before.sizes[-1]
+    names = [name for name, _ in sizes]
+    if last not in names:
+        return None
+    return max(0, sum(size for _, size in sizes[names.index(last) :]) - written) / took
 
 
 def _union(applied: str, logged: str) -> str:

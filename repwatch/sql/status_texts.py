@@ -62,6 +62,11 @@ def thread_wait(stage: str) -> ThreadWait | None:
     return next((wait for text, wait in _WAITS if text in stage.lower()), None)
 
 
+def is_ending(stage: str) -> bool:
+    """True if an applier still runs and is about to stop: a STOP waits for its workers (MySQL)."""
+    return " to exit" in stage.lower()
+
+
 def attempts(text: str) -> tuple[int, int, int] | None:
     """MySQL: which attempt to connect this was, of how many, and the seconds between two. MariaDB does not count them."""
     found = _ATTEMPT.search(text)

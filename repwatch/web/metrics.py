@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from repwatch import __version__
 from repwatch.model.observation import ThreadState
+from repwatch.model.restart import ChannelThread
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Health, ServerView, State, View
 from repwatch.ports.checks import NO_CHECKS, Checks
 from repwatch.web.metrics_checks import check_metrics, proof_metrics
@@ -34,7 +35,9 @@ class ViewCollector(Collector):
         """All families; those of servers are empty until the first look is done."""
         view = self._view()
         clusters = view.clusters if view else ()
-        yield from _own_metrics(self._health())
+        health = self._health()
+        yield from _own_metrics(health)
+        yield _restart_metric(clusters, health)
         yield from _server_metrics(clusters)
         yield from _channel_metrics(clusters)
         yield _finding_metric(view.findings if view else (), clusters)
@@ -68,6 +71,17 @@ def _own_metrics(health: Health) -> Iterator[Metric]:
     yield delivered
 
 
+def _restart_metric(clusters: tuple[ClusterView, ...], health: Health) -> Metric:
+    family = CounterMetricFamily(
+        "repwatch_thread_restarts", "Threads that repwatch started again, since its own start.", labels=(*CHANNEL, "thread")
+    )
+    for labels, channel in _channels(clusters):
+        for thread in ChannelThread:
+            count = health.restarts.get((labels[0], labels[1], channel.name, thread), 0)
+            family.add_metric([*labels, thread.value], count)
+    return family
+
+
 def _server_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     up = GaugeMetricFamily("repwatch_up", "1 if the latest look at the server saw something.", labels=SERVER)
     state = StateSetMetricFamily("repwatch_server_state", "State of the server.", labels=SERVER)
@@ -90,6 +104,11 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
     known = GaugeMetricFamily("repwatch_lag_known", "1 if the lag is known.", labels=CHANNEL)
     bound = GaugeMetricFamily("repwatch_lag_lower_bound", "1 if the lag is at least that, and perhaps more.", labels=CHANNEL)
     delay = GaugeMetricFamily("repwatch_configured_delay_seconds", "Intended delay of the replica.", labels=CHANNEL)
+    purge = GaugeMetricFamily(
+        "repwatch_purge_seconds_left",
+        "Seconds until the source may delete binary logs that the replica lacks; NaN when it lacks nothing, or it is unknown.",
+        labels=CHANNEL,
+    )
     for labels, channel in _channels(clusters):
         receiver.add_metric(labels, {each.value: each == channel.receiver for each in ThreadState})
         applier.add_metric(
@@ -99,7 +118,8 @@ def _channel_metrics(clusters: tuple[ClusterView, ...]) -> Iterator[Metric]:
         known.add_metric(labels, float(channel.lag_seconds is not None))
         bound.add_metric(labels, float(channel.lag_at_least))
         delay.add_metric(labels, channel.delay_seconds)
-    yield from (receiver, applier, lag, known, bound, delay)
+        purge.add_metric(labels, _or_nan(channel.purge_seconds_left))
+    yield from (receiver, applier, lag, known, bound, delay, purge)
 
 
 def _finding_metric(own: tuple[FindingView, ...], clusters: tuple[ClusterView, ...]) -> Metric:

@@ -17,6 +17,7 @@ from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.drift.undo import parse
+from repwatch.flows.drift_holds import HOLDS
 from repwatch.flows.hold import channel_state
 from repwatch.flows.repair import Proposal, RepairRequest, Tools, agreed_to, propose
 from repwatch.flows.repair_run import carry_out
@@ -45,6 +46,7 @@ def tools(folder: Path) -> Tools:
         clock=CLOCK,
         journal=FileJournal(folder / "journal.jsonl"),
         records=FileRecords(folder),
+        holds=FileRecords(folder / HOLDS),
         progress=lambda _: None,
     )
 

@@ -24,7 +24,7 @@ from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.replication import SourceLogin
-from repwatch.sql.reseed import MARKER_SCHEMA
+from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
     break_with_1062,
@@ -303,6 +303,13 @@ def weigh_down(box: Sandbox, schema: str) -> None:
     box.source.sql(f"CREATE TABLE {schema}.weight (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)", *rows)
 
 
+# Of the operator: what each does, and whether it has the turn.
+SESSIONS = f"""
+SELECT IF(COMMAND = 'Sleep', 'idle', 'working'), ID <=> IS_USED_LOCK('{LOCK_NAME}')
+FROM performance_schema.processlist WHERE USER = '{Account.OPERATOR}'
+"""
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("whom", ["target", "donor"])
@@ -312,10 +319,12 @@ def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: 
     weigh_down(box, schema)
     box.wait_caught_up(60)
     killed: list[Phase] = []
+    at_work: list[tuple[str | None, ...]] = []
 
     def kill(progress: Progress) -> None:
         if progress.phase is Phase.CLONE and progress.text == "file copy" and not killed:
             killed.append(progress.phase)
+            at_work.extend(replica.sql(SESSIONS))
             server = replica if whom == "target" else box.source
             server.kill()
             server.start()
@@ -323,6 +332,8 @@ def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: 
     slow_down(replica)
     first = reseed(clone_request(box, replica), tmp_path, kill)
     assert (first.outcome, killed) == (Outcome.FAILED, [Phase.CLONE])
+    # The one that looks, and the one that clones: it has the turn, and an idle one beside it would hold the server's end up.
+    assert sorted(at_work) == [("idle", "0"), ("working", "1")]
     assert replica.sql(f"SELECT value FROM {MARKER_SCHEMA}.marker WHERE name = 'stage'") == [("loading",)]
     assert plan_reseed(clone_request(box, replica), Session.connect).taken_up is Stage.LOADING
     with pytest.raises(Refused):

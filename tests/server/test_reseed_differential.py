@@ -12,10 +12,11 @@ import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import StatementRefused
+from repwatch.flows.ranges import PART_ROWS
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
-from repwatch.ports.database import Params
+from repwatch.ports.database import Params, Result
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -34,6 +35,17 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     with server.connect() as db:
         put_back(db)
     star.wait_caught_up(60)
+
+
+# Parts, leaves and transactions of a few rows, so that small tables have many.
+SMALL = {"ranges.PART_ROWS": 2, "reseed_differ.LEAF_ROWS": 3, "reseed_differ._TOGETHER": 5}
+
+
+@pytest.fixture
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other sizes than usual."""
+    for name, rows in request.param.items():
+        monkeypatch.setattr(f"repwatch.flows.{name}", rows)
 
 
 def numbers(schema: str, table: str, count: int) -> str:
@@ -145,6 +157,42 @@ def test_only_wrong_rows_are_written(star: Sandbox, schema: str, replica: Sandbo
     assert written(tmp_path / "again") == 0
 
 
+def test_few_statements_find_many_wrong_rows_and_few_write_them(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """A piece that differs costs two readings, and a wrong row at most the few hundred rows around it."""
+    wrong = 40
+    make_numbers(star, schema, "t", 60_000)
+    star.wait_caught_up(120)
+    replica.sql(LOCAL, f"UPDATE {schema}.t SET v = 'y' WHERE id % 1500 = 7", f"DELETE FROM {schema}.t WHERE id = 59999")
+    statements: list[str] = []
+    listed = writing = 0
+
+    class Counting(Session):
+        def query(self, sql: str, params: Params = ()) -> Result:
+            nonlocal listed
+            answer = super().query(sql, params)
+            if self.endpoint.address == replica.address and "SHA2(" in sql and f"`{schema}`" in sql:
+                statements.append(sql)
+                listed += len(answer.rows) if "GROUP_CONCAT" not in sql else 0
+            return answer
+
+        def execute(self, sql: str, params: Params = ()) -> int:
+            nonlocal writing
+            writing += sql.startswith((f"INSERT INTO `{schema}`", f"DELETE FROM `{schema}`"))
+            return super().execute(sql, params)
+
+    asked = request(star, replica, method=Method.DIFFERENTIAL)
+    plan = plan_reseed(asked, Session.connect).plan
+    proof = replace(tools(tmp_path), connect=Counting.connect)
+    assert apply_reseed(asked, proof, plan.plan_hash).outcome is Outcome.DONE
+    assert written(tmp_path) == wrong + 1
+    assert writing == 2
+    assert len(statements) <= wrong * 4  # the final check's included
+    assert listed <= wrong * PART_ROWS * 2
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
 class Enough(Exception):
     """The test ends the run here."""
 
@@ -189,6 +237,8 @@ def test_what_costs_less_is_chosen(star: Sandbox, schema: str, replica: SandboxS
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("sizes", [{}, SMALL], ids=["usual", "small"], indirect=True)
+@pytest.mark.usefixtures("sizes")
 def test_random_tables_with_random_drift_end_equal(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
     """REPWATCH_SEED repeats a failure."""
     seed = os.environ.get("REPWATCH_SEED") or secrets.token_hex(8)

@@ -1,5 +1,6 @@
 """`reseed --method physical` on real MariaDB servers: the files of the source take the place of a broken replica's."""
 
+import json
 import subprocess
 import tempfile
 import threading
@@ -316,6 +317,23 @@ def test_another_method_that_is_given_up_leaves_the_mark_on_the_copy(box: Sandbo
     assert beside(replica) == []
 
 
+def test_a_copy_that_is_begun_anew_is_still_no_data_to_go_back_to(box: Sandbox, tmp_path: Path, words: Words) -> None:
+    """Somebody touched the copy, so files are copied once more; then another method is tried, and given up."""
+    configuration, arguments = words
+    replica = box.replicas[0]
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "started"))
+    replica.sql("SET GLOBAL gtid_slave_pos = '0-1-1'")
+    kill_at(command(configuration, *arguments, "--resume"), journal_of(box, tmp_path), ("done", "quiet"))
+    rows = (arguments[0], "--method", "differential", *arguments[3:])
+    kill_at(command(configuration, *rows, "--apply", "--yes"), journal_of(box, tmp_path), ("done", "quiet"))
+    assert run_command(configuration, *arguments, "--cancel").returncode == 2
+    assert (MARKER_SCHEMA,) in replica.sql("SHOW DATABASES")
+    done = run_command(configuration, *rows, "--resume")
+    assert done.returncode == 0, done.stderr
+    healthy(box, replica)
+    assert beside(replica) == []
+
+
 @pytest.mark.long
 def test_a_replica_of_a_replica(tmp_path: Path) -> None:
     """Its source has a position of its own in the files, which must not become that of the copy."""
@@ -350,7 +368,15 @@ def test_files_over_data_that_was_replaced_in_part_leave_no_way_back(box: Sandbo
 
 
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
-def test_mysql_is_refused(star: Sandbox) -> None:
+def test_mysql_is_refused(star: Sandbox, tmp_path: Path) -> None:
     asked = request(star, star.replicas[0], login=True, method=Method.PHYSICAL)
     plan = plan_reseed(asked, Session.connect, HostShell()).plan
     assert {refusal.code for refusal in plan.refusals} == {"not-mariadb"}
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    words = (star.replicas[0].name, "--method", "physical", "--state", str(tmp_path), "--apply", "--yes", "--format", "json")
+    done = run_command(configuration, *words)  # at once, and the reasons are shown as those of a plan are
+    assert done.returncode == 2
+    shown = json.loads(done.stdout)
+    assert ([refusal["code"] for refusal in shown["refusals"]], "outcome" in shown) == (["not-mariadb"], False)
+    assert (MARKER_SCHEMA,) not in star.replicas[0].sql("SHOW DATABASES")

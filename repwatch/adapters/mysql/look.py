@@ -8,7 +8,15 @@ from typing import NamedTuple
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.adapters.mysql.look_sequences import Numbers
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
-from repwatch.model.observation import BeatsUnread, BinlogKeep, ChannelObservation, ClockReading, Observation, ThreadState
+from repwatch.model.observation import (
+    BeatsUnread,
+    BinlogFiles,
+    BinlogKeep,
+    ChannelObservation,
+    ClockReading,
+    Observation,
+    ThreadState,
+)
 from repwatch.model.risks import Risks
 from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
@@ -19,11 +27,23 @@ from repwatch.sql.quoting import quote_text
 from repwatch.sql.risks import read_risks, with_by_hand
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_rows import Identity, Worker, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
+from repwatch.sql.status_rows import (
+    Identity,
+    Worker,
+    read_channels,
+    read_identity,
+    read_log_files,
+    read_oldest_log,
+    read_pulses,
+    read_workers,
+)
 from repwatch.sql.status_texts import relay_event_gtid
 
 OLDEST_LOG_EVERY = timedelta(seconds=10)
 """MariaDB opens a file for it, and holds the binary log's lock for a moment."""
+
+LOG_FILES_EVERY = timedelta(minutes=1)
+"""A server that writes enough to delete by size has many, and looks at each of them."""
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
@@ -108,8 +128,20 @@ class _Look:
             return BinlogKeep(purged=identity.gtid_purged, keep=identity.binlog_keep)
         known, now = self._before.binlog if self._before else BinlogKeep(), self._clock.now()
         if identity.log_bin and (known.asked is None or not timedelta(0) <= now - known.asked < OLDEST_LOG_EVERY):
-            known = BinlogKeep(purged=read_oldest_log(self._ask(Part.OLDEST_LOG)), asked=now)
-        return replace(known, keep=identity.binlog_keep)
+            known = replace(known, purged=read_oldest_log(self._ask(Part.OLDEST_LOG)), asked=now)
+        files = self._log_files(known.files, now) if identity.log_bin and identity.binlog_most else None
+        return replace(
+            known,
+            keep=identity.binlog_keep,
+            most=identity.binlog_most,
+            files=files,
+            least_clients=identity.purge_clients,
+        )
+
+    def _log_files(self, known: BinlogFiles | None, now: datetime) -> BinlogFiles:
+        if known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY:
+            return known
+        return read_log_files(self._ask(Part.LOG_FILES), now, known)
 
     def _channels(self, identity: Identity) -> tuple[ChannelObservation, ...]:
         rows = self._ask(Part.CHANNELS)

@@ -7,7 +7,7 @@ A session belongs to one thread (the driver's threadsafety is 1); `kill_running`
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from mysql.connector.abstracts import MySQLConnectionAbstract
 from repwatch.adapters.mysql.cursor import raw_cursor
 from repwatch.adapters.mysql.failures import connect_failure, statement_failure
 from repwatch.adapters.mysql.library import begin_library
+from repwatch.adapters.mysql.local_file import LEAST, LocalFile
 from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
 from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
 from repwatch.model.endpoint import Endpoint, TlsMode
@@ -29,6 +30,8 @@ SESSION_SETUP = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_
 OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s AND user = SUBSTRING_INDEX(USER(), '@', 1)"
 # How long `close` waits for the end of a statement that it kills; the rest happens behind its back.
 CLOSE_SECONDS = 1.0
+# The client library's number for a file that the server may not have.
+CR_FILE_REJECTED = 2068
 BATCH = 1000
 
 
@@ -46,6 +49,7 @@ class Session:
         self._closed = False
         self._warned = 0  # warnings of the last statement, as its answer said
         self._unread = False  # a statement runs, or rows of it have not been read
+        self._file: LocalFile | None = None  # of `load`
 
     @classmethod
     def connect(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
@@ -106,6 +110,25 @@ class Session:
         cursor = self._send(sql, params)
         affected = max(int(cursor.rowcount), 0)
         return sum(1 for _ in self._rows(cursor)) or affected
+
+    def load(self, statement: Callable[[str], str], content: bytes) -> int:
+        """Run a LOAD DATA LOCAL, which `statement` makes of the name of a file that holds `content`; the number of rows stored.
+
+        Raises StatementRefused where no file can be offered, too.
+        """
+        try:
+            file = self._file = self._file or LocalFile()
+            connection: Any = self._connection  # both kinds of connection have what their common type lacks
+            connection.set_allow_local_infile_in_path(str(file.folder))
+            with file.holding(content):
+                return self.execute(statement(str(file.path)))
+        except OSError as error:
+            raise StatementRefused(f"no file can be offered: {error}", server=self.server, errno=CR_FILE_REJECTED) from None
+
+    @property
+    def least_load(self) -> int:
+        """Bytes; less cannot be loaded."""
+        return LEAST
 
     def _send(self, sql: str, params: Params) -> Any:
         if self._closed:
@@ -219,6 +242,8 @@ class Session:
         if self._closed:
             return
         self._closed = True
+        if self._file:
+            self._file.close()
         if not self._unread:
             with suppress(Exception):
                 self._connection.close()

@@ -13,6 +13,7 @@ from repwatch.health.view import DatedView
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding
 from repwatch.model.notice import Notice
+from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
 from repwatch.model.view import ClusterView
 
@@ -23,6 +24,7 @@ FINDING = TypeAdapter(Finding)
 NOTICE = TypeAdapter(Notice)
 DIGEST = TypeAdapter(Digest)
 SUSPICION = TypeAdapter(Suspicion)
+RESTART = TypeAdapter(Restart)
 CLUSTER = TypeAdapter(ClusterView)
 RUN_SUMMARY = TypeAdapter(RunSummary)
 THREAD = TypeAdapter(dict[str, str])

@@ -77,6 +77,11 @@ class Digests:
             for each in settled:
                 connection.execute(update(digests).where(digests.c.seq == each.envelope.seq).values(**marks(each)))
 
+    def forget_old(self, now: datetime) -> None:
+        """Those that nobody asks for any more go."""
+        with self._write() as connection:
+            connection.execute(delete(digests).where(digests.c.slot < stamp(now - KEEP)))
+
     # -- findings ------------------------------------------------------------------------------------------------------
 
     def set_standing(self, finding: Finding) -> None:
@@ -89,8 +94,7 @@ class Digests:
 
 
 def take_up_digests(connection: Connection, receivers: Sequence[str], now: datetime) -> None:
-    """What was refused lately is tried again, and old ones go."""
+    """What was refused lately is tried again."""
     refused = and_(digests.c.state == RowState.GIVEN_UP, digests.c.slot >= stamp(now - TRY_AGAIN))
     connection.execute(update(digests).where(refused).values(state=RowState.WAITING))
     take_up(connection, digests, receivers, now)
-    connection.execute(delete(digests).where(digests.c.slot < stamp(now - KEEP)))

@@ -1,12 +1,12 @@
 """The store over SQLAlchemy Core (`ports/store.py`). Safe to use from several threads; each call is one transaction."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.digests import Digests, take_up_digests
@@ -25,6 +25,7 @@ from repwatch.adapters.store.notices import (
     write_settled,
 )
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
+from repwatch.adapters.store.restarts import read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
@@ -35,8 +36,10 @@ from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident, Phase
+from repwatch.health.overdue import Overdue
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
+from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
 from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict
@@ -196,6 +199,18 @@ class SqlStore:
         with self._write() as connection:
             write_suspicions(connection, cluster, all_of_it)
 
+    # -- restarts of threads -------------------------------------------------------------------------------------------
+
+    def restarts(self, cluster: str) -> tuple[Restart, ...]:
+        """Those of a cluster, the oldest first."""
+        with self._read() as connection:
+            return read_restarts(connection, cluster)
+
+    def record_restart(self, restart: Restart) -> None:
+        """Put it down, or in the place of what was put down of it before."""
+        with self._write() as connection:
+            write_restart(connection, restart)
+
     # -- notices -------------------------------------------------------------------------------------------------------
 
     def due(self, receiver: str, now: datetime, most: int) -> tuple[Envelope, ...]:
@@ -227,14 +242,28 @@ class SqlStore:
     def begin_service(self, receivers: Sequence[str], digested: Sequence[str], now: datetime) -> None:
         """At a start the configuration may have been corrected: what was refused lately, and is not overtaken, is tried again.
 
-        Back-off starts anew, what waits for a receiver that is no longer configured is given up, and old history goes.
+        Back-off starts anew, and what waits for a receiver that is no longer configured is given up.
         """
         with self._write() as connection:
             take_up_notices(connection, receivers, now)
             take_up_digests(connection, digested, now)
-            waiting = select(outbox.c.incident_id).where(outbox.c.state == RowState.WAITING)
-            old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
+
+    def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
+        """Those of the receivers that have been owed a notice since that time, and were tried."""
+        waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
+        first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
+        with self._read() as connection:
+            rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
+        owed = (Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows)
+        return tuple(each for each in owed if each.since <= before)
+
+    def forget_old(self, now: datetime) -> None:
+        """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""
+        waiting = select(outbox.c.incident_id).where(outbox.c.state == RowState.WAITING)
+        old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
+        with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+        self.digests.forget_old(now)
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

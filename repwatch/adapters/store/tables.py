@@ -138,6 +138,16 @@ suspicions = Table(
 )
 
 
+restarts = Table(
+    "restarts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("cluster", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+
 class RowState:
     """States of an outbox row."""
 

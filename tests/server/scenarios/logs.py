@@ -141,14 +141,30 @@ def ahead_of_source(stage: Stage) -> Iterator[None]:
 @contextmanager
 def logs_kept_briefly(stage: Stage) -> Iterator[None]:
     """The source, which is written to, deletes binary logs after 16 seconds, and the receiver has been stopped."""
+    with kept_for(stage, 16):
+        stage.control("STOP", "IO_THREAD")
+        with written_to(stage):
+            yield
+    stage.go_on()
+
+
+@contextmanager
+def logs_kept_briefly_of_one_write(stage: Stage) -> Iterator[None]:
+    """The same, but the source has been written to once, as the receiver was stopped: no look sees it move."""
+    with kept_for(stage, 16):
+        stage.control("STOP", "IO_THREAD")
+        stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
+        yield
+    stage.go_on()
+
+
+@contextmanager
+def kept_for(stage: Stage, seconds: int) -> Iterator[None]:
     variable = "binlog_expire_logs_seconds"
     before = stage.source.sql(f"SELECT @@GLOBAL.{variable}")[0][0]
-    stage.source.sql(f"SET GLOBAL {variable} = 16")
-    stage.control("STOP", "IO_THREAD")
-    with written_to(stage):
-        yield
+    stage.source.sql(f"SET GLOBAL {variable} = {seconds}")
+    yield
     stage.source.sql(f"SET GLOBAL {variable} = {before}")
-    stage.go_on()
 
 
 @contextmanager
@@ -228,6 +244,14 @@ LOGS = (
         name="binlogs-kept-briefly",
         what="the source will soon delete binary logs that a stopped receiver lacks",
         breaks=logs_kept_briefly,
+        told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
+        slow=True,
+        long=True,
+    ),
+    Scenario(
+        name="binlogs-kept-briefly-of-one-write",
+        what="the source will soon delete the one transaction that a stopped receiver lacks",
+        breaks=logs_kept_briefly_of_one_write,
         told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
         slow=True,
         long=True,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.scenarios.reach import log_out
+from tests.server.scenarios.receiving import MARIADB, MYSQL
 from tests.server.scenarios.stage import Part, Scenario, Stage, places
 
 
@@ -293,6 +294,23 @@ ROLES = (
         breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT", on_source=True),
         told=UNSAFE,
         evidence={"binlog_format": "STATEMENT"},
+    ),
+    Scenario(
+        name="gtid-mode-differs",
+        what="a replica has another gtid_mode than its source",
+        breaks=set_globally("gtid_mode", "ON_PERMISSIVE", "ON"),
+        told=places(("replica1", "unsafe-settings")),
+        evidence={"gtid_mode": "ON_PERMISSIVE"},
+        on=MYSQL,
+    ),
+    Scenario(
+        name="replica-logs-statements",
+        what="a replica would log statements in the place of rows if it became the source",
+        breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT"),
+        told=places(("replica1", "unsafe-settings")),
+        evidence={"binlog_format": "STATEMENT"},
+        on=MARIADB,  # MySQL does not let it be changed while an applier runs
+        long=True,
     ),
     Scenario(
         name="binlog-not-synced",

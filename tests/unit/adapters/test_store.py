@@ -248,7 +248,7 @@ def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> No
         ),
         old,
     )
-    store.begin_service(["r"], [], NOW)
+    store.forget_old(NOW)
     with store._engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
     assert kept == ["i2", "i3"]
@@ -315,7 +315,7 @@ def test_what_waits_in_an_older_store_stays_a_message_of_its_own(tmp_path: Path)
     config.set_main_option("script_location", str(MIGRATIONS))
     with open_engine(url).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
+        command.upgrade(config, "0006")
         connection.exec_driver_sql(
             "INSERT INTO incidents (id, key, cluster, phase, since, revision, body)"
             " VALUES ('i', 'k', 'c', 'open', '2026', 1, '{}')"

@@ -129,6 +129,26 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
     assert cluster.servers[0].endpoint.password is None
 
 
+OPERATED = 'operator = { user = "op" }\n'
+REPLICA = MINIMAL.replace("db1", "db2").replace("@h", "@h2")
+
+
+@pytest.mark.parametrize(
+    ("text", "restarted"),
+    [
+        ("[clusters.shop]\n" + MINIMAL + OPERATED, []),
+        ("[clusters.shop]\nrestart_transient = true\n" + MINIMAL + OPERATED, ["db1"]),
+        ('[clusters.shop]\nsource = "db1"\nrestart_transient = true\n' + MINIMAL + REPLICA + OPERATED, ["db2"]),
+        ('[clusters.shop]\nsource = "db1"\nrestart_transient = true\n' + MINIMAL + REPLICA + "restart_transient = false\n", []),
+        (MINIMAL + OPERATED + REPLICA + OPERATED + "restart_transient = true\n", ["db2"]),
+    ],
+)
+def test_threads_are_restarted_where_that_is_said(tmp_path: Path, text: str, restarted: list[str]) -> None:
+    """A source that the configuration names needs no operator for it."""
+    (cluster,) = load_config(written(tmp_path, text)).clusters
+    assert [server.name for server in cluster.servers if cluster.restarts(server)] == restarted
+
+
 def test_passwords_that_nobody_names_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = '[clusters.a]\nsource = "s"\n[clusters.a.servers]\ns.url = "mysql://u@a"\nr.url = "mysql://u@b"\n'
     monkeypatch.setenv("REPWATCH_PASSWORD", "x")
@@ -245,6 +265,9 @@ SERVERS = '[clusters.c.servers]\na.url = "mysql://u@a"\nb.url = "mysql://u@b"\nc
         ),
         (MINIMAL + '[receivers.x.email]\nto = ["a@b"]\nfrom = "a@b"\nsmtp = "smtp://u:geheim@h"\n', 6, "receivers.x.email.smtp"),
         (MINIMAL + '[receivers.x.email]\nto = ["a@b"]\nfrom = "a@b"\nsmtp = "smtp://h:0"\n', 6, "receivers.x.email.smtp"),
+        (MINIMAL + "restart_transient = true\n", 3, "clusters.shop.servers.db1.restart_transient"),
+        ("[clusters.shop]\nrestart_transient = true\n" + MINIMAL, 3, "clusters.shop.servers.db1"),
+        ('[clusters.shop]\nrestart_transient = "yes"\n' + MINIMAL, 2, "clusters.shop.restart_transient"),
         ("clusters = 5\n", 1, "clusters"),
         ("[clusters]\na = 5\n", 2, "clusters.a"),
         ("[clusters.a]\nservers = [1]\n", 2, "clusters.a.servers"),

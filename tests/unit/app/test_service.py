@@ -1,19 +1,26 @@
 """What the service says of itself before it has seen everything, and when a part of it is gone."""
 
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from repwatch.adapters.store.tables import KEEP
 from repwatch.app.config import load_config
 from repwatch.app.service import Service
 from repwatch.app.wiring import build_service
-from repwatch.model.finding import FindingCode
+from repwatch.health.incident import Change, Incident, Phase
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.view import State
+from repwatch.ports.store import Entry
 from tests.unit.watch.handclock import HandClock
 
 CONFIG = """
+[web]
+listen = "127.0.0.1:0"
 [clusters.billing]
 source = "db1"
 [clusters.billing.servers.db1]
@@ -45,6 +52,21 @@ def test_a_cluster_that_is_never_looked_at_hides_no_other(service: Service) -> N
     assert [server.server for server in seen.servers] == ["127.0.0.1:1"]
     assert (unseen.name, unseen.state) == ("shop", State.UNKNOWN)
     assert [finding.code for finding in unseen.findings] == [FindingCode.OBSERVATION_STALE]
+
+
+def test_old_history_goes_while_it_runs_and_not_at_a_start_alone(service: Service) -> None:
+    old = service.clock.now() - KEEP - timedelta(days=1)
+    finding = Finding(
+        subject=Subject("shop", "a:1", "", FindingCode.LAGGING), severity=Severity.WARNING, summary="s", meaning="m", remedy="r"
+    )
+    over = Incident(id="i", finding=finding, since=old, phase=Phase.RESOLVED, resolved=old, revision=1)
+    service.store.record(Entry(changes=(Change(None, over),)), old)
+    service.start()
+    deadline = time.monotonic() + 60
+    while service.store.history(old):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    service.stop()
 
 
 def test_a_thread_that_has_ended_is_a_problem_until_the_service_ends(service: Service) -> None:

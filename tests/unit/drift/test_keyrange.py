@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.schema import Column
-from repwatch.sql.keyrange import NULL_PART, KeyColumn, KeyRange, among, first_keys, in_range, key_expression, key_literal, span
+from repwatch.sql.keyrange import (
+    NULL_PART,
+    KeyColumn,
+    KeyRange,
+    among,
+    cut_at,
+    evenly,
+    first_keys,
+    in_range,
+    key_expression,
+    key_literal,
+    span,
+)
 
 
 def column(name: str, data_type: str = "int", charset: str | None = None, *, nullable: bool = False) -> KeyColumn:
@@ -95,6 +107,30 @@ def test_counted_keys_are_a_bounded_beginning_of_the_range(lower: int, upper: in
     assert keys is not None
     assert 0 <= keys <= count
     assert piece.upper is None or span(columns, KeyRange(part.upper, piece.upper)) == int(piece.upper[0]) - lower - keys
+
+
+@given(lower=whole, keys=st.integers(0, 10_000), count=st.integers(1, 2_000))
+def test_even_parts_make_up_the_range(lower: int, keys: int, count: int) -> None:
+    """Invariant: one follows the other, each has `count` possible keys but the last, which has as many at most."""
+    piece = KeyRange((str(lower),), (str(lower + keys),))
+    parts = evenly(piece, count)
+    assert (parts[0].lower, parts[-1].upper) == (piece.lower, piece.upper)
+    assert all(one.upper == other.lower for one, other in pairwise(parts))
+    assert {span(COLUMNS[:1], part) for part in parts[:-1]} <= {count}
+    assert 0 <= (span(COLUMNS[:1], parts[-1]) or 0) <= count
+
+
+@given(st.lists(small), st.none() | small, st.none() | small)
+def test_parts_between_bounds_make_up_the_range(bounds: list[int], lower: int | None, upper: int | None) -> None:
+    """Invariant: also where a bound comes twice, or is an end of the range; no part but a whole range is empty."""
+    low, high = -4 if lower is None else lower, 4 if upper is None else upper
+    inside = [(str(bound),) for bound in sorted(bounds) if low < bound <= high]
+    piece = KeyRange(*(None if end is None else (str(end),) for end in (lower, upper)))
+    parts = cut_at(piece, inside)
+    assert (parts[0].lower, parts[-1].upper) == (piece.lower, piece.upper)
+    assert all(one.upper == other.lower for one, other in pairwise(parts))
+    assert len(parts) == 1 or all(part.lower != part.upper for part in parts)
+    assert {part.upper for part in parts[:-1]} == {bound for bound in inside if bound != piece.upper}
 
 
 def test_keys_are_counted_for_one_whole_number_alone() -> None:

@@ -56,6 +56,16 @@ def test_the_order_of_rows_does_not_matter(scope: Scope) -> None:
     assert replace(scope, rows=scope.rows[::-1]).plan_hash == scope.plan_hash
 
 
+@given(scopes())
+def test_who_agreed_to_the_rows_of_the_source_did_not_agree_to_those_of_another(scope: Scope) -> None:
+    other = replace(scope, donor="c:3", donor_key="3")
+    assert other.plan_hash != scope.plan_hash
+    assert not scope.covers(other)
+    assert not other.covers(scope)
+    again = Scope.from_json(other.to_json())
+    assert (again.servers, again.ends) == (other.servers, scope.servers)
+
+
 @pytest.mark.parametrize("change", ["source_key", "target_key", "target", "channel"])
 def test_another_server_is_another_plan(change: str) -> None:
     scope = Scope(

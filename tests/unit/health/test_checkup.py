@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from repwatch.health.checkup import Failed, Level, Look, Topic
+from repwatch.health.checkup import Failed, Level, Login, Look, Topic
 from repwatch.health.checkup_rules import check_cluster
 from repwatch.health.upstream import agreed_source, leads_to
-from tests.unit.health.looks import MARIADB, channel, cluster, look, server
+from repwatch.model.endpoint import Endpoint
+from repwatch.model.server import Address
+from tests.unit.health.looks import MARIADB, MYSQL, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
 
@@ -28,6 +30,22 @@ def test_nothing_is_said_of_servers_that_have_nothing(version: str) -> None:
     }
     assert remarks(results) == set()
     assert remarks(results, Level.NOTE) == set()
+
+
+@pytest.mark.parametrize("version", ["9.7.0", MARIADB])
+def test_who_may_restart_threads_must_be_able_to(version: str) -> None:
+    wanted = replace(cluster(server("db1"), server("db2", operator=Endpoint(Address("db2", 3306), "op"))), restart_transient=True)
+    replica = look("db2", channel("db1:3306", source_id=1), version=version)
+    admin = "REPLICATION SLAVE ADMIN" if version == MARIADB else "REPLICATION_SLAVE_ADMIN"
+    monitor = "BINLOG MONITOR, SLAVE MONITOR" if version == MARIADB else "REPLICATION CLIENT"
+    for grants, level in (((monitor,), Level.PROBLEM), ((monitor, admin), Level.GOOD)):
+        login = Login(user="op@%", grants=tuple(f"GRANT {privilege} ON *.* TO `op`@`%`" for privilege in grants))
+        checkup = check_cluster(wanted, {"db1": look("db1", version=version), "db2": replace(replica, operator=login)})
+        found = {one.name: [remark for remark in one.remarks if remark.topic is Topic.RESTART] for one in checkup.servers}
+        assert found["db1"] == []
+        (remark,) = found["db2"]
+        assert remark.level is level
+        assert remark.grants == ((f"GRANT {admin} ON *.* TO 'op'@'%';",) if level is Level.PROBLEM else ())
 
 
 @pytest.mark.parametrize(
@@ -58,6 +76,7 @@ def test_settings_that_break_replication_are_problems(
         ({}, {"read_only": "OFF"}, ("db2", Topic.READ_ONLY)),
         ({}, {"lower_case_table_names": "1"}, ("db2", Topic.TABLE_NAMES)),
         ({"time_zone": "+02:00"}, {}, ("db2", Topic.TIME_ZONE)),
+        ({}, {"log_replica_updates": "ON", "sync_binlog": "0"}, ("db2", Topic.DURABILITY)),
         ({"version": "9.7.0"}, {"version": "8.4.0"}, ("db2", Topic.VERSION)),
         ({"version": MARIADB}, {"version": "9.7.0"}, ("db2", Topic.VERSION)),
     ],
@@ -68,6 +87,25 @@ def test_settings_that_are_worth_knowing_are_notes(
     results: dict[str, Look | Failed] = {"db1": look("db1", **source), "db2": look("db2", channel("db1:3306"), **replica)}  # type: ignore[arg-type]
     assert remarks(results) == set()
     assert remarks(results, Level.NOTE) == {note}
+
+
+@pytest.mark.parametrize(
+    ("version", "replica", "noted"),
+    [
+        (MYSQL, {"log_replica_updates": "ON", "sync_binlog": "0"}, True),
+        ("5.7.44", {"log_slave_updates": "ON", "innodb_flush_log_at_trx_commit": "2"}, True),
+        (MYSQL, {"log_replica_updates": "ON", "sync_binlog": "1", "innodb_flush_log_at_trx_commit": "1"}, False),
+        (MYSQL, {"log_replica_updates": "ON"}, False),
+        (MYSQL, {"sync_binlog": "0"}, False),
+        (MYSQL, {"log_replica_updates": "ON", "gtid_mode": "OFF", "sync_binlog": "0"}, False),
+        (MARIADB, {"log_slave_updates": "ON", "sync_binlog": "0"}, False),
+    ],
+)
+def test_a_replica_whose_position_does_not_outlive_a_crash(version: str, replica: dict[str, str], noted: bool) -> None:
+    two = look("db2", channel("db1:3306"), version=version, **replica)  # type: ignore[arg-type]
+    results: dict[str, Look | Failed] = {"db1": look("db1", version=version, sync_binlog="0"), "db2": two}
+    assert (("db2", Topic.DURABILITY) in remarks(results, Level.NOTE)) is noted
+    assert ("db1", Topic.DURABILITY) not in remarks(results, Level.NOTE)
 
 
 def test_a_replica_may_be_writable_where_that_is_said() -> None:

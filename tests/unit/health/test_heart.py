@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from repwatch.health.beating import Beating
+from repwatch.health.causes import causes
 from repwatch.health.heart import STOPPED_AFTER, beat_lag, heartbeat_stopped, targets
 from repwatch.health.inventory import label
 from repwatch.health.lag import true_lag
 from repwatch.health.movement import ChannelProgress, Movement, Progress
+from repwatch.health.rules import diagnose
 from repwatch.health.world import Heart, World
+from repwatch.model.applier import ApplierWork, WaitKind
+from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.observation import BeatsUnread, Lag, LagBasis, Observation, ProbeFailure
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import NOW, channel, observation, spec, unobserved, uuid, world
@@ -236,3 +240,20 @@ def test_why_the_beats_could_not_be_read(flavour: Flavour) -> None:
     assert finding.evidence["reader"] == BeatsUnread.TIMED_OUT
     (finding,) = heartbeat_stopped(made(source(flavour, None), replica(flavour, None)))
     assert "reader" not in finding.evidence
+
+
+@FLAVOURS
+@pytest.mark.parametrize("wait", [None, WaitKind.ROW_LOCK])
+def test_what_explains_a_lag_is_as_bad_as_that(flavour: Flavour, wait: WaitKind | None) -> None:
+    """Invariant: who wants to hear of what is critical alone hears of the cause where the lag is withheld for it."""
+    work = ApplierWork(connection=13, stage="", wait=wait)
+    seen = replica(flavour, 3600.0)
+    behind = replace(seen, channels=(replace(seen.channels[0], work=work),))
+    stood = Movement(mark="x", looked=NOW, since=NOW - 40 * SECOND)  # repwatch has just been started
+    progress = ChannelProgress(receiver=replace(stood, since=NOW), applier=stood, source_mark="", work_since=stood.since)
+    looked = made(source(flavour), behind, progress=Progress(channels={("db2", ""): progress}))
+    found = {finding.subject: finding.severity for finding in diagnose(looked)}
+    explained = causes(looked, diagnose(looked))
+    (lagging,) = [subject for subject in found if subject.code is FindingCode.LAGGING]
+    assert found[lagging] is Severity.CRITICAL
+    assert found[explained[lagging]] is Severity.CRITICAL

@@ -8,10 +8,12 @@ import pytest
 
 from repwatch.health.causes import causes
 from repwatch.health.movement import ChannelProgress, Movement, Progress
+from repwatch.health.reach import Reach
 from repwatch.health.rules import diagnose
+from repwatch.health.view import build_cluster_view
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.observation import BinlogKeep, Pulse, ThreadError, ThreadState
+from repwatch.model.observation import BinlogFiles, BinlogKeep, Pulse, ThreadError, ThreadState
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import NOW, channel, observation, star, uuid, world
 
@@ -76,11 +78,13 @@ def test_an_error_that_says_so_is_a_part_of_it(flavour: Flavour) -> None:
     assert causes(made, diagnose(made))[by_code[FindingCode.RECEIVER_ERROR]] == by_code[FindingCode.BINLOG_PURGED]
 
 
-def remembering(made: World, owed: timedelta | None, *, watched: bool = True) -> World:
-    """repwatch has seen the source ahead of db2's receiver for so long, and whether it saw the receiver move before."""
+def remembering(made: World, owed: timedelta | None, *, watched: bool = True, speed: float | None = None) -> World:
+    """repwatch has seen the source ahead of db2's receiver for so long, and whether it saw it level with the source before."""
     day = NOW - timedelta(days=90)
-    moved = Movement(mark="x", looked=NOW, since=day, before=day if watched else None)
-    progress = ChannelProgress(receiver=moved, applier=moved, source_mark="", owed_since=NOW - owed if owed is not None else None)
+    moved = Movement(mark="x", looked=NOW, since=day)
+    behind_since = NOW - owed if owed is not None else None
+    reach = Reach(source="db1", mark="", marked=NOW, level=behind_since, at=NOW, speed=speed) if watched else None
+    progress = ChannelProgress(receiver=moved, applier=moved, source_mark="", owed_since=behind_since, reach=reach)
     return replace(made, progress=Progress(channels={("db2", ""): progress}))
 
 
@@ -139,3 +143,82 @@ def test_nothing_is_near_for_who_has_all_or_receives(flavour: Flavour) -> None:
 def test_what_is_gone_has_no_time_left(flavour: Flavour) -> None:
     made = remembering(behind(flavour, keep=BinlogKeep(keep=HOUR, purged=gtids(flavour, 7))), 2 * HOUR)
     assert codes(made) == ["binlog-purged", "receiver-stopped"]
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("speed", "level", "left"),
+    [
+        (0.0, 10 * HOUR, 6 * HOUR),
+        (0.5, 10 * HOUR, None),  # twelve hours
+        (0.5, 13 * HOUR, 6 * HOUR),
+        (1.0, 13 * HOUR, None),  # it falls back no further
+        (1.0, 17 * HOUR, -HOUR),  # but may not lose its connection
+        (None, 13 * HOUR, 3 * HOUR),  # nobody knows: as if it stood
+        (0.0, timedelta(seconds=29), None),
+    ],
+)
+def test_who_receives_too_slowly_falls_back_to_where_logs_are_deleted(
+    flavour: Flavour, speed: float | None, level: timedelta, left: timedelta | None
+) -> None:
+    made = behind(flavour, keep=BinlogKeep(keep=16 * HOUR), receiver=RUN)
+    found = horizon(remembering(made, level, speed=speed))
+    assert (found.evidence["seconds_left"] if found else None) == (f"{max(0, left.total_seconds()):.0f}" if left else None)
+
+
+@FLAVOURS
+@pytest.mark.parametrize(("keep", "left"), [(16 * HOUR, 14 * 3600.0), (HOUR, 0.0), (None, None)])
+def test_the_time_that_is_left_is_shown_long_before_it_is_a_finding(
+    flavour: Flavour, keep: timedelta, left: float | None
+) -> None:
+    shown = build_cluster_view(remembering(behind(flavour, keep=BinlogKeep(keep=keep)), 2 * HOUR), (), ())
+    assert [channel.purge_seconds_left for server in shown.servers for channel in server.channels] == [left, None]
+
+
+def files(rate: float | None, *sizes: int) -> BinlogFiles:
+    return BinlogFiles(asked=NOW, sizes=tuple((f"bin.{number}", size) for number, size in enumerate(sizes, 1)), rate=rate)
+
+
+@pytest.mark.parametrize(
+    ("logs", "place", "left"),
+    [
+        (files(1.0, 10000, 10000, 10000, 4000), "bin.2:44", 12000),
+        (files(2.0, 10000, 10000, 10000, 4000), "bin.2:44", 6000),
+        (files(1.0, 10000, 10000, 10000, 4000), "bin.3:44", None),  # more than the half
+        (files(1.0, 9000, 9000, 9000, 9001), "bin.1:44", 0),
+        (files(None, 9000, 9000, 9000, 9001), "bin.1:44", None),
+        (files(0.0, 9000, 9000, 9000, 9001), "bin.1:44", None),
+        (files(1.0, 9000, 9000, 9000, 9001), "bin.9:44", None),
+        (files(1.0, 9000, 9000, 9000, 9001), "", None),
+        (files(1.0), "bin.1:44", None),
+        (None, "bin.1:44", None),
+    ],
+)
+def test_bytes_that_are_left(logs: BinlogFiles | None, place: str, left: int | None) -> None:
+    """36,000 of them are kept, and what is missing is not known to be old."""
+    made = behind(MA, keep=BinlogKeep(most=36000, files=logs), source_log=place)
+    found = horizon(made)
+    assert (found.evidence["seconds_left"] if found else None) == (None if left is None else str(left))
+    assert found is None or found.evidence["deleted_by"] == "size"
+
+
+def test_the_nearer_limit_counts() -> None:
+    by_size = files(1.0, 10000, 10000, 10000, 4000)
+    for keep, nearer in ((4 * HOUR, "age"), (90 * HOUR, "size")):
+        made = behind(MA, keep=BinlogKeep(keep=keep, most=36000, files=by_size), source_log="bin.2:4")
+        found = horizon(remembering(made, 3 * HOUR))
+        assert found is not None
+        assert found.evidence["deleted_by"] == nearer
+
+
+@pytest.mark.parametrize(
+    ("least", "clients", "told"), [(0, 0, True), (1, 0, False), (1, 1, True), (2, 1, False), (2, None, True)]
+)
+def test_nothing_is_deleted_while_too_few_replicas_are_connected(least: int, clients: int | None, told: bool) -> None:
+    made = behind(MA, keep=BinlogKeep())
+    looked = observation(
+        MA, 1, gtid_executed=gtids(MA, 9), binlog=BinlogKeep(keep=HOUR, least_clients=least), dump_clients=clients
+    )
+    source = replace(made.servers[0], result=looked)
+    made = replace(made, servers=(source, *made.servers[1:]))
+    assert (horizon(remembering(made, 2 * HOUR)) is not None) is told

@@ -10,7 +10,7 @@ from repwatch.health.rules_semisync import REMEMBERED
 from repwatch.health.world import World
 from repwatch.model.past import Fallback, Past
 from repwatch.model.risks import Risks, SemiSync
-from repwatch.model.server import Flavour
+from repwatch.model.server import Flavour, ServerVersion
 from tests.unit.health.worlds import NOW, channel, observation, spec, star, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
@@ -30,6 +30,12 @@ def codes(made: World) -> list[tuple[str, str]]:
         ({"innodb_flush_log_at_trx_commit": "3"}, {}, []),  # MariaDB's strictest
         ({"binlog_format": "statement"}, {"binlog_format": "statement"}, ["db1"]),
         ({"binlog_format": "mixed"}, {}, []),
+        ({"binlog_format": "row"}, {"binlog_format": "statement"}, ["db2"]),  # after a failover to it
+        ({"binlog_format": "row"}, {"binlog_format": "mixed"}, []),
+        ({}, {"binlog_format": "statement"}, []),
+        ({"gtid_mode": "on"}, {"gtid_mode": "on_permissive"}, ["db2"]),
+        ({"gtid_mode": "off"}, {"gtid_mode": "off"}, []),
+        ({}, {"gtid_mode": "on"}, []),
         ({"replica_exec_mode": "idempotent"}, {"replica_exec_mode": "idempotent"}, ["db2"]),
         ({}, {"replica_skip_errors": "1062,1032"}, ["db2"]),
         ({}, {"replica_skip_errors": "off", "replica_exec_mode": "strict"}, []),
@@ -41,6 +47,25 @@ def test_unsafe_settings(flavour: Flavour, on_source: dict[str, str], on_replica
     source = observation(flavour, 1, risks=Risks(settings=on_source))
     replica = observation(flavour, 2, channel(flavour, 1), risks=Risks(settings=on_replica))
     assert codes(world([source, replica])) == [(name, "unsafe-settings") for name in found]
+
+
+@pytest.mark.parametrize(
+    ("source", "replica", "found"),
+    [
+        ("8.4.3", "8.0.36", True),
+        ("8.4.9", "8.4.3", False),
+        ("8.0.36", "8.4.3", False),
+        ("26.7.0", "9.7.0", True),
+        ("11.8.2-MariaDB", "10.11.6-MariaDB", True),
+        ("10.6.20-MariaDB", "10.11.6-MariaDB", False),
+        ("10.11.6-MariaDB", "9.7.0", False),  # which cannot be compared
+        ("9.7.0", "10.11.6-MariaDB", False),
+    ],
+)
+def test_a_replica_that_is_older_than_its_source(source: str, replica: str, found: bool) -> None:
+    one = observation(Flavour.MYSQL, 1, version=ServerVersion.parse(source))
+    two = observation(Flavour.MYSQL, 2, channel(Flavour.MYSQL, 1), version=ServerVersion.parse(replica))
+    assert codes(world([one, two])) == ([("db2", "unsafe-settings")] if found else [])
 
 
 def test_relay_logs_that_a_crash_spoils_matter_without_gtids() -> None:

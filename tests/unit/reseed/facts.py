@@ -56,6 +56,7 @@ TARGET = TargetFacts(
     read_only=True,
     super_read_only=False,
     trust_creators=False,
+    local_infile=True,
     dump_clients=(),
     replicas=(),
     writers=(),

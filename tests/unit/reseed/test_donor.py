@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from repwatch.model.server import ServerVersion
+from repwatch.model.server import Flavour, ServerVersion
+from repwatch.reseed.donor import least_position
 from repwatch.reseed.facts import DonorFacts, Facts, SourceFacts
 from repwatch.reseed.method import Method
 from repwatch.reseed.plan import make_plan
@@ -79,3 +80,18 @@ def test_the_plan_holds_it_and_lets_it_go(method: Method) -> None:
     assert there == ["hold replication of the donor", "take a snapshot", "let the donor go"]
     assert "db3:3306" in plan.reason
     assert plan.plan_hash != make_plan(replace(FACTS, asked=method)).plan_hash
+
+
+OWN = f"{TARGET_UUID}:1-3"
+
+
+@pytest.mark.parametrize(
+    ("flavour", "executed", "errant", "least"),
+    [
+        (Flavour.MARIADB, "0-1-5", "0-2-1", "0-1-5"),
+        (Flavour.MYSQL, f"{SOURCE_UUID}:1-5", "", f"{SOURCE_UUID}:1-5"),
+        (Flavour.MYSQL, f"{SOURCE_UUID}:1-5,{OWN}", OWN, f"{SOURCE_UUID}:1-5"),
+    ],
+)
+def test_what_only_the_replica_has_is_not_waited_for(flavour: Flavour, executed: str, errant: str, least: str) -> None:
+    assert least_position(flavour, executed, errant) == least

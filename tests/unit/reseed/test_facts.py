@@ -14,7 +14,7 @@ from tests.unit.reseed.facts import FACTS, SOURCE, SOURCE_UUID, TARGET, TARGET_U
 ELSEWHERE = Address("db9", 3306)
 MARKER = Marker(
     run="r", stage=Stage.LOADING, source="db1:3306", source_key="1", channel="", before="", position="", delay=0,
-    receiver=True, applier=True, read_only=True, super_read_only=False, trust_creators=False,
+    receiver=True, applier=True, read_only=True, super_read_only=False, trust_creators=False, local_infile=False,
     method=Method.LOGICAL, tables=(),
 )  # fmt: skip
 

@@ -30,6 +30,7 @@ def marker(stage: Stage, position: str = P) -> Marker:
         read_only=True,
         super_read_only=False,
         trust_creators=False,
+        local_infile=True,
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
     )
@@ -79,6 +80,21 @@ def test_it_never_goes_on_later_than_what_was_recorded_nor_without_the_data(
     assert found in (Stage.MARKED, stage)
 
 
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("replaced", [False, True])
+@given(stage=st.sampled_from(Stage), method=st.sampled_from(Method))
+def test_another_method_begins_anew_and_does_not_go_back_to_a_copy(
+    copied: bool, replaced: bool, stage: Stage, method: Method
+) -> None:
+    before = replace(marker(stage), method=Method.PHYSICAL, tables=(), copied=copied, replaced=replaced)
+    after = before.taken_over(method, ())
+    if method is Method.PHYSICAL:
+        assert after == before
+        return
+    assert (after.method, after.stage) == (method, Stage.MARKED)
+    assert after.reversible == (not copied and not replaced)
+
+
 @given(
     stage=st.sampled_from(Stage),
     texts=st.tuples(st.text(), st.text(), st.text(), st.text()),
@@ -104,9 +120,11 @@ def test_a_marker_survives_being_written(
         read_only=read_only,
         super_read_only=super_read_only,
         trust_creators=trust,
+        local_infile=receiver,
         method=Method.DIFFERENTIAL,
         tables=(TableName("shop", "odd.name"),),
         replaced=read_only,
+        copied=receiver,
     )
     assert Marker.from_entries(value.entries()) == value
 

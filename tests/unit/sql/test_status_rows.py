@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.model.observation import ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState, ThreadWait
+from repwatch.model.observation import BinlogFiles, ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState, ThreadWait
 from repwatch.model.server import Address
-from repwatch.sql.status_rows import Identity, read_channels, read_identity, read_oldest_log, read_pulses, read_workers
+from repwatch.sql.status_rows import (
+    Identity,
+    read_channels,
+    read_identity,
+    read_log_files,
+    read_oldest_log,
+    read_pulses,
+    read_workers,
+)
 from tests.unit.sql.status_shapes import NO_TIME, SHAPES, UUID, worker
 
 IDENTITY = Identity(
@@ -70,6 +78,44 @@ def test_a_pulse_beside_the_status_row(count: str | None, interval: str | None, 
     assert found.pulse == pulse
     (other,) = read_channels([SHAPES["mysql-8.4"]], IDENTITY, (), read_pulses([row | {"CHANNEL_NAME": "other"}]))
     assert other.pulse == Pulse()
+
+
+@pytest.mark.parametrize(
+    ("before", "files", "rate"),
+    [
+        ([], {"bin.1": "500"}, None),
+        ([("bin.1", 500)], {"bin.1": "500"}, 0.0),
+        ([("bin.1", 500)], {"bin.1": "1100"}, 10.0),
+        ([("bin.1", 900), ("bin.2", 500)], {"bin.2": "800", "bin.3": "300"}, 10.0),
+        ([("bin.1", 500)], {"bin.2": "800", "bin.3": "300"}, None),  # that one is gone
+        ([("bin.1", 500)], {}, None),
+        ([("bin.1", 500)], {"bin.1": None}, 0.0),
+        ([("bin.1", 500)], {"bin.1": "much"}, 0.0),
+    ],
+)
+def test_how_fast_binary_logs_grow(before: list[tuple[str, int]], files: dict[str, str | None], rate: float | None) -> None:
+    start = datetime(2026, 11, 22, tzinfo=UTC)
+    known = BinlogFiles(asked=start, sizes=tuple(before))
+    rows = [{"Log_name": name, "File_size": size} for name, size in files.items()]
+    found = read_log_files(rows, start + timedelta(minutes=1), known)
+    assert (found.rate, [name for name, _ in found.sizes]) == (rate, list(files))
+    assert read_log_files(rows, start, known).rate is None
+    assert read_log_files(rows, start, None).rate is None
+
+
+@pytest.mark.parametrize(
+    ("row", "most", "clients"),
+    [
+        ({}, None, 0),
+        ({"keep_bytes": "0", "purge_clients": "1"}, None, 1),
+        ({"keep_bytes": "1073741824", "purge_clients": "0"}, 1073741824, 0),
+        ({"keep_bytes": None, "purge_clients": None}, None, 0),
+        ({"keep_bytes": "-1", "purge_clients": "many"}, None, 0),
+    ],
+)
+def test_what_deletes_binary_logs_beside_their_age(row: dict[str, str | None], most: int | None, clients: int) -> None:
+    identity = read_identity(row)
+    assert (identity.binlog_most, identity.purge_clients) == (most, clients)
 
 
 def test_the_commit_of_what_was_received_last() -> None:

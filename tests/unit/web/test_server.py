@@ -38,8 +38,9 @@ def view(lag: float | None, as_of: datetime = NOW) -> View:
         silenced_by=f"bob: {NASTY}",
     )
     channel = ChannelView(
-        name="", source="db1:3306", receiver="running", applier="stopped", lag_seconds=lag, delay_seconds=0, gtid_executed="0-1-7"
-    )
+        name="", source="db1:3306", receiver="running", applier="stopped", lag_seconds=lag, delay_seconds=0,
+        gtid_executed="0-1-7", purge_seconds_left=90.0,
+    )  # fmt: skip
     source = ServerView(
         server="db1:3306", name="db1", role=Role.SOURCE, state=State.OK, lag_seconds=None, findings=(), observed=as_of
     )
@@ -119,6 +120,7 @@ def test_unknown_lag_is_nan_and_the_series_stays(url: str, shown: Shown) -> None
     assert math.isnan(lag[0])
     assert known == [0.0]
     assert [sample.value for sample in samples if sample.name == "repwatch_lag_lower_bound"] == [0.0]
+    assert [sample.value for sample in samples if sample.name == "repwatch_purge_seconds_left"] == [90.0]
     findings = [sample.labels for sample in samples if sample.name == "repwatch_finding"]
     assert [(each["server"], each["code"], each["severity"]) for each in findings] == [("db2:3306", "applier-error", "critical")]
 

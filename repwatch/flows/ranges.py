@@ -1,0 +1,63 @@
+"""Ranges of one table on one server: cut into pieces and parts, and read as signatures or row by row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from repwatch.ports.database import Database
+from repwatch.sql import signature as sql
+from repwatch.sql.keyrange import KeyRange, cut_at, evenly, first_keys, span
+from repwatch.sql.signature import Signature, TableReading
+
+# Where a piece differs, its parts of about so many rows are read by one statement. Smaller ones cost more than they spare.
+PART_ROWS: Final = 500
+MOST_PARTS: Final = 200
+
+
+def cut(db: Database, reading: TableReading, piece: KeyRange, rows: int, *, dense: bool) -> tuple[KeyRange, KeyRange | None]:
+    """The first rows of a range of the source, and what is left of it. `dense`: that before it was."""
+    if not reading.bounds:
+        return piece, None
+    # Where whole numbers are in use without great gaps, counting keys saves the walk over the rows to the next bound.
+    first = first_keys(reading.bounds, piece, rows) if dense else None
+    if first is None:
+        found = db.query(sql.bound(reading, piece, rows - 1)).rows
+        first = KeyRange(piece.lower, sql.parse_key(found[0], len(reading.bounds))) if found else piece
+    return first, (None if first.upper == piece.upper else KeyRange(first.upper, piece.upper))
+
+
+def is_dense(reading: TableReading, piece: KeyRange, rows: int) -> bool:
+    """True if so many rows use at least half of the possible keys of a range."""
+    keys = span(reading.bounds, piece)
+    return keys is not None and keys <= 2 * rows
+
+
+def parts(db: Database, reading: TableReading, piece: KeyRange, rows: int) -> tuple[KeyRange, ...]:
+    """A range of `rows` rows at most on the source, in parts of a few hundred rows."""
+    size = max(PART_ROWS, rows // MOST_PARTS)
+    if not reading.bounds or rows <= size:
+        return (piece,)
+    if is_dense(reading, piece, rows):
+        return evenly(piece, size)
+    found = db.query(sql.some_bounds(reading, piece, size, 2 * MOST_PARTS)).rows
+    return cut_at(piece, (sql.parse_key(row, len(reading.bounds)) for row in found))
+
+
+def signatures(db: Database, reading: TableReading, pieces: Sequence[KeyRange]) -> Mapping[KeyRange, Signature]:
+    """One signature for each range."""
+    if reading.documents:
+        return {piece: sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece))) for piece in pieces}
+    rows = db.query(sql.signatures(reading, pieces, db.version)).rows
+    return sql.parse_signatures(rows, pieces, db.warnings(), narrowed=bool(reading.where))
+
+
+def grouped(pieces: Iterable[tuple[KeyRange, int]], most: int) -> list[tuple[KeyRange, ...]]:
+    """Ranges with their rows, put together as long as these are not more than `most`; one that has more stands alone."""
+    groups: list[list[KeyRange]] = []
+    room = 0
+    for piece, rows in pieces:
+        if not groups or rows > room:
+            groups.append([])
+            room = most
+        groups[-1].append(piece)
+        room -= rows
+    return [tuple(group) for group in groups]

@@ -1,0 +1,41 @@
+"""What `doctor` says of the configuration itself."""
+
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.clock import SystemClock
+from repwatch.app.config import load_config
+from repwatch.app.machine import check_machine
+from repwatch.health.checkup import Level, Topic
+
+CONFIG = """
+[clusters.shop]
+source = "db1"
+[clusters.shop.servers.db1]
+url = "mysql://w@127.0.0.1:1"
+[receivers.oncall]
+webhook = { url = "http://127.0.0.1:1/" }
+match = ["PATTERN"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("shop", False),
+        ("sh*", False),
+        ("shop/db1", False),
+        ("shop/127.0.0.1:1/lag*", False),
+        ("*/*/*", False),
+        ("shpo", True),
+        ("shop/db2", True),
+        ("shop/db1/laging", True),
+    ],
+)
+def test_a_receiver_that_waits_for_what_is_not_there_is_told_of(tmp_path: Path, pattern: str, problem: bool) -> None:
+    path = tmp_path / "repwatch.toml"
+    path.write_text(CONFIG.replace("PATTERN", pattern))
+    remarks = check_machine(load_config(path), SystemClock())
+    told = [each for each in remarks if each.topic is Topic.RECEIVER and pattern in each.text]
+    assert [each.level for each in told] == ([Level.PROBLEM] if problem else [])

@@ -1,0 +1,133 @@
+"""A receiver that cannot be reached refuses nothing: the others are told of it when that has gone on for too long."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.errors import StoreError
+from repwatch.flows.book import Book
+from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.sorting import Singly
+from repwatch.flows.watch import SelfWatcher, advance
+from repwatch.health.incident import Look, LookKind
+from repwatch.health.notice import Audience
+from repwatch.health.overdue import TOO_LONG
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.settings import Receiver, WebhookReceiver
+from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from tests.unit.watch.handclock import HandClock
+
+HOOK = WebhookReceiver(url="http://127.0.0.1:1/")
+DEAF, OTHER = Receiver(name="deaf", channel=HOOK), Receiver(name="other", channel=HOOK)
+DOWN = Finding(
+    subject=Subject("shop", "a:1", "", FindingCode.SERVER_UNREACHABLE),
+    severity=Severity.CRITICAL,
+    summary="s",
+    meaning="m",
+    remedy="r",
+)
+
+
+class Ear:
+    """A receiver that answers as told, and remembers what it took."""
+
+    def __init__(self, answer: DeliveryOutcome) -> None:
+        self.answer = answer
+        self.heard: list[tuple[FindingCode, NoticeEvent]] = []
+
+    def send(self, notice: Letter, thread: Thread) -> Delivery:
+        assert isinstance(notice, Notice)
+        if self.answer is DeliveryOutcome.DELIVERED:
+            self.heard.append((notice.subject.code, notice.event))
+        return Delivery(outcome=self.answer, text="nobody there", thread=thread)
+
+
+class Service:
+    """An incident that two receivers are told of, and the watch over repwatch itself."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store, self.clock = store, HandClock()
+        self.audience = Audience(receivers=(DEAF, OTHER))
+        self.own = SelfWatcher(Book(store, self.clock, ""), self.audience, self.clock, debts=store.overdue)
+        self.deaf, self.other = Ear(DeliveryOutcome.RETRY), Ear(DeliveryOutcome.DELIVERED)
+        self.couriers = [
+            Courier(receiver.id, ear, store, Singly(receiver.id, store), self.clock, beside=lambda call: call())
+            for receiver, ear in ((DEAF, self.deaf), (OTHER, self.other))
+        ]
+
+    def happen(self) -> None:
+        book = Book(self.store, self.clock, "shop")
+        for _ in range(2):
+            incidents, _standing = book.read()
+            look = Look(at=self.clock.now(), kind=LookKind.POLL, asked=frozenset({"a:1"}), observed=frozenset())
+            book.record(advance(incidents, [DOWN], look, self.audience, {}))
+
+    def run(self, span: timedelta) -> None:
+        end = self.clock.now() + span
+        while self.clock.now() < end:
+            self.clock.sleep(5)
+            self.own.tick()
+            for courier in self.couriers:
+                while courier._safely(courier.turn):
+                    pass
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    store = SqlStore.open(f"sqlite:///{tmp_path}/s.db")
+    yield Service(store)
+    store.close()
+
+
+def test_the_others_are_told_of_it_once_and_of_its_end(service: Service) -> None:
+    service.happen()
+    service.run(TOO_LONG - timedelta(minutes=1))
+    assert service.other.heard == [(FindingCode.SERVER_UNREACHABLE, NoticeEvent.OPENED)]
+    service.run(timedelta(minutes=30))
+    assert service.other.heard[1:] == [(FindingCode.RECEIVER_UNDELIVERABLE, NoticeEvent.OPENED)]
+    assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
+    service.deaf.answer = DeliveryOutcome.DELIVERED
+    service.run(timedelta(minutes=10))
+    assert service.deaf.heard == [(FindingCode.SERVER_UNREACHABLE, NoticeEvent.OPENED)]
+    assert service.other.heard[2:] == [(FindingCode.RECEIVER_UNDELIVERABLE, NoticeEvent.RESOLVED)]
+    assert service.own.findings == ()
+
+
+def test_what_was_not_tried_yet_is_nobody_s_failure(service: Service) -> None:
+    service.happen()
+    service.clock.sleep(2 * TOO_LONG.total_seconds())  # the service was not running
+    service.own.tick()
+    assert service.own.findings == ()
+
+
+def test_a_receiver_that_comes_to_refuse_is_one_finding(service: Service) -> None:
+    service.happen()
+    service.run(2 * TOO_LONG)
+    service.deaf.answer = DeliveryOutcome.REFUSED
+    service.run(timedelta(minutes=10))
+    assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
+    assert service.other.heard[1:] == [(FindingCode.RECEIVER_UNDELIVERABLE, NoticeEvent.OPENED)]
+
+
+def test_of_a_receiver_that_is_no_longer_configured_nothing_is_said(service: Service) -> None:
+    service.happen()
+    service.run(TOO_LONG - timedelta(minutes=1))
+    service.own.audience = Audience(receivers=(OTHER,))
+    service.run(timedelta(minutes=10))
+    assert service.own.findings == ()
+
+
+def test_a_store_that_cannot_be_read_changes_nothing(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.happen()
+    service.run(2 * TOO_LONG)
+
+    def gone(receivers: object, before: object) -> tuple[()]:
+        raise StoreError("gone")
+
+    service.own.debts = gone
+    service.own.tick()
+    assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
