@@ -169,11 +169,7 @@ class Service:
             started=self.started,
             last_tick=None if any(tick is None for tick in ticks) else min(tick for tick in ticks if tick is not None),
             undelivered=self._waiting(),
-            restarts={
-                (restarter.cluster, *place): count
-                for restarter in self._restarters()
-                for place, count in tuple(restarter.sent.items())
-            },
+            restarts={restarter.cluster: dict(restarter.sent) for restarter in self._restarters()},
             delivered=sum(courier.delivered for courier in (*self.couriers, *self.digest_couriers)),
         )
 

@@ -99,9 +99,15 @@ class HeartWriter:
         if len(lanes) == 1:
             self._beat_on(*lanes[0])
             return
-        threads = [threading.Thread(target=self._beat_on, args=lane, name=f"beat-{lane[0].label}", daemon=True) for lane in lanes]
-        for thread in threads:
-            thread.start()
+        threads = []
+        for source, lane in lanes:
+            thread = threading.Thread(target=self._beat_on, args=(source, lane), name=f"beat-{source.label}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there are too many on this machine
+                lane.problem = "no thread could be started for it"
+                continue
+            threads.append(thread)
         until = self.clock.monotonic() + HANGS_AFTER
         for thread in threads:
             thread.join(max(0.0, until - self.clock.monotonic()))

@@ -20,12 +20,13 @@ from repwatch.adapters.store.notices import (
     read_due,
     read_told_in,
     take_up_notices,
+    took_since,
     write_message,
     write_posting,
     write_settled,
 )
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
-from repwatch.adapters.store.restarts import read_restarts, write_restart
+from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
@@ -249,13 +250,14 @@ class SqlStore:
             take_up_digests(connection, digested, now)
 
     def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
-        """Those of the receivers that have been owed a notice since that time, and were tried."""
+        """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
         waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
         first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
         with self._read() as connection:
             rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
-        owed = (Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows)
-        return tuple(each for each in owed if each.since <= before)
+            owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
+            late = [each for each in owed if each.since <= before]
+            return tuple(each for each in late if not took_since(connection, each.receiver, before))
 
     def forget_old(self, now: datetime) -> None:
         """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""
@@ -263,6 +265,7 @@ class SqlStore:
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+            forget_restarts(connection, now)
         self.digests.forget_old(now)
 
     # -- what is shown -------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from repwatch.health.notice import Posting, Reason
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
 from repwatch.model.view import ClusterView, FindingView, Role, ServerView, State
 from repwatch.ports.store import Entry, Envelope, Fate, Settled, StoreConflict
 
@@ -252,6 +253,21 @@ def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> No
     with store._engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
     assert kept == ["i2", "i3"]
+
+
+def test_a_restart_is_put_down_twice_and_kept_for_a_week(store: SqlStore) -> None:
+    intended = Restart(
+        id="a", cluster="shop", server="db:1", channel="", thread=ChannelThread.APPLIER, at=NOW, number=1, errno=1205,
+        transaction="u:1", position="", starts=3, stops=2,
+    )  # fmt: skip
+    earlier = replace(intended, id="z", at=NOW - timedelta(days=7, seconds=1), outcome=RestartOutcome.REFUSED, text="no")
+    for each in (intended, earlier, replace(intended, id="o", cluster="other")):
+        store.record_restart(each)
+    assert store.restarts("shop") == (earlier, intended)
+    done = replace(intended, outcome=RestartOutcome.STARTED)
+    store.record_restart(done)
+    store.forget_old(NOW)
+    assert store.restarts("shop") == (done,)
 
 
 def test_standing_findings_are_set_replaced_and_cleared(store: SqlStore) -> None:
