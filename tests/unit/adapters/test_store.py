@@ -331,7 +331,7 @@ def test_what_waits_in_an_older_store_stays_a_message_of_its_own(tmp_path: Path)
     config.set_main_option("script_location", str(MIGRATIONS))
     with open_engine(url).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
+        command.upgrade(config, "0006")
         connection.exec_driver_sql(
             "INSERT INTO incidents (id, key, cluster, phase, since, revision, body)"
             " VALUES ('i', 'k', 'c', 'open', '2026', 1, '{}')"

@@ -207,6 +207,22 @@ def test_a_refused_bundle_is_told_of_and_after_a_start_put_together_anew(
     assert sorted(name for told in people.told for name in told) == ids(range(FIRST, 12))
 
 
+def test_what_was_refused_does_not_come_after_a_later_notice_that_was_under_way(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    put(0, OPENED, UPDATED)
+    people = People(script=[NO])
+    courier = courier_to(people, store, clock)
+    courier.turn()
+    people.killing = True
+    with pytest.raises(KeyboardInterrupt):
+        courier.turn()
+    people.killing = False
+    store.begin_service(["r"], [], clock.now())
+    pass_time(courier_to(people, store, clock), clock, 5)
+    assert people.told == [["i0-1"], ["i0-2"], ["i0-2"]]
+
+
 def test_the_end_of_what_never_arrived_is_in_no_bundle(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     for number in range(8):
         put(number, OPENED, RESOLVED)
