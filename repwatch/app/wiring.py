@@ -6,6 +6,7 @@ from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.adapters.scheduler import Scheduler
+from repwatch.adapters.slack import REWRITES
 from repwatch.adapters.slack_button import SlackButton
 from repwatch.adapters.store.people import People
 from repwatch.adapters.store.sqlstore import SqlStore
@@ -21,11 +22,12 @@ from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.restart import Restarter
+from repwatch.flows.sorting import Bundling, Singly, Sorter
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
-from repwatch.model.settings import Receiver, Settings, SlackReceiver
+from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
 from repwatch.model.topology import ClusterSpec
 from repwatch.ports.clock import Clock
 from repwatch.web import server as web
@@ -60,12 +62,18 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             watchers=watchers,
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers, store.overdue),
             couriers=[
-                Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
+                Courier(
+                    *(each.id, built[each.id], store, _sorter(each, store, clock), clock, notifiers.lanes(each)),
+                    refusing=undeliverable(each.id) in refusing,
+                )
                 for each in settings.receivers
             ],
             buttons=_buttons(settings, clock),
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
-            digest_couriers=[Courier(each.id, built[each.id], store.digests, clock, vouches=False) for each in wanting],
+            digest_couriers=[
+                Courier(each.id, built[each.id], store.digests, Singly(each.id, store.digests), clock, vouches=False)
+                for each in wanting
+            ],
             drift=checked,
             suspects=checkers,
             checks=DriftDesk(
@@ -78,6 +86,16 @@ def build_service(settings: Settings, clock: Clock) -> Service:
     except BaseException:
         store.close()
         raise
+
+
+def _sorter(receiver: Receiver, store: SqlStore, clock: Clock) -> Sorter:
+    match receiver.channel:
+        case WebhookReceiver():
+            return Singly(receiver.id, store)
+        case SlackReceiver():
+            return Bundling(receiver.id, store, clock, REWRITES)
+        case EmailReceiver():
+            return Bundling(receiver.id, store, clock)
 
 
 def _buttons(settings: Settings, clock: Clock) -> list[SlackButton]:

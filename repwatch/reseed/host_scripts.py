@@ -153,20 +153,23 @@ def service(command: str) -> str:
 
 # A server works in its data folder: as long as a process does, nothing is moved away from under it.
 _ALONE: Final = """\
-if find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; then
-  echo "a process works in $data" >&2; exit 1
-fi
+until=$(($(date +%s) + {seconds}))
+while find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; do
+  if [ "$(date +%s)" -ge $until ]; then echo "a process works in $data" >&2; exit 1; fi
+  sleep 0.1
+done
 """
 
 
-def swap(folders: Folders) -> str:
-    """The copy becomes the data folder; the old one stays. The server is down. Safe to repeat, also where it was cut off.
+def swap(folders: Folders, seconds: int = 0) -> str:
+    """The copy becomes the data folder; the old one stays. Safe to repeat, also where it was cut off.
 
-    Where there is an old folder already, what is in its place is a copy that was not proved.
+    The server is down, or ends within so many `seconds`: a command that stops it may return before. Where there is an old
+    folder already, what is in its place is a copy that was not proved.
     """
     return f"""\
 {folders.names}
-{_ALONE}if [ -d "$new" ]; then
+{_ALONE.format(seconds=seconds)}if [ -d "$new" ]; then
   if [ ! -d "$old" ]; then mv -T "$data" "$old" || exit 1; fi
   if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$new" "$data" || exit 1
@@ -176,15 +179,19 @@ rm -rf "$gone"
 """
 
 
-def put_back(folders: Folders) -> str:
-    """The old folder becomes the data folder again and all copies go. The server is down. Safe to repeat."""
+def put_back(folders: Folders, seconds: int = 0) -> str:
+    """The old folder becomes the data folder again and all copies go. As `swap`.
+
+    A copy is renamed before it is deleted: half deleted it would still say that it is ready.
+    """
     return f"""\
 {folders.names}
 if [ -d "$old" ]; then
-{_ALONE}  if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
+{_ALONE.format(seconds=seconds)}  if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$old" "$data" || exit 1
 fi
-rm -rf "$gone" "$new"
+rm -rf "$gone"
+if [ -d "$new" ]; then mv -T "$new" "$gone"; rm -rf "$gone"; fi
 [ -d "$data" ]
 """
 

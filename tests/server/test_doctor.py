@@ -45,6 +45,14 @@ def config(star: Sandbox, tmp_path: Path) -> Path:
     return path
 
 
+def test_the_operator_may_restart_threads_where_that_is_wanted(star: Sandbox, config: Path, tmp_path: Path) -> None:
+    config.write_text(star.configuration().replace("[clusters.shop]\n", "[clusters.shop]\nrestart_transient = true\n"))
+    _, document = doctor("--config", str(config), folder=tmp_path)
+    (cluster,) = document["clusters"]
+    found = {s["name"]: [r["level"] for r in s["remarks"] if r["topic"] == "restart"] for s in cluster["servers"]}
+    assert found == {"source": [], "replica1": ["good"], "replica2": ["good"]}
+
+
 def test_a_healthy_cluster_has_no_problems(star: Sandbox, config: Path, tmp_path: Path) -> None:
     status, document = doctor("--config", str(config), folder=tmp_path)
     assert (status, document["state"], problems(document)) == (0, "ok", [])

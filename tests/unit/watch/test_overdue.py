@@ -10,6 +10,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.sorting import Singly
 from repwatch.flows.watch import SelfWatcher, advance
 from repwatch.health.incident import Look, LookKind
 from repwatch.health.notice import Audience
@@ -54,7 +55,7 @@ class Service:
         self.own = SelfWatcher(Book(store, self.clock, ""), self.audience, self.clock, debts=store.overdue)
         self.deaf, self.other = Ear(DeliveryOutcome.RETRY), Ear(DeliveryOutcome.DELIVERED)
         self.couriers = [
-            Courier(receiver.id, ear, store, self.clock, beside=lambda call: call())
+            Courier(receiver.id, ear, store, Singly(receiver.id, store), self.clock, beside=lambda call: call())
             for receiver, ear in ((DEAF, self.deaf), (OTHER, self.other))
         ]
 
