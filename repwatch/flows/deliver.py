@@ -15,22 +15,16 @@ from functools import partial
 from repwatch.errors import StoreError
 from repwatch.flows.sorting import Parcel, Sorter
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.pause import Pauses
 from repwatch.ports.clock import Clock
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier
 from repwatch.ports.store import Envelope, Fate, Outbox, Settled
 
 log = logging.getLogger("repwatch.deliver")
 
-FIRST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(minutes=5)
+PAUSES = Pauses(first=1.0, longest=300.0)
 LONGEST_ASKED = timedelta(hours=1)  # of what a receiver asks for (Retry-After)
 IDLE_SECONDS = 1.0  # the outbox is looked at that often even if nobody says that there is something new
-
-
-def pause_after(attempts: int) -> timedelta:
-    """How long to wait after that many failed attempts: 1 s, doubled each time, five minutes at most."""
-    doublings = min(attempts, 20)
-    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
 def undeliverable(receiver: str) -> Subject:
@@ -52,7 +46,7 @@ def _judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
         case DeliveryOutcome.DELIVERED:
             return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=delivery.thread)
         case DeliveryOutcome.RETRY:
-            until = now + max(asked(delivery), pause_after(envelope.attempts))
+            until = now + max(asked(delivery), timedelta(seconds=PAUSES.after(envelope.attempts + 1)))
             return Settled(envelope=envelope, fate=Fate.POSTPONED, at=until, thread=delivery.thread, text=delivery.text)
         case DeliveryOutcome.REFUSED:
             return Settled(envelope=envelope, fate=Fate.REFUSED, at=now, thread=envelope.thread, text=delivery.text)
@@ -193,8 +187,8 @@ class Courier:
         if delivery.outcome is DeliveryOutcome.RETRY:
             if span := asked(delivery):
                 self._rest_until = now + span  # it speaks of the receiver, not of one notice
-            self.sorter.hold_back(max(span, pause_after(self._failures)).total_seconds())
             self._failures += 1
+            self.sorter.hold_back(max(span.total_seconds(), PAUSES.after(self._failures)))
         else:
             self.sorter.hold_back(0.0)
             self._failures = 0

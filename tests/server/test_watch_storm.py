@@ -92,6 +92,7 @@ def storm(tmp_path: Path, slack: SlackStandIn, mails: MailCatcher, hook: Webhook
     made.kill()
 
 
+@pytest.mark.long
 def test_a_storm_is_a_few_messages_for_people_whatever_happens(
     storm: Storm, slack: SlackStandIn, mails: MailCatcher, hook: WebhookCatcher
 ) -> None:

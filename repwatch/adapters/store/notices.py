@@ -109,6 +109,12 @@ def take_up_notices(connection: Connection, receivers: Sequence[str], now: datet
     take_up(connection, outbox, receivers, now)
 
 
+def took_since(connection: Connection, receiver: str, moment: datetime) -> bool:
+    """True if a receiver has taken something since that time."""
+    taken = and_(outbox.c.receiver == receiver, outbox.c.state == RowState.DELIVERED, outbox.c.delivered_at > stamp(moment))
+    return bool(connection.execute(select(exists().where(taken))).scalar())
+
+
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
     """A row for each receiver."""
     body = codec.dump(codec.NOTICE, posting.notice)

@@ -20,6 +20,7 @@ from repwatch.adapters.store.notices import (
     read_due,
     read_told_in,
     take_up_notices,
+    took_since,
     write_message,
     write_posting,
     write_settled,
@@ -249,13 +250,14 @@ class SqlStore:
             take_up_digests(connection, digested, now)
 
     def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
-        """Those of the receivers that have been owed a notice since that time, and were tried."""
+        """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
         waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
         first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
         with self._read() as connection:
             rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
-        owed = (Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows)
-        return tuple(each for each in owed if each.since <= before)
+            owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
+            late = [each for each in owed if each.since <= before]
+            return tuple(each for each in late if not took_since(connection, each.receiver, before))
 
     def forget_old(self, now: datetime) -> None:
         """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
-from repwatch.flows.deliver import LONGEST_PAUSE, Courier, pause_after, undeliverable
+from repwatch.flows.deliver import Courier, undeliverable
 from repwatch.flows.sorting import Singly
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
@@ -99,13 +99,6 @@ def courier_to(ear: Notifier, store: Outbox, clock: HandClock, lanes: int = 1, r
 def drain(courier: Courier) -> None:
     """Until there is nothing to do."""
     assert any(not courier.turn() for _ in range(20)), "it never rests"
-
-
-def test_pauses_grow_and_end_growing() -> None:
-    pauses = [pause_after(n) for n in range(100)]
-    assert pauses[:4] == [timedelta(seconds=s) for s in (1, 2, 4, 8)]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE
 
 
 def test_it_delivers_in_order_and_hands_the_thread_on(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
