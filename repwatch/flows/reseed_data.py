@@ -151,7 +151,7 @@ class Filling:
         position = reseed_physical.make_copy(machine, backup, marked.step)
         marked.marker = replace(marked.marker, position=position, copied=True)
         marked.record("written", position=position)
-        marked.check(marked.db)  # it was idle for as long as the copy took
+        marked.reopen()  # the server may have restarted while files were copied, and the turn may have gone with it
         marked.db.close()
         reseed_physical.put_in_place(machine, marked.step)
         marked.reopen(replace(marked.marker, stage=Stage.LOADED))

@@ -53,7 +53,7 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; files cannot be copied, because of {some([refusal.code for refusal in why])}"
     if facts.target.marker:
         reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
-    if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL):
+    if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE):
         reason += _room(facts, choice.method)
     if facts.target.errant and choice.method is not Method.TABLE:
         saved = "saved to a file first" if facts.export else "--export-errant FILE saves them first"
@@ -79,9 +79,13 @@ def agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
 
 def _room(facts: Facts, method: Method) -> str:
     """What the copy needs of the target's disk, so that somebody looks: no statement of SQL tells how much is free."""
-    size = sum(table.data_bytes for table in facts.source.tables)
-    extra = "" if method is Method.LOGICAL else ", most of which the replica should have already"
-    return f"; the source's data takes about {_amount(size)}{extra}; how much room the replica's disk has is not known"
+    size, own = (sum(table.data_bytes for table in tables) for tables in (facts.copied.tables, facts.target.tables))
+    extra = {
+        Method.DIFFERENTIAL: ", most of which the replica should have already",
+        # The server compares its own estimate with its disk (error 3873) when the old data is gone.
+        Method.CLONE: f" without indexes, and the replica's own, about {_amount(own)}, is removed before",
+    }.get(method, "")
+    return f"; the data takes about {_amount(size)}{extra}; how much room the replica's disk has is not known"
 
 
 def _amount(size: int) -> str:

@@ -43,6 +43,18 @@ def cloning(stage: Stage, position: str = "") -> Marker:
     return replace(marker(stage, position), method=Method.CLONE, scheduler="ON", persisted="OFF")
 
 
+def test_both_sizes_are_told_for_nobody_knows_how_much_is_free() -> None:
+    asked = replace(POSSIBLE, asked=Method.CLONE)
+    ours, theirs = replace(table(), data_bytes=7_000_000_000), replace(table(), data_bytes=3_000_000_000)
+    larger = replace(asked, source=replace(asked.source, tables=(ours,)), target=replace(asked.target, tables=(theirs,)))
+    reason = make_plan(larger).reason
+    assert "7 GB" in reason
+    assert "3 GB" in reason
+    taken = replace(larger, donor=replace(DONOR, data=replace(DONOR.data, tables=(theirs,))))
+    assert "7 GB" not in make_plan(taken).reason  # the source is not read
+    assert make_plan(larger).plan_hash == make_plan(asked).plan_hash
+
+
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
