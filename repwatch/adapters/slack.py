@@ -4,6 +4,7 @@ import http.client
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
@@ -18,13 +19,16 @@ from repwatch.errors import UsageError
 from repwatch.model.digest import Digest
 from repwatch.model.endpoint import SecretSource
 from repwatch.model.finding import Severity
-from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.model.notice import Bundle, Notice, NoticeEvent
+from repwatch.ports.notifier import BUNDLE, Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.render import notice_slack
+from repwatch.render.bundle import bundle_slack, bundle_slack_plain
 from repwatch.render.digest import digest_slack, digest_slack_plain
 from repwatch.render.notice_slack import SlackMessage
 
 API_URL = "https://slack.com/api/"
+REWRITES = 12
+"""Messages that one bundle may bring up to date: Slack allows about 50 updates a minute (Tier 3), and bundles are 15 s apart."""
 Call = Callable[[SlackMessage], SlackResponse]
 
 # The client logs requests and failures; what matters of them is in the Delivery, and nothing of it belongs in our log.
@@ -67,7 +71,9 @@ class SlackBot:
     def _tell(self, client: WebClient, notice: Letter, thread: Thread) -> Delivery:
         if isinstance(notice, Digest):
             return self._summarise(client, notice)
-        if thread.get("to") != self._channel or not thread.get("ts"):
+        if isinstance(notice, Bundle):
+            return self._bundle(client, notice)
+        if not self._is_here(thread):
             return self._open(client, notice)
         return self._follow_up(client, notice, thread)
 
@@ -81,21 +87,57 @@ class SlackBot:
         answer = _with_or_without_blocks(lambda each: self._post(client, self._channel, each), message, bare)
         return self._delivered(notice, str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
 
-    def _follow_up(self, client: WebClient, notice: Notice, thread: Thread) -> Delivery:
-        channel, ts, loud = thread["channel"], thread["ts"], _calls_the_channel(notice, thread)
+    def _is_here(self, thread: Thread) -> bool:
+        return thread.get("to") == self._channel and bool(thread.get("ts"))
+
+    def _bundle(self, client: WebClient, bundle: Bundle) -> Delivery:
+        """Bring the members' own messages up to date, then say it once: below the bundle that told of all of them, if one did."""
+        for member in bundle.members:
+            if self._is_here(member.thread) and BUNDLE not in member.thread and member.notice.event is not NoticeEvent.REMINDER:
+                self._rewrite_if_there(client, member.thread, member.notice)
+        answer = self._say(client, bundle, *_common(bundle))
+        severities = {member.notice.severity.value for member in bundle.members}
+        remembered = self._remembered(str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
+        severity = {"severity": severities.pop()} if len(severities) == 1 else {}
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=remembered | severity | {BUNDLE: bundle.id})
+
+    def _say(self, client: WebClient, bundle: Bundle, to: str, channel: str, ts: str) -> SlackResponse:
+        message, bare = bundle_slack(bundle), bundle_slack_plain(bundle)
+        if to == self._channel and ts:
+            try:
+                return _with_or_without_blocks(
+                    lambda each: self._post(client, channel, each, thread_ts=ts, loud=True), message, bare
+                )
+            except SlackApiError as error:
+                if error_name(error.response) not in ROOT_GONE:
+                    raise
+        return _with_or_without_blocks(lambda each: self._post(client, self._channel, each), message, bare)
+
+    def _rewrite_if_there(self, client: WebClient, thread: Thread, notice: Notice) -> None:
         try:
-            if notice.event is not NoticeEvent.REMINDER:
+            self._rewrite(client, thread["channel"], thread["ts"], notice)
+        except SlackApiError as error:
+            if error_name(error.response) not in ROOT_GONE:
+                raise
+
+    def _follow_up(self, client: WebClient, notice: Notice, thread: Thread) -> Delivery:
+        """Rewrite the incident's message and reply to it. One that was told in a bundle has none: the reply is whole."""
+        channel, ts, loud = thread["channel"], thread["ts"], _calls_the_channel(notice, thread)
+        bundled = BUNDLE in thread
+        try:
+            if notice.event is not NoticeEvent.REMINDER and not bundled:
                 self._rewrite(client, channel, ts, notice)
             _with_or_without_blocks(
                 lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud),
-                notice_slack.reply(notice),
+                notice_slack.root(notice, button=self._button) if bundled else notice_slack.reply(notice),
                 notice_slack.plain(notice),
             )
         except SlackApiError as error:
             if error_name(error.response) in ROOT_GONE:  # somebody deleted the message or replaced the channel
                 return self._open(client, notice)
             raise
-        return self._delivered(notice, channel, ts)
+        delivery = self._delivered(notice, channel, ts)
+        return replace(delivery, thread={**delivery.thread, BUNDLE: thread[BUNDLE]}) if bundled else delivery
 
     def _rewrite(self, client: WebClient, channel: str, ts: str, notice: Notice) -> None:
         """Bring the root to the incident's present state; where edits are forbidden, the thread alone tells it."""
@@ -125,8 +167,11 @@ class SlackBot:
         )
 
     def _delivered(self, notice: Notice, channel: str, ts: str) -> Delivery:
-        remembered = {"to": self._channel, "channel": channel, "ts": ts, "severity": notice.severity.value}
+        remembered = self._remembered(channel, ts) | {"severity": notice.severity.value}
         return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=remembered)
+
+    def _remembered(self, channel: str, ts: str) -> dict[str, str]:
+        return {"to": self._channel, "channel": channel, "ts": ts}
 
 
 class SlackWebhook:
@@ -137,13 +182,12 @@ class SlackWebhook:
         self._timeout = timeout
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
-        """Post the notice or digest. The whole URL is a secret."""
+        """Post it. The whole URL is a secret."""
         try:
             url = reveal(self._url)
-            answer = self._post(url, digest_slack(notice) if isinstance(notice, Digest) else notice_slack.root(notice))
+            answer = self._post(url, _whole(notice))
             if answer.status == 400 and answer.text.strip() in BLOCKS_REFUSED:
-                bare = digest_slack_plain(notice) if isinstance(notice, Digest) else notice_slack.plain(notice)
-                answer = self._post(url, bare)
+                answer = self._post(url, _bare(notice))
         except UsageError as error:
             return retry(str(error), thread)
         except ValueError:
@@ -166,7 +210,37 @@ def _with_or_without_blocks(call: Call, message: SlackMessage, bare: SlackMessag
         return call(bare)
 
 
+def _whole(letter: Letter) -> SlackMessage:
+    match letter:
+        case Notice():
+            return notice_slack.root(letter)
+        case Digest():
+            return digest_slack(letter)
+        case Bundle():
+            return bundle_slack(letter)
+
+
+def _bare(letter: Letter) -> SlackMessage:
+    match letter:
+        case Notice():
+            return notice_slack.plain(letter)
+        case Digest():
+            return digest_slack_plain(letter)
+        case Bundle():
+            return bundle_slack_plain(letter)
+
+
+def _common(bundle: Bundle) -> tuple[str, str, str]:
+    """`to`, channel and timestamp of the bundle that told of all members before; empty ones where there is none."""
+    places = {
+        tuple(member.thread.get(name, "") for name in ("to", "channel", "ts")) if BUNDLE in member.thread else ("", "", "")
+        for member in bundle.members
+    }
+    to, channel, ts = places.pop() if len(places) == 1 else ("", "", "")
+    return to, channel, ts
+
+
 def _calls_the_channel(notice: Notice, thread: Thread) -> bool:
     """A reply is seen by those who follow the thread; a reminder and a worse severity are for everybody."""
-    worse = notice.severity is Severity.CRITICAL and thread.get("severity") == Severity.WARNING.value
+    worse = notice.severity is Severity.CRITICAL and thread.get("severity") != Severity.CRITICAL.value
     return notice.event is NoticeEvent.REMINDER or (notice.event is NoticeEvent.UPDATED and worse)

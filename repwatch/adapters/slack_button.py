@@ -1,11 +1,13 @@
 """The button that acknowledges an incident in Slack: presses arrive over Socket Mode, a connection that this end opens.
 
 Slack sends a press once; one that comes while nobody is connected is lost, and the person sees that the message does not change.
+So a connection that stays away for a minute is a finding: Slack itself ends each one after some hours, and it is back in seconds.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
@@ -19,6 +21,10 @@ from repwatch.adapters.secrets import reveal
 from repwatch.adapters.slack import API_URL
 from repwatch.errors import StoreError, UsageError
 from repwatch.model.endpoint import SecretSource
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.pause import Pauses
+from repwatch.ports.clock import Clock
+from repwatch.ports.store import Standing
 from repwatch.render.notice_slack import ACKNOWLEDGE
 from repwatch.render.notice_text import cut, one_line
 
@@ -29,31 +35,75 @@ _QUIET.propagate = False
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.setLevel(logging.CRITICAL)
 
-FIRST_PAUSE = 1.0  # seconds before the next attempt to connect; doubled each time
-LONGEST_PAUSE = 300.0
+PAUSES = Pauses(first=1.0, longest=60.0)
+PATIENCE = 60.0  # seconds without a connection
 CALL_SECONDS = 10
 LOOK_SECONDS = 10.0
 Acknowledge = Callable[[str, str], str]
 """Takes an incident's key and who acknowledges it; who has. Raises UsageError, StoreError."""
 
 
+def disconnected(receiver: str) -> Subject:
+    """The subject of the finding that nobody hears when the button is pressed in that receiver's messages."""
+    return Subject("", "", receiver, FindingCode.BUTTON_DISCONNECTED)
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Whether somebody hears the presses in a receiver's messages, told as a finding. For one thread."""
+
+    receiver: str
+    standing: Standing
+    clock: Clock
+    problem: str = "the connection was lost"
+    _heard: float | None = None  # monotonic; when it last was so, or the beginning
+    _told: bool | None = None  # what the store says; None: whatever it said before this start
+
+    def note(self, connected: bool) -> None:
+        """How it is now. What cannot be written now is tried again with the next note."""
+        now = self.clock.monotonic()
+        if connected or self._heard is None:
+            self._heard = now
+        absent = not connected and now - self._heard >= PATIENCE
+        if absent is self._told or not (absent or connected):
+            return
+        try:
+            if absent:
+                self.standing.set_standing(_finding(self.receiver, self.problem))
+            else:
+                self.standing.clear_standing(disconnected(self.receiver))
+        except StoreError as error:
+            log.warning("slack.button: %s", error)
+        else:
+            self._told = absent
+
+
 class SlackButton:
     """Listens for one app. `run` belongs to a thread of its own."""
 
-    def __init__(self, app_token: SecretSource, api_url: str, acknowledge: Acknowledge) -> None:
+    def __init__(self, app_token: SecretSource, api_url: str, acknowledge: Acknowledge, hearing: Hearing) -> None:
         self._app_token = app_token
         self._api_url = api_url or API_URL
         self._acknowledge = acknowledge
+        self._hearing = hearing
 
     def run(self, stop: threading.Event) -> None:
         """Connect, as often as it takes; then listen until told to stop. A connection that is lost is made anew."""
-        pause = FIRST_PAUSE
+        failures = 0
         while (client := self._connected()) is None:
-            if stop.wait(pause):
+            failures += 1
+            self._hearing.note(connected=False)
+            if stop.wait(PAUSES.after(failures)):
                 return
-            pause = min(2 * pause, LONGEST_PAUSE)
-        log.info("slack.listening")
+        self._watch(client, stop)
+        # It waits for seconds for its own threads, which hold up no exit.
+        threading.Thread(target=client.close, name="slack-close", daemon=True).start()
+
+    def _watch(self, client: SocketModeClient, stop: threading.Event) -> None:
         listening = True
+        log.info("slack.listening")
+        self._hearing.problem = "the connection was lost"
+        self._hearing.note(connected=True)
         while not stop.wait(LOOK_SECONDS):
             if client.is_connected() != listening:
                 listening = not listening
@@ -61,8 +111,7 @@ class SlackButton:
                     log.info("slack.listening")
                 else:
                     log.warning("slack.button has lost its connection: presses are lost until it is back")
-        # It waits for seconds for its own threads, which hold up no exit.
-        threading.Thread(target=client.close, name="slack-close", daemon=True).start()
+            self._hearing.note(connected=listening)
 
     def _connected(self) -> SocketModeClient | None:
         client: SocketModeClient | None = None
@@ -76,6 +125,7 @@ class SlackButton:
         except Exception as error:  # noqa: BLE001 - it would end the thread, and no press would count any more
             told = str(error) if isinstance(error, UsageError) else type(error).__name__
             log.warning("slack.button cannot connect: %s", told)
+            self._hearing.problem = told
         if client is not None and not client.is_connected():
             client.close()
             return None
@@ -101,3 +151,17 @@ def presses(payload: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for action in actions:
         if isinstance(action, dict) and action.get("action_id") == ACKNOWLEDGE and isinstance(key := action.get("value"), str):
             yield key, cut(one_line(f"{name or 'somebody'} (Slack)"), 200)
+
+
+def _finding(receiver: str, problem: str) -> Finding:
+    return Finding(
+        subject=disconnected(receiver),
+        severity=Severity.WARNING,
+        summary=f"nobody hears when the button is pressed in the messages of {receiver}: {problem}",
+        meaning="Notices arrive, but the connection over which Slack tells who pressed *Acknowledge* has been away for a minute"
+        " or longer. A press is lost, and the message does not change.",
+        remedy="Acknowledge with `repwatch ack KEY` meanwhile. See whether this machine reaches Slack"
+        " (also `wss-primary.slack.com`), whether the app's token holds, and whether *Socket Mode* is switched on in the app."
+        " It is tried again every minute.",
+        evidence={"receiver": receiver, "problem": problem},
+    )

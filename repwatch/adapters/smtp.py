@@ -11,13 +11,14 @@ from email.utils import format_datetime, formataddr, parseaddr
 from repwatch.adapters.attempt import describe, refused, retry, scrub
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
+from repwatch.health.storm import urgency
 from repwatch.model.digest import Digest
-from repwatch.model.finding import Severity
-from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.notice import Bundle, Notice
 from repwatch.model.settings import EmailReceiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.render.bundle import bundle_email
 from repwatch.render.digest import digest_email
-from repwatch.render.notice_email import email
+from repwatch.render.notice_email import Email, email
 from repwatch.render.notice_text import one_line
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,7 +39,7 @@ class SmtpNotifier:
         try:
             password = "" if self._receiver.password is None else reveal(self._receiver.password)
             secrets.append(password)
-            message = compose(notice, self._receiver, thread.get("message_id", ""))
+            message = compose(notice, self._receiver, _first_mail(notice, thread))
             lost = self._transmit(message, password)
         except UsageError as error:
             return retry(str(error), thread)
@@ -104,7 +105,7 @@ class _NoSafeLogin(Exception):
 
 def compose(notice: Letter, receiver: EmailReceiver, first_id: str) -> EmailMessage:
     """The mail. Date and Message-ID come from the notice or digest, so that a repeated mail is the same mail."""
-    content = digest_email(notice) if isinstance(notice, Digest) else email(notice)
+    content = _content(notice)
     message = EmailMessage(policy=SMTP_POLICY)
     name, address = parseaddr(receiver.sender)
     message["Subject"] = content.subject
@@ -116,19 +117,44 @@ def compose(notice: Letter, receiver: EmailReceiver, first_id: str) -> EmailMess
         message["In-Reply-To"] = message["References"] = first_id
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    if isinstance(notice, Digest):
-        message["X-Repwatch-Event"] = "digest"
-    else:
-        _name_incident(message, notice)
+    _name_kind(message, notice)
     message.set_content(content.text)
     message.add_alternative(content.html, subtype="html")
     return message
 
 
-def _name_incident(message: EmailMessage, notice: Notice) -> None:
-    message["X-Repwatch-Event"] = notice.event.value
-    message["X-Repwatch-Incident"] = one_line(notice.subject.key)[:200]
-    if notice.severity is Severity.CRITICAL and notice.event in {NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.REMINDER}:
+def _content(letter: Letter) -> Email:
+    match letter:
+        case Notice():
+            return email(letter)
+        case Digest():
+            return digest_email(letter)
+        case Bundle():
+            return bundle_email(letter)
+
+
+def _first_mail(letter: Letter, thread: Thread) -> str:
+    """The Message-ID of the mail that this one answers; a bundle answers one if all its members were first told of there."""
+    if not isinstance(letter, Bundle):
+        return thread.get("message_id", "")
+    first = {member.thread.get("message_id", "") for member in letter.members}
+    return first.pop() if len(first) == 1 else ""
+
+
+def _name_kind(message: EmailMessage, letter: Letter) -> None:
+    """For filters, and for those who are woken by what is important."""
+    notices: list[Notice] = []
+    match letter:
+        case Notice():
+            message["X-Repwatch-Event"] = letter.event.value
+            message["X-Repwatch-Incident"] = one_line(letter.subject.key)[:200]
+            notices = [letter]
+        case Digest():
+            message["X-Repwatch-Event"] = "digest"
+        case Bundle():
+            message["X-Repwatch-Event"] = "bundle"
+            notices = [member.notice for member in letter.members]
+    if any(urgency(notice) == 0 for notice in notices):
         message["Importance"] = "high"
         message["X-Priority"] = "1"
 

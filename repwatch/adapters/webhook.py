@@ -8,6 +8,7 @@ from repwatch.adapters.http_post import Answer, NoAnswer, post_json
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
 from repwatch.model.digest import Digest
+from repwatch.model.notice import Bundle, Notice
 from repwatch.model.settings import WebhookForm, WebhookReceiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.render.digest import digest_json
@@ -26,6 +27,8 @@ class WebhookNotifier:
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
         """Post the notice or digest; the receiver tells a repeated one by its `id`."""
+        if isinstance(notice, Bundle):
+            return refused("machines take one notice at a time", thread)
         try:
             body, headers = self._content(notice)
             url = urlsplit(self._receiver.url)
@@ -38,7 +41,7 @@ class WebhookNotifier:
             return retry(f"{_shown(url)}: {error}", thread)
         return judge(answer, _shown(url), thread)
 
-    def _content(self, notice: Letter) -> tuple[bytes, dict[str, str]]:
+    def _content(self, notice: Notice | Digest) -> tuple[bytes, dict[str, str]]:
         """Body and headers. Raises UsageError where the secret cannot be read."""
         secret = None if self._receiver.secret is None else reveal(self._receiver.secret)
         if isinstance(notice, Digest):

@@ -1,7 +1,6 @@
 """What `repwatch status` shows: the view that the service keeps, or one look of its own where no service ever ran."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
@@ -9,11 +8,11 @@ from repwatch.adapters.store.reader import read_views
 from repwatch.flows.probing import Probing
 from repwatch.flows.watch import look_once
 from repwatch.health.rules import diagnose
-from repwatch.health.view import DatedView, build_view, combine
+from repwatch.health.view import build_view, combine, unseen_view
 from repwatch.model.finding import Finding
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec
-from repwatch.model.view import ClusterView, State, View
+from repwatch.model.view import View
 from repwatch.ports.clock import Clock
 
 
@@ -24,7 +23,7 @@ def current_view(settings: Settings, clusters: Sequence[ClusterSpec], clock: Clo
         return look_now(clusters, clock)
     by_name = {dated.cluster.name: dated for dated in stored}
     now = clock.now()
-    parts = [by_name.get(cluster.name) or _never_seen(cluster, now) for cluster in clusters]
+    parts = [by_name.get(cluster.name) or unseen_view(cluster, now) for cluster in clusters]
     own = by_name[""].cluster.findings if "" in by_name else ()
     return combine(parts, own, now)
 
@@ -42,9 +41,3 @@ def look_now(clusters: Sequence[ClusterSpec], clock: Clock) -> View:
         worlds.append(world)
         findings += found
     return build_view(worlds, findings, (), clock.now())
-
-
-def _never_seen(cluster: ClusterSpec, now: datetime) -> DatedView:
-    """A cluster that was configured after the service had started."""
-    view = ClusterView(name=cluster.name, state=State.UNKNOWN, findings=(), servers=())
-    return DatedView(cluster=view, as_of=now, poll_interval=cluster.poll_interval)

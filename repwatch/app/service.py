@@ -95,8 +95,8 @@ class Service:
         self.scheduler.start()
 
     def _start_couriers(self) -> None:
-        self.store.begin_service([courier.receiver for courier in self.couriers], self.clock.now())
-        self.store.digests.begin_service([courier.receiver for courier in self.digest_couriers], self.clock.now())
+        told, digested = ([courier.receiver for courier in couriers] for couriers in (self.couriers, self.digest_couriers))
+        self.store.begin_service(told, digested, self.clock.now())
         for courier in self.couriers:
             self._start_thread(f"courier-{courier.receiver}", courier.run)
         for courier in self.digest_couriers:
@@ -169,11 +169,7 @@ class Service:
             started=self.started,
             last_tick=None if any(tick is None for tick in ticks) else min(tick for tick in ticks if tick is not None),
             undelivered=self._waiting(),
-            restarts={
-                (restarter.cluster, *place): count
-                for restarter in self._restarters()
-                for place, count in tuple(restarter.sent.items())
-            },
+            restarts={restarter.cluster: dict(restarter.sent) for restarter in self._restarters()},
             delivered=sum(courier.delivered for courier in (*self.couriers, *self.digest_couriers)),
         )
 
@@ -186,7 +182,7 @@ class Service:
 
     def _waiting(self) -> int:
         try:
-            return self.store.waiting() + self.store.digests.waiting()
+            return self.store.waiting()
         except StoreError:  # told as a problem already, by whoever could not write
             return 0
 

@@ -6,7 +6,8 @@ from repwatch.adapters.mysql.probe import Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.adapters.scheduler import Scheduler
-from repwatch.adapters.slack_button import SlackButton
+from repwatch.adapters.slack import REWRITES
+from repwatch.adapters.slack_button import Hearing, SlackButton, disconnected
 from repwatch.adapters.store.people import People
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_desk import DriftDesk
@@ -21,11 +22,14 @@ from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.restart import Restarter
+from repwatch.flows.sorting import Bundling, Singly, Sorter
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
-from repwatch.model.settings import Receiver, Settings, SlackReceiver
+from repwatch.model.endpoint import SecretSource
+from repwatch.model.finding import FindingCode
+from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
 from repwatch.model.topology import ClusterSpec
 from repwatch.ports.clock import Clock
 from repwatch.web import server as web
@@ -60,12 +64,18 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             watchers=watchers,
             own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers, store.overdue),
             couriers=[
-                Courier(each.id, built[each.id], store, clock, notifiers.lanes(each), undeliverable(each.id) in refusing)
+                Courier(
+                    *(each.id, built[each.id], store, _sorter(each, store, clock), clock, notifiers.lanes(each)),
+                    refusing=undeliverable(each.id) in refusing,
+                )
                 for each in settings.receivers
             ],
-            buttons=_buttons(settings, clock),
+            buttons=_buttons(settings, store, clock),
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),
-            digest_couriers=[Courier(each.id, built[each.id], store.digests, clock, vouches=False) for each in wanting],
+            digest_couriers=[
+                Courier(each.id, built[each.id], store.digests, Singly(each.id, store.digests), clock, vouches=False)
+                for each in wanting
+            ],
             drift=checked,
             suspects=checkers,
             checks=DriftDesk(
@@ -80,17 +90,33 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         raise
 
 
-def _buttons(settings: Settings, clock: Clock) -> list[SlackButton]:
-    """One listener for each app, however many receivers use it."""
+def _sorter(receiver: Receiver, store: SqlStore, clock: Clock) -> Sorter:
+    match receiver.channel:
+        case WebhookReceiver():
+            return Singly(receiver.id, store)
+        case SlackReceiver():
+            return Bundling(receiver.id, store, clock, REWRITES)
+        case EmailReceiver():
+            return Bundling(receiver.id, store, clock)
+
+
+def _buttons(settings: Settings, store: SqlStore, clock: Clock) -> list[SlackButton]:
+    """One listener for each app, however many receivers use it; what is wrong with it is told of the first."""
     people = People(settings.store_url)
-    apps = {
-        (slack.app_token, slack.api_url): slack.app_token
-        for slack in (receiver.channel for receiver in settings.receivers)
-        if isinstance(slack, SlackReceiver) and slack.app_token is not None
-    }
+    apps: dict[tuple[SecretSource, str], str] = {}
+    for receiver in settings.receivers:
+        slack = receiver.channel
+        if isinstance(slack, SlackReceiver) and slack.app_token is not None:
+            apps.setdefault((slack.app_token, slack.api_url), receiver.id)
+    listened = {disconnected(receiver) for receiver in apps.values()}
+    for finding in store.standing(""):
+        if finding.subject.code is FindingCode.BUTTON_DISCONNECTED and finding.subject not in listened:
+            store.clear_standing(finding.subject)
     return [
-        SlackButton(token, api_url, lambda key, author: people.acknowledge(key, author, clock.now()))
-        for (_, api_url), token in apps.items()
+        SlackButton(
+            *(token, api_url, lambda key, author: people.acknowledge(key, author, clock.now())), Hearing(receiver, store, clock)
+        )
+        for (token, api_url), receiver in apps.items()
     ]
 
 

@@ -6,6 +6,7 @@ import click
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.adapters.shell import HostShell
 from repwatch.app.machine import check_machine
 from repwatch.app.targets import choose_clusters, load_settings
 from repwatch.cli.options import format_option, target_options
@@ -42,6 +43,8 @@ def doctor(  # noqa: PLR0913 - click hands each option over as an argument
     settings = load_settings(config, source, replicas, state)
     chosen = choose_clusters(settings, cluster)
     clock = SystemClock()
-    checkup = Checkup(remarks=check_machine(settings, clock), clusters=examine(chosen, connect=Session.connect, clock=clock))
+    checkup = Checkup(
+        remarks=check_machine(settings, clock), clusters=examine(chosen, connect=Session.connect, clock=clock, shell=HostShell())
+    )
     click.echo(doctor_json(checkup) if output_format == "json" else doctor_text(checkup))
     return 1 if checkup.problems else 0

@@ -23,7 +23,7 @@ from repwatch.cli.options import change_options, format_option, target_options
 from repwatch.errors import UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift_holds import HOLDS
-from repwatch.flows.reseed import PlanRefused, apply_reseed, cancel_reseed, plan_reseed
+from repwatch.flows.reseed import PlanRefused, Proposal, apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_left import left_marker, wait_for_left_clone
 from repwatch.flows.reseed_physical import left_machine, wake_target
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -129,30 +129,36 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
         if resume:
             wait_for_left_clone(request, tools)
             request = _as_begun(cluster, request, left_marker(request, tools.connect))
-        if yes or plan_hash:  # nobody is to see the plan first
-            return _applied(request, tools, plan_hash, show)
-        proposal = plan_reseed(request, Session.connect, tools.shell)
-    plan = proposal.plan
-    if plan.refusals or not (apply_it or resume):
-        click.echo(show(plan, None))
-        return 2 if plan.refusals else 1
+        # Where nobody is to see the plan first, it is made when it is run.
+        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, tools.shell)
+    if proposal is not None:
+        if proposal.plan.refusals or not (apply_it or resume):
+            click.echo(show(proposal.plan, None))
+            return 2 if proposal.plan.refusals else 1
+        _agree(proposal, server, resume=resume)
+        plan_hash = proposal.plan.plan_hash
+    with _way_on(server), _progress() as progress:
+        plan, applied = _applied(request, replace(tools, progress=progress), plan_hash)
+    click.echo(show(plan, applied))
+    return 0 if applied is not None and applied.outcome is Outcome.DONE else 2
+
+
+def _agree(proposal: Proposal, server: ServerSpec, *, resume: bool) -> None:
+    """Raises UsageError where there is nothing to resume or nobody to ask, Abort for a no."""
     if resume and proposal.taken_up is None:
         raise UsageError(f"there is no interrupted reseed of {server.label}", hint="start one with --apply")
     if not resume:
-        what = "what differs" if plan.method in (Method.DIFFERENTIAL.value, Method.TABLE.value) else "all data"
-        ask(plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
-    with _way_on(server), _progress() as progress:
-        return _applied(request, replace(tools, progress=progress), plan.plan_hash, show)
+        what = "what differs" if proposal.plan.method in (Method.DIFFERENTIAL.value, Method.TABLE.value) else "all data"
+        ask(proposal.plan, f"Replace {what} of {server.label} ({server.endpoint.address})?")
 
 
-def _applied(request: ReseedRequest, tools: Tools, plan_hash: str | None, show: Callable[[Plan, Applied | None], str]) -> int:
+def _applied(request: ReseedRequest, tools: Tools, plan_hash: str | None) -> tuple[Plan, Applied | None]:
+    """The plan that was run, and what became of it: None where it has refusals."""
     try:
         applied = apply_reseed(request, tools, plan_hash)
     except PlanRefused as refused:
-        click.echo(show(refused.plan, None))
-        return 2
-    click.echo(show(applied.plan, applied))
-    return 0 if applied.outcome is Outcome.DONE else 2
+        return refused.plan, None
+    return applied.plan, applied
 
 
 def _check_method(method: str, tables: tuple[str, ...]) -> None:

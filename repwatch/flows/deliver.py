@@ -1,36 +1,30 @@
 """From the outbox to one receiver, in order for each subject, as often as it takes. Each receiver has a courier of its own.
 
 At-least-once: a notice is marked delivered after the receiver took it. Killed in between, it is sent again under the same id;
-no more than `lanes` of them.
+no more than `lanes` messages.
 """
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from repwatch.errors import StoreError
+from repwatch.flows.sorting import Parcel, Sorter
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.pause import Pauses
 from repwatch.ports.clock import Clock
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Notifier
 from repwatch.ports.store import Envelope, Fate, Outbox, Settled
 
 log = logging.getLogger("repwatch.deliver")
 
-FIRST_PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(minutes=5)
+PAUSES = Pauses(first=1.0, longest=300.0)
 LONGEST_ASKED = timedelta(hours=1)  # of what a receiver asks for (Retry-After)
 IDLE_SECONDS = 1.0  # the outbox is looked at that often even if nobody says that there is something new
-
-
-def pause_after(attempts: int) -> timedelta:
-    """How long to wait after that many failed attempts: 1 s, doubled each time, five minutes at most."""
-    doublings = min(attempts, 20)
-    return min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)
 
 
 def undeliverable(receiver: str) -> Subject:
@@ -38,13 +32,21 @@ def undeliverable(receiver: str) -> Subject:
     return Subject("", "", receiver, FindingCode.RECEIVER_UNDELIVERABLE)
 
 
-def judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
-    """What an attempt's result means for its notice."""
+def judge(parcel: Parcel, delivery: Delivery, now: datetime) -> list[Settled]:
+    """What an attempt's result means for the notices in it. What is remembered of a bundle is for members without a thread."""
+    alone = len(parcel.envelopes) == 1
+    return [
+        _judge(each, delivery if alone else replace(delivery, thread=each.thread or delivery.thread), now)
+        for each in parcel.envelopes
+    ]
+
+
+def _judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
     match delivery.outcome:
         case DeliveryOutcome.DELIVERED:
             return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=delivery.thread)
         case DeliveryOutcome.RETRY:
-            until = now + max(asked(delivery), pause_after(envelope.attempts))
+            until = now + max(asked(delivery), timedelta(seconds=PAUSES.after(envelope.attempts + 1)))
             return Settled(envelope=envelope, fate=Fate.POSTPONED, at=until, thread=delivery.thread, text=delivery.text)
         case DeliveryOutcome.REFUSED:
             return Settled(envelope=envelope, fate=Fate.REFUSED, at=now, thread=envelope.thread, text=delivery.text)
@@ -71,6 +73,7 @@ class Courier:
     receiver: str
     notifier: Notifier
     outbox: Outbox
+    sorter: Sorter
     clock: Clock
     lanes: int = 1  # calls at the same time, at most
     refusing: bool = False  # a standing finding says so
@@ -80,8 +83,9 @@ class Courier:
     delivered: int = 0
     problem: str = ""
     _room: int = 1  # calls at the same time, now
-    _held: set[int] = field(default_factory=set)  # numbers of envelopes that are under way, or settled and not recorded
-    _returned: deque[tuple[Envelope, Delivery]] = field(default_factory=deque)
+    _failures: int = 0  # in a row
+    _out: list[Parcel] = field(default_factory=list)  # under way, or settled and not recorded
+    _returned: deque[tuple[Parcel, Delivery]] = field(default_factory=deque)
     # Kept until it is recorded: a store that cannot be written must not make the receiver hear the same thing again.
     _settled: list[Settled] = field(default_factory=list)
     _rest_until: datetime | None = None
@@ -93,7 +97,7 @@ class Courier:
                 self.wake.wait(IDLE_SECONDS)
             self.wake.clear()
         self._safely(self._record)
-        while len(self._held) > len(self._settled):
+        while len(self._held()) > len(self._settled):
             self.wake.wait(IDLE_SECONDS)
             self.wake.clear()
             self._safely(self._record)
@@ -121,40 +125,45 @@ class Courier:
         sent = self._send()
         return self._record() or sent or recorded
 
+    def _held(self) -> set[int]:
+        """Numbers of envelopes that nobody else may take."""
+        return {envelope.seq for parcel in self._out for envelope in parcel.envelopes}
+
     def _send(self) -> bool:
         """Send as many as there is room for."""
         now = self.clock.now()
-        if len(self._held) >= self._room or self._rests(now):
+        if len(self._out) >= self._room or self._rests(now):
             return False
-        due = [each for each in self.outbox.due(self.receiver, now, self._room) if each.seq not in self._held]
-        for envelope in due:
-            notice = envelope.notice
-            if isinstance(notice, Notice) and notice.event is NoticeEvent.RESOLVED and not envelope.reached:
+        parcels = self.sorter.parcels(self._held(), self._room - len(self._out), now)
+        for parcel in parcels:
+            if parcel.is_moot:
+                (envelope,) = parcel.envelopes
                 moot = "nothing of this incident has arrived there"
                 self._settled.append(Settled(envelope=envelope, fate=Fate.MOOT, at=now, thread=envelope.thread, text=moot))
-                self._held.add(envelope.seq)
+                self._out.append(parcel)
             else:
-                self._begin(envelope)
-        return bool(due)
+                self._begin(parcel)
+        return bool(parcels)
 
     def _rests(self, now: datetime) -> bool:
         return self._rest_until is not None and timedelta(0) < self._rest_until - now <= LONGEST_ASKED
 
-    def _begin(self, envelope: Envelope) -> None:
-        self._held.add(envelope.seq)
+    def _begin(self, parcel: Parcel) -> None:
+        self._out.append(parcel)
         try:
-            self.beside(partial(self._call, envelope))
+            self.beside(partial(self._call, parcel))
         except RuntimeError:  # there are too many threads on this machine
-            self._held.remove(envelope.seq)
+            self._out.remove(parcel)
             raise
 
-    def _call(self, envelope: Envelope) -> None:
+    def _call(self, parcel: Parcel) -> None:
+        thread = parcel.envelopes[0].thread if len(parcel.envelopes) == 1 else {}
         try:
-            delivery = self.notifier.send(envelope.notice, envelope.thread)
+            delivery = self.notifier.send(parcel.letter, thread)
         except Exception as error:  # noqa: BLE001 - a notice that never came back would keep all others waiting
             text = f"the delivery failed: {type(error).__name__}"
-            delivery = Delivery(outcome=DeliveryOutcome.RETRY, text=text, thread=envelope.thread)
-        self._returned.append((envelope, delivery))
+            delivery = Delivery(outcome=DeliveryOutcome.RETRY, text=text, thread=thread)
+        self._returned.append((parcel, delivery))
         self.wake.set()
 
     def _record(self) -> bool:
@@ -165,19 +174,25 @@ class Courier:
             return False
         self._tell_whether_it_refuses()
         self.outbox.settle(self._settled)
+        done = {settled.envelope.seq for settled in self._settled}
+        self._out = [parcel for parcel in self._out if parcel.envelopes[0].seq not in done]
         for settled in self._settled:
-            self._held.remove(settled.envelope.seq)
             self._report(settled)
         self._settled.clear()
         return True
 
-    def _take(self, envelope: Envelope, delivery: Delivery) -> None:
+    def _take(self, parcel: Parcel, delivery: Delivery) -> None:
         now = self.clock.now()
-        arrived = delivery.outcome is DeliveryOutcome.DELIVERED
-        self._room = min(self._room + 1, self.lanes) if arrived else 1
-        if delivery.outcome is DeliveryOutcome.RETRY and (span := asked(delivery)):
-            self._rest_until = now + span  # it speaks of the receiver, not of one notice
-        self._settled.append(judge(envelope, delivery, now))
+        self._room = min(self._room + 1, self.lanes) if delivery.outcome is DeliveryOutcome.DELIVERED else 1
+        if delivery.outcome is DeliveryOutcome.RETRY:
+            if span := asked(delivery):
+                self._rest_until = now + span  # it speaks of the receiver, not of one notice
+            self._failures += 1
+            self.sorter.hold_back(max(span.total_seconds(), PAUSES.after(self._failures)))
+        else:
+            self.sorter.hold_back(0.0)
+            self._failures = 0
+        self._settled += judge(parcel, delivery, now)
 
     def _tell_whether_it_refuses(self) -> None:
         """Before the notice itself is settled: killed in between, it is tried again and this as well."""

@@ -4,21 +4,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from repwatch.flows.look import TIMEOUTS, all_at_once, look_at, try_login
-from repwatch.health.checkup import ClusterCheckup, Look
+from repwatch.errors import RepwatchError
+from repwatch.flows.look import TIMEOUTS, all_at_once, failed, look_at, try_login
+from repwatch.health.checkup import ClusterCheckup, Failed, Look
 from repwatch.health.checkup_rules import check_cluster
-from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
+from repwatch.model.topology import AUTO, ClusterSpec, HostSpec, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
-from repwatch.sql import heartbeat
+from repwatch.ports.shell import Job, Shell
+from repwatch.reseed import host_scripts
+from repwatch.reseed.hosts import HostFacts
+from repwatch.sql import clone, heartbeat
+
+_MACHINE_SECONDS = 8.0  # for one to answer; all of a server's looks have one deadline
 
 
-def examine(clusters: Sequence[ClusterSpec], *, connect: Connect, clock: Clock) -> tuple[ClusterCheckup, ...]:
+def examine(clusters: Sequence[ClusterSpec], *, connect: Connect, clock: Clock, shell: Shell) -> tuple[ClusterCheckup, ...]:
     """Every remark on the servers of these clusters. Bounded by one deadline; changes nothing."""
     jobs: dict[str, Callable[[], Look]] = {}
     for cluster in clusters:
         for server in cluster.servers:
-            jobs[f"{cluster.name}/{server.label}"] = partial(_look, cluster, server, connect)
+            jobs[f"{cluster.name}/{server.label}"] = partial(_look, cluster, server, connect, shell)
     results = all_at_once(jobs, clock)
     return tuple(
         check_cluster(cluster, {server.label: results[f"{cluster.name}/{server.label}"] for server in cluster.servers})
@@ -26,8 +32,14 @@ def examine(clusters: Sequence[ClusterSpec], *, connect: Connect, clock: Clock) 
     )
 
 
-def _look(cluster: ClusterSpec, server: ServerSpec, connect: Connect) -> Look:
+def _look(cluster: ClusterSpec, server: ServerSpec, connect: Connect, shell: Shell) -> Look:
     look = look_at(server.endpoint, connect)
+    if clone.supports(look.version):
+        with connect(server.endpoint, TIMEOUTS) as db:
+            plugins = {(row["PLUGIN_NAME"] or "").lower() for row in db.texts(clone.PLUGINS)}
+        look = replace(look, can_clone=clone.PLUGIN in plugins)
+    if server.host is not None and look.version.is_mariadb:
+        look = replace(look, machine=_machine(server.host, look.variables.get("datadir", ""), shell))
     if server.operator is not None:
         look = replace(look, operator=try_login(server.operator, connect))
     account = cluster.replication
@@ -40,3 +52,11 @@ def _look(cluster: ClusterSpec, server: ServerSpec, connect: Connect) -> Look:
         endpoint = replace(server.endpoint, user=account.user, password=account.password, tls=account.tls)
         look = replace(look, replication=try_login(endpoint, connect))
     return look
+
+
+def _machine(host: HostSpec, folder: str, shell: Shell) -> HostFacts | Failed:
+    job = Job(host=host, script=host_scripts.glance(folder.rstrip("/"), (host.stop, host.start)), seconds=_MACHINE_SECONDS)
+    try:
+        return HostFacts.parse(shell.run(job))
+    except RepwatchError as error:
+        return failed(error)

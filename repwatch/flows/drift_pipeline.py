@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Final
 
 from repwatch.drift.pace import Pace
@@ -11,7 +12,7 @@ from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import Content, Round, needs_second
 from repwatch.flows.drift_sight import Reader, Sight, Unit, at_one_position, is_ahead
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.sql.keyrange import Key
+from repwatch.sql.keyrange import Key, KeyRange
 
 MOST_OVERSTAYS: Final = 3
 _ABSENT: Final = Content("")
@@ -28,9 +29,14 @@ class Compared:
     second: Sight | None = None
     facts: dict[tuple[int, bool], tuple[bool, bool]] = field(default_factory=dict)  # (one position, ahead), worked out once
 
-    def keys(self, number: int) -> set[Key]:
-        """The keys seen on either side."""
-        return set(self.first.rows) | set(self.replicas[number].rows)
+    def rows(self, number: int) -> tuple[dict[Key, str], set[Key]]:
+        """The rows that all readings show alike, of which what is proved of one is of all, and the keys of the others."""
+        first, replica = self.first.rows, self.replicas[number].rows
+        shown = first.items() & replica.items()
+        if self.second is not None:
+            shown &= self.second.rows.items()
+        alike = {key: content for key, content in shown if content}
+        return alike, (first.keys() | replica.keys()) - alike.keys()
 
 
 class Pipeline:
@@ -46,6 +52,7 @@ class Pipeline:
         self.pace = Pace.of(reader.source.table)
         self.refused: dict[int, Reason] = {}
         self.failed: Reason | None = None
+        self.differs = False  # the last piece of the scan on any replica: the next ones are read in parts at once
         self._overstays: Counter[int] = Counter()  # of statements on each replica, one after another
 
     def audience(self, unit: Unit) -> set[int]:
@@ -62,17 +69,17 @@ class Pipeline:
         """A replica was read."""
         del self._overstays[number]
 
-    def round_of(self, compared: Compared, number: int, key: Key | None = None) -> Round:
-        """The round of a whole piece, or of one row of it, on one replica."""
+    def round_of(self, compared: Compared, number: int, what: Key | KeyRange) -> Round:
+        """The round of a range, or of one row, on one replica."""
         first, replica, second = compared.first, compared.replicas[number], compared.second
         last = second or replica
         one_position, ahead = self._facts(compared, number)
         return Round(
             started=first.started,
             ended=last.ended,
-            first=_content(first, key),
-            replica=_content(replica, key),
-            second=None if second is None else _content(second, key),
+            first=_content(first, what),
+            replica=_content(replica, what),
+            second=None if second is None else _content(second, what),
             one_position=one_position,
             ahead=ahead,
             behind=not first.named,
@@ -92,29 +99,29 @@ class Pipeline:
     def wants_second(self, compared: Compared) -> bool:
         """True if only S2 can make the piece say anything."""
         return any(
-            self._wants_rows(compared, number) if compared.unit.by_row else self._wants_whole(compared, number)
+            self._wants_rows(compared, number) if compared.unit.by_row else self._wants_ranges(compared, number)
             for number in compared.replicas
         )
 
-    def _wants_whole(self, compared: Compared, number: int) -> bool:
-        """Of a whole range only equality is concluded; where it differs, it is narrowed first."""
-        round_ = self.round_of(compared, number)
-        return round_.first.same_as(round_.replica) and self._needs_second(round_)
+    def _wants_ranges(self, compared: Compared, number: int) -> bool:
+        """Of a range only equality is concluded; where it differs, it is narrowed first."""
+        rounds = (self.round_of(compared, number, piece) for piece in compared.unit.ranges)
+        return any(round_.first.same_as(round_.replica) and self._needs_second(round_) for round_ in rounds)
 
     def _wants_rows(self, compared: Compared, number: int) -> bool:
-        return any(self._needs_second(self.round_of(compared, number, key)) for key in compared.keys(number))
+        alike, others = compared.rows(number)
+        keys = chain(islice(alike, 1), others)
+        return any(self._needs_second(self.round_of(compared, number, key)) for key in keys)
 
     def _needs_second(self, round_: Round) -> bool:
         return needs_second(round_, self.reader.events, self.world.standstill)
 
 
-def _content(sight: Sight, key: Key | None) -> Content:
-    signature = sight.signature
-    if signature is not None and signature.void:
+def _content(sight: Sight, what: Key | KeyRange) -> Content:
+    if sight.void:
         return Content(None)  # also of each row: one that was not read is not absent
-    if key is not None:
-        digest = sight.rows.get(key)
-        return _ABSENT if digest is None else Content(digest or None)
-    if signature is None:
-        return Content(None)
-    return Content(f"{signature.rows}:{signature.digest}")
+    if isinstance(what, KeyRange):
+        signature = sight.signatures[what]
+        return Content(None if signature.void else f"{signature.rows}:{signature.digest}")
+    digest = sight.rows.get(what)
+    return _ABSENT if digest is None else Content(digest or None)

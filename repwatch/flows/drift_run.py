@@ -19,7 +19,6 @@ from repwatch.flows.drift_reach import Halt, TableFailed, fall_reason, note_posi
 from repwatch.flows.drift_sight import Sight, SourceSight, Unit
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Database
-from repwatch.sql.signature import VOID
 
 T = TypeVar("T")
 WINDOW: Final = 6  # pieces under way; a replica that lags lets the source wait
@@ -236,15 +235,21 @@ class Run:
             return
         assert isinstance(answer, SourceSight)
         if answer.rest is not None:
-            self.put(pipeline, [replace(unit, piece=answer.rest, cut=True, dense=answer.dense)])
-        signature = answer.sight.signature
-        if signature is not None and not unit.narrows:
-            seconds = answer.sight.ended - answer.sight.started
-            gentle = self._world.gentle
-            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=signature.void, gentle=gentle)
-            self._world.gauge.rest_after(seconds, written_to=gentle)
-            self._out.append(SourceRead(pipeline, signature.rows))
+            parted = unit.parted if unit.narrows else pipeline.differs
+            self.put(pipeline, [replace(unit, piece=answer.rest, cut=True, dense=answer.dense, parted=parted)])
+        if not unit.by_row:
+            self._paced(pipeline, unit, answer)
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
+
+    def _paced(self, pipeline: Pipeline, unit: Unit, answer: SourceSight) -> None:
+        """Let the source rest from a large reading; the scan's tell of the size of the next piece."""
+        seconds, gentle = answer.sight.ended - answer.sight.started, self._world.gentle
+        self._world.gauge.rest_after(seconds, written_to=gentle)
+        if not unit.narrows:
+            found = answer.sight.signatures.values()
+            void = any(signature.void for signature in found)
+            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=void, gentle=gentle)
+            self._out.append(SourceRead(pipeline, sum(signature.rows for signature in found)))
 
     def _send_behind(self, compared: Compared) -> None:
         """Let the replicas read what the source has read."""
@@ -268,7 +273,7 @@ class Run:
             compared.pipeline.answered(number)
         except StatementTimedOut:
             compared.pipeline.overstayed(number)
-            compared.replicas[number] = Sight(signature=VOID, started=compared.first.started, ended=compared.first.ended)
+            compared.replicas[number] = Sight(void=True, started=compared.first.started, ended=compared.first.ended)
         except StatementRefused:
             compared.pipeline.refused[number] = Reason.UNREADABLE
         except (ServerError, Halt) as error:

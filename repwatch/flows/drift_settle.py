@@ -59,7 +59,10 @@ class Settlement:
         """Judge each row of a range; keep those that need another look."""
         events = self._pipeline.reader.events
         for number in compared.replicas:
-            for key in compared.keys(number):
+            alike, others = compared.rows(number)
+            if alike and not self._count_alike(compared, number, alike):
+                others |= alike.keys()
+            for key in others:
                 round_ = self._pipeline.round_of(compared, number, key)
                 judgement = judge([round_], events, self._world.settled(number))
                 if judgement.verdict is Verdict.IDENTICAL:
@@ -70,6 +73,15 @@ class Settlement:
                     self._pending[number, key] = [] if self._source.where or self._world.static else [round_]
                     if self._source.counted:
                         self._pieces[key] = compared.unit.piece
+
+    def _count_alike(self, compared: Compared, number: int, alike: Mapping[Key, str]) -> bool:
+        """Judge one of the rows that look alike, and count all if that is proved; False if it is not."""
+        round_ = self._pipeline.round_of(compared, number, next(iter(alike)))
+        judgement = judge([round_], self._pipeline.reader.events, self._world.settled(number))
+        if judgement.verdict is not Verdict.IDENTICAL:
+            return False
+        self._count_rows(number, sum(map(int, alike.values())) if self._source.counted else len(alike), judgement)
+        return True
 
     def read_again(self) -> None:
         """One more round of all rows in doubt; a few rows are also tried in quick succession. Raises SourceLost."""
@@ -235,8 +247,10 @@ class Settlement:
 
     def _count_equal(self, number: int, round_: Round, judgement: Judgement) -> None:
         """Count the rows of one name as proved: none if it is on neither side."""
-        alike = int(round_.first.digest or 0) if self._source.counted else bool(round_.first.digest)
-        self._tallies[number].rows_proved += alike
+        self._count_rows(number, int(round_.first.digest or 0) if self._source.counted else bool(round_.first.digest), judgement)
+
+    def _count_rows(self, number: int, rows: int, judgement: Judgement) -> None:
+        self._tallies[number].rows_proved += rows
         self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
 
     def _count(self, number: int, rounds: Sequence[Round]) -> None:

@@ -11,7 +11,7 @@ from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.flows.ranges import cut, is_dense, signatures
+from repwatch.flows.ranges import cut, is_dense, parts, signatures
 from repwatch.model.gtid import GtidSet, MariadbPosition
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
@@ -30,16 +30,23 @@ _LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """What is read: a range (or the first `rows` rows of it) as one signature, a range row by row, or rows by their keys."""
+    """What is read: a range (or the first `rows` rows of it) by signatures or row by row, or rows by their keys."""
 
     piece: KeyRange = field(default_factory=KeyRange)
+    parts: tuple[KeyRange, ...] = ()  # the ranges in it that are meant, each with a signature of its own; none: all of it
     keys: tuple[Key, ...] = ()
     by_row: bool = False
     prefix: str = ""  # of rows without a key: only those whose hashes begin so
     cut: bool = False  # True: only the first rows are meant, as many as the pace says …
     rows: int | None = None  # … or as many as this: a part of a piece that did not prove equal
+    parted: bool = False  # the source finds parts to tell apart
     dense: bool = False  # the range before it used at least half of its possible keys
     replicas: frozenset[int] = frozenset()
+
+    @property
+    def ranges(self) -> tuple[KeyRange, ...]:
+        """What is told apart."""
+        return self.parts or (self.piece,)
 
     @property
     def narrows(self) -> bool:
@@ -54,11 +61,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What one reading saw: a signature, or hashes of rows by key."""
+    """What one reading saw: signatures of ranges, or hashes of rows by key. `void`: it saw nothing that can be relied on."""
 
-    signature: Signature | None = None
+    signatures: Mapping[KeyRange, Signature] = field(default_factory=dict)
     rows: Mapping[Key, str] = field(default_factory=dict)
-    overflow: Key | None = None  # there are more rows than may be read at once; the last one read
+    void: bool = False
+    overflow: Key | None = None  # there are more rows than may be read at once; where to cut
     started: float
     ended: float
     position: str = ""  # of the source after the reading
@@ -66,6 +74,10 @@ class Sight:
     exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
+
+    def rows_in(self, piece: KeyRange) -> int:
+        """How many rows a signature counted; 0 if it could not be taken."""
+        return self.signatures.get(piece, sql.VOID).rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +91,7 @@ class SourceSight:
     dense: bool  # at least half of the range's possible keys are in use
 
 
-_Reading = tuple[Signature | None, Mapping[Key, str], Key | None]  # as in a Sight: signature, rows, overflow
+_Reading = tuple[Mapping[KeyRange, Signature], Mapping[Key, str], Key | None]  # as in a Sight: signatures, rows, overflow
 
 
 class Reader:
@@ -110,11 +122,12 @@ class Reader:
             if not source.watermark.seen_since(started - _FRESH):
                 note_position(self._world, db)
             piece, rest = (unit.piece, None) if not unit.cut else cut(db, self.source, unit.piece, rows, dense=unit.dense)
-            settled = replace(unit, piece=piece, cut=False, dense=False)
+            found = parts(db, self.source, piece, rows) if unit.parted else ()
+            settled = replace(unit, piece=piece, parts=found or unit.parts, cut=False, dense=False, parted=False)
             sight = self._look(db, self.source, settled, started)
         if self._trails:
             sight = self._named_later(db, sight)
-        chosen = sight.signature.rows if sight.signature else len(sight.rows)
+        chosen = sum(signature.rows for signature in sight.signatures.values()) or len(sight.rows)
         return SourceSight(
             unit=settled,
             sight=sight,
@@ -168,20 +181,20 @@ class Reader:
                 by_log = on_source and not source.applies
                 coordinates = self._log_coordinates(db) if by_log else None
                 exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
-                signature, rows, overflow = read(db, reading, unit)
+                found, rows, overflow = read(db, reading, unit)
             finally:
                 db.execute(positions.END_SNAPSHOT)
             if coordinates:
                 exact = source.snapshots.get(coordinates)
         else:
-            signature, rows, overflow = read(db, reading, unit)
+            found, rows, overflow = read(db, reading, unit)
         position = note_position(self._world, db) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
             applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
         ended = self._world.clock.monotonic()
         return Sight(
-            signature=signature, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
+            signatures=found, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
             coordinates=coordinates, applied=applied,
         )  # fmt: skip
 
@@ -202,24 +215,26 @@ class Reader:
         except StatementTimedOut:
             if unit.by_row:
                 raise
-            return sql.VOID, {}, None
+            return dict.fromkeys(unit.ranges, sql.VOID), {}, None
 
     def _read(self, db: Database, reading: TableReading, unit: Unit) -> _Reading:
         if not unit.by_row:
-            return signatures(db, reading, [unit.piece])[unit.piece], {}, None
+            return signatures(db, reading, unit.ranges), {}, None
         if unit.keys:
             answer = db.query(sql.row_hashes_of(reading, unit.keys, unit.piece)).rows
-            return None, sql.parse_row_hashes(answer, reading), None
+            return {}, sql.parse_row_hashes(answer, reading), None
         # Many rows may have one value of the index, or of the beginning of a key that both sides order alike.
         limit = LEAF_ROWS if reading.parted else self._undivided
-        answer = db.query(sql.row_hashes_in(reading, [unit.piece], limit + 1, unit.prefix)).rows
+        answer = db.query(sql.row_hashes_in(reading, unit.ranges, limit + 1, unit.prefix)).rows
         rows = sql.parse_row_hashes(answer, reading)
         if len(answer) <= limit:
-            return None, rows, None
+            return {}, rows, None
+        if len(unit.ranges) > 1:  # each by itself will tell where
+            return {}, rows, ()
         if reading.counted:
-            answer = db.query(sql.bound(reading, unit.piece, limit // 2)).rows if reading.bounds else [()]
-            return None, rows, sql.parse_key(answer[0], len(reading.bounds))
-        return None, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
+            answer = db.query(sql.bound(reading, unit.ranges[0], limit // 2)).rows if reading.bounds else [()]
+            return {}, rows, sql.parse_key(answer[0], len(reading.bounds))
+        return {}, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
 
     def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
         found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}

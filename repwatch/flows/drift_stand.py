@@ -300,9 +300,9 @@ class StandReader(Reader):
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         read = self._read_or_void if like is None else self._read
-        signature, rows, overflow = read(db, reading, unit)
+        signatures, rows, overflow = read(db, reading, unit)
         return Sight(
-            signature=signature,
+            signatures=signatures,
             rows=rows,
             overflow=overflow,
             started=started,

@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from types import MappingProxyType
 from typing import Final
 
 from repwatch.drift.report import Proof, Reason, Verdict
 from repwatch.drift.resume import PieceRecord, unbroken
 from repwatch.drift.settling import Trying
+from repwatch.drift.summary import weakest
 from repwatch.drift.verdict import Events, Round, holds_alike, judge
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import TableFailed
@@ -19,13 +21,14 @@ from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
+from repwatch.flows.ranges import grouped, is_dense
 from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 from repwatch.sql.signature import longer
 
-NARROW: Final = 16  # a differing piece is cut into about that many
 # Rows in doubt that are kept at a time; then they are settled before more is read. Bounds the memory of a check.
 MOST_PENDING: Final = 20_000
+_MOST_SUSPECTS: Final = 5_000  # that wait to be narrowed; with more of them pieces are kept whole and not in parts
 
 
 class TableCheck:
@@ -57,20 +60,21 @@ class TableCheck:
 
     def take(self, compared: Compared) -> PieceRecord:
         """Count a piece of the scan; what did not prove equal is kept."""
-        signature = compared.first.signature
-        assert signature is not None
-        self.rows += signature.rows
+        rows = sum(signature.rows for signature in compared.first.signatures.values())
+        self.rows += rows
         proved = self._proved(compared)
         suspects = self._doubtful(compared, proved)
         self._suspects += suspects
+        self._pipeline.differs = bool(suspects) and not self._source.counted and len(self._suspects) < _MOST_SUSPECTS
+        whole = {number: [proved.get((number, piece)) for piece in compared.unit.ranges] for number in compared.replicas}
         return PieceRecord(
             table=str(self._source.table.name),
             shape=self._shape,
             lower=compared.unit.piece.lower,
             upper=compared.unit.piece.upper,
-            rows=signature.rows,
+            rows=rows,
             at=self._world.clock.now() - timedelta(seconds=self._world.clock.monotonic() - compared.first.started),
-            proved=proved,
+            proved={number: weakest(set(filter(None, proofs))) for number, proofs in whole.items() if None not in proofs},
             doubtful=frozenset().union(*(unit.replicas for unit in suspects)),
         )
 
@@ -112,7 +116,7 @@ class TableCheck:
     def narrow(self, compared: Compared) -> list[Unit]:
         """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`."""
         if not compared.unit.by_row:
-            return [replace(unit, by_row=True) for unit in self._doubtful(compared, self._proved(compared))]
+            return self._doubtful(compared, self._proved(compared))
         try:
             parts = self._parts(compared)
         except TableFailed as failure:
@@ -177,35 +181,45 @@ class TableCheck:
             tally.reason = tally.reason or self._pipeline.failed or fallen
         return self.tallies
 
-    def _proved(self, compared: Compared, earlier: Mapping[int, Sequence[Round]] = MappingProxyType({})) -> dict[int, Proof]:
-        """The replicas on which a piece is proved; they are counted."""
-        signature = compared.first.signature
-        assert signature is not None
+    def _proved(
+        self, compared: Compared, earlier: Mapping[int, Sequence[Round]] = MappingProxyType({})
+    ) -> dict[tuple[int, KeyRange], Proof]:
+        """The ranges that are proved, by replica; they are counted."""
+        events = self._pipeline.reader.events
         proved = {}
-        for number in compared.replicas:
-            rounds = [*earlier.get(number, ()), self._pipeline.round_of(compared, number)]
-            events = self._pipeline.reader.events
+        for number, piece in product(compared.replicas, compared.unit.ranges):
+            rounds = [*earlier.get(number, ()), self._pipeline.round_of(compared, number, piece)]
             judgement = judge(rounds, events, self._world.settled(number))
             if judgement.verdict is Verdict.IDENTICAL:
-                proved[number] = judgement.proof or Proof.REREAD
-                self._count(number, signature.rows, proved[number])
+                proved[number, piece] = judgement.proof or Proof.REREAD
+                self._count(number, compared.first.rows_in(piece), proved[number, piece])
             elif events is Events.COUNTED and holds_alike(rounds):
-                self._equal.setdefault(compared.unit.piece, {})[number] = rounds
+                self._equal.setdefault(piece, {})[number] = rounds
         return proved
 
     def _count(self, number: int, rows: int, proof: Proof) -> None:
         self.tallies[number].rows_proved += rows
         self.tallies[number].proofs |= {proof}
 
-    def _doubtful(self, compared: Compared, proved: Container[int]) -> list[Unit]:
-        """The piece again, for the replicas on which it may differ."""
-        signature = compared.first.signature
-        assert signature is not None
-        settled = self._equal.get(compared.unit.piece, {})
-        doubtful = [number for number in compared.replicas if number not in proved and number not in settled]
-        rows = max([signature.rows, *(s.signature.rows for s in compared.replicas.values() if s.signature is not None)])
-        small = rows <= LEAF_ROWS and not signature.void
-        return [Unit(piece=compared.unit.piece, by_row=small, replicas=frozenset(doubtful))] if doubtful else []
+    def _doubtful(self, compared: Compared, proved: Container[tuple[int, KeyRange]]) -> list[Unit]:
+        """What may differ, to be read by those replicas on which it may: large pieces in parts, else rows."""
+        small: defaultdict[frozenset[int], list[tuple[KeyRange, int]]] = defaultdict(list)
+        large: list[Unit] = []
+        for piece in compared.unit.ranges:
+            settled = self._equal.get(piece, {})
+            numbers = frozenset(n for n in compared.replicas if (n, piece) not in proved and n not in settled)
+            rows = max(sight.rows_in(piece) for sight in (compared.first, *compared.replicas.values()))
+            alone = compared.first.signatures[piece].void or self._source.counted  # whose rows are looked up in their range
+            if numbers and not compared.unit.parts and (rows > LEAF_ROWS or compared.first.signatures[piece].void):
+                dense = not self._source.counted and is_dense(self._source, piece, compared.first.rows_in(piece))
+                large.append(Unit(piece=piece, dense=dense, replicas=numbers))
+            elif numbers:
+                small[numbers].append((piece, max(rows, LEAF_ROWS) if alone else rows))
+        return large + [
+            Unit(piece=group[0], parts=group, by_row=True, replicas=numbers)
+            for numbers, pieces in small.items()
+            for group in grouped(pieces, LEAF_ROWS)
+        ]
 
     def _resolve(self, suspects: Sequence[Unit]) -> None:
         """Narrow doubtful pieces to rows, to the end."""
@@ -218,10 +232,10 @@ class TableCheck:
                 self._pipeline.settling(event.hold)
 
     def _smaller(self, unit: Unit) -> Unit:
-        """What is read of a doubtful piece: its rows where they are few, or it cannot be cut; else smaller pieces."""
+        """What is read of a doubtful piece: its rows where they are few, or it cannot be cut; else its parts."""
         if unit.by_row or not self._source.bounds:
             return replace(unit, by_row=True)
-        return replace(unit, cut=True, rows=max(LEAF_ROWS // 2, self._pipeline.pace.rows // NARROW))
+        return replace(unit, cut=True, rows=self._pipeline.pace.rows, parted=True)
 
     def _parts(self, compared: Compared) -> list[Unit]:
         """A range with more rows than may be read at once, cut in two at a key of the side that has them; else by hashes."""
@@ -229,7 +243,9 @@ class TableCheck:
         key = next((sight.overflow for sight in sights if sight.overflow is not None), None)
         if key is None:
             return []
-        piece, replicas = compared.unit.piece, frozenset(compared.replicas)
+        replicas, (piece, *others) = frozenset(compared.replicas), compared.unit.ranges
+        if others:
+            return [Unit(piece=part, by_row=True, replicas=replicas) for part in compared.unit.ranges]
         if not key or compared.unit.prefix or key in (piece.lower, piece.upper):
             # Each such part is read by going through all rows: only where it then need not be read again.
             if self._source.counted and self._pipeline.reader.decides_at_once:

@@ -15,6 +15,7 @@ from repwatch.errors import RepwatchError
 from repwatch.health.beating import BEAT, Beating
 from repwatch.health.heart import targets
 from repwatch.health.world import Heart, World, stale_after
+from repwatch.model.pause import Pauses
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -25,7 +26,7 @@ from repwatch.sql.status_rows import has_channels
 log = logging.getLogger("repwatch.watch")
 
 TIMEOUTS = Timeouts(connect=2.0, read=3.0)  # longer than what a beat waits for a lock
-LONGEST_PAUSE = 30.0  # seconds
+PAUSES = Pauses(first=BEAT.total_seconds(), longest=30.0)
 HANGS_AFTER = 0.5  # seconds; what a beat that hangs may delay the others
 AIM = timedelta(seconds=15)  # what was seen to be a source longer ago need not be one any more; longer where looks are far apart
 
@@ -35,7 +36,7 @@ class _Lane:
     """What is kept for one source between two beats. Written by the thread that holds `busy` alone."""
 
     database: Database | None = None
-    pause: float = 0.0  # seconds; doubled by each failure
+    failures: int = 0  # in a row
     rests_until: float = 0.0  # monotonic
     beating: Beating | None = None  # None: no beat yet
     problem: str = ""  # of the last beat
@@ -98,9 +99,15 @@ class HeartWriter:
         if len(lanes) == 1:
             self._beat_on(*lanes[0])
             return
-        threads = [threading.Thread(target=self._beat_on, args=lane, name=f"beat-{lane[0].label}", daemon=True) for lane in lanes]
-        for thread in threads:
-            thread.start()
+        threads = []
+        for source, lane in lanes:
+            thread = threading.Thread(target=self._beat_on, args=(source, lane), name=f"beat-{source.label}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there are too many on this machine
+                lane.problem = "no thread could be started for it"
+                continue
+            threads.append(thread)
         until = self.clock.monotonic() + HANGS_AFTER
         for thread in threads:
             thread.join(max(0.0, until - self.clock.monotonic()))
@@ -125,8 +132,8 @@ class HeartWriter:
         except Exception as error:  # noqa: BLE001 - it would end the thread, and nothing would beat any more
             lane.problem = f"a mistake in repwatch: {type(error).__name__}"
             lane.drop()
-        lane.pause = min(2 * lane.pause or BEAT.total_seconds(), LONGEST_PAUSE) if lane.problem else 0.0
-        lane.rests_until = self.clock.monotonic() + lane.pause
+        lane.failures = lane.failures + 1 if lane.problem else 0
+        lane.rests_until = self.clock.monotonic() + (PAUSES.after(lane.failures) if lane.failures else 0.0)
 
     def _write(self, source: ServerSpec, lane: _Lane) -> str:
         if lane.database is None:

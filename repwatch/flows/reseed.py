@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from repwatch.errors import Refused
 from repwatch.flows import reseed_physical
 from repwatch.flows.reseed_left import wait_for_left_clone
-from repwatch.flows.reseed_marked import in_turn
+from repwatch.flows.reseed_marked import NotOurs, check_identity, in_turn
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_physical import left_machine
 from repwatch.flows.reseed_run import Run
@@ -71,11 +71,15 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         # Before the marker is read: one that runs may begin to replace the data in the next moment.
         target = in_turn(request, tools, sessions)
         target.execute(sql.NO_BINLOG)
-        marker = read_marker(target) or (request.left[0] if request.left else None)
+        marker = read_marker(target)
+        if marker is None and request.left:
+            marker = request.left[0]
+            check_identity(target, marker.target_key)
         if marker is None:
             marker = marker_of_settings(tools.journal.entries())
             if marker is None:
                 raise Refused(f"there is no reseed of {target.server} to cancel")
+            check_identity(target, marker.target_key)
             put_settings_back(target, marker)
             return _cancelled(target, tools, marker)
         if not marker.reversible:
@@ -107,4 +111,7 @@ def _old_data(
     target.close()
     target = in_turn(request, tools, sessions)
     target.execute(sql.NO_BINLOG)
-    return target, read_marker(target) or marker
+    found = read_marker(target)
+    if found is None or found.run != marker.run:
+        raise NotOurs(f"{target.server} does not say that it is the data from before run {marker.run}")
+    return target, found

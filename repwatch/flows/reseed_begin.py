@@ -29,6 +29,7 @@ def _new_marker(tools: Tools, facts: Facts, choice: Choice) -> Marker:
         stage=Stage.MARKED,
         source=str(facts.source.server.address),
         source_key=facts.source.server.key,
+        target_key=target.server.key,
         channel=facts.channel,
         before="",
         position="",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Final
 
-from repwatch.errors import ServerError, StatementRefused, Unreachable
+from repwatch.errors import Refused, ServerError, StatementRefused, Unreachable
 from repwatch.flows.reseed_accounts import missing_grants, shut_out
 from repwatch.flows.turn import take_turn
 from repwatch.model.endpoint import Endpoint
@@ -100,11 +100,18 @@ class Doors:
     progress: Callable[[Progress], None]
 
 
-def clone(doors: Doors, login: SourceLogin, before: CloneStatus, turn: Database) -> str:
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The session that has the turn, which is closed; and what raises Refused where another one has taken it over since."""
+
+    session: Database
+    check: Callable[[Database], None]
+
+
+def clone(doors: Doors, login: SourceLogin, before: CloneStatus, turn: Turn) -> str:
     """Replace everything of the target by the donor's; returns the position when the target has started again.
 
-    `before` is the status before it; `turn` is the session that has the turn, and is closed. Raises CloneFailed, and
-    ServerError where the target does not come back in time.
+    `before` is the status before it. Raises CloneFailed, and ServerError where the target does not come back in time.
     """
     return _Watch(doors, before.begun, _Asking(doors, login, turn)).wait()
 
@@ -118,7 +125,7 @@ def wait_for_clone(doors: Doors, before: str) -> None:
 class _Asking:
     """The statement, in a thread that may be left behind: where the network is cut its answer never comes."""
 
-    def __init__(self, doors: Doors, login: SourceLogin, turn: Database) -> None:
+    def __init__(self, doors: Doors, login: SourceLogin, turn: Turn) -> None:
         self._doors = doors
         self._login = login
         self._turn = turn
@@ -146,9 +153,13 @@ class _Asking:
             return  # the answer was lost: what the server says counts
 
     def _ask(self, db: Database) -> None:
-        self._turn.close()
+        self._turn.session.close()
         if not take_turn(db, self._doors.clock):
             raise StatementRefused("another repair or reseed has begun", server=db.server)
+        try:
+            self._turn.check(db)
+        except Refused as trouble:
+            raise StatementRefused(str(trouble), server=db.server) from None
         donors = db.scalar(sql.DONORS)
         db.execute(sql.allow_donor(self._login))
         try:

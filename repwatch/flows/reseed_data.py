@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefused
 from repwatch.flows import reseed_physical
 from repwatch.flows.hold import run_until
-from repwatch.flows.reseed_clone import CloneFailed, clone, clone_status, is_untouched
+from repwatch.flows.reseed_clone import CloneFailed, Turn, clone, clone_status, is_untouched
 from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_left import doors_of
 from repwatch.flows.reseed_load import Load, load
-from repwatch.flows.reseed_marked import Marked
+from repwatch.flows.reseed_marked import Marked, NotOurs
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
 from repwatch.flows.reseed_settings import restore_load_settings
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -56,7 +56,7 @@ class Filling:
         job = Load(
             source=self.request.copied.writer,
             writer=marked.db,
-            connect=self.tools.connect,
+            connect=marked.connect,
             clock=self.tools.clock,
             progress=self.tools.progress,
             keep=self.facts.owns_schema,
@@ -112,12 +112,14 @@ class Filling:
         marked.db.execute(clone_sql.PERSIST_READ_ONLY)
         marked.db.execute(sql.set_super_read_only(on=False))
         try:
-            position = clone(doors_of(self.request, self.tools), login, before, marked.db)
+            position = clone(doors_of(self.request, self.tools), login, before, Turn(marked.db, marked.check))
         except CloneFailed:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)
             raise
-        marked.reopen()
+        marked.reopen(None)
+        if marked.db.scalar(clone_sql.PERSISTED_READ_ONLY) != "ON":  # whoever has proved the clone puts that back
+            raise NotOurs(f"another reseed has ended what this one began on {marked.db.server}")
         marked.open_for_marker()
         marked.marker = replace(marked.marker, position=position)
         marked.record("written", position=position)
@@ -125,9 +127,12 @@ class Filling:
     def _mark_after_failure(self, before: CloneStatus, *, replaced: bool) -> None:
         """The marker may be gone with the data. A clone that is refused before it begins has left everything."""
         marked = self.marked
-        marked.reopen()
+        marked.reopen(None, marked.marker)
+        untouched = is_untouched(marked.db, before)
+        if untouched:
+            marked.check(marked.db)
         marked.open_for_marker()
-        if is_untouched(marked.db, before):
+        if untouched:
             marked.marker = replace(marked.marker, stage=Stage.QUIET, replaced=replaced)
         marked.write()
 
@@ -146,9 +151,10 @@ class Filling:
         position = reseed_physical.make_copy(machine, backup, marked.step)
         marked.marker = replace(marked.marker, position=position, copied=True)
         marked.record("written", position=position)
+        marked.check(marked.db)  # it was idle for as long as the copy took
         marked.db.close()
         reseed_physical.put_in_place(machine, marked.step)
-        marked.reopen()
+        marked.reopen(replace(marked.marker, stage=Stage.LOADED))
         marked.db.execute(sql.set_read_only(on=True))
 
 

@@ -1,15 +1,23 @@
-"""The replica that a reseed works on: the session on it, its marker, and what the journal tells of both."""
+"""The replica that a reseed works on: the session on it, its marker, and what the journal tells of both.
+
+An address may lead to another server after a switch-over, and a run whose connection was lost has lost its turn: another one
+may have gone on, or ended. So whoever gets a further session on the replica, to write or to decide by, gets it from here.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
 from repwatch.errors import Refused
-from repwatch.flows.reseed_marker import write_marker
+from repwatch.flows.reseed_begin import first_marker
+from repwatch.flows.reseed_marker import read_marker, write_marker
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
+from repwatch.model.endpoint import Endpoint
 from repwatch.ports.database import Database, Timeouts
+from repwatch.reseed.choice import choose
+from repwatch.reseed.facts import Facts
 from repwatch.reseed.stages import Marker, Stage
 from repwatch.sql import clone, replication
 from repwatch.sql import reseed as sql
@@ -17,6 +25,18 @@ from repwatch.sql.rowcopy import loader_setup
 
 PATIENT = Timeouts(connect=10.0, read=3600.0)
 """Dropping a large schema, stopping an applier in a large transaction."""
+
+
+class NotOurs(Refused):
+    """Another server answers at the replica's address, or another run has worked on it since. Nothing was written there."""
+
+
+def check_identity(db: Database, key: str) -> None:
+    """See that it is still that server, by `ServerFacts.key`. Raises NotOurs."""
+    (row,) = db.texts(sql.identity(db.version))
+    now = row["server_uuid"] or row["server_id"]
+    if now != key:
+        raise NotOurs(f"another server answers at {db.server} now: its identity is {now}, and was {key}")
 
 
 def in_turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Database:
@@ -30,23 +50,51 @@ def in_turn(request: ReseedRequest, tools: Tools, sessions: ExitStack) -> Databa
 class Marked:
     """`marker` is what the replica says of itself; it moves with each stage. `db` is another session after a restart."""
 
-    def __init__(self, request: ReseedRequest, tools: Tools, sessions: ExitStack, db: Database, marker: Marker) -> None:
+    def __init__(self, request: ReseedRequest, tools: Tools, sessions: ExitStack, db: Database, facts: Facts) -> None:
+        """`db` has the turn, and `facts` were read meanwhile. Raises NotOurs, ServerError."""
         self.db = db
-        self.marker = marker
+        self.marker = first_marker(request, tools, facts, choose(facts))
         self.done: list[str] = []
         self._request = request
         self._tools = tools
         self._sessions = sessions
+        self._key = facts.target.server.key
+        self._said = read_marker(db)
+        self.check(db)
         self._set_up()
 
     def _set_up(self) -> None:
         for statement in loader_setup(self.db.version):
             self.db.execute(statement)
 
-    def reopen(self) -> None:
-        """The server has, or may have, restarted. If not, the old session has the lock. Raises Refused, ServerError."""
+    def check(self, db: Database, *said: Marker | None) -> None:
+        """See that a session is on the replica, and that it says what it said last, or one of `said`. Raises NotOurs."""
+        check_identity(db, self._key)
+        places = [marker and marker.place for marker in said or (self._said,)]
+        now = read_marker(db)
+        if (now and now.place) not in places:
+            where = f"says {now.stage.value!r} of run {now.run}" if now else "has no mark any more"
+            raise NotOurs(f"another reseed has worked on {db.server} meanwhile: it {where}")
+
+    def connect(self, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        """As `Connect`; a session on the replica is checked. Raises NotOurs too."""
+        db = self._tools.connect(endpoint, timeouts)
+        if endpoint == self._request.replica.server.writer:
+            try:
+                self.check(db)
+            except BaseException:
+                db.close()
+                raise
+        return db
+
+    def reopen(self, *said: Marker | None) -> None:
+        """The server has, or may have, restarted, and says one of `said`. If not, the old session has the lock.
+
+        Raises Refused, ServerError.
+        """
         self.db.close()
         self.db = in_turn(self._request, self._tools, self._sessions)
+        self.check(self.db, *said)
         self._set_up()
 
     def record(self, event: str, **more: str) -> None:
@@ -70,6 +118,7 @@ class Marked:
     def write(self) -> None:
         """Make the replica say what `marker` says."""
         write_marker(self.db, self.marker)
+        self._said = self.marker
 
     def open_for_marker(self) -> None:
         """Leave read-only for all but us; events of a clone are enabled, and would write as soon as anybody may."""

@@ -21,7 +21,8 @@ from repwatch.sql import physical, snapshot
 _GLANCE = Timeouts(connect=4.0, read=10.0)
 _PATIENT = Timeouts(connect=10.0, read=600.0)
 _START_SECONDS = 900.0  # the server recovers what its own start left
-_STOP_SECONDS = 60.0  # after its stop command has returned
+_STOP_SECONDS = 60.0  # after its stop command has returned it answers no more
+_END_SECONDS = 300  # and then it may write what it has in memory
 _POLL = 0.05
 _MIB = 1 << 20
 
@@ -128,10 +129,19 @@ def _prepare(machine: Machine, backup: Backup) -> str:
 
 
 def put_in_place(machine: Machine, step: Step) -> None:
-    """Stop the server, let the copy be its data, start it and wait until it answers. The old data stays beside it."""
+    """Stop the server, let the copy be its data, start it and wait until it answers. The old data stays beside it.
+
+    Raises HostFailed. Where the server cannot be stopped, or its data not be moved, it is not left stopped.
+    """
     machine.tools.progress(Progress(phase=Phase.SWAP))
-    step("stopped", lambda: stop(machine))
-    step("swapped", lambda: _quietly(machine, host_scripts.swap))
+    try:
+        step("stopped", lambda: stop(machine))
+        step("swapped", lambda: _quietly(machine, host_scripts.swap))
+    except HostFailed:
+        with suppress(HostFailed):
+            if not _answers(machine):
+                wake(machine)
+        raise
     step("started", lambda: start(machine))
 
 
@@ -176,8 +186,8 @@ def start(machine: Machine) -> None:
         )
 
 
-def _quietly(machine: Machine, script: Callable[[Folders], str]) -> None:
-    machine.run(script(machine.folders))
+def _quietly(machine: Machine, script: Callable[[Folders, int], str]) -> None:
+    machine.run(script(machine.folders, _END_SECONDS))
 
 
 def _names(machine: Machine) -> list[str]:

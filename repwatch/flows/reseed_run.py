@@ -13,7 +13,6 @@ from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
-from repwatch.flows.reseed_begin import first_marker
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
@@ -60,7 +59,7 @@ class Run:
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
         self._choice = choose(facts)
-        self._marked = Marked(request, tools, sessions, target, first_marker(request, tools, facts, self._choice))
+        self._marked = Marked(request, tools, sessions, target, facts)
 
     @property
     def _target(self) -> Database:

@@ -190,10 +190,11 @@ class Restarter:
         return counted
 
     def _intend(self, world: World, wanted: Due, counted: Risks) -> Restart | None:
-        """Decide again with what was done meanwhile, and record it; None if it is not due any more."""
+        """Decide again with what was done meanwhile, also by another service, and record it; None if it is not due any more."""
         with self._guard:
-            known = self._known or {}
+            known = {restart.id: restart for restart in self.ledger.restarts(self.cluster)} | (self._known or {})
             decision = decide(replace(world, restarts=self._done(known)), wanted.server, wanted.channel, wanted.thread)
+            self._known = known
             if not isinstance(decision, Go):
                 return None
             transaction, position = transaction_of(wanted.channel, wanted.thread)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from repwatch.model.server import Address, ServerVersion
 from repwatch.model.view import Role
+from repwatch.reseed.hosts import HostFacts
 from repwatch.sql.replication import ChannelState
 
 
@@ -26,6 +27,8 @@ class Topic(StrEnum):
     OPERATOR = "operator-account"
     RESTART = "restart"
     HEARTBEAT = "heartbeat"
+    MACHINE = "machine"  # [host] of a server, for reseed by files
+    CLONING = "cloning"
     REPLICATION_ACCOUNT = "replication-account"
     SERVER_ID = "server-id"
     SAME_SERVER = "same-server"
@@ -87,6 +90,8 @@ class Look:
     heartbeat: bool = False  # its table is there
     operator: Login | Failed | None = None  # None: none is configured
     replication: Login | Failed | None = None  # None: none is configured, or this is no source
+    machine: HostFacts | Failed | None = None  # None: none is configured, or no files are copied from or to this flavour
+    can_clone: bool | None = None  # the plugin is active; None: this version has none
 
     @property
     def server_id(self) -> int:

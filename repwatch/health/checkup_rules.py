@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from repwatch.health import checkup_copies
 from repwatch.health.checkup import ClusterCheckup, Failed, Level, Login, Look, Remark, ServerCheckup, Topic
 from repwatch.health.inventory import role_of
 from repwatch.health.upstream import agreed_source, leads_to, wanted_source
@@ -134,6 +135,16 @@ def replication_account(context: _Context) -> Iterator[Remark]:
         case Login():
             needs = replication_needs(look.version)
             yield from _privileges(Topic.REPLICATION_ACCOUNT, "replicas that connect", look.replication, needs, look)
+
+
+def machine(context: _Context) -> Iterator[Remark]:
+    """Of a reseed by files."""
+    yield from checkup_copies.machine(context.look, receives=not context.is_source)
+
+
+def cloning(context: _Context) -> Iterator[Remark]:
+    """Of a reseed by cloning."""
+    yield from checkup_copies.cloning(context.look, receives=not context.is_source)
 
 
 def _privileges(topic: Topic, work: str, login: Login, needs: Sequence[Grant], look: Look) -> Iterator[Remark]:
@@ -350,6 +361,8 @@ RULES = (
     operator,
     restarting,
     replication_account,
+    machine,
+    cloning,
     heartbeat,
     same_server,
     server_id,

@@ -93,8 +93,16 @@ def follow_lags(known: Mapping[tuple[str, str], LagTrend], world: World) -> Mapp
             key = (label(server), channel.name)
             trend, seen = known.get(key, LagTrend()), server.observation
             is_new = seen is not None and seen.at != trend.looked
-            found[key] = trend.then(seen.at, true_lag(world, server, channel).seconds, most) if seen and is_new else trend
+            found[key] = trend.then(seen.at, true_lag(world, server, channel), most) if seen and is_new else trend
     return found
+
+
+def lag_of(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
+    """As `true_lag`, which has mostly been asked already."""
+    trend, seen = world.lags.get((label(server), channel.name)), server.observation
+    if trend is None or trend.lag is None or seen is None or seen.at != trend.looked:
+        return true_lag(world, server, channel)
+    return trend.lag
 
 
 def caught_up_in(world: World, server: ServerNow, channel: ChannelObservation, lag: Lag) -> float | None:

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 
 TOO_LONG = timedelta(minutes=10)
-"""For so long a notice may be tried again before others are told."""
+"""For so long a receiver may take nothing of what it is owed before others are told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """What a receiver is owed: since when, and what became of the last attempt."""
+    """What a receiver that takes nothing is owed: since when, and what became of the last attempt."""
 
     receiver: str
     since: datetime
@@ -24,7 +24,7 @@ def unheard(owed: Overdue, now: datetime) -> Finding:
     return Finding(
         subject=Subject("", "", owed.receiver, FindingCode.RECEIVER_UNDELIVERABLE),
         severity=Severity.CRITICAL,
-        summary=f"a notice has been waiting for {minutes} min to be delivered to {owed.receiver}: {owed.text}",
+        summary=f"{owed.receiver} has taken nothing while a notice waits for {minutes} min: {owed.text}",
         meaning="The receiver cannot be reached, or puts off what repwatch sends: whoever relies on it is told of nothing.",
         remedy="See whether repwatch's host reaches the receiver, and whether its secret can be read. What waits is sent as soon "
         "as the receiver takes it; nothing has to be restarted.",

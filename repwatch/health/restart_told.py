@@ -18,6 +18,7 @@ _THREADS = {
 _REMEDIES = {
     Stay.SAME_TRANSACTION: "repwatch started it again, it failed at the same place, and repwatch does not try that twice. ",
     Stay.BUDGET: f"repwatch started it {BUDGET} times in {WINDOW.seconds // 60} min, and leaves it to you now. ",
+    Stay.PERSON: "Somebody may have stopped it, so that repwatch leaves it alone. ",
     Stay.PAUSE: "repwatch starts it once more after a pause. ",
 }
 

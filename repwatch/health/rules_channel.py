@@ -8,7 +8,7 @@ from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
 from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
-from repwatch.health.lag import caught_up_in, true_lag
+from repwatch.health.lag import caught_up_in, lag_of
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
 from repwatch.health.progress import lost_source
 from repwatch.health.restart_told import told
@@ -189,7 +189,7 @@ def lagging(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         if channel.receiver is not ThreadState.RUNNING or channel.applier is not ThreadState.RUNNING:
             continue
-        lag = true_lag(world, server, channel)
+        lag = lag_of(world, server, channel)
         seconds = lag.seconds
         limit = lag_limit(world, server)
         delay = intended_delay(server, channel)

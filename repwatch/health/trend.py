@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from repwatch.model.observation import Lag
+
 SOON, LATER = timedelta(seconds=5), timedelta(minutes=1)
 """Between two figures: of the trend that tells how fast lag changes now, and of the one that tells that it only grows."""
 
@@ -49,14 +51,15 @@ class LagTrend:
     """That of a channel's lag, in seconds."""
 
     looked: datetime | None = None  # the latest look
+    lag: Lag | None = None  # … and what it found; None: there was none yet
     soon: Trend = field(default_factory=lambda: Trend(step=SOON))
     later: Trend = field(default_factory=lambda: Trend(step=LATER))
 
-    def then(self, at: datetime, lag: float | None, most: timedelta) -> "LagTrend":
+    def then(self, at: datetime, lag: Lag, most: timedelta) -> "LagTrend":
         """With one more look. Looks further apart than `most`, a clock that was set and lag that is not known begin it anew."""
-        if at == self.looked:
-            return self
-        known = self if self.looked is not None and timedelta(0) < at - self.looked <= most else LagTrend()
-        if lag is None:
-            return LagTrend(looked=at)
-        return LagTrend(looked=at, soon=known.soon.then(at, lag), later=known.later.then(at, lag))
+        goes_on = self.looked is not None and timedelta(0) < at - self.looked <= most
+        known = self if goes_on and lag.seconds is not None else LagTrend()
+        if lag.seconds is None:
+            return replace(known, looked=at, lag=lag)
+        soon, later = known.soon.then(at, lag.seconds), known.later.then(at, lag.seconds)
+        return LagTrend(looked=at, lag=lag, soon=soon, later=later)

@@ -52,6 +52,7 @@ class FindingCode(StrEnum):
     CLOCK_SKEW = "clock-skew"
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
+    BUTTON_DISCONNECTED = "button-disconnected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A notice: one message about an incident to one receiver."""
+"""A notice: one message about an incident to one receiver; and a bundle of notices, for when there are too many to read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,3 +39,24 @@ class Notice:
     def server_label(self) -> str:
         """`name (host:port)`, or the address alone."""
         return f"{self.server_name} ({self.subject.server})" if self.server_name else self.subject.server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One notice of a bundle, with what the receiver remembers of the incident (`ports.notifier.Thread`)."""
+
+    notice: Notice
+    thread: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Notices that are told to people in one message. `id` stays the same over retries, and so do the members."""
+
+    id: str
+    members: tuple[Member, ...]
+
+    @property
+    def at(self) -> datetime:
+        """When the latest of its notices was made."""
+        return max(member.notice.at for member in self.members)

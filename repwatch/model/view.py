@@ -121,8 +121,8 @@ class Health:
     last_tick: datetime | None = None  # of the cluster that was looked at longest ago
     undelivered: int = 0  # notices waiting in the outbox
     delivered: int = 0  # notices delivered since the start
-    # Since the start too, by cluster, server, channel and thread: how often a thread was started again.
-    restarts: Mapping[tuple[str, str, str, ChannelThread], int] = field(default_factory=dict)
+    # Since the start too, by cluster where that is allowed: how often a thread of a server's channel was started again.
+    restarts: Mapping[str, Mapping[tuple[str, str, ChannelThread], int]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

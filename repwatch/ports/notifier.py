@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from repwatch.model.digest import Digest
-from repwatch.model.notice import Notice
+from repwatch.model.notice import Bundle, Notice
 
-# What goes to a receiver.
-Letter = Notice | Digest
+# What goes to a receiver; bundles go to people alone.
+Letter = Notice | Digest | Bundle
 # What a receiver wants to remember about one incident between its notices (a Slack timestamp, a Message-ID).
 Thread = Mapping[str, str]
+BUNDLE = "bundle"
+"""A thread that begins with a bundle says so under this name: its first message speaks of others, too."""
 
 
 class DeliveryOutcome(StrEnum):
@@ -37,5 +39,8 @@ class Notifier(Protocol):
     """Sends one letter; never raises for what the network or the receiver does. Bounded to about 15 s a call."""
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
-        """Deliver. `thread` is empty for the first notice of an incident, and for a digest, which leaves nothing to remember."""
+        """Deliver. `thread` is empty for the first notice of an incident, and for a digest, which leaves nothing to remember.
+
+        It is empty for a bundle as well, whose members have their own; what is remembered of it is for those that have none.
+        """
         ...

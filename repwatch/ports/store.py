@@ -15,9 +15,11 @@ from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
+from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
+from repwatch.model.notice import Notice
 from repwatch.model.silence import Silence
-from repwatch.ports.notifier import Letter, Thread
+from repwatch.ports.notifier import Thread
 
 
 class StoreConflict(StoreError):
@@ -35,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One letter on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there.
+    """One notice or digest on its way to one receiver. `reached` tells whether an earlier notice of the incident arrived there.
 
     A digest has no incident and no thread.
     """
@@ -43,10 +45,11 @@ class Envelope:
     seq: int
     incident_id: str
     receiver: str
-    notice: Letter
+    notice: Notice | Digest
     attempts: int
     thread: Thread
     reached: bool
+    message: str = ""  # id of the message in which it is told, once that is recorded: its own, or a bundle's
 
 
 class Fate(StrEnum):
@@ -114,4 +117,16 @@ class Outbox(Standing, Protocol):
 
     def settle(self, settled: Sequence[Settled]) -> None:
         """Keep what became of them, all or nothing. Doing it twice does no harm."""
+        ...
+
+
+class BundlingOutbox(Outbox, Protocol):
+    """Where it is recorded, before anything is sent, which notices are told in one message."""
+
+    def gather(self, message: str, envelopes: Sequence[Envelope]) -> None:
+        """They are told in that message and in no other, whatever happens."""
+        ...
+
+    def told_in(self, receiver: str, message: str) -> tuple[Envelope, ...]:
+        """What of that message is not delivered yet: all of it or nothing."""
         ...

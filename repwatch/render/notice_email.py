@@ -5,6 +5,7 @@ honours `prefers-color-scheme`, and a client that drops it shows the light page.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -34,6 +35,7 @@ _COMMAND = 4000
 _FACT = 3000
 _MAX_FACTS = 40
 _MAX_PASSAGES = 30
+RED, AMBER, GREEN = "#b3261e", "#a15c00", "#1a7f4b"
 FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -67,57 +69,73 @@ def email(notice: Notice) -> Email:
 
 def _html(notice: Notice) -> str:
     resolved = notice.event is NoticeEvent.RESOLVED
-    meaning, avoid = ("", "") if resolved else (clean(notice.meaning), clean(notice.avoid))
+    meaning = "" if resolved else clean(notice.meaning)
     parts = [
-        _headline(notice),
-        _heading("What it means") + _paragraph(meaning) if meaning else "",
-        "" if resolved else _remedy(notice),
-        _avoid(avoid) if avoid else "",
+        heading("What it means") + paragraph(meaning) if meaning else "",
+        "" if resolved else heading("What to do") + remedy_html(notice.remedy) if passages(notice.remedy) else "",
+        "" if resolved else avoid_html(notice.avoid),
         _evidence(evidence_title(notice), facts(notice)[:_MAX_FACTS]),
-        _reference(notice),
     ]
-    title = _shown(headline(notice), _SUBJECT)
+    head = Head(
+        colour=_colour(notice), badge=badge(notice), place=where(notice), text=sentence(what(notice)), below=time_line(notice)
+    )
+    return page(cut(headline(notice), _SUBJECT), head, parts, reference_lines(notice))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What stands at the top of a mail, in its colour, and the line below. Plain texts."""
+
+    colour: str
+    badge: str
+    place: str
+    text: str
+    below: str
+
+
+def page(title: str, head: Head, parts: Iterable[str], reference: Iterable[str]) -> str:
+    """The whole page. `parts` are HTML, empty ones left out; everything else is text."""
+    body = "".join(part + chr(10) for part in (_headline(head), *parts, _reference(reference)) if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
-        f"<title>{title}</title><style>{_DARK}</style></head>\n"
+        f"<title>{escape(title)}</title><style>{_DARK}</style></head>\n"
         f'<body class="page" style="margin:0;padding:0;background:#f2f4f6;{FONT}">'
         '<div class="page" style="background:#f2f4f6;padding:12px 8px">'
         '<div class="card" style="max-width:640px;margin:0 auto;background:#ffffff;border:1px solid #d7dce1;border-radius:8px;'
-        f'overflow:hidden">\n{"".join(part + chr(10) for part in parts if part)}</div></div></body></html>\n'
+        f'overflow:hidden">\n{body}</div></div></body></html>\n'
     )
 
 
 def _colour(notice: Notice) -> str:
-    if notice.event is NoticeEvent.RESOLVED:
-        return "#1a7f4b"
-    return "#b3261e" if notice.severity is Severity.CRITICAL else "#a15c00"
+    return GREEN if notice.event is NoticeEvent.RESOLVED else RED if notice.severity is Severity.CRITICAL else AMBER
 
 
-def _headline(notice: Notice) -> str:
+def _headline(head: Head) -> str:
     return (
-        f'<div style="background:{_colour(notice)};padding:14px 18px;color:#ffffff">'
-        f'<div style="font-size:13px;font-weight:700;letter-spacing:.06em">{_shown(badge(notice), 60)}</div>'
-        f'<div style="font-size:15px;margin-top:2px">{_shown(where(notice), 300)}</div>'
+        f'<div style="background:{head.colour};padding:14px 18px;color:#ffffff">'
+        f'<div style="font-size:13px;font-weight:700;letter-spacing:.06em">{_shown(head.badge, 60)}</div>'
+        f'<div style="font-size:15px;margin-top:2px">{_shown(head.place, 300)}</div>'
         '<div style="font-size:20px;line-height:1.3;font-weight:700;margin-top:6px;overflow-wrap:anywhere">'
-        f"{_shown(sentence(what(notice)), 600)}</div></div>"
-        f'<div style="padding:14px 18px 18px">{_soft(time_line(notice))}'
+        f"{_shown(head.text, 600)}</div></div>"
+        f'<div style="padding:14px 18px 18px">{soft(head.below)}'
     )
 
 
-def _remedy(notice: Notice) -> str:
-    found = passages(notice.remedy)[:_MAX_PASSAGES]
-    if not found:
+def remedy_html(remedy: str) -> str:
+    """What to do: prose, and commands to paste."""
+    found = passages(remedy)[:_MAX_PASSAGES]
+    return "".join(_code(passage.text, _COMMAND) if passage.is_command else paragraph(passage.text) for passage in found)
+
+
+def avoid_html(avoid: str) -> str:
+    """What not to do, with its title; nothing where there is nothing."""
+    if not (text := clean(avoid)):
         return ""
-    shown = (_code(passage.text, _COMMAND) if passage.is_command else _paragraph(passage.text) for passage in found)
-    return _heading("What to do") + "".join(shown)
-
-
-def _avoid(avoid: str) -> str:
     return (
         '<div class="avoid" style="margin:18px 0 0;padding:10px 14px;background:#fdeceb;border-left:4px solid #b3261e">'
-        f'<div class="ink" style="font-size:15px;font-weight:700;color:#1d2329">What not to do</div>{_paragraph(avoid)}</div>'
+        f'<div class="ink" style="font-size:15px;font-weight:700;color:#1d2329">What not to do</div>{paragraph(text)}</div>'
     )
 
 
@@ -128,8 +146,8 @@ def _evidence(title: str, known: list[Fact]) -> str:
     table = (
         f'<table role="presentation" cellpadding="0" cellspacing="0" style="width:100%;border-collapse:collapse">{short}</table>'
     )
-    long = "".join(_soft(fact.label) + _code(fact.value, _FACT) for fact in known if not fact.is_short)
-    return _heading(title) + (table if short else "") + long
+    long = "".join(soft(fact.label) + _code(fact.value, _FACT) for fact in known if not fact.is_short)
+    return heading(title) + (table if short else "") + long
 
 
 def _row(fact: Fact) -> str:
@@ -140,23 +158,26 @@ def _row(fact: Fact) -> str:
     )
 
 
-def _reference(notice: Notice) -> str:
-    lines = "<br>".join(_shown(line, 400) for line in reference_lines(notice))
+def _reference(found: Iterable[str]) -> str:
+    lines = "<br>".join(_shown(line, 400) for line in found)
     return (
         '<div class="soft row" style="margin-top:20px;padding-top:12px;border-top:1px solid #e3e7ea;'
         f'font-size:12px;line-height:1.5;color:#5b6570;overflow-wrap:anywhere">{lines}</div></div>'
     )
 
 
-def _heading(text: str) -> str:
+def heading(text: str) -> str:
+    """A title between parts; `text` is HTML."""
     return f'<div class="ink" style="margin:18px 0 4px;font-size:15px;font-weight:700;color:#1d2329">{text}</div>'
 
 
-def _soft(text: str) -> str:
+def soft(text: str) -> str:
+    """A line of less weight."""
     return f'<div class="soft" style="margin-top:6px;font-size:14px;color:#5b6570">{_shown(text, 300)}</div>'
 
 
-def _paragraph(text: str) -> str:
+def paragraph(text: str) -> str:
+    """Prose, with what stands between back-ticks as code."""
     code = f'<code style="{_MONO};font-size:15px">'
     shown = _INLINE_CODE.sub(lambda found: f"{code}{found[1]}</code>", _shown(text, _PROSE)).replace("\n", "<br>")
     return f'<div class="ink" style="font-size:16px;line-height:1.45;color:#1d2329;overflow-wrap:anywhere">{shown}</div>'

@@ -76,9 +76,9 @@ def root(notice: Notice, *, button: bool = False) -> SlackMessage:
         notice,
         lambda share: [
             *_head(notice, share),
-            *_prose("*What it means*", notice.meaning, int(1200 * share)),
-            *_remedy(notice.remedy, share),
-            *_prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
+            *prose("*What it means*", notice.meaning, int(1200 * share)),
+            *remedy_blocks("What to do", notice.remedy, share),
+            *prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
             *_evidence(notice, share),
             *(_button(notice) if button else ()),
         ],
@@ -107,7 +107,7 @@ def reply(notice: Notice) -> SlackMessage:
     return _fitted(
         notice,
         lambda share: [
-            _section(f"{opening}\n{cut(sentence(what(notice)), int(1500 * share), escape)}"),
+            section(f"{opening}\n{cut(sentence(what(notice)), int(1500 * share), escape)}"),
             *(_evidence(notice, share) if evidence else ()),
         ],
     )
@@ -144,9 +144,9 @@ def _head(notice: Notice, share: float) -> Iterator[Block]:
     shown = cut(title, _HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": shown, "emoji": False}}
     if shown != title and (summary := cut(what(notice), int(1500 * share) + 50, escape)):
-        yield _section(summary)
+        yield section(summary)
     server = f"*{cut(one_line(notice.server_label), 200, escape)}*\n" if notice.server_label else ""
-    yield _section(f"{server}{time_line(notice)} {_local_time(notice)}")
+    yield section(f"{server}{time_line(notice)} {_local_time(notice)}")
 
 
 def _local_time(notice: Notice) -> str:
@@ -161,14 +161,15 @@ def _emoji(notice: Notice) -> str:
     return "🔴" if notice.severity is Severity.CRITICAL else "🟠"
 
 
-def _prose(title: str, text: str, limit: int) -> Iterator[Block]:
+def prose(title: str, text: str, limit: int) -> Iterator[Block]:
+    """A titled paragraph; nothing where there is no text. `title` is markup."""
     if shown := cut(clean(text), limit, escape):
-        yield _section(f"{title}\n{shown}")
+        yield section(f"{title}\n{shown}")
 
 
-def _remedy(remedy: str, share: float) -> Iterator[Block]:
+def remedy_blocks(title: str, remedy: str, share: float) -> Iterator[Block]:
     """One block, in which nothing is markup: commands are pasted as they are."""
-    elements, room = [_rich("What to do", {"bold": True})], int(2500 * share)
+    elements, room = [_rich(title, {"bold": True})], int(2500 * share)
     for passage in passages(remedy)[:_MAX_PASSAGES]:
         if shown := cut(passage.text, room):
             elements.append(_preformatted(shown) if passage.is_command else _rich(shown))
@@ -179,7 +180,7 @@ def _remedy(remedy: str, share: float) -> Iterator[Block]:
 
 def _past(notice: Notice) -> Iterator[Block]:
     if facts(notice):
-        yield _section(f"*{evidence_title(notice)}*")
+        yield section(f"*{evidence_title(notice)}*")
 
 
 def _evidence(notice: Notice, share: float) -> Iterator[Block]:
@@ -208,7 +209,8 @@ def _metadata(notice: Notice) -> Block:
     return {"event_type": "repwatch_notice", "event_payload": payload}
 
 
-def _section(text: str) -> Block:
+def section(text: str) -> Block:
+    """A block of markup."""
     # `expand` keeps Slack from folding a long text behind "see more": at night one more click is one too many.
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}, "expand": True}
 

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -216,10 +216,10 @@ def plain_text(notice: Notice) -> str:
     notice = bounded(notice)
     parts = [f"{badge(notice)}  {where(notice)}", sentence(what(notice)), "", time_line(notice)]
     if notice.event is not NoticeEvent.RESOLVED:
-        parts += _titled("What it means", _wrapped(clean(notice.meaning)))
-        parts += _titled("What to do", _remedy_lines(notice.remedy))
-        parts += _titled("What NOT to do", _wrapped(clean(notice.avoid)))
-    parts += _titled(evidence_title(notice), [line for fact in facts(notice) for line in _fact_lines(fact)])
+        parts += titled("What it means", wrapped(clean(notice.meaning)))
+        parts += titled("What to do", remedy_lines(notice.remedy))
+        parts += titled("What NOT to do", wrapped(clean(notice.avoid)))
+    parts += titled(evidence_title(notice), [line for fact in facts(notice) for line in _fact_lines(fact)])
     parts += ["", *reference_lines(notice)]
     return cut("\n".join(parts), _LONGEST_WHOLE) + "\n"
 
@@ -230,11 +230,13 @@ def reference_lines(notice: Notice) -> list[str]:
     return [f"{name}: {shown}" for name, value in pairs if (shown := cut(one_line(value), _LONGEST_KEY))]
 
 
-def _titled(title: str, lines: list[str]) -> list[str]:
+def titled(title: str, lines: Sequence[str]) -> list[str]:
+    """The lines below a title; nothing where there are none."""
     return ["", title, *(f"  {line}".rstrip() for line in lines)] if lines else []
 
 
-def _wrapped(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """Prose in lines of some width."""
     paragraphs = text.split("\n") if text else []
     return [
         line
@@ -243,17 +245,18 @@ def _wrapped(text: str) -> list[str]:
     ]
 
 
-def _remedy_lines(remedy: str) -> list[str]:
+def remedy_lines(remedy: str) -> list[str]:
+    """Prose in lines of some width, commands in lines of their own."""
     lines: list[str] = []
     for passage in passages(remedy):
         if passage.is_command:
             lines += ["", *(f"    {line}" for line in passage.text.split("\n")), ""]
         else:
-            lines += _wrapped(passage.text)
+            lines += wrapped(passage.text)
     return "\n".join(lines).strip("\n").split("\n") if lines else []
 
 
 def _fact_lines(fact: Fact) -> list[str]:
     if fact.is_short:
         return [f"{fact.label}: {fact.value}"]
-    return [f"{fact.label}:", *(f"  {line}" for line in _wrapped(fact.value))]
+    return [f"{fact.label}:", *(f"  {line}" for line in wrapped(fact.value))]

@@ -57,21 +57,40 @@ def option_file(address: Address, user: str, password: str, *, tls: bool) -> str
 
 
 def look(data: str, not_copied: tuple[str, ...]) -> str:
-    """Prints the lines that `HostFacts` is read from. `not_copied`: names in the data folder that no backup has, as wildcards."""
+    """Prints the lines that `HostFacts` is read from. `not_copied`: names in the data folder that no backup has, as wildcards.
+
+    The size of a folder of many files takes its time.
+    """
     leave_out = " ".join(f"--exclude={shlex.quote(name)}" for name in not_copied)
+    return f"""\
+{glance(data, ())}\
+echo "left=$([ -d "$data{_OLD}" ] && echo 1)"
+echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"
+"""
+
+
+def glance(data: str, commands: tuple[str, ...]) -> str:
+    """Prints what of it is there at once, and which of the first words of `commands` no shell there knows."""
+    known = " ".join(shlex.quote(word) for word in map(_first_word, commands) if word)
     return f"""\
 {_PATH}
 data=$(readlink -f {shlex.quote(data)}) && [ -d "$data" ] || {{ echo "no folder" {shlex.quote(data)} >&2; exit 1; }}
 echo "folder=$data"
-echo "left=$([ -d "$data{_OLD}" ] && echo 1)"
 echo "own_mount=$(mountpoint -q "$data" && echo 1)"
 echo "writable=$([ -w "$data" ] && [ -w "${{data%/*}}" ] && echo 1)"
-echo "used=$(du -sk {leave_out} "$data" 2>/dev/null | cut -f 1)"
 echo "free=$(df -Pk "$data" | awk 'NR == 2 {{ print $4 }}')"
 echo "backup=$(mariadb-backup --version 2>&1 | head -n 1)"
 echo "stream=$(command -v mbstream)"
 echo "server=$(mariadbd --version 2>/dev/null)"
+echo "unknown=$(for word in {known}; do command -v "$word" >/dev/null || echo "$word"; done | tr '\\n' ' ')"
 """
+
+
+def _first_word(command: str) -> str:
+    try:
+        return next(iter(shlex.split(command)), "")
+    except ValueError:
+        return ""
 
 
 def give(threads: int) -> str:
@@ -134,20 +153,23 @@ def service(command: str) -> str:
 
 # A server works in its data folder: as long as a process does, nothing is moved away from under it.
 _ALONE: Final = """\
-if find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; then
-  echo "a process works in $data" >&2; exit 1
-fi
+until=$(($(date +%s) + {seconds}))
+while find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; do
+  if [ "$(date +%s)" -ge $until ]; then echo "a process works in $data" >&2; exit 1; fi
+  sleep 0.1
+done
 """
 
 
-def swap(folders: Folders) -> str:
-    """The copy becomes the data folder; the old one stays. The server is down. Safe to repeat, also where it was cut off.
+def swap(folders: Folders, seconds: int = 0) -> str:
+    """The copy becomes the data folder; the old one stays. Safe to repeat, also where it was cut off.
 
-    Where there is an old folder already, what is in its place is a copy that was not proved.
+    The server is down, or ends within so many `seconds`: a command that stops it may return before. Where there is an old
+    folder already, what is in its place is a copy that was not proved.
     """
     return f"""\
 {folders.names}
-{_ALONE}if [ -d "$new" ]; then
+{_ALONE.format(seconds=seconds)}if [ -d "$new" ]; then
   if [ ! -d "$old" ]; then mv -T "$data" "$old" || exit 1; fi
   if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$new" "$data" || exit 1
@@ -157,15 +179,19 @@ rm -rf "$gone"
 """
 
 
-def put_back(folders: Folders) -> str:
-    """The old folder becomes the data folder again and all copies go. The server is down. Safe to repeat."""
+def put_back(folders: Folders, seconds: int = 0) -> str:
+    """The old folder becomes the data folder again and all copies go. As `swap`.
+
+    A copy is renamed before it is deleted: half deleted it would still say that it is ready.
+    """
     return f"""\
 {folders.names}
 if [ -d "$old" ]; then
-{_ALONE}  if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
+{_ALONE.format(seconds=seconds)}  if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$old" "$data" || exit 1
 fi
-rm -rf "$gone" "$new"
+rm -rf "$gone"
+if [ -d "$new" ]; then mv -T "$new" "$gone"; rm -rf "$gone"; fi
 [ -d "$data" ]
 """
 

@@ -23,6 +23,7 @@ class HostFacts:
     backup: Number  # of mariadb-backup
     stream: bool  # mbstream is there
     server: Number  # of mariadbd
+    unknown: tuple[str, ...] = ()  # commands that were asked for and are not there
 
     @classmethod
     def parse(cls, printed: str) -> Self:
@@ -43,6 +44,7 @@ class HostFacts:
             backup=_number(lines.get("backup", ""), r"server (\d+)\.(\d+)\.(\d+)"),
             stream=bool(lines.get("stream")),
             server=_number(lines.get("server", ""), r"Ver (\d+)\.(\d+)\.(\d+)"),
+            unknown=tuple(lines.get("unknown", "").split()),
         )
 
 

@@ -61,12 +61,18 @@ class Marker:
     replaced: bool = False
     copied: bool = False  # Method.PHYSICAL: this very data is a copy, and what it took the place of lies beside it
     donor: str = ""  # address of the replica that is copied from in the place of the source; "": it is the source
+    target_key: str = ""  # identity of the replica itself, as `source_key`
     exported: str | None = None  # the replica's own transactions that were saved to a file; None: that was not asked for
 
     @property
     def reversible(self) -> bool:
         """True while the data from before is there, in its place or, with copied files, beside it."""
         return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """How far which run is: what another run would have changed."""
+        return (self.run, self.method, self.tables, self.stage, self.position)
 
     def taken_over(self, method: Method, tables: tuple[TableName, ...]) -> Self:
         """As another method goes on with it: from the beginning, whatever was done. Files that it gives up are not put back."""
@@ -98,6 +104,7 @@ class Marker:
             "replaced": str(int(self.replaced)),
             "copied": str(int(self.copied)),
             "donor": self.donor,
+            "target_key": self.target_key,
             **({} if self.exported is None else {"exported": self.exported}),
         }
 
@@ -135,6 +142,7 @@ class Marker:
             replaced=entries["replaced"] == "1",
             copied=entries.get("copied") == "1",
             donor=entries.get("donor", ""),
+            target_key=entries.get("target_key", ""),
             exported=entries.get("exported"),
         )
 

@@ -3,6 +3,8 @@
 import hmac
 import itertools
 import json
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,11 +39,41 @@ class SlackError(Exception):
     """Slack's name for what is wrong with a request."""
 
 
+class _Pace:
+    """Lets through so many calls at once and then one each `seconds`."""
+
+    def __init__(self, burst: int, seconds: float) -> None:
+        self._burst, self._seconds = burst, seconds
+        self._left, self._at = float(burst), time.monotonic()
+        self._lock = threading.Lock()
+
+    def admits(self) -> bool:
+        """Whether one more may pass."""
+        with self._lock:
+            now = time.monotonic()
+            self._left, self._at = min(self._burst, self._left + (now - self._at) / self._seconds), now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
+
+
 class SlackStandIn(HttpStandIn):
     """One workspace. Any `#name` is a channel of it, save those in `missing`; the app is a member everywhere."""
 
-    def __init__(self, port: int = 0, *, token: str = "xoxb-stand-in", app_token: str = "", missing: Sequence[str] = ()) -> None:
-        """With an `app_token` buttons can be pressed."""
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        token: str = "xoxb-stand-in",
+        app_token: str = "",
+        missing: Sequence[str] = (),
+        limited: bool = False,
+    ) -> None:
+        """With an `app_token` buttons can be pressed; `limited`: too many calls are answered 429 (Slack, *Rate limits*)."""
+        # A message a second, "short bursts >1 allowed"; updates are Tier 3, 50 a minute.
+        self._paces = {"/api/chat.postMessage": _Pace(3, 1.0), "/api/chat.update": _Pace(20, 1.2)} if limited else {}
+        self.limitations = 0
         self.token = token
         self._app_token = app_token
         self.socket = SocketStandIn() if app_token else None
@@ -107,6 +139,9 @@ class SlackStandIn(HttpStandIn):
                 if request.path == self.webhook_url.removeprefix(self.origin)
                 else _plain(404, "no_service")
             )
+        if method in self._paces and not self._paces[method].admits():
+            self.limitations += 1
+            return replace(_json({"ok": False, "error": "ratelimited"}), status=429, headers={"Retry-After": "1"})
         calls = {"/api/chat.postMessage": self._post, "/api/chat.update": self._update, "/api/auth.test": self._auth_test}
         if method == "/api/apps.connections.open" and self.socket is not None:
             known = request.headers.get("authorization") == f"Bearer {self._app_token}"

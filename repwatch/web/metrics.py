@@ -76,9 +76,11 @@ def _restart_metric(clusters: tuple[ClusterView, ...], health: Health) -> Metric
         "repwatch_thread_restarts", "Threads that repwatch started again, since its own start.", labels=(*CHANNEL, "thread")
     )
     for labels, channel in _channels(clusters):
+        counts = health.restarts.get(labels[0])
+        if counts is None:
+            continue
         for thread in ChannelThread:
-            count = health.restarts.get((labels[0], labels[1], channel.name, thread), 0)
-            family.add_metric([*labels, thread.value], count)
+            family.add_metric([*labels, thread.value], counts.get((labels[1], channel.name, thread), 0))
     return family
 
 

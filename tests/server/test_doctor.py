@@ -34,11 +34,23 @@ def grants(document: dict[str, Any]) -> Iterator[str]:
                 yield from remark["grants"]
 
 
+# To copy whole servers: the sandbox's MariaDB servers have a machine, and its MySQL servers no clone plugin.
+WAYS = {("machine", "good"), ("machine", "problem"), ("cloning", "good"), ("cloning", "note")}
+
+
 @pytest.fixture
 def config(star: Sandbox, tmp_path: Path) -> Path:
     path = tmp_path / "repwatch.toml"
     path.write_text(star.configuration())
     return path
+
+
+def test_the_operator_may_restart_threads_where_that_is_wanted(star: Sandbox, config: Path, tmp_path: Path) -> None:
+    config.write_text(star.configuration().replace("[clusters.shop]\n", "[clusters.shop]\nrestart_transient = true\n"))
+    _, document = doctor("--config", str(config), folder=tmp_path)
+    (cluster,) = document["clusters"]
+    found = {s["name"]: [r["level"] for r in s["remarks"] if r["topic"] == "restart"] for s in cluster["servers"]}
+    assert found == {"source": [], "replica1": ["good"], "replica2": ["good"]}
 
 
 def test_a_healthy_cluster_has_no_problems(star: Sandbox, config: Path, tmp_path: Path) -> None:
@@ -55,6 +67,8 @@ def test_a_healthy_cluster_has_no_problems(star: Sandbox, config: Path, tmp_path
         assert {"connection", "privileges", "operator-account", "server-id"} <= topics
         assert server["server"] == str(star.server(server["name"]).address)
         assert server["version"].startswith("MariaDB" if star.flavour is Flavour.MARIADB else "MySQL")
+        ways = {(remark["topic"], remark["level"]) for remark in server["remarks"]} & WAYS
+        assert ways == {("machine", "good") if star.flavour is Flavour.MARIADB else ("cloning", "note")}
     text = repwatch("doctor", "shop", "--config", str(config), folder=tmp_path)
     assert text.returncode == 0
     assert "✗" not in text.stdout

@@ -22,7 +22,7 @@ from repwatch.model.endpoint import CommandSecret, Endpoint, EnvSecret, FileSecr
 from repwatch.model.observation import Observation, ProbeFailure, ThreadState, Unobserved
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ServerSpec
-from repwatch.ports.database import Timeouts
+from repwatch.ports.database import Params, Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.diagnosing import PATIENT, locally
 
@@ -67,6 +67,42 @@ def seen_within(prober: Prober, server: SandboxServer, seconds: float = 60) -> O
 
 def at(address: Address) -> ServerSpec:
     return ServerSpec(endpoint=Endpoint(address, "repwatch", LiteralSecret("s3cr3t")), name="there")
+
+
+class Far(Session):
+    """A server so far away that each statement takes its time, on the clock of the test."""
+
+    sent = 0
+    ahead = 0.0  # of the machine's clock, in seconds
+    each = 0.0
+
+    def _send(self, sql: str, params: Params) -> Any:
+        Far.sent += 1
+        Far.ahead += Far.each
+        return super()._send(sql, params)
+
+
+class FarClock(SystemClock):
+    """As far ahead as the statements made it."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() + Far.ahead
+
+
+def test_a_server_far_away_is_seen_though_its_first_look_takes_too_long(box: Sandbox) -> None:
+    """Each look starting with a new connection, a server behind 250 ms of sea would never be seen."""
+    replica, counts = box.replicas[0].spec(), []
+    with probing(connect=Far.connect) as prober:
+        for _ in range(2):
+            Far.sent = 0
+            seen(prober, replica)
+            counts.append(Far.sent)
+    assert counts[0] >= counts[1] + 2
+    Far.ahead, Far.each = 0.0, 2 * PATIENT / sum(counts)
+    prober = Prober(Far.connect, FarClock(), deadline=PATIENT)
+    assert blind(prober, replica).failure is ProbeFailure.TIMED_OUT
+    seen(prober, replica)
+    prober.close()
 
 
 def test_what_is_seen(box: Sandbox, flavour: Flavour) -> None:

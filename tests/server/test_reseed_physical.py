@@ -289,6 +289,25 @@ def test_a_service_that_does_not_stop_is_told_and_nothing_is_moved(box: Sandbox,
     healthy(box, replica)
 
 
+def test_a_folder_that_cannot_be_moved_leaves_no_server_stopped(box: Sandbox, tmp_path: Path) -> None:
+    replica, asked = box.replicas[0], physical(box)
+    host = asked.replica.server.host
+    assert host is not None
+    in_the_way = replica.folder / "data.repwatch-old"
+    in_the_way.write_text("a file, and no folder")
+    # It returns while something works in the folder still, as a server does that is told to end and not waited for.
+    stop = f"{host.stop}; (cd {replica.folder / 'data'} && exec sleep 2) & :"
+    early = replace(asked.replica.server, host=replace(host, stop=stop))
+    asked = replace(asked, replica=ReplicaTarget(server=early))
+    assert reseed(asked, tmp_path).outcome is Outcome.FAILED
+    assert replica.sql("SELECT COUNT(*) FROM shop.parent") == box.source.sql("SELECT COUNT(*) FROM shop.parent")
+    in_the_way.unlink()
+    applied = reseed(asked, tmp_path)
+    assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical"), applied.text
+    assert beside(replica) == []
+    healthy(box, replica)
+
+
 def test_another_method_ends_what_files_began(box: Sandbox, tmp_path: Path, words: Words) -> None:
     """What was put aside goes with the proof, whoever proves it: a later reseed would take it for the data from before."""
     configuration, arguments = words

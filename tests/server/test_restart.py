@@ -11,14 +11,14 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.store.sqlstore import SqlStore
-from repwatch.errors import OutcomeUnknown
+from repwatch.errors import OutcomeUnknown, StoreError
 from repwatch.flows.restart import Restarter
 from repwatch.flows.turn import take_turn
 from repwatch.health.restart import Go, Stay, decide, due
 from repwatch.health.world import World
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.observation import ThreadState
-from repwatch.model.restart import ChannelThread, RestartOutcome
+from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database, Timeouts
 from repwatch.sandbox import Account, Sandbox, SandboxServer
@@ -30,6 +30,18 @@ from tests.server.watching import until
 
 class Killed(BaseException):
     """The service is killed here."""
+
+
+class Flaky(SqlStore):
+    """The real store, which takes so many records of restarts, and no more until that is changed."""
+
+    takes = 1000
+
+    def record_restart(self, restart: Restart) -> None:
+        self.takes -= 1
+        if self.takes < 0:
+            raise StoreError("full")
+        super().record_restart(restart)
 
 
 class Later(SystemClock):
@@ -58,8 +70,8 @@ def replica(box: Sandbox) -> SandboxServer:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = SqlStore.open(f"sqlite:///{tmp_path}/s.db")
+def store(tmp_path: Path) -> Iterator[Flaky]:
+    opened = Flaky.open(f"sqlite:///{tmp_path}/s.db")
     yield opened
     opened.close()
 
@@ -171,6 +183,38 @@ def test_a_lost_answer_is_looked_up(replica: SandboxServer, watcher: Watcher, st
     found = [decision(seen(watcher, at_work)) for _ in range(3)]
     assert set(found) == {Stay.UNSETTLED, Stay.SAME_TRANSACTION}
     assert outcomes(store) == [RestartOutcome.UNKNOWN]
+
+
+def test_what_cannot_be_recorded_is_not_sent(replica: SandboxServer, watcher: Watcher, store: Flaky) -> None:
+    at_work, before = restarter(store, Later()), starts(replica)
+    world = seen(watcher, at_work)
+    store.takes = 0
+    at_work.restart(world, *due(world))
+    assert starts(replica) == before
+    store.takes = 1  # the intention, and not what came of it
+    at_work.restart(world, *due(world))
+    assert outcomes(store) == [None]
+    assert starts(replica) == before + 1
+    until_applier_stops(replica, 1205)
+    assert decision(seen(watcher, at_work)) is Stay.SAME_TRANSACTION
+    assert outcomes(store) == [None]
+    store.takes = 1
+    seen(watcher, at_work)
+    assert outcomes(store) == [RestartOutcome.STARTED]
+
+
+def test_two_services_share_what_was_done(replica: SandboxServer, watcher: Watcher, store: SqlStore) -> None:
+    one, two = (restarter(store, Later()) for _ in range(2))
+    before = starts(replica)
+    seen(watcher, two)
+    world = seen(watcher, one)
+    one.restart(world, *due(world))
+    until_applier_stops(replica, 1205)
+    world = seen(watcher, two)
+    two.restart(world, *due(world))  # it has not read what the other one did
+    assert decision(seen(watcher, two)) is Stay.SAME_TRANSACTION
+    assert outcomes(store) == [RestartOutcome.STARTED]
+    assert starts(replica) == before + 1
 
 
 def test_nothing_is_sent_beside_others_or_on_what_was_seen_before(

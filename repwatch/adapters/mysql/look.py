@@ -116,7 +116,8 @@ class _Look:
         )
 
     def _identity(self) -> tuple[Identity, ClockReading | None]:
-        asked, sent = self._clock.now(), self._clock.monotonic()
+        # In this order: a pause between the two makes the error larger, and not the reading wrong.
+        sent, asked = self._clock.monotonic(), self._clock.now()
         identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
         half = timedelta(seconds=self._clock.monotonic() - sent) / 2
         if identity.now is None:

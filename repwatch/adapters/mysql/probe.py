@@ -108,7 +108,10 @@ class Prober:
         try:
             result = self._look(lane, started)
         except Exception as error:  # noqa: BLE001 - a look that raises would leave its server unwatched
-            lane.drop()
+            # Whose answers came too slowly keeps its connection: to make one takes as long as half a look, and on a long way
+            # each look would come too late for it.
+            if not isinstance(error, StatementTimedOut):
+                lane.drop()
             result = self._unobserved(started, error)
         if self._closed:
             lane.drop()

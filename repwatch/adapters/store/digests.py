@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.notices import marks
 from repwatch.adapters.store.tables import FAR, KEEP, TRY_AGAIN, RowState, digests, moment, stamp
+from repwatch.adapters.store.under_way import take_up
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
 from repwatch.ports.store import Envelope, Settled, Standing
@@ -76,25 +77,6 @@ class Digests:
             for each in settled:
                 connection.execute(update(digests).where(digests.c.seq == each.envelope.seq).values(**marks(each)))
 
-    def waiting(self) -> int:
-        """How many are not delivered yet."""
-        with self._read() as connection:
-            count = select(func.count()).select_from(digests).where(digests.c.state == RowState.WAITING)
-            return connection.execute(count).scalar_one()
-
-    def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
-        """As the store does with notices: what was refused lately is tried again.
-
-        What waits for a receiver that gets no digests any more is given up.
-        """
-        waiting = digests.c.state == RowState.WAITING
-        lately = and_(digests.c.state == RowState.GIVEN_UP, digests.c.slot >= stamp(now - TRY_AGAIN))
-        gone = {"state": RowState.GIVEN_UP, "last_error": "the receiver gets no digests any more"}
-        with self._write() as connection:
-            connection.execute(update(digests).where(lately).values(state=RowState.WAITING))
-            connection.execute(update(digests).where(waiting).values(next_attempt=stamp(now), attempts=0))
-            connection.execute(update(digests).where(waiting, digests.c.receiver.not_in(receivers)).values(**gone))
-
     def forget_old(self, now: datetime) -> None:
         """Those that nobody asks for any more go."""
         with self._write() as connection:
@@ -109,3 +91,10 @@ class Digests:
     def clear_standing(self, subject: Subject) -> None:
         """In the store."""
         self._standing.clear_standing(subject)
+
+
+def take_up_digests(connection: Connection, receivers: Sequence[str], now: datetime) -> None:
+    """What was refused lately is tried again."""
+    refused = and_(digests.c.state == RowState.GIVEN_UP, digests.c.slot >= stamp(now - TRY_AGAIN))
+    connection.execute(update(digests).where(refused).values(state=RowState.WAITING))
+    take_up(connection, digests, receivers, now)

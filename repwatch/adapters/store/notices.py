@@ -1,12 +1,14 @@
 """The outbox: a row for each notice and receiver, and what a receiver remembers of an incident."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from repwatch.adapters.store import codec
-from repwatch.adapters.store.tables import FAR, RowState, incidents, outbox, stamp, threads
+from repwatch.adapters.store.tables import FAR, TRY_AGAIN, RowState, incidents, outbox, stamp, threads
+from repwatch.adapters.store.under_way import take_up
 from repwatch.health.notice import Posting
 from repwatch.ports.notifier import Thread
 from repwatch.ports.store import Envelope, Fate, Settled
@@ -19,12 +21,11 @@ _STATES: Final = {
 }
 
 
-def _due() -> Select[Any]:
-    """Of each subject the first that waits: also the end of one incident goes before the beginning of the next."""
-    mine = and_(outbox.c.receiver == bindparam("receiver"), outbox.c.state == RowState.WAITING)
-    of_incident = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
-    first = select(func.min(outbox.c.seq)).select_from(of_incident).where(mine).group_by(incidents.c.key)
-    ripe = or_(outbox.c.next_attempt <= bindparam("now"), outbox.c.next_attempt > bindparam("far"))
+_MINE: Final = and_(outbox.c.receiver == bindparam("receiver"), outbox.c.state == RowState.WAITING)
+
+
+def _envelopes() -> Select[Any]:
+    """Rows with what the receiver remembers of their incidents, oldest first."""
     earlier = outbox.alias("earlier")
     arrived = exists().where(
         earlier.c.incident_id == outbox.c.incident_id,
@@ -36,13 +37,20 @@ def _due() -> Select[Any]:
     return (
         select(outbox, threads.c.body.label("thread"), arrived.label("reached"))
         .select_from(outbox.outerjoin(threads, thread))
-        .where(outbox.c.seq.in_(first), ripe)
         .order_by(outbox.c.seq)
-        .limit(bindparam("most"))
     )
 
 
+def _due() -> Select[Any]:
+    """Of each subject the first that waits: also the end of one incident goes before the beginning of the next."""
+    of_incident = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
+    first = select(func.min(outbox.c.seq)).select_from(of_incident).where(_MINE).group_by(incidents.c.key)
+    ripe = or_(outbox.c.next_attempt <= bindparam("now"), outbox.c.next_attempt > bindparam("far"))
+    return _envelopes().where(outbox.c.seq.in_(first), ripe).limit(bindparam("most"))
+
+
 _DUE: Final = _due()  # once: making it costs more than running it
+_TOLD_IN: Final = _envelopes().where(_MINE, outbox.c.message == bindparam("message"))
 
 
 def read_due(connection: Connection, receiver: str, now: datetime, most: int) -> tuple[Envelope, ...]:
@@ -60,21 +68,51 @@ def _envelope(row: Row[Any]) -> Envelope:
         attempts=row.attempts,
         thread=codec.THREAD.validate_json(row.thread) if row.thread else {},
         reached=bool(row.reached),
+        message=row.message or "",
     )
 
 
-def select_overtaken() -> Select[tuple[int]]:
-    """What was refused by a receiver that took a later notice of the same subject: told now, it would speak of what is past."""
+def read_told_in(connection: Connection, receiver: str, message: str) -> tuple[Envelope, ...]:
+    """What waits to be told in that message."""
+    return tuple(_envelope(row) for row in connection.execute(_TOLD_IN, {"receiver": receiver, "message": message}))
+
+
+def write_message(connection: Connection, message: str, envelopes: Sequence[Envelope]) -> None:
+    """They are told in that message."""
+    rows = outbox.c.seq.in_([envelope.seq for envelope in envelopes])
+    connection.execute(update(outbox).where(rows).values(message=message))
+
+
+def _overtaken() -> Select[tuple[int]]:
+    """What was refused by a receiver that took a later notice of the same subject: told now, it would speak of what is past.
+
+    One that was put into a message counts as taken: nobody can tell, and the message has to stay whole.
+    """
+    taken = or_(outbox.c.state == RowState.DELIVERED, and_(outbox.c.state == RowState.WAITING, outbox.c.message.is_not(None)))
     of_incident = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
     last = (
         select(outbox.c.receiver, incidents.c.key, func.max(outbox.c.seq).label("seq"))
         .select_from(of_incident)
-        .where(outbox.c.state == RowState.DELIVERED)
+        .where(taken)
         .group_by(outbox.c.receiver, incidents.c.key)
         .subquery()
     )
     later = and_(last.c.receiver == outbox.c.receiver, last.c.key == incidents.c.key, last.c.seq > outbox.c.seq)
     return select(outbox.c.seq).select_from(of_incident.join(last, later)).where(outbox.c.state == RowState.GIVEN_UP)
+
+
+def take_up_notices(connection: Connection, receivers: Sequence[str], now: datetime) -> None:
+    """What was refused of what began lately is tried again, put into messages anew, unless it is overtaken."""
+    recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
+    refused = and_(outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent), outbox.c.seq.not_in(_overtaken()))
+    connection.execute(update(outbox).where(refused).values(state=RowState.WAITING, message=None))
+    take_up(connection, outbox, receivers, now)
+
+
+def took_since(connection: Connection, receiver: str, moment: datetime) -> bool:
+    """True if a receiver has taken something since that time."""
+    taken = and_(outbox.c.receiver == receiver, outbox.c.state == RowState.DELIVERED, outbox.c.delivered_at > stamp(moment))
+    return bool(connection.execute(select(exists().where(taken))).scalar())
 
 
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Restarts of threads in their table. What is to be found for longer stands in the incidents."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -18,10 +18,13 @@ def read_restarts(connection: Connection, cluster: str) -> tuple[Restart, ...]:
 
 
 def write_restart(connection: Connection, restart: Restart) -> None:
-    """Put it down, or in the place of what was put down of it before; what is old goes."""
+    """Put it down, or in the place of what was put down of it before."""
     body = codec.dump(codec.RESTART, restart)
     if not connection.execute(update(restarts).where(restarts.c.id == restart.id).values(body=body)).rowcount:
         values = {"id": restart.id, "cluster": restart.cluster, "at": stamp(restart.at), "body": body}
         connection.execute(insert(restarts).values(**values))
-    old = restarts.c.at < stamp(restart.at - KEPT)
-    connection.execute(delete(restarts).where(restarts.c.cluster == restart.cluster, old))
+
+
+def forget_restarts(connection: Connection, now: datetime) -> None:
+    """What is old goes."""
+    connection.execute(delete(restarts).where(restarts.c.at < stamp(now - KEPT)))

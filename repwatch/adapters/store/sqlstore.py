@@ -9,19 +9,28 @@ from typing import Self
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
 from repwatch.adapters.store import codec
-from repwatch.adapters.store.digests import Digests
+from repwatch.adapters.store.digests import Digests, take_up_digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
 from repwatch.adapters.store.lock import StoreLock
-from repwatch.adapters.store.notices import read_due, select_overtaken, write_posting, write_settled
+from repwatch.adapters.store.notices import (
+    read_due,
+    read_told_in,
+    take_up_notices,
+    took_since,
+    write_message,
+    write_posting,
+    write_settled,
+)
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
-from repwatch.adapters.store.restarts import read_restarts, write_restart
+from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
-from repwatch.adapters.store.tables import KEEP, TRY_AGAIN, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.under_way import count_waiting
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
@@ -210,6 +219,16 @@ class SqlStore:
         with self._read() as connection:
             return read_due(connection, receiver, now, most)
 
+    def gather(self, message: str, envelopes: Sequence[Envelope]) -> None:
+        """They are told in that message."""
+        with self._write() as connection:
+            write_message(connection, message, envelopes)
+
+    def told_in(self, receiver: str, message: str) -> tuple[Envelope, ...]:
+        """What of that message is not delivered yet."""
+        with self._read() as connection:
+            return read_told_in(connection, receiver, message)
+
     def settle(self, settled: Sequence[Settled]) -> None:
         """Mark them, and keep the threads in the same transaction."""
         with self._write() as connection:
@@ -217,35 +236,28 @@ class SqlStore:
                 write_settled(connection, each)
 
     def waiting(self) -> int:
-        """How many are not delivered yet."""
+        """How many notices and digests are not delivered yet."""
         with self._read() as connection:
-            count = select(func.count()).select_from(outbox).where(outbox.c.state == RowState.WAITING)
-            return connection.execute(count).scalar_one()
+            return count_waiting(connection)
 
-    def begin_service(self, receivers: Sequence[str], now: datetime) -> None:
+    def begin_service(self, receivers: Sequence[str], digested: Sequence[str], now: datetime) -> None:
         """At a start the configuration may have been corrected: what was refused lately, and is not overtaken, is tried again.
 
         Back-off starts anew, and what waits for a receiver that is no longer configured is given up.
         """
-        recent = select(incidents.c.id).where(incidents.c.since >= stamp(now - TRY_AGAIN))
-        refused = and_(
-            outbox.c.state == RowState.GIVEN_UP, outbox.c.incident_id.in_(recent), outbox.c.seq.not_in(select_overtaken())
-        )
-        waiting = outbox.c.state == RowState.WAITING
         with self._write() as connection:
-            connection.execute(update(outbox).where(refused).values(state=RowState.WAITING))
-            connection.execute(update(outbox).where(waiting).values(next_attempt=stamp(now), attempts=0))
-            gone = {"state": RowState.GIVEN_UP, "last_error": "the receiver is no longer configured"}
-            connection.execute(update(outbox).where(waiting, outbox.c.receiver.not_in(receivers)).values(**gone))
+            take_up_notices(connection, receivers, now)
+            take_up_digests(connection, digested, now)
 
     def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
-        """Those of the receivers that have been owed a notice since that time, and were tried."""
+        """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
         waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
         first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
         with self._read() as connection:
             rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
-        owed = (Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows)
-        return tuple(each for each in owed if each.since <= before)
+            owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
+            late = [each for each in owed if each.since <= before]
+            return tuple(each for each in late if not took_since(connection, each.receiver, before))
 
     def forget_old(self, now: datetime) -> None:
         """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""
@@ -253,6 +265,7 @@ class SqlStore:
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+            forget_restarts(connection, now)
         self.digests.forget_old(now)
 
     # -- what is shown -------------------------------------------------------------------------------------------------

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repwatch.adapters import slack_button
+from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.notifiers import build
-from repwatch.adapters.slack_button import SlackButton, presses
+from repwatch.adapters.slack_button import PATIENCE, Hearing, SlackButton, disconnected, presses
 from repwatch.errors import StoreError, UsageError
 from repwatch.model.endpoint import LiteralSecret
+from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import NoticeEvent
 from repwatch.model.settings import Receiver, SlackReceiver
 from repwatch.render.notice_slack import ACKNOWLEDGE, MAX_JSON, root
 from repwatch.sandbox.standins_slack import SlackStandIn, checked_blocks
 from tests.unit.adapters.benches import SECRETS, TOKEN, notice
+from tests.unit.watch.handclock import HandClock
 
 APP = "xapp-very-secret"
 
@@ -48,12 +52,36 @@ def desk() -> Desk:
     return Desk()
 
 
+@dataclass
+class Board:
+    """Findings that stand (`ports.store.Standing`); a full disk takes none."""
+
+    full: bool = False
+    findings: dict[Subject, Finding] = field(default_factory=dict)
+
+    def set_standing(self, finding: Finding) -> None:
+        if self.full:
+            raise StoreError("full")
+        self.findings[finding.subject] = finding
+
+    def clear_standing(self, subject: Subject) -> None:
+        if self.full:
+            raise StoreError("full")
+        self.findings.pop(subject, None)
+
+
 @pytest.fixture
-def listen(slack: SlackStandIn, desk: Desk) -> Iterator[Callable[[str], None]]:
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def listen(slack: SlackStandIn, desk: Desk, board: Board) -> Iterator[Callable[[str], None]]:
     stop, threads = threading.Event(), []
 
     def begin(token: str) -> None:
-        button = SlackButton(LiteralSecret(token), slack.api_url, desk.acknowledge)
+        hearing = Hearing("oncall/slack", board, SystemClock())
+        button = SlackButton(LiteralSecret(token), slack.api_url, desk.acknowledge, hearing)
         threads.append(threading.Thread(target=button.run, args=(stop,)))
         threads[-1].start()
 
@@ -109,6 +137,62 @@ def test_a_wrong_token_is_tried_again_and_not_shown(
         listen("xapp-wrong-secret")
         until(lambda: len(caplog.records) >= 2)
     assert "secret" not in caplog.text
+
+
+def test_where_nobody_hears_it_is_a_finding_until_somebody_does(
+    slack: SlackStandIn, board: Board, listen: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack_button, "PATIENCE", 0.0)
+    listen("xapp-wrong-secret")
+    until(lambda: set(board.findings) == {disconnected("oncall/slack")})
+    assert "secret" not in str(board.findings)
+    listen(APP)
+    until(lambda: not board.findings)
+
+
+def test_a_connection_that_is_back_in_time_is_no_finding(board: Board) -> None:
+    clock = HandClock()
+    hearing = Hearing("r", board, clock)
+    for connected in (True, *[False] * 5, True, *[False] * 5, True):
+        clock.sleep(10)
+        hearing.note(connected=connected)
+        assert not board.findings
+    for _ in range(7):
+        clock.sleep(10)
+        hearing.note(connected=False)
+    assert set(board.findings) == {disconnected("r")}
+    hearing.note(connected=True)
+    assert not board.findings
+
+
+def test_what_cannot_be_written_is_told_later(board: Board) -> None:
+    clock = HandClock()
+    hearing = Hearing("r", board, clock)
+    hearing.note(connected=False)
+    board.full = True
+    clock.sleep(PATIENCE)
+    hearing.note(connected=False)
+    board.full = False
+    hearing.note(connected=False)
+    assert board.findings
+    board.full = True
+    hearing.note(connected=True)
+    board.full = False
+    hearing.note(connected=True)
+    assert not board.findings
+
+
+def test_what_stands_from_before_a_start_ends_with_the_first_connection(board: Board) -> None:
+    clock = HandClock()
+    before = Hearing("r", board, clock)
+    before.note(connected=False)
+    clock.sleep(PATIENCE)
+    before.note(connected=False)
+    after = Hearing("r", board, clock)
+    after.note(connected=False)
+    assert board.findings
+    after.note(connected=True)
+    assert not board.findings
 
 
 PRESS = {"action_id": ACKNOWLEDGE, "value": "k"}

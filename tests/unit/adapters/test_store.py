@@ -3,17 +3,20 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from repwatch.adapters.store import schema
+from repwatch.adapters.store.engine import open_engine
 from repwatch.adapters.store.reader import read_views
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.adapters.store.tables import KEEP, metadata
@@ -24,6 +27,7 @@ from repwatch.health.notice import Posting, Reason
 from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
 from repwatch.model.view import ClusterView, FindingView, Role, ServerView, State
 from repwatch.ports.store import Entry, Envelope, Fate, Settled, StoreConflict
 
@@ -209,7 +213,7 @@ def test_a_start_tries_again_what_did_not_arrive_and_drops_what_nobody_receives(
     (envelope,) = due(store, "a")
     store.settle([settled(envelope, fate)])
     assert due(store, "a") == []
-    store.begin_service(["a"], NOW)
+    store.begin_service(["a"], [], NOW)
     assert len(due(store, "a")) == 1
     assert due(store, "gone") == []
 
@@ -224,7 +228,7 @@ def test_a_start_does_not_tell_what_was_refused_before_something_later_of_its_su
     while left := [each for each in due(store, "a") if each.incident_id == "i1"]:
         store.settle([settled(left[0], next(fates))])
     store.settle([settled(each, Fate.REFUSED) for each in due(store, "a")])
-    store.begin_service(["a", "b"], NOW)
+    store.begin_service(["a", "b"], [], NOW)
     told = []
     while left := due(store, "a"):
         told += [each.notice.id for each in left]
@@ -249,6 +253,21 @@ def test_old_history_goes_and_what_is_open_or_waits_stays(store: SqlStore) -> No
     with store._engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT id FROM incidents ORDER BY id").scalars().all()
     assert kept == ["i2", "i3"]
+
+
+def test_a_restart_is_put_down_twice_and_kept_for_a_week(store: SqlStore) -> None:
+    intended = Restart(
+        id="a", cluster="shop", server="db:1", channel="", thread=ChannelThread.APPLIER, at=NOW, number=1, errno=1205,
+        transaction="u:1", position="", starts=3, stops=2,
+    )  # fmt: skip
+    earlier = replace(intended, id="z", at=NOW - timedelta(days=7, seconds=1), outcome=RestartOutcome.REFUSED, text="no")
+    for each in (intended, earlier, replace(intended, id="o", cluster="other")):
+        store.record_restart(each)
+    assert store.restarts("shop") == (earlier, intended)
+    done = replace(intended, outcome=RestartOutcome.STARTED)
+    store.record_restart(done)
+    store.forget_old(NOW)
+    assert store.restarts("shop") == (done,)
 
 
 def test_standing_findings_are_set_replaced_and_cleared(store: SqlStore) -> None:
@@ -304,6 +323,27 @@ def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, ur
 def test_the_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     with store._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_what_waits_in_an_older_store_stays_a_message_of_its_own(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with open_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        connection.exec_driver_sql(
+            "INSERT INTO incidents (id, key, cluster, phase, since, revision, body)"
+            " VALUES ('i', 'k', 'c', 'open', '2026', 1, '{}')"
+        )
+        for name, state in (("i-1", "delivered"), ("i-2", "waiting")):
+            connection.exec_driver_sql(
+                "INSERT INTO outbox (notice_id, receiver, incident_id, body, state, attempts, next_attempt, last_error)"
+                f" VALUES ('{name}', 'r', 'i', '{{}}', '{state}', 0, '2026', '')"
+            )
+    SqlStore.open(url).close()
+    with closing(sqlite3.connect(tmp_path / "old.db")) as store:
+        assert store.execute("SELECT notice_id, message FROM outbox ORDER BY seq").fetchall() == [("i-1", None), ("i-2", "i-2")]
 
 
 def test_the_known_schemas_are_those_that_migrations_make() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.health.lag import caught_up_in, follow_lags, true_lag
+from repwatch.health.lag import caught_up_in, follow_lags, lag_of, true_lag
 from repwatch.health.rules import diagnose
 from repwatch.health.trend import FEWEST, MOST, SOON, LagTrend, Trend
 from repwatch.health.view import build_cluster_view
@@ -121,10 +121,27 @@ def test_an_intended_delay_stays() -> None:
 
 
 def test_looks_that_are_far_apart_begin_it_anew() -> None:
+    def lag(seconds: float | None) -> Lag:
+        return Lag(seconds=seconds, basis=LagBasis.STATUS)
+
     trend = LagTrend()
     for look in range(FEWEST):
-        trend = trend.then(NOW + seconds(10 * look), 100 - look, seconds(20))
+        trend = trend.then(NOW + seconds(10 * look), lag(100 - look), seconds(20))
     assert trend.soon.rate is not None
-    assert trend.then(trend.looked or NOW, 5, seconds(20)) == trend
-    assert trend.then(NOW + seconds(100), 90, seconds(20)).soon.rate is None
-    assert trend.then(NOW - seconds(100), 90, seconds(20)).soon.rate is None
+    assert trend.then(NOW + seconds(40), lag(90), seconds(20)).soon.rate is not None
+    assert trend.then(NOW + seconds(40), lag(None), seconds(20)).soon.rate is None
+    assert trend.then(NOW + seconds(100), lag(90), seconds(20)).soon.rate is None
+    assert trend.then(NOW - seconds(100), lag(90), seconds(20)).soon.rate is None
+
+
+@FLAVOURS
+def test_lag_is_worked_out_once_for_a_look_and_anew_for_the_next(flavour: Flavour) -> None:
+    looked = grown(flavour, [700, 650])
+    server = looked.servers[1]
+    assert server.observation
+    own = server.observation.channels[0]
+    assert lag_of(looked, server, own) is looked.lags["db2", ""].lag
+    assert lag_of(looked, server, own) == true_lag(looked, server, own)
+    later = replace(server.observation, at=looked.now + seconds(1))
+    newer = replace(own, lag=Lag(seconds=1.0, basis=LagBasis.STATUS))
+    assert lag_of(looked, replace(server, result=later), newer).seconds == 1.0

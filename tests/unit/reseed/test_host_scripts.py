@@ -1,6 +1,7 @@
 """The scripts that move data folders, on folders: whatever an interruption left, the next run ends the same way."""
 
 import subprocess
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -78,13 +79,30 @@ def test_nothing_is_moved_where_there_is_nothing(folders: Folders) -> None:
 
 
 @pytest.mark.parametrize("script", [host_scripts.swap, host_scripts.put_back])
-def test_nothing_is_moved_away_from_under_a_server(folders: Folders, script: object) -> None:
-    assert callable(script)
+def test_nothing_is_moved_away_from_under_a_server(folders: Folders, script: Callable[[Folders], str]) -> None:
     make(folders, data="in use", new="copy", old="old")
     with subprocess.Popen(["sleep", "600"], cwd=folders.data) as server:
         run(script(folders), status=1)
         server.kill()
     assert there(folders) == {"data": "in use", "new": "copy", "old": "old"}
+
+
+@pytest.mark.parametrize("script", [host_scripts.swap, host_scripts.put_back])
+def test_a_server_that_is_about_to_end_is_waited_for(folders: Folders, script: Callable[[Folders, int], str]) -> None:
+    """Its stop command may have returned before it ended."""
+    make(folders, data="in use", new="copy", old="old")
+    with subprocess.Popen(["sleep", "1"], cwd=folders.data):
+        run(script(folders, 60))
+    assert there(folders)["data"] != "in use"
+
+
+def test_a_copy_that_is_being_deleted_is_not_ready(folders: Folders) -> None:
+    make(folders, data="old", new="copy")
+    (Path(folders.new) / "repwatch-ready").write_text("r1 0-1-5\n")
+    run(f"rm() {{ return 1; }}\n{host_scripts.put_back(folders)}")  # killed there
+    assert run(host_scripts.is_ready(folders, "r1")) == ""
+    run(host_scripts.put_back(folders))
+    assert there(folders) == {"data": "old"}
 
 
 @pytest.mark.parametrize("before", [{"data": "copy", "old": "old"}, {"data": "copy", "gone": "old"}, {"data": "copy"}])
@@ -126,6 +144,14 @@ def test_a_look_names_the_folder_without_links_and_leaves_logs_out(tmp_path: Pat
     assert 400_000 < facts.used < 2_000_000
     assert facts.free > 0
     assert run(host_scripts.look("/no/such/folder", ()), status=1) == ""
+
+
+def test_a_glance_names_commands_that_are_not_there(tmp_path: Path) -> None:
+    commands = ("no-such-command --now", "cd /", "'unclosed", "", "also$none x")
+    facts = HostFacts.parse(run(host_scripts.glance(str(tmp_path), commands)))
+    assert facts.unknown == ("no-such-command", "also$none")
+    assert (facts.folders.data, facts.writable, facts.used) == (str(tmp_path), True, -1)
+    assert HostFacts.parse(run(host_scripts.glance(str(tmp_path), ()))).unknown == ()
 
 
 @pytest.mark.parametrize(("command", "status"), [("exit 5", 5), ("true", 0), ("sleep 20 & true", 0)])

@@ -1,5 +1,7 @@
 """A simulated fleet: clusters that share sites, a store in memory, receivers that misbehave, and a fuse that kills the service.
 
+One receiver is a machine, the others are people, who get bundles.
+
 Everything that decides is the real thing: rules, incidents, notices, watchers, couriers. What is simulated is what they touch:
 servers, the store (`ports/store.py`, each write all or nothing) and receivers. Each write and each delivery is an effect, and the
 fuse can kill the service right before and right after any of them.
@@ -15,6 +17,7 @@ from enum import StrEnum
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.sorting import Bundling, Singly
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher
 from repwatch.health.flaps import Ended
@@ -23,16 +26,17 @@ from repwatch.health.notice import Audience, Posting
 from repwatch.health.rules import diagnose
 from repwatch.health.view import DatedView
 from repwatch.health.world import stale_after
+from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
-from repwatch.model.notice import Notice
+from repwatch.model.notice import Bundle, Notice
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Pulse, ThreadError, ThreadState
 from repwatch.model.risks import Suspicion
 from repwatch.model.server import Flavour
-from repwatch.model.settings import Receiver, WebhookReceiver
+from repwatch.model.settings import EmailReceiver, Receiver, WebhookReceiver
 from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.model.view import State
-from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
+from repwatch.ports.notifier import BUNDLE, Delivery, DeliveryOutcome, Letter, Thread
 from repwatch.ports.store import Entry, Envelope, Fate, Settled, StoreConflict
 from tests.unit.health.worlds import channel, observation, spec, unobserved
 from tests.unit.watch.handclock import HandClock
@@ -40,9 +44,10 @@ from tests.unit.watch.handclock import HandClock
 CLUSTERS = ("blog", "shop", "wiki")
 SIZE = 4  # servers of a cluster: the first is the source; the n-th stands at the n-th site
 HOOK = WebhookReceiver(url="http://127.0.0.1:1/")
-FIRST = Receiver(name="oncall", channel=HOOK, remind_every=timedelta(minutes=30))
+MAIL = EmailReceiver(to=("a@example.com",), sender="b@example.com", host="127.0.0.1", port=25)
+FIRST = Receiver(name="oncall", channel=MAIL, remind_every=timedelta(minutes=30))
 OTHER = Receiver(name="log", channel=HOOK, remind_every=timedelta(0))
-CHIEF = Receiver(name="chief", channel=HOOK, escalate_after=timedelta(minutes=1))
+CHIEF = Receiver(name="chief", channel=MAIL, escalate_after=timedelta(minutes=1))
 RECEIVERS = (FIRST, OTHER, CHIEF)
 LANES = 3
 POLL = timedelta(seconds=5)
@@ -80,32 +85,48 @@ class Mood(StrEnum):
 
 @dataclass
 class Ear:
-    """A receiver. `lost` counts the answers that it gave and nobody heard."""
+    """A receiver. `lost` counts the messages whose answers it gave and nobody heard."""
 
     fuse: Fuse
-    heard: list[Notice] = field(default_factory=list)
+    heard: list[Notice] = field(default_factory=list)  # also what it heard in bundles
+    messages: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)  # id, and ids of the notices
+    began: dict[str, str] = field(default_factory=dict)  # the message in which it first heard of an incident
     mood: Mood = Mood.WELL
     lost: int = 0
     refused: int = 0
 
-    def send(self, notice: Letter, thread: Thread) -> Delivery:
+    def send(self, letter: Letter, thread: Thread) -> Delivery:
         """Take it, or not."""
-        assert isinstance(notice, Notice)
+        assert not isinstance(letter, Digest)
         self.fuse.burn()
         match self.mood:
             case Mood.DEAF:
-                return Delivery(outcome=DeliveryOutcome.RETRY, text="deaf")
+                return Delivery(outcome=DeliveryOutcome.RETRY, text="deaf", thread=thread)
             case Mood.BUSY:
-                return Delivery(outcome=DeliveryOutcome.RETRY, text="busy", retry_after=timedelta(seconds=30))
+                return Delivery(outcome=DeliveryOutcome.RETRY, text="busy", retry_after=timedelta(seconds=30), thread=thread)
             case Mood.SURLY:
                 self.refused += 1
                 return Delivery(outcome=DeliveryOutcome.REFUSED, text="no")
-        self.heard.append(notice)
+        remembered = self._hear(letter, thread)
         self.fuse.burn()
         if self.mood is Mood.MUTE:
             self.lost += 1
-            return Delivery(outcome=DeliveryOutcome.RETRY, text="no answer")
-        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread={"first": thread.get("first", notice.id)})
+            return Delivery(outcome=DeliveryOutcome.RETRY, text="no answer", thread=thread)
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=remembered)
+
+    def _hear(self, letter: Notice | Bundle, thread: Thread) -> Thread:
+        """What there is to remember. What was remembered of an incident is the message that began it."""
+        if isinstance(letter, Bundle):
+            told = [(member.notice, member.thread) for member in letter.members]
+            remembered: Thread = {"first": letter.id, BUNDLE: letter.id}
+        else:
+            told, remembered = [(letter, thread)], {"first": letter.id, **thread}
+        for notice, known in told:
+            first = self.began.setdefault(incident_of(notice), letter.id)
+            assert not known or known["first"] == first or self.lost or self.refused
+        self.heard += [notice for notice, _ in told]
+        self.messages.append((letter.id, tuple(notice.id for notice, _ in told)))
+        return remembered
 
     @property
     def once(self) -> list[Notice]:
@@ -114,8 +135,13 @@ class Ear:
 
     @property
     def repeats(self) -> int:
-        """How often it heard an id that it knew."""
-        return len(self.heard) - len({notice.id for notice in self.heard})
+        """How often it got a message that it had."""
+        return len(self.messages) - len({name for name, _ in self.messages})
+
+
+def incident_of(notice: Notice) -> str:
+    """The incident's id."""
+    return notice.id.partition("-")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +154,7 @@ class Row:
     fate: Fate = Fate.POSTPONED
     attempts: int = 0
     ripe: datetime
+    message: str = ""
 
 
 class ModelStore:
@@ -226,7 +253,17 @@ class ModelStore:
             attempts=row.attempts,
             thread=self.threads.get((name, row.receiver), {}),
             reached=any(each.fate is Fate.DELIVERED for each in told),
+            message=row.message,
         )
+
+    def gather(self, message: str, envelopes: Sequence[Envelope]) -> None:
+        with self._effect():
+            for each in envelopes:
+                self.rows[each.seq] = replace(self.rows[each.seq], message=message)
+
+    def told_in(self, receiver: str, message: str) -> tuple[Envelope, ...]:
+        mine = [row for row in self.rows if (row.receiver, row.message, row.fate) == (receiver, message, Fate.POSTPONED)]
+        return tuple(self._envelope(row) for row in mine)
 
     def settle(self, settled: Sequence[Settled]) -> None:
         with self._effect():
@@ -243,11 +280,14 @@ class ModelStore:
             self.suspected[cluster] = tuple(all_of_it)
 
     def begin_service(self, now: datetime) -> None:
-        """What was refused is tried again unless a later notice of its subject arrived, and back-off starts anew."""
-        last = {(row.receiver, row.posting.notice.subject): row.seq for row in self.rows if row.fate is Fate.DELIVERED}
+        """What was refused is tried again unless a later notice of its subject may have arrived, and back-off starts anew."""
+        taken = [row for row in self.rows if row.fate is Fate.DELIVERED or (row.fate is Fate.POSTPONED and row.message)]
+        last = {(row.receiver, row.posting.notice.subject): row.seq for row in taken}
         for row in self.rows:
-            if row.fate is not Fate.DELIVERED and last.get((row.receiver, row.posting.notice.subject), -1) < row.seq:
-                self.rows[row.seq] = replace(row, fate=Fate.POSTPONED, attempts=0, ripe=now)
+            if row.fate is Fate.POSTPONED:
+                self.rows[row.seq] = replace(row, attempts=0, ripe=now)
+            elif row.fate is not Fate.DELIVERED and last.get((row.receiver, row.posting.notice.subject), -1) < row.seq:
+                self.rows[row.seq] = replace(row, fate=Fate.POSTPONED, attempts=0, ripe=now, message="")
 
     @property
     def waiting(self) -> int:
@@ -359,10 +399,15 @@ class Fleet:
         self.watchers = [self._watcher(name) for name in CLUSTERS]
         self.own = SelfWatcher(Book(self.store, self.clock, ""), Audience(receivers=RECEIVERS), self.clock)
         refusing = {finding.subject for finding in self.store.standing("")}
-        self.couriers = [
-            Courier(name, ear, self.store, self.clock, LANES, undeliverable(name) in refusing, beside=lambda call: call())
-            for name, ear in self.ears.items()
-        ]
+        self.couriers = [self._courier(receiver, undeliverable(receiver.id) in refusing) for receiver in RECEIVERS]
+
+    def _courier(self, receiver: Receiver, refusing: bool) -> Courier:
+        name = receiver.id
+        machine = isinstance(receiver.channel, WebhookReceiver)
+        sorter = Singly(name, self.store) if machine else Bundling(name, self.store, self.clock)
+        return Courier(
+            name, self.ears[name], self.store, sorter, self.clock, LANES, refusing=refusing, beside=lambda call: call()
+        )
 
     def _watcher(self, name: str) -> Watcher:
         servers = tuple(spec(number) for number in numbers(name))

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
-from repwatch.flows.deliver import LONGEST_PAUSE, Courier, pause_after, undeliverable
+from repwatch.flows.deliver import Courier, undeliverable
+from repwatch.flows.sorting import Singly
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -92,19 +93,12 @@ def notice(name: str, subject: Subject, event: NoticeEvent) -> Notice:
 
 def courier_to(ear: Notifier, store: Outbox, clock: HandClock, lanes: int = 1, refusing: bool = False) -> Courier:
     """Its calls are over when they return."""
-    return Courier("r", ear, store, clock, lanes, refusing, beside=lambda call: call())
+    return Courier("r", ear, store, Singly("r", store), clock, lanes, refusing, beside=lambda call: call())
 
 
 def drain(courier: Courier) -> None:
     """Until there is nothing to do."""
     assert any(not courier.turn() for _ in range(20)), "it never rests"
-
-
-def test_pauses_grow_and_end_growing() -> None:
-    pauses = [pause_after(n) for n in range(100)]
-    assert pauses[:4] == [timedelta(seconds=s) for s in (1, 2, 4, 8)]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] == LONGEST_PAUSE
 
 
 def test_it_delivers_in_order_and_hands_the_thread_on(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
@@ -230,7 +224,7 @@ def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: H
     put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Scripted([NO])
     drain(courier_to(ear, store, clock))
-    store.begin_service(["r"], clock.now())
+    store.begin_service(["r"], [], clock.now())
     again = courier_to(ear, store, clock, refusing=True)
     drain(again)
     assert ear.ids == ["i1-1", "i1-1", "i1-2"]
@@ -241,7 +235,7 @@ def test_one_receiver_s_trouble_is_not_another_s(store: SqlStore, clock: HandClo
     put(1, NoticeEvent.OPENED, receivers=("r", "s"))
     deaf, ear = Scripted([BUSY] * 9), Scripted()
     courier_to(deaf, store, clock).turn()
-    Courier("s", ear, store, clock, beside=lambda call: call()).turn()
+    Courier("s", ear, store, Singly("s", store), clock, beside=lambda call: call()).turn()
     assert ear.ids == ["i1-1"]
     assert store.waiting() == 1
 
@@ -266,7 +260,7 @@ class Full:
 def test_a_full_disk_makes_nobody_hear_it_twice(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED)
     ear, full = Scripted(), Full(store)
-    courier = Courier("r", ear, full, clock)  # type: ignore[arg-type]
+    courier = Courier("r", ear, full, Singly("r", full), clock)  # type: ignore[arg-type]
     for _ in range(3):
         with pytest.raises(StoreError):
             courier.turn()
@@ -297,7 +291,7 @@ def test_lanes_open_with_what_arrives_and_close_with_what_does_not(
     for number in range(20):
         put(number, NoticeEvent.OPENED)
     ear, hall = Scripted(), Hall()
-    courier = Courier("r", ear, store, clock, lanes=4, beside=hall.calls.append)
+    courier = Courier("r", ear, store, Singly("r", store), clock, lanes=4, beside=hall.calls.append)
     made = []
     for script in ([], [], [OK, OK, OK, BUSY], [], [], [NO, NO, NO, NO], []):
         courier.turn()
@@ -312,7 +306,7 @@ def test_after_a_failure_no_call_is_begun_beside_those_that_are_still_out(
     for number in range(20):
         put(number, NoticeEvent.OPENED)
     ear, hall = Scripted(), Hall()
-    courier = Courier("r", ear, store, clock, lanes=4, beside=hall.calls.append)
+    courier = Courier("r", ear, store, Singly("r", store), clock, lanes=4, beside=hall.calls.append)
     for _ in range(2):
         courier.turn()
         hall.serve()
@@ -330,7 +324,7 @@ def test_a_dead_receiver_meets_one_call_at_a_time(store: SqlStore, clock: HandCl
     for number in range(9):
         put(number, NoticeEvent.OPENED)
     hall = Hall()
-    courier = Courier("r", Scripted([BUSY] * 50), store, clock, lanes=8, beside=hall.calls.append)
+    courier = Courier("r", Scripted([BUSY] * 50), store, Singly("r", store), clock, lanes=8, beside=hall.calls.append)
     for _ in range(30):
         courier.turn()
         assert hall.serve() <= 1
@@ -357,7 +351,7 @@ def test_whatever_comes_back_when_each_subject_hears_its_own_in_order(
         for number, updates in enumerate(lives):
             put(number, NoticeEvent.OPENED, *[NoticeEvent.UPDATED] * updates, NoticeEvent.RESOLVED)
         ear, hall = Scripted([BUSY if n in failing else OK for n in range(21)]), Hall()
-        courier = Courier("r", ear, store, clock, lanes, beside=hall.calls.append)
+        courier = Courier("r", ear, store, Singly("r", store), clock, lanes, beside=hall.calls.append)
         for step in range(200):
             if not courier.turn() and not hall.calls:
                 if not store.waiting():
@@ -421,7 +415,7 @@ def test_calls_are_made_side_by_side(store: SqlStore, clock: HandClock, put: Cal
         put(number, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
     ear = Slow()
     ear.gate.set()
-    with running(Courier("r", ear, store, clock, lanes=3)):
+    with running(Courier("r", ear, store, Singly("r", store), clock, lanes=3)):
         ear.wait_for(lambda: len(ear.heard) >= 5)
         ear.gate.clear()
         ear.wait_for(lambda: ear.inside == 3)
@@ -437,7 +431,7 @@ def test_who_is_told_to_stop_still_records_what_is_under_way(store: SqlStore, cl
     put(1, NoticeEvent.OPENED)
     put(2, NoticeEvent.OPENED)
     ear = Slow()
-    with running(Courier("r", ear, store, clock)) as stop:
+    with running(Courier("r", ear, store, Singly("r", store), clock)) as stop:
         ear.wait_for(lambda: ear.inside == 1)
         stop.set()
         ear.gate.set()
@@ -452,7 +446,7 @@ def test_a_store_that_is_held_by_another_process_makes_nobody_hear_it_twice(
         put(number, NoticeEvent.OPENED)
     ear = Slow()
     ear.gate.set()
-    courier = Courier("r", ear, store, clock, lanes=4)
+    courier = Courier("r", ear, store, Singly("r", store), clock, lanes=4)
     other = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with running(courier):

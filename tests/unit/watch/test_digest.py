@@ -11,6 +11,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.digest import Digester
+from repwatch.flows.sorting import Singly
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -51,7 +52,7 @@ class Bench:
     def start(self, *receivers: Receiver) -> None:
         self.receivers = receivers or RECEIVERS
         self.store = SqlStore.open(self.url)
-        self.store.digests.begin_service([receiver.id for receiver in self.receivers], self.clock.now())
+        self.store.begin_service([], [receiver.id for receiver in self.receivers], self.clock.now())
         self.digester = Digester(
             receivers=self.receivers, clusters=(), ledger=self.store.digests, records=self.store, clock=self.clock
         )
@@ -69,7 +70,8 @@ class Bench:
     def deliver(self) -> None:
         for receiver in self.receivers:
             ear = self.ears[receiver.id]
-            courier = Courier(receiver.id, ear, self.store.digests, self.clock, beside=lambda call: call())
+            sorter = Singly(receiver.id, self.store.digests)
+            courier = Courier(receiver.id, ear, self.store.digests, sorter, self.clock, beside=lambda call: call())
             while courier.turn():
                 pass
 
@@ -118,7 +120,7 @@ def test_a_kill_neither_loses_nor_doubles_it(bench: Bench, killed: str) -> None:
     assert set(bench.heard()) == {"22 08:00"}
     assert len(bench.heard()) == (2 if killed == "sent" else 1)
     assert len({digest.id for digest in bench.ears["a/email"].heard}) == 1
-    assert bench.store.digests.waiting() == 0
+    assert bench.store.waiting() == 0
 
 
 def test_a_busy_receiver_gets_it_later_and_a_refusing_one_is_told_of(bench: Bench) -> None:
@@ -127,15 +129,15 @@ def test_a_busy_receiver_gets_it_later_and_a_refusing_one_is_told_of(bench: Benc
     bench.at("2026-11-22T08:00:00")
     bench.turn()
     bench.deliver()
-    assert bench.store.digests.waiting() == 1
+    assert bench.store.waiting() == 1
     bench.clock.sleep(60)
     bench.deliver()
-    assert bench.store.digests.waiting() == 0
+    assert bench.store.waiting() == 0
     assert [finding.subject.channel for finding in bench.store.standing("")] == ["a/email"]
     bench.restart()  # the configuration may have been put right
     bench.deliver()
     assert bench.heard() == ["22 08:00"] * 3
-    assert bench.store.digests.waiting() == 0
+    assert bench.store.waiting() == 0
 
 
 def test_after_days_without_service_there_is_one_digest(bench: Bench) -> None:

@@ -3,7 +3,8 @@
 Invariants, whatever happens and wherever the service is killed:
 
 1. A receiver that drops repeated ids hears of each occurrence *opened* once, first, and *resolved* once, last.
-2. It hears an id again only after a kill, as many as calls were under way, or after an answer of its own that was lost.
+2. It gets a message again only after a kill, as many as calls were under way, or after an answer of its own that was lost; with
+   the same notices in it, each of which is in no other message. (Save what it refused, which is put into messages anew.)
 3. One subject's occurrences follow one another: the next is not *opened* before the one before is *resolved*. (Save where the
    receiver refused something, for that is sent after the next start.)
 4. There are no more occurrences of *unreachable* than times that a server went away.
@@ -22,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from repwatch.health.flaps import LONGEST_HOLD
 from repwatch.health.incident import Phase
+from repwatch.health.storm import FIRST
 from repwatch.model.finding import FindingCode, Subject
 from repwatch.model.notice import NoticeEvent
 from repwatch.model.settings import Receiver
@@ -38,6 +40,7 @@ from tests.unit.watch.fleet import (
     Mood,
     address_of,
     cluster_of,
+    incident_of,
     numbers,
 )
 
@@ -77,6 +80,12 @@ class Storm(RuleBasedStateMachine):
     @rule(number=st.sampled_from(REPLICAS))
     def an_applier_stops_or_goes_on(self, number: int) -> None:
         self.fleet.truth.broken ^= {number}
+
+    @rule()
+    def all_appliers_stop_or_go_on(self) -> None:
+        """More than people are told of one by one."""
+        broken = self.fleet.truth.broken
+        broken.symmetric_difference_update(REPLICAS if len(broken) in {0, len(REPLICAS)} else broken)
 
     @rule(number=st.sampled_from(ALL), times=st.integers(2, 4), polls=st.integers(1, 3))
     def a_server_flaps(self, number: int, times: int, polls: int) -> None:
@@ -153,6 +162,8 @@ class Storm(RuleBasedStateMachine):
                 assert NoticeEvent.RESOLVED not in events[:-1]
             assert ear.repeats <= ear.lost + self.fleet.kills * LANES
             if not ear.refused:
+                each_in_one_message(ear)
+            if not ear.refused:
                 one_after_another(ear)
             opened = Counter(each.subject for each in ear.once if each.event is NoticeEvent.OPENED)
             for number in ALL:
@@ -199,7 +210,7 @@ def lives(ear: Ear) -> dict[str, list[NoticeEvent]]:
     """What it heard of each occurrence, without repeated ids."""
     heard: dict[str, list[NoticeEvent]] = {}
     for notice in ear.once:
-        heard.setdefault(notice.id.partition("-")[0], []).append(notice.event)
+        heard.setdefault(incident_of(notice), []).append(notice.event)
     return heard
 
 
@@ -207,10 +218,17 @@ def one_after_another(ear: Ear) -> None:
     """No occurrence begins before the one before it is over, as far as the receiver knows."""
     living: dict[Subject, str] = {}
     for notice in ear.once:
-        name = notice.id.partition("-")[0]
+        name = incident_of(notice)
         assert living.setdefault(notice.subject, name) == name
         if notice.event is NoticeEvent.RESOLVED:
             del living[notice.subject]
+
+
+def each_in_one_message(ear: Ear) -> None:
+    """A message always holds the same notices, and a notice is in no other one."""
+    holds = dict(ear.messages)
+    assert all(holds[name] == notices for name, notices in ear.messages)
+    assert len({notice.id for notice in ear.heard}) == sum(map(len, holds.values()))
 
 
 TestStorm = Storm.TestCase
@@ -240,3 +258,21 @@ def test_the_loss_of_the_sources_site_is_told_once_for_each_source_and_not_for_e
         assert fleet.tick()
     for receiver in RECEIVERS[:2]:
         assert sorted(map(len, lives(fleet.ears[receiver.id]).values())) == [2] * len(CLUSTERS)
+
+
+def test_what_strikes_all_at_once_is_told_to_people_in_few_messages_and_to_machines_one_by_one() -> None:
+    fleet = Fleet()
+    fleet.tick()
+    fleet.truth.broken.update(REPLICAS)
+    for _ in range(8):
+        assert fleet.tick()
+    fleet.truth.heal()
+    for _ in range(40):
+        assert fleet.tick()
+    people, machine = fleet.ears[RECEIVERS[0].id], fleet.ears[RECEIVERS[1].id]
+    for ear in (people, machine):
+        assert sorted(len(events) for events in lives(ear).values()) == [2] * len(REPLICAS)
+    assert [len(notices) for _, notices in machine.messages] == [1] * 2 * len(REPLICAS)
+    told = [len(notices) for _, notices in people.messages]
+    assert told[: FIRST + 1] == [*[1] * FIRST, len(REPLICAS) - FIRST]
+    assert max(told[FIRST + 1 :]) > 1

@@ -24,6 +24,7 @@ from repwatch.adapters.store.tables import outbox
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier
+from repwatch.flows.sorting import Singly
 from repwatch.flows.watch import advance
 from repwatch.health.flaps import LONGEST_HOLD
 from repwatch.health.incident import Incident, Look, LookKind, Phase
@@ -95,11 +96,12 @@ class Life(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.store = FullDisk.open(f"sqlite:///{self.folder}/s.db")
-        self.store.begin_service(list(self.ears), self.clock.now())
+        self.store.begin_service(list(self.ears), [], self.clock.now())
         self.people = People(f"sqlite:///{self.folder}/s.db")
         self.book = Book(self.store, self.clock, "shop")
         self.couriers = [
-            Courier(name, ear, self.store, self.clock, LANES, beside=lambda call: call()) for name, ear in self.ears.items()
+            Courier(name, ear, self.store, Singly(name, self.store), self.clock, LANES, beside=lambda call: call())
+            for name, ear in self.ears.items()
         ]
 
     @rule(subject=st.sampled_from(SUBJECTS))
@@ -182,7 +184,7 @@ class Life(RuleBasedStateMachine):
     def killed_between_delivery_and_record(self, number: int) -> None:
         courier = self.couriers[number]
         due = self.store.due(courier.receiver, self.clock.now(), LANES)
-        if due and not courier._held and not self.ears[courier.receiver].deaf:
+        if due and not courier._out and not self.ears[courier.receiver].deaf:
             for envelope in due:
                 courier.notifier.send(envelope.notice, envelope.thread)
             self.kill()
