@@ -1,10 +1,11 @@
 """Copies tables out of a snapshot, whole or a piece of them."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from repwatch.flows.reseed_write import RowWriter, size_of
-from repwatch.ports.database import Database, Row
+from repwatch.ports.database import Database, RawRow
 from repwatch.sql import rowcopy
 from repwatch.sql.rowcopy import WHOLE, CopyTable, Piece
 
@@ -22,29 +23,32 @@ def copy_rows(reader: Database, writer: RowWriter, copy: CopyTable, tell: Callab
     return written
 
 
-def _chunks(reader: Database, copy: CopyTable, piece: Piece) -> Iterator[list[Row]]:
+def _chunks(reader: Database, copy: CopyTable, piece: Piece) -> Iterator[list[RawRow]]:
     if not copy.chunk_key:
-        yield from _batches(reader.stream(rowcopy.read_chunk(copy, None, 0)), _FIRST_CHUNK_ROWS)
+        yield from _together(reader.batches(rowcopy.read_chunk(copy, None, 0)))
         return
     places = [copy.columns.index(name) for name in copy.chunk_key]
     after: list[bytes | None] | None = None
     limit = _FIRST_CHUNK_ROWS
     while True:
-        rows = reader.query(rowcopy.read_chunk(copy, after, limit, piece)).rows
+        rows = list(chain.from_iterable(reader.batches(rowcopy.read_chunk(copy, after, limit, piece))))
         if rows:
             yield rows
         if len(rows) < limit:
             return
-        after = [rows[-1][place] for place in places]
+        after = [None if (value := rows[-1][place]) is None else bytes(value) for place in places]
         limit = min(max(_CHUNK_BYTES * len(rows) // size_of(rows), _CHUNK_ROWS[0]), _CHUNK_ROWS[1])
 
 
-def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _together(batches: Iterator[list[RawRow]]) -> Iterator[list[RawRow]]:
+    """Batches that are small by themselves, as many as make a chunk."""
+    rows: list[RawRow] = []
+    size = 0
+    for batch in batches:
+        rows += batch
+        size += size_of(batch)
+        if size >= _CHUNK_BYTES or len(rows) >= _CHUNK_ROWS[1]:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows

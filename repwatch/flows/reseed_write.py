@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Final
 
 from repwatch.errors import StatementRefused
-from repwatch.ports.database import Database, Row
+from repwatch.ports.database import Database, RawRow
 from repwatch.sql import rowcopy, rowload
 from repwatch.sql.rowcopy import CopyTable
 
@@ -22,7 +22,7 @@ class RowWriter:
         self._room = min(_STATEMENT_CHARACTERS, packet // 4)  # a character of ours may be four bytes
         self._loads = True  # until the server says that it takes no files
 
-    def write(self, copy: CopyTable, rows: Sequence[Row]) -> int:
+    def write(self, copy: CopyTable, rows: Sequence[RawRow]) -> int:
         """Load them, or insert them where that is not possible; how many. As `insert`."""
         if self._loads and rowload.can_load(copy) and size_of(rows) <= _LOAD_BYTES:
             text = rowload.rows_text(rows)
@@ -44,7 +44,7 @@ class RowWriter:
             raise StatementRefused(f"{count} rows were sent, and {stored} stored", server=self._db.server)
         return True
 
-    def insert(self, copy: CopyTable, rows: Iterable[Row]) -> int:
+    def insert(self, copy: CopyTable, rows: Iterable[RawRow]) -> int:
         """Insert them, many in a statement; how many. Raises StatementRefused, also for a value that changed on its way."""
         version = self._db.version
         head = rowcopy.insert_head(copy)
@@ -66,8 +66,8 @@ class RowWriter:
             self._write(head + ",".join(parts))
         return count
 
-    def _write(self, statement: str, values: Row = ()) -> None:
-        self._db.execute(statement, [value for value in values if value is not None])
+    def _write(self, statement: str, values: RawRow = ()) -> None:
+        self._db.execute(statement, [bytes(value) for value in values if value is not None])
         self._check()
 
     def _check(self) -> None:
@@ -76,6 +76,6 @@ class RowWriter:
             raise StatementRefused(f"a value was not stored as it is: {bad[0]}", server=self._db.server)
 
 
-def size_of(rows: Sequence[Row]) -> int:
+def size_of(rows: Sequence[RawRow]) -> int:
     """Bytes of their values, at least 1."""
     return sum(map(len, filter(None, chain.from_iterable(rows)))) or 1

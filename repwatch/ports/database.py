@@ -12,6 +12,7 @@ from repwatch.model.server import ServerVersion
 
 Value = bytes | None
 Row = tuple[Value, ...]
+RawRow = Sequence[bytes | bytearray | None]
 Params = Sequence[str | int | float | bytes | None]
 
 
@@ -49,6 +50,12 @@ class Database(Protocol):
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """Run one statement and yield its rows in batches; it is killed if the caller stops early."""
+        ...
+
+    def batches(self, sql: str) -> Iterator[list[RawRow]]:
+        """As `stream`, some rows at a time. Values that are only handed on need not be made into bytes, which costs as much
+        as reading them.
+        """
         ...
 
     def execute(self, sql: str, params: Params = ()) -> int:

@@ -14,7 +14,7 @@ from repwatch.sql.quoting import quote_name, quote_table
 # With no result character set the server sends each column's own bytes (MySQL manual, "character_set_results").
 READ_RAW = "SET SESSION character_set_results = NULL"
 
-Raw = bytes | None
+Raw = bytes | bytearray | None
 Literal = Callable[[Raw], str]
 
 _NUMBERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal"}
@@ -125,7 +125,7 @@ def _key_literal(table: Table, name: str, value: Raw) -> str:
     return value.decode("ascii") if column.data_type in _NUMBERS else f"'{value.decode('ascii')}'"
 
 
-def _hex(value: bytes) -> str:
+def _hex(value: bytes | bytearray) -> str:
     return f"0x{value.hex()}" if value else "''"
 
 

@@ -70,7 +70,7 @@ def _line(row: Sequence[Raw]) -> bytes:
     return b"\t".join([_NULL if value is None else _escaped(value) for value in row]) + b"\n"
 
 
-def _escaped(value: bytes) -> bytes:
+def _escaped(value: bytes | bytearray) -> bytes | bytearray:
     for special, instead in _ESCAPES:
         if special in value:
             value = value.replace(special, instead)

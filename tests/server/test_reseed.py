@@ -14,7 +14,7 @@ from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
-from repwatch.ports.database import Params, Result
+from repwatch.ports.database import Params, RawRow
 from repwatch.reseed import pieces
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
@@ -160,10 +160,10 @@ def test_large_tables_are_copied_in_pieces(
     cut: set[str] = set()
 
     class Listening(Session):
-        def query(self, sql: str, params: Params = ()) -> Result:
+        def batches(self, sql: str) -> Iterator[list[RawRow]]:
             if "FORCE INDEX (PRIMARY)" in sql and "<=" in sql:
                 cut.add(sql.partition("` FORCE")[0].rpartition("`")[2])
-            return super().query(sql, params)
+            return super().batches(sql)
 
     listening = replace(tools(tmp_path), connect=Listening.connect)
     asked = request(star, replica, method=Method.LOGICAL)

@@ -58,6 +58,9 @@ def multiply(box: Sandbox, schema: str) -> None:
         # The empty error value of an ENUM can be written with a warning only, and there are more than a server keeps by itself.
         values = ", ".join(f"({n}, {texts[n % len(texts)]}, {'1' if n % 3 else '0'})" for n in range(3 * ENOUGH))
         db.execute(f"INSERT INTO {schema}.`tab\t'\\ name` VALUES {values}")
+        db.execute(f"CREATE TABLE {schema}.keyless (n INT, v VARCHAR(200))")
+        values = ", ".join(f"({n % 50}, {'NULL' if n % 7 else f'REPEAT({n}, 20)'})" for n in range(10 * ENOUGH))
+        db.execute(f"INSERT INTO {schema}.keyless VALUES {values}")
         if db.version.is_mariadb:
             db.execute(f"CREATE TABLE {schema}.named (id INT PRIMARY KEY, u UUID, v INET6, w INET4, e INET6)")
             values = ", ".join(f"({n}, UUID(), '2001:db8::{n % 9}', '10.0.0.{n % 255}', NULL)" for n in range(2 * ENOUGH))
@@ -79,7 +82,7 @@ def test_every_kind_of_value_is_loaded_as_it_is(star: Sandbox, schema: str, repl
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
-    assert loads(replica) >= before + 3
+    assert loads(replica) >= before + 4
 
 
 @pytest.mark.parametrize("before", ["0", "1"])

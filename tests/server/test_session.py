@@ -273,6 +273,16 @@ def test_a_stream_that_stops_early_is_killed(star: Sandbox, session: Session, sc
     until(lambda: star.source.sql(f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number}") == [("0",)])
 
 
+def test_batches_are_the_rows_of_a_stream_and_nothing_follows_a_stop(session: Session) -> None:
+    numbers = "WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT n.i, NULL, x'FF' FROM n"
+    seen = [row for batch in session.batches(numbers) for row in batch]
+    assert [tuple(None if value is None else bytes(value) for value in row) for row in seen] == list(session.stream(numbers))
+    for _ in session.batches(numbers + ", n AS other LIMIT 5000"):
+        break
+    with pytest.raises(Unreachable):  # the rest is not read; the session is closed
+        session.query("SELECT 1")
+
+
 def test_a_stream_yields_everything_in_order(session: Session) -> None:
     rows = session.stream("WITH RECURSIVE n AS (SELECT 1 i UNION ALL SELECT i + 1 FROM n WHERE i < 900) SELECT i FROM n")
     assert [int(row[0] or 0) for row in rows] == list(range(1, 901))

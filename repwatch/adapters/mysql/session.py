@@ -22,7 +22,7 @@ from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_e
 from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
 from repwatch.model.endpoint import Endpoint, TlsMode
 from repwatch.model.server import ServerVersion
-from repwatch.ports.database import Params, Result, Row, Timeouts, as_text
+from repwatch.ports.database import Params, RawRow, Result, Row, Timeouts, as_text
 
 # Fixed for every session, so that text, times and dates mean the same on every server; NO_ZERO_DATE and the like would
 # turn zero dates into NULL inside functions, ANSI_QUOTES and NO_BACKSLASH_ESCAPES would change what we send.
@@ -105,6 +105,10 @@ class Session:
         """Run one statement and yield its rows in batches; if the caller stops early it is killed and the session closed."""
         yield from self._rows(self._send(sql, params))
 
+    def batches(self, sql: str) -> Iterator[list[RawRow]]:
+        """As `stream`, some rows at a time, with values as the driver has them."""
+        yield from self._batches(self._send(sql, ()))
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement; the number of affected rows, or of rows returned and dropped."""
         cursor = self._send(sql, params)
@@ -149,11 +153,16 @@ class Session:
         return cursor
 
     def _rows(self, cursor: Any) -> Iterator[Row]:
+        for batch in self._batches(cursor):
+            for row in batch:
+                yield tuple(None if value is None else bytes(value) for value in row)
+
+    def _batches(self, cursor: Any) -> Iterator[list[RawRow]]:
         try:
             while self._unread:
                 batch = cursor.fetchmany(BATCH)
-                for row in batch:
-                    yield tuple(None if value is None else bytes(value) for value in row)
+                if batch:
+                    yield batch
                 self._unread = bool(batch)
             self._warned = cursor.warning_count  # it comes with the end of the rows
         except DRIVER_ERRORS as error:
