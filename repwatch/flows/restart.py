@@ -122,7 +122,10 @@ class Restarter:
         ready = [each for each in wanted if self.clock.monotonic() >= self._rests_until.get(_place(each), 0.0)]
         if not ready or self._cancelled.is_set() or not self._one.acquire(blocking=False):
             return
-        threading.Thread(target=self._run, args=(world, ready), name=f"restart-{self.cluster}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(world, ready), name=f"restart-{self.cluster}", daemon=True).start()
+        except RuntimeError:  # there is no room for another thread at this moment; the next look tries again
+            self._one.release()
 
     def _run(self, world: World, ready: list[Due]) -> None:
         try:

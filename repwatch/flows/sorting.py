@@ -76,17 +76,23 @@ class Bundling:
     rewrites: int = MOST  # members of a bundle that have a message of their own, which is brought up to date with it
     _pace: Pace = field(default_factory=Pace)
     _begins: float = 0.0  # monotonic; no new message before
+    _repeats: bool = False  # what was sent last had been sent before
 
     def parcels(self, held: Collection[int], room: int, now: datetime) -> Sequence[Parcel]:
         """What was decided before and is due again, then new messages, as far as it is time for them."""
         due = [each for each in self.outbox.due(self.receiver, now, MOST + len(held)) if each.seq not in held]
         moot = [Parcel(each.notice, (each,)) for each in due if is_moot(each)]
-        decided = dict.fromkeys(each.message for each in due if each.message and not is_moot(each))
-        again = [self._again(message) for message in islice(decided, room)]
-        waiting = sorted(
-            (each for each in due if not each.message and not is_moot(each)), key=lambda each: urgency(_notice(each))
-        )
-        return [*moot, *again, *self._new(waiting, room - len(again))]
+        rest = [each for each in due if not is_moot(each)]
+        waiting = sorted((each for each in rest if not each.message), key=lambda each: urgency(_notice(each)))
+        # In turn, and of several that of which least was tried: one that never gets through must not keep all others waiting.
+        new = list(self._new(waiting, room)) if self._repeats else []
+        decided = dict.fromkeys(each.message for each in sorted(rest, key=lambda each: each.attempts) if each.message)
+        again = [self._again(message) for message in islice(decided, room - len(new))]
+        if not self._repeats:
+            new = list(self._new(waiting, room - len(again)))
+        if again or new:
+            self._repeats = not new
+        return [*moot, *again, *new]
 
     def hold_back(self, seconds: float) -> None:
         """What comes meanwhile goes into one message."""

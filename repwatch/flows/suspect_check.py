@@ -74,7 +74,10 @@ class SuspectChecker:
         targets = self._targets(world)
         if not targets or self._cancelled.is_set() or not self._one.acquire(blocking=False):
             return
-        threading.Thread(target=self._run, args=(targets,), name=f"suspect-{self.suspects.cluster}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(targets,), name=f"suspect-{self.suspects.cluster}", daemon=True).start()
+        except RuntimeError:  # there is no room for another thread at this moment; the next look tries again
+            self._one.release()
 
     def _targets(self, world: World) -> list[tuple[ReplicaTarget, tuple[Suspicion, ...]]]:
         """The channels whose check is due and that could be checked now."""

@@ -25,13 +25,13 @@ from repwatch.health.notice import Audience, hush, post
 from repwatch.health.overdue import TOO_LONG, Overdue, unheard
 from repwatch.health.progress import remember
 from repwatch.health.restart_told import remembered
-from repwatch.health.rules_room import numbers_unknown
 from repwatch.health.skips import recall
 from repwatch.health.trend import LagTrend
+from repwatch.health.unjudged import unjudged
 from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
-from repwatch.model.finding import Finding, Subject
+from repwatch.model.finding import Finding, FindingCode, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.past import Past
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
@@ -136,7 +136,7 @@ class Watcher:
             kind=kind,
             asked=frozenset(asked),
             observed=frozenset(observed),
-            unknown=frozenset(numbers_unknown(world)),
+            unknown=frozenset(unjudged(world)),
             ended=self.book.ended,
         )
 
@@ -179,8 +179,9 @@ class SelfWatcher:
 
     def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
         receivers = {receiver.id for receiver in self.audience.receivers}
-        refusing = {finding.subject.channel: finding for finding in standing if finding.subject.channel in receivers}
-        yield from refusing.values()
+        stands = [finding for finding in standing if finding.subject.channel in receivers]
+        yield from stands
+        refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
             self._owed = self.debts(receivers, now - TOO_LONG) if self.debts else ()

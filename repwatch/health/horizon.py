@@ -61,8 +61,13 @@ def horizon(world: World, server: ServerNow, channel: ChannelObservation) -> Hor
 
 def upstream(world: World, server: ServerNow, channel: ChannelObservation) -> Observation | None:
     """What is seen of the server that a channel reads from, or should."""
-    source = source_of(world, channel) or wanted_source(world, server, channel.name)
+    source = source_of_channel(world, server, channel)
     return source.observation if source else None
+
+
+def source_of_channel(world: World, server: ServerNow, channel: ChannelObservation) -> ServerNow | None:
+    """The server that a channel reads from, or should."""
+    return source_of(world, channel) or wanted_source(world, server, channel.name)
 
 
 def says_purged(channel: ChannelObservation) -> bool:

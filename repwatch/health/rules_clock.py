@@ -12,13 +12,18 @@ from repwatch.model.observation import ClockReading
 
 def clock_skew(world: World) -> Iterator[Finding]:
     """A server's clock is not that of the others. One server alone cannot be told from repwatch's own machine."""
-    readings = [(server, observation.reading) for server, observation in seen(world) if observation.reading is not None]
+    readings = clocks_seen(world)
     if len(readings) < 2:
         return
     middle = usual([reading for _, reading in readings])
     for server, reading in readings:
         if abs(surely_ahead(reading, middle)) > SKEW:
             yield _skewed(world, server, reading, middle)
+
+
+def clocks_seen(world: World) -> list[tuple[ServerNow, ClockReading]]:
+    """The clocks that are seen now."""
+    return [(server, observation.reading) for server, observation in seen(world) if observation.reading is not None]
 
 
 def _skewed(world: World, server: ServerNow, reading: ClockReading, middle: ClockReading) -> Finding:

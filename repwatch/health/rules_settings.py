@@ -55,11 +55,17 @@ def _unlike_source(name: str) -> Callable[[World, ServerNow, Observation], bool]
     return differs
 
 
+def _logs_unlike_source(world: World, server: ServerNow, observation: Observation) -> bool:
+    """A server without a binary log can be nobody's source."""
+    return observation.log_bin and _unlike_source("binlog_format")(world, server, observation)
+
+
 def _sources(world: World, server: ServerNow, observation: Observation) -> Iterator[Observation]:
+    """As last seen: what differs from a source does not cease to when the source is down."""
     for channel in observation.channels if is_replica(world, server) else ():
         source = source_of(world, channel)
-        if source is not None and source.observation is not None:
-            yield source.observation
+        if source is not None and source.last_good is not None:
+            yield source.last_good
 
 
 def _setting(observation: Observation, name: str) -> str:
@@ -113,7 +119,7 @@ _TABLE = (
     ),
     _Unsafe(
         "binlog_format",
-        _unlike_source("binlog_format"),
+        _logs_unlike_source,
         lambda value: value == "statement",
         "after a failover to this replica, statements that are not deterministic have another effect on the others; its "
         "source logs otherwise",

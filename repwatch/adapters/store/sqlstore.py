@@ -251,10 +251,10 @@ class SqlStore:
 
     def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
         """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
-        waiting = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING)
-        first = select(func.min(outbox.c.seq)).where(waiting).group_by(outbox.c.receiver)
+        tried = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING, outbox.c.attempts > 0)
+        first = select(func.min(outbox.c.seq)).where(tried).group_by(outbox.c.receiver)
         with self._read() as connection:
-            rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first), outbox.c.attempts > 0)).all()
+            rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first))).all()
             owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
             late = [each for each in owed if each.since <= before]
             return tuple(each for each in late if not took_since(connection, each.receiver, before))

@@ -304,3 +304,25 @@ def test_whatever_comes_back_each_notice_is_in_one_message_and_in_order(
             mine = [name for told in people.told for name in told if name.startswith(f"i{number}-")]
             assert [name for at, name in enumerate(mine) if name not in mine[:at]] == sorted(set(mine))
         store.close()
+
+
+def test_a_message_that_never_gets_through_keeps_no_other_waiting(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    people = People()
+    refused = Delivery(outcome=DeliveryOutcome.RETRY, text="it takes all but this one")
+    send = people.send
+
+    def picky(letter: Letter, thread: Thread) -> Delivery:
+        return refused if letter.id == "i0-1" else send(letter, thread)
+
+    people.send = picky  # type: ignore[method-assign]
+    put(0, OPENED)
+    put(1, OPENED)
+    courier = courier_to(people, store, clock)
+    pass_time(courier, clock, 60)
+    for number in range(2, 6):
+        put(number, OPENED)
+    pass_time(courier, clock, 900)
+    assert sorted(name for told in people.told for name in told) == ids(range(1, 6))
+    assert store.waiting() == 1

@@ -11,7 +11,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
-from repwatch.flows.sorting import Singly
+from repwatch.flows.sorting import Bundling, Singly
 from repwatch.flows.watch import SelfWatcher, advance
 from repwatch.health.incident import Look, LookKind
 from repwatch.health.notice import Audience
@@ -149,3 +149,29 @@ def test_a_store_that_cannot_be_read_changes_nothing(service: Service, monkeypat
     service.own.debts = gone
     service.own.tick()
     assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
+
+
+def test_people_who_cannot_be_reached_are_told_of_though_the_oldest_notice_was_not_tried(service: Service) -> None:
+    """For people the most urgent goes first: what is older may wait behind it for as long as nothing gets through."""
+    store, clock = service.store, service.clock
+    service.couriers[0] = Courier(
+        DEAF.id, service.deaf, store, Bundling(DEAF.id, store, clock), clock, beside=lambda call: call()
+    )
+    service.deaf.answer = DeliveryOutcome.RETRY
+    service.happen(replace(OTHER_DOWN, severity=Severity.WARNING))
+    service.happen()
+    service.run(TOO_LONG + timedelta(minutes=2))
+    assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
+
+
+def test_a_button_that_nobody_hears_hides_no_receiver_that_takes_nothing(service: Service) -> None:
+    button = replace(DOWN, subject=Subject("", "", DEAF.id, FindingCode.BUTTON_DISCONNECTED), severity=Severity.WARNING)
+    service.store.set_standing(button)
+    service.happen()
+    service.run(2 * TOO_LONG)
+    assert {finding.subject for finding in service.own.findings} == {button.subject, undeliverable(DEAF.id)}
+    service.deaf.answer = DeliveryOutcome.REFUSED
+    service.run(timedelta(minutes=10))
+    assert {finding.subject for finding in service.own.findings} == {button.subject, undeliverable(DEAF.id)}
+    undelivered = [event for code, event in service.other.heard if code is FindingCode.RECEIVER_UNDELIVERABLE]
+    assert undelivered == [NoticeEvent.OPENED]

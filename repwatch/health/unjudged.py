@@ -1,0 +1,31 @@
+"""What a look cannot judge, though it saw the server: what is not seen then is not over."""
+
+from collections.abc import Iterator
+
+from repwatch.health.horizon import source_of_channel
+from repwatch.health.rules_clock import clocks_seen
+from repwatch.health.rules_common import channels, subject
+from repwatch.health.rules_room import numbers_unknown
+from repwatch.health.world import World
+from repwatch.model.finding import FindingCode, Subject
+
+
+def unjudged(world: World) -> Iterator[Subject]:
+    """Conditions that only an answer that did not come, or the present look at another server, would show to be gone."""
+    yield from numbers_unknown(world)
+    yield from _purges(world)
+    yield from _clocks(world)
+
+
+def _purges(world: World) -> Iterator[Subject]:
+    for server, channel in channels(world):
+        source = source_of_channel(world, server, channel)
+        if source is not None and source.observation is None:
+            yield subject(world, server, FindingCode.PURGE_HORIZON, channel.name)
+            yield subject(world, server, FindingCode.BINLOG_PURGED, channel.name)
+
+
+def _clocks(world: World) -> Iterator[Subject]:
+    readings = clocks_seen(world)
+    if len(readings) < 2 <= len(world.servers):
+        yield from (subject(world, server, FindingCode.CLOCK_SKEW) for server, _ in readings)
