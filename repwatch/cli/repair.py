@@ -80,9 +80,14 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
         holds=FileRecords(settings.state_dir / HOLDS),
         progress=_say,
     )
-    if donor is None and not undo:
-        donor = _begun_with(tools)
-    request = replace(_request(cluster, server, channel, donor), tables=tables, exclude=exclude)
+    begun_with = _begun_with(tools) if donor is None and not undo else None
+    try:
+        request = replace(_request(cluster, server, channel, donor or begun_with), tables=tables, exclude=exclude)
+    except UsageError as error:
+        if begun_with is None:
+            raise
+        hint = f"name {begun_with} in the configuration again, whether it runs or not, and repeat this: it is ended then"
+        raise UsageError(f"an interrupted repair takes its rows from {begun_with}: {error}", hint=hint) from None
     let_go_of_killed(cluster, (request.replica,), tools.holds)  # a donor may be lost while the replica must be let go
     agreement = _Agreement(plan_hash, yes, server)
     run = _undo(request, tools, _read_undo(undo)) if undo else _repair(request, tools)

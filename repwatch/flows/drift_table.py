@@ -21,7 +21,7 @@ from repwatch.flows.drift_settling import settle
 from repwatch.flows.drift_sight import LEAF_ROWS, Unit
 from repwatch.flows.drift_tally import Tally
 from repwatch.flows.drift_world import CheckWorld
-from repwatch.flows.ranges import grouped, is_dense
+from repwatch.flows.ranges import grouped, is_dense, listed_together
 from repwatch.ports.database import Connect
 from repwatch.sql.keyrange import KeyRange
 from repwatch.sql.signature import longer
@@ -218,7 +218,7 @@ class TableCheck:
         return large + [
             Unit(piece=group[0], parts=group, by_row=True, replicas=numbers)
             for numbers, pieces in small.items()
-            for group in grouped(pieces, LEAF_ROWS)
+            for group in grouped(pieces, LEAF_ROWS, listed_together(self._source))
         ]
 
     def _resolve(self, suspects: Sequence[Unit]) -> None:

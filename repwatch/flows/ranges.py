@@ -3,14 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from repwatch.model.schema import PartKind
 from repwatch.ports.database import Database
 from repwatch.sql import signature as sql
-from repwatch.sql.keyrange import KeyRange, cut_at, evenly, first_keys, span
+from repwatch.sql.keyrange import EVERYTHING, KeyRange, cut_at, evenly, first_keys, span
 from repwatch.sql.signature import Signature, TableReading
 
 # Where a piece differs, its parts of about so many rows are read by one statement. Smaller ones cost more than they spare.
 PART_ROWS: Final = 500
 MOST_PARTS: Final = 200
+# A server may take a megabyte in one statement (max_allowed_packet), and the text of each part names all columns again.
+STATEMENT_BYTES: Final = 250_000
+# Each part opens the table for itself, with all its partitions.
+MOST_OPEN, MOST_OPEN_PARTITIONED = 400, 8
 
 
 def cut(db: Database, reading: TableReading, piece: KeyRange, rows: int, *, dense: bool) -> tuple[KeyRange, KeyRange | None]:
@@ -46,16 +51,36 @@ def signatures(db: Database, reading: TableReading, pieces: Sequence[KeyRange]) 
     """One signature for each range."""
     if reading.documents:
         return {piece: sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece))) for piece in pieces}
-    rows = db.query(sql.signatures(reading, pieces, db.version)).rows
-    return sql.parse_signatures(rows, pieces, db.warnings(), narrowed=bool(reading.where))
+    found: dict[KeyRange, Signature] = {}
+    together = _fitting(reading, sql.signatures(reading, pieces[:1], db.version))
+    for start in range(0, len(pieces), together):
+        some = pieces[start : start + together]
+        rows = db.query(sql.signatures(reading, some, db.version)).rows
+        found |= sql.parse_signatures(rows, some, db.warnings(), narrowed=bool(reading.where))
+    return found
 
 
-def grouped(pieces: Iterable[tuple[KeyRange, int]], most: int) -> list[tuple[KeyRange, ...]]:
-    """Ranges with their rows, put together as long as these are not more than `most`; one that has more stands alone."""
+def listed_together(reading: TableReading) -> int:
+    """How many ranges may be read row by row in one statement."""
+    return _fitting(reading, sql.row_hashes_in(reading, (EVERYTHING,)))
+
+
+def _fitting(reading: TableReading, statement: str) -> int:
+    """About how many ranges one statement may be, which for one of them has this text."""
+    partitioned = any(part.kind is PartKind.PARTITIONING for part in reading.table.parts or ())
+    most = MOST_OPEN_PARTITIONED if partitioned else MOST_OPEN
+    return max(1, min(most, STATEMENT_BYTES // len(statement.encode())))
+
+
+def grouped(pieces: Iterable[tuple[KeyRange, int]], most: int, together: int) -> list[tuple[KeyRange, ...]]:
+    """Ranges with their rows, put together as long as these are not more than `most`, and the ranges not more than `together`.
+
+    A range that has more rows stands alone.
+    """
     groups: list[list[KeyRange]] = []
     room = 0
     for piece, rows in pieces:
-        if not groups or rows > room:
+        if not groups or rows > room or len(groups[-1]) >= together:
             groups.append([])
             room = most
         groups[-1].append(piece)

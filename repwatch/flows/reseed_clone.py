@@ -197,7 +197,7 @@ class _Watch:
 
     def _pause(self) -> None:
         """No session of ours may be open when the server ends, which it does a moment after its answer."""
-        if self._asking is not None:
+        if self._asking is not None and not self._asking.ended:
             self._asking.wait(_POLL)
         elif self._copying:
             self._doors.clock.sleep(_POLL)

@@ -15,7 +15,7 @@ from typing import Final
 from repwatch.drift.definitions import compare_definitions, index_of
 from repwatch.drift.pace import Pace
 from repwatch.errors import StatementRefused
-from repwatch.flows.ranges import cut, grouped, is_dense, parts, signatures
+from repwatch.flows.ranges import cut, grouped, is_dense, listed_together, parts, signatures
 from repwatch.flows.reseed_write import RowWriter
 from repwatch.model.schema import Table
 from repwatch.ports.clock import Clock
@@ -206,7 +206,7 @@ class Differ:
             if theirs > _MOST_ROWS:
                 self._empty(piece)
             few.append((piece, ours if theirs > _MOST_ROWS else max(ours, theirs)))
-        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS)]
+        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, listed_together(self._reading))]
 
     def _rows(self, db: Database, leaf: _Leaf) -> Mapping[Key, str]:
         return sql.parse_row_hashes(db.query(sql.row_hashes_in(self._reading, leaf.pieces)).rows, self._reading)

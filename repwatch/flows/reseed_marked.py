@@ -32,10 +32,10 @@ class NotOurs(Refused):
 
 
 def check_identity(db: Database, key: str) -> None:
-    """See that it is still that server, by `ServerFacts.key`. Raises NotOurs."""
+    """See that it is still that server, by `ServerFacts.key`; "" of a marker that an earlier version wrote. Raises NotOurs."""
     (row,) = db.texts(sql.identity(db.version))
     now = row["server_uuid"] or row["server_id"]
-    if now != key:
+    if key and now != key:
         raise NotOurs(f"another server answers at {db.server} now: its identity is {now}, and was {key}")
 
 

@@ -1,5 +1,8 @@
 """What a reseed changes on a replica for its time, and how it is put back: settings, the hold, the marker."""
 
+from contextlib import suppress
+
+from repwatch.errors import PrivilegeMissing
 from repwatch.flows.hold import Held, channel_states, release
 from repwatch.flows.reseed_marker import drop_marker
 from repwatch.ports.database import Database
@@ -40,7 +43,8 @@ def restore_load_settings(target: Database, marker: Marker) -> None:
     """Those that are another only while rows are loaded."""
     target.execute(sql.set_trust_creators(on=marker.trust_creators))
     if not marker.local_infile and target.scalar(rowload.LOCAL_INFILE) == "1":
-        target.execute(rowload.set_local_infile(on=False))
+        with suppress(PrivilegeMissing):  # who may not, has not turned it on: a restart has, by the server's configuration
+            target.execute(rowload.set_local_infile(on=False))
 
 
 def restore_super_read_only(target: Database, marker: Marker) -> None:

@@ -105,7 +105,7 @@ def _with_what_is_left(
 ) -> tuple[TargetFacts, CloneFacts]:
     """With the marker that a clone took away, if one has begun since it was written down; and with its end."""
     (marker, before), status = left, clone_status(target)
-    if status.begun in ("", before) or marker.target_key != facts.server.key:
+    if status.begun in ("", before) or marker.target_key not in ("", facts.server.key):
         return facts, clone
     position = status.position if status.state is CloneState.COMPLETED else ""
     return replace(facts, marker=marker), replace(clone, position=position)

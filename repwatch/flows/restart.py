@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefused, StoreError
@@ -18,7 +18,7 @@ from repwatch.flows.turn import take_turn
 from repwatch.health.restart import Due, Go, decide, due, settle, transaction_of
 from repwatch.health.world import Done, Restarts, World
 from repwatch.model.observation import Observation
-from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
+from repwatch.model.restart import REMEMBERED, ChannelThread, Restart, RestartOutcome
 from repwatch.model.risks import Risks
 from repwatch.model.server import ServerVersion
 from repwatch.ports.clock import Clock
@@ -93,7 +93,19 @@ class Restarter:
                     self._keep(settle(restart, world))
             for name in tuple(self._unwritten):
                 self._write(self._known[name])
+            self._forget(world.now)
             return self._done(self._known)
+
+    def _forget(self, now: datetime) -> None:
+        """What is over and old, as the ledger does."""
+        assert self._known is not None
+        for restart in tuple(self._known.values()):
+            written = restart.outcome is not None and restart.id not in self._unwritten
+            if written:
+                self._landed.pop(restart.id, None)
+            if written and now - restart.at > REMEMBERED:
+                del self._known[restart.id]
+                self._begun.pop(restart.id, None)
 
     def _is_looked_at(self, restart: Restart, world: World) -> bool:
         """True if the look began after what this process sent. One may have been under way, and come in since."""

@@ -1,8 +1,12 @@
 """What repwatch has done, where it is allowed to, about a replication thread that stopped on a passing error."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
+
+REMEMBERED: Final = timedelta(days=7)
+"""For so long it counts that a transaction was tried again."""
 
 
 class ChannelThread(StrEnum):

@@ -19,16 +19,14 @@ LEAST: Final = 2 * _ROOM
 
 
 class LocalFile:
-    """The pipe. Raises OSError where it cannot be made."""
+    """The folder, and a pipe in it while it has a content: a server that asked for it at another time would hang its client.
+
+    Raises OSError where it cannot be made.
+    """
 
     def __init__(self) -> None:
         self.folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="repwatch-")))
         self.path = self.folder / "rows"
-        try:
-            os.mkfifo(self.path, 0o600)
-        except OSError:
-            self.close()
-            raise
 
     @contextmanager
     def holding(self, content: bytes) -> Iterator[None]:
@@ -39,20 +37,32 @@ class LocalFile:
         """
         if len(content) < LEAST:
             raise ValueError(f"{len(content)} bytes are too few for a pipe")
-        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # without a reader, opening for writing would wait
+        os.mkfifo(self.path, 0o600)
         try:
-            writer = os.open(self.path, os.O_WRONLY)
+            reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)  # without a reader, opening for writing would wait
+            try:
+                feeder = self._feed(content)
+            except OSError:
+                os.close(reader)
+                raise
+            try:
+                yield
+            finally:
+                os.close(reader)  # if nobody else reads any more, the feeder is told so
+                feeder.join()
+        finally:
+            self.path.unlink(missing_ok=True)
+
+    def _feed(self, content: bytes) -> threading.Thread:
+        writer = os.open(self.path, os.O_WRONLY)
+        try:
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _ROOM)
             feeder = threading.Thread(target=_write, args=(writer, content), name="feed a server", daemon=True)
             feeder.start()
-        except BaseException:
-            os.close(reader)
-            raise
-        try:
-            yield
-        finally:
-            os.close(reader)  # if nobody else reads any more, the feeder is told so
-            feeder.join()
+        except (OSError, RuntimeError) as error:  # no room for so large a pipe, or for a thread
+            os.close(writer)
+            raise OSError(f"nothing can be fed to a pipe: {error}") from None
+        return feeder
 
     def close(self) -> None:
         """Remove it; never raises."""

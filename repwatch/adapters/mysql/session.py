@@ -120,6 +120,7 @@ class Session:
 
         Raises StatementRefused where no file can be offered, too.
         """
+        self._demand_open()
         try:
             file = self._file = self._file or LocalFile()
             connection: Any = self._connection  # both kinds of connection have what their common type lacks
@@ -134,9 +135,12 @@ class Session:
         """Bytes; less cannot be loaded."""
         return LEAST
 
-    def _send(self, sql: str, params: Params) -> Any:
+    def _demand_open(self) -> None:
         if self._closed:
             raise Unreachable("this connection was closed", server=self.server, hint="connect again")
+
+    def _send(self, sql: str, params: Params) -> Any:
+        self._demand_open()
         if self._unread:
             raise RuntimeError("the rows of another statement have not been read")
         self._unread = True

@@ -1,14 +1,12 @@
 """Restarts of threads in their table. What is to be found for longer stands in the incidents."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.tables import restarts, stamp
-from repwatch.model.restart import Restart
-
-KEPT = timedelta(days=7)
+from repwatch.model.restart import REMEMBERED, Restart
 
 
 def read_restarts(connection: Connection, cluster: str) -> tuple[Restart, ...]:
@@ -27,4 +25,4 @@ def write_restart(connection: Connection, restart: Restart) -> None:
 
 def forget_restarts(connection: Connection, now: datetime) -> None:
     """What is old goes."""
-    connection.execute(delete(restarts).where(restarts.c.at < stamp(now - KEPT)))
+    connection.execute(delete(restarts).where(restarts.c.at < stamp(now - REMEMBERED)))
