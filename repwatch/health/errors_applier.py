@@ -133,7 +133,7 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1964, 1756),
+        (1964, 1756, 3030),
         "",
         Advice(
             ErrorClass.OTHER,

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from repwatch.model.server import ServerVersion
 from repwatch.sql.status_columns import RawRow
+from repwatch.sql.status_rows import POINTS_ELSEWHERE
 
 MOST_ERRORS = 100  # of one text
 _LONGEST_LINE = 10_000  # characters
@@ -29,7 +30,6 @@ _SOURCE = re.compile(r"'(?P<user>[^'@\s]{0,80})@(?P<host>[^'\s]{1,255}):(?P<port
 _OF_THE_RECEIVER = re.compile(r"last_io|\bI/O\b|reading data from binary log|connecting to (?:master|source)", re.IGNORECASE)
 _OF_THE_APPLIER = re.compile(r"last_sql|could not execute|worker \d+ failed|on query\. default database", re.IGNORECASE)
 _RETRIES = re.compile(r"retry-time:|This was attempt|connecting to (?:master|source)", re.IGNORECASE)
-_FOLLOW_UPS = {1756, 1964}  # about another error, which counts
 
 
 class Thread(StrEnum):
@@ -83,8 +83,8 @@ def parse_log(text: str) -> tuple[PastedError, ...]:
             found.pop(key, None)
             found[key] = error
     errors = list(found.values())
-    telling = {error.channel for error in errors if error.errno not in _FOLLOW_UPS}
-    return tuple(error for error in errors if error.errno not in _FOLLOW_UPS or error.channel not in telling)[-MOST_ERRORS:]
+    telling = {error.channel for error in errors if error.errno not in POINTS_ELSEWHERE}
+    return tuple(error for error in errors if error.errno not in POINTS_ELSEWHERE or error.channel not in telling)[-MOST_ERRORS:]
 
 
 def _of_line(line: str) -> PastedError | None:

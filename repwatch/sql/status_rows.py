@@ -11,8 +11,9 @@ from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, thread_wait
 
-# 1964 (MariaDB): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about its workers.
-_POINTS_ELSEWHERE = {1964, 1756}
+# 1964 (MariaDB), 3030 (MySQL): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about
+# its workers.
+POINTS_ELSEWHERE = frozenset({1964, 1756, 3030})
 _LONGEST_PERIOD = 4294967.0  # seconds; both manuals (CHANGE MASTER, CHANGE REPLICATION SOURCE) give it as the most
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
@@ -253,9 +254,9 @@ def _applier_error(row: StatusRow, workers: Sequence[Worker]) -> tuple[ThreadErr
     shown = _error(row, "last_sql_errno", "last_sql_error")
     if shown is None:
         return None, None
-    failed = [worker for worker in workers if worker.error and worker.error.errno not in _POINTS_ELSEWHERE]
+    failed = [worker for worker in workers if worker.error and worker.error.errno not in POINTS_ELSEWHERE]
     named = failed_worker(shown.text)
-    about_workers = shown.errno in _POINTS_ELSEWHERE or "oordinator stopped" in shown.text or named is not None
+    about_workers = shown.errno in POINTS_ELSEWHERE or "oordinator stopped" in shown.text or named is not None
     if failed and (about_workers or any(worker.error and worker.error.errno == shown.errno for worker in failed)):
         first = min(failed, key=lambda worker: (worker.number != named, worker.error is None or _when(worker.error)))
         return first.error, first

@@ -104,7 +104,7 @@ def test_receiver_errors(errno: int, text: str, error_class: ErrorClass | str) -
         ((1950, 1951, 1952), ErrorClass.ERRANT),
         ((1942, 1946, 1197, 1534, 1864, 1290), ErrorClass.SETTING),
         ((1114, 1021, 1030), ErrorClass.HOST),
-        ((1964, 1756, 65000), ErrorClass.OTHER),
+        ((1964, 1756, 3030, 65000), ErrorClass.OTHER),
     ],
 )
 def test_applier_errors(errnos: tuple[int, ...], error_class: ErrorClass) -> None:

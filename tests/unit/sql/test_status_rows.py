@@ -281,7 +281,7 @@ def test_without_the_workers_the_coordinators_words_must_do() -> None:
     assert (found.applier_error and found.applier_error.worker, found.failed_gtid, found.failed_table) == (2, f"{UUID}:6", "")
 
 
-@pytest.mark.parametrize(("shape", "follow_up"), [("mysql-5.7", "1756"), ("mariadb-11.6", "1964")])
+@pytest.mark.parametrize(("shape", "follow_up"), [("mysql-5.7", "1756"), ("mysql-5.7", "3030"), ("mariadb-11.6", "1964")])
 def test_a_follow_up_leads_to_the_worker_that_failed_first(shape: str, follow_up: str) -> None:
     prior = "a prior one failed"
     second = worker(1, LAST_ERROR_NUMBER=follow_up, LAST_ERROR_MESSAGE=prior, LAST_SEEN_TRANSACTION="0-11-7")
