@@ -18,6 +18,10 @@ from repwatch.cli.service_log import set_up_log
 
 log = logging.getLogger("repwatch.service")
 
+# A thread that waits for the interpreter asks for it each time this has passed (Python manual, "sys.setswitchinterval"; 5 ms by
+# default). Where hundreds wait at once, as when a thousand servers are looked at and much happens, they would do little else.
+SWITCH_SECONDS = 0.05
+
 
 @click.command(epilog="Example: repwatch run --config /etc/repwatch/repwatch.toml")
 @config_option
@@ -28,6 +32,7 @@ def run(config: Path | None) -> int:
     happened. One service at a time runs on a state store.
     """
     set_up_log(sys.stderr)
+    sys.setswitchinterval(SWITCH_SECONDS)
     ending = _ending_on_signals()
     settings = load_settings(config, None, (), None)
     service = build_service(settings, SystemClock())
