@@ -52,7 +52,7 @@ def signatures(db: Database, reading: TableReading, pieces: Sequence[KeyRange]) 
     if reading.documents:
         return {piece: sql.parse_row_by_row(reading, db.stream(sql.row_by_row(reading, piece))) for piece in pieces}
     found: dict[KeyRange, Signature] = {}
-    together = _fitting(reading, sql.signatures(reading, pieces[:1], db.version))
+    together = _fitting(reading, sql.signatures(reading, pieces[:1], db.version)) if len(pieces) > 1 else 1
     for start in range(0, len(pieces), together):
         some = pieces[start : start + together]
         rows = db.query(sql.signatures(reading, some, db.version)).rows

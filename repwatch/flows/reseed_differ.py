@@ -128,6 +128,7 @@ class Differ:
         self._tell = tell
         self._writer = RowWriter(sides.writer)
         self._pace = Pace.of(reading.table)
+        self._together = listed_together(reading)
         self._in_parts = False  # the last piece differed; so the next is read in parts at once, which costs hardly more
         self._wrong: list[Key] = []
         self._missing: list[Key] = []
@@ -206,7 +207,7 @@ class Differ:
             if theirs > _MOST_ROWS:
                 self._empty(piece)
             few.append((piece, ours if theirs > _MOST_ROWS else max(ours, theirs)))
-        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, listed_together(self._reading))]
+        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, self._together)]
 
     def _rows(self, db: Database, leaf: _Leaf) -> Mapping[Key, str]:
         return sql.parse_row_hashes(db.query(sql.row_hashes_in(self._reading, leaf.pieces)).rows, self._reading)
