@@ -49,6 +49,14 @@ def put_back(db: Session) -> None:
     db.execute("SET GLOBAL read_only = 1")
 
 
+def put_all_back(star: Sandbox) -> None:
+    """As `put_back`, on each replica; then all replicate again."""
+    for server in star.replicas:
+        with server.connect() as db:
+            put_back(db)
+    star.wait_caught_up(60)
+
+
 def request(
     box: Sandbox,
     replica: SandboxServer,

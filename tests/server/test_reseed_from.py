@@ -37,7 +37,7 @@ from tests.server.reseeding import (
     contents,
     healthy,
     make_everything,
-    put_back,
+    put_all_back,
     request,
     run_command,
     tools,
@@ -57,10 +57,7 @@ def star(flavour: Flavour) -> Iterator[Sandbox]:
 def replica(star: Sandbox) -> Iterator[SandboxServer]:
     """A replica that replicates again afterwards, and so does its donor."""
     yield star.replicas[0]
-    for server in star.replicas:
-        with server.connect() as db:
-            put_back(db)
-    star.wait_caught_up(60)
+    put_all_back(star)
 
 
 def from_sibling(box: Sandbox, replica: SandboxServer, method: Method | None = None) -> ReseedRequest:

@@ -27,7 +27,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.clone import CloneState
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.refusing import everything_on
-from tests.server.reseeding import contents, healthy, journal_events, put_back, request, reseed, tools
+from tests.server.reseeding import contents, healthy, journal_events, put_all_back, request, reseed, tools
 from tests.server.test_reseed_clone import clone_request
 
 PLUGIN = {Flavour.MARIADB: (), Flavour.MYSQL: ("--plugin-load-add=mysql_clone.so",)}
@@ -43,10 +43,7 @@ def star(flavour: Flavour) -> Iterator[Sandbox]:
 @pytest.fixture
 def replica(star: Sandbox) -> Iterator[SandboxServer]:
     yield star.replicas[0]
-    for server in star.replicas:
-        with server.connect() as db:
-            put_back(db)
-    star.wait_caught_up(60)
+    put_all_back(star)
 
 
 def drifted(star: Sandbox, schema: str) -> None:
