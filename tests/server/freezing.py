@@ -10,10 +10,14 @@ from repwatch.model.server import Address
 
 
 class FreezingProxy:
-    """Forwards connections from a port of its own to a server, until it is frozen or cut."""
+    """Forwards connections from a port of its own to a server, until it is frozen or cut.
 
-    def __init__(self, target: Address) -> None:
+    With `freeze_after` it freezes of itself when so many bytes of one direction of a connection have gone through.
+    """
+
+    def __init__(self, target: Address, freeze_after: int | None = None) -> None:
         self._target = target
+        self._freeze_after = freeze_after
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._flows = threading.Event()
         self._flows.set()
@@ -26,7 +30,8 @@ class FreezingProxy:
         self._flows.clear()
 
     def thaw(self) -> None:
-        """Go on."""
+        """Go on, and freeze no more of itself."""
+        self._freeze_after = None
         self._flows.set()
 
     def cut(self) -> None:
@@ -59,14 +64,22 @@ class FreezingProxy:
                 if self._is_cut:
                     client.close()
                     continue
-                server = socket.create_connection((self._target.host, self._target.port))
+                try:
+                    server = socket.create_connection((self._target.host, self._target.port))
+                except OSError:  # the server is down
+                    client.close()
+                    continue
                 self._sockets += [client, server]
                 for one, other in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
 
     def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        passed = 0
         with suppress(OSError):
             while data := one.recv(65536):
+                passed += len(data)
+                if self._freeze_after is not None and passed > self._freeze_after:
+                    self.freeze()
                 self._flows.wait()
                 other.sendall(data)
             other.shutdown(socket.SHUT_RDWR)

@@ -17,7 +17,7 @@ from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.plan import Outcome
-from repwatch.model.server import Flavour
+from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
@@ -25,6 +25,7 @@ from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
+from tests.server.freezing import FreezingProxy
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
     break_with_1062,
@@ -75,9 +76,10 @@ def schema(box: Sandbox) -> Iterator[str]:
     box.wait_caught_up(60)
 
 
-def clone_request(box: Sandbox, replica: SandboxServer) -> ReseedRequest:
+def clone_request(box: Sandbox, replica: SandboxServer, way: Address | None = None) -> ReseedRequest:
+    """`way` leads to the source, for the copy alone."""
     password = box.credentials.secret(Account.OPERATOR).text
-    login = SourceLogin(address=box.source.address, user=Account.OPERATOR.value, password=password)
+    login = SourceLogin(address=way or box.source.address, user=Account.OPERATOR.value, password=password)
     return replace(request(box, replica, login=True, method=Method.CLONE), clone_login=login)
 
 
@@ -287,20 +289,7 @@ def test_killed_it_goes_on_to_the_same_end(box: Sandbox, schema: str, tmp_path: 
     assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []
 
 
-def slow_down(replica: SandboxServer) -> None:
-    """A clone takes about ten seconds then; forgotten with the restart."""
-    replica.sql(
-        "SET GLOBAL clone_autotune_concurrency = OFF",
-        "SET GLOBAL clone_max_concurrency = 1",
-        "SET GLOBAL clone_max_data_bandwidth = 8",
-    )
-
-
-def weigh_down(box: Sandbox, schema: str) -> None:
-    """Forty megabytes, so that the copy of files lasts for many looks at its progress."""
-    values = ", ".join("(REPEAT('x', 1000000))" for _ in range(10))
-    rows = [f"INSERT INTO {schema}.weight (v) VALUES {values}" for _ in range(4)]
-    box.source.sql(f"CREATE TABLE {schema}.weight (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)", *rows)
+MIDDLE = 10_000_000  # bytes of a copy of more than a hundred megabytes
 
 
 # Of the operator: what each does, and whether it has the turn.
@@ -316,7 +305,6 @@ FROM performance_schema.processlist WHERE USER = '{Account.OPERATOR}'
 def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: str, tmp_path: Path, whom: str) -> None:
     replica = box.replicas[0]
     box.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1), (2)")
-    weigh_down(box, schema)
     box.wait_caught_up(60)
     killed: list[Phase] = []
     at_work: list[tuple[str | None, ...]] = []
@@ -328,12 +316,10 @@ def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: 
             server = replica if whom == "target" else box.source
             server.kill()
             server.start()
+            way.thaw()
 
-    for _ in range(3):  # on a machine with much other work a look at the right moment may not come about
-        slow_down(replica)
-        first = reseed(clone_request(box, replica), tmp_path, kill)
-        if killed:
-            break
+    with FreezingProxy(box.source.address, freeze_after=MIDDLE) as way:  # a copy that goes on may end before a look at it
+        first = reseed(clone_request(box, replica, way.address), tmp_path, kill)
     assert (first.outcome, killed) == (Outcome.FAILED, [Phase.CLONE])
     # The one that looks, and the one that clones: it has the turn, and an idle one beside it would hold the server's end up.
     assert sorted(at_work) == [("idle", "0"), ("working", "1")]
