@@ -194,7 +194,7 @@ def test_an_interrupted_one_takes_its_rows_from_nobody_else(
     healthy(star, replica)
 
 
-REFUSED = [(code, state) for code, state in STATES if code in {"same-server", "held", "donor-not-following"}]
+REFUSED = [(code, state) for code, state in STATES if code in {"same-server", "held", "donor-delayed", "donor-not-following"}]
 
 
 @pytest.mark.parametrize(("code", "state"), REFUSED, ids=[f"{code}-{state.__name__}" for code, state in REFUSED])

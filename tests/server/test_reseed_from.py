@@ -35,6 +35,7 @@ from tests.server.reseeding import (
     break_with_1062,
     command,
     contents,
+    delay_by,
     healthy,
     make_everything,
     put_all_back,
@@ -262,6 +263,16 @@ def stopped(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
 
 
 @contextmanager
+def delayed(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    with star.replicas[1].connect() as db:
+        delay_by(db, 3600)
+        try:
+            yield from_sibling(star, star.replicas[0])
+        finally:
+            delay_by(db, 0)
+
+
+@contextmanager
 def held(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     with star.replicas[1].connect() as db:
         was = hold(db, "")
@@ -304,6 +315,7 @@ STATES: tuple[tuple[str, State], ...] = (
     ("same-server", itself),
     ("same-server", the_source),
     ("donor-stopped", stopped),
+    ("donor-delayed", delayed),
     ("held", held),
     ("donor-writable", writable),
     ("donor-not-following", detached),
