@@ -26,6 +26,7 @@ from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.statements import attach
+from repwatch.sql import replication
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import MARKER_SCHEMA
 from repwatch.sql.snapshot import START
@@ -305,6 +306,39 @@ def detached(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
 
 
 @contextmanager
+def of_two_sources(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    donor = star.replicas[1]
+    user, secret = Account.REPLICATION.value, star.credentials.secret(Account.REPLICATION)
+    donor.sql(attach(star.flavour, "other", star.replicas[0].address, user, secret)[0])
+    try:
+        yield from_sibling(star, star.replicas[0])
+    finally:
+        with donor.connect() as db:
+            db.execute(replication.forget_channel(db.version, "other"))
+
+
+@contextmanager
+def having_written(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    donor = star.replicas[1]
+    donor.sql(f"CREATE DATABASE {schema}_own")
+    try:
+        yield from_sibling(star, star.replicas[0])
+    finally:
+        donor.sql("SET SESSION sql_log_bin = 0", f"DROP DATABASE {schema}_own")
+        if star.flavour is Flavour.MARIADB:
+            donor.sql("RESET MASTER")
+        else:  # the source gets it too, without content
+            ((known,),) = star.source.sql("SELECT @@GLOBAL.gtid_executed")
+            ((gtid,),) = donor.sql(f"SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{known}')")
+            star.source.sql(f"SET SESSION gtid_next = '{gtid}'", "COMMIT", "SET SESSION gtid_next = 'AUTOMATIC'")
+
+
+@contextmanager
+def by_its_files(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    yield from_sibling(star, star.replicas[0], Method.PHYSICAL)
+
+
+@contextmanager
 def without_privileges(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     donor = star.replicas[1]
     weak = replace(donor.spec(), operator=donor.endpoint(Account.WATCH))
@@ -319,6 +353,9 @@ STATES: tuple[tuple[str, State], ...] = (
     ("held", held),
     ("donor-writable", writable),
     ("donor-not-following", detached),
+    ("donor-channels", of_two_sources),
+    ("donor-errant", having_written),
+    ("donor-files", by_its_files),
     ("privilege-missing", without_privileges),
 )
 
