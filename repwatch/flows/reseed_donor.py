@@ -10,7 +10,7 @@ from typing import Final
 
 from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HoldBook, let_go
-from repwatch.flows.hold import PositionNotReached, hold, look, release
+from repwatch.flows.hold import PositionNotReached, hold, release
 from repwatch.flows.turn import KILLED_SECONDS, take_turn
 from repwatch.model.gtid import reached
 from repwatch.model.topology import ReplicaTarget
@@ -35,8 +35,8 @@ def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock,
         if not take_turn(db, clock):
             raise Refused(f"a repair, a reseed or a check of {db.server} runs", hint="wait for it to end, or copy from another")
         _wait_for(db, least, clock)
-        was, book = look(db, donor.channel), HoldBook(records, donor)
-        book.begin(was)
+        book = HoldBook(records, donor)
+        was = book.begin(db)
         try:
             hold(db, donor.channel, was)
             yield

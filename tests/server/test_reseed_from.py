@@ -13,7 +13,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HOLDS, HoldBook
-from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.flows.hold import channel_state, hold, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
@@ -199,9 +199,8 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
     kill_at(command(configuration, *words, *begin), journal, ("begin", "loaded"))
     book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
     with donor.connect() as db:
-        state = channel_state(db, "")
-        was = book.left() or Held(delay=0, receiver=True, applier=True)
-        book.begin(was)
+        state, left = channel_state(db, ""), book.left()
+        was = left.held if left else book.begin(db)
         if not state.held:
             hold(db, "", was)
     for other in (("--method", "differential"), ("--table", f"{schema}.t"), ("--from", replica.name)):
@@ -228,9 +227,7 @@ def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, 
     configuration.write_text(star.configuration(), encoding="utf-8")
     book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
     with donor.connect() as db:
-        was = look(db, "")
-        book.begin(was)
-        hold(db, "", was)
+        hold(db, "", book.begin(db))
         assert channel_state(db, "").delay == HOLD_DELAY
     words = (replica.name, "--from", donor.name, "--state", str(tmp_path / "state"), "--apply", "--yes")
     done = run_command(configuration, *words)
