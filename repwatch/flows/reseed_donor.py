@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from repwatch.errors import Refused
+from repwatch.errors import OutcomeUnknown, Refused, Unreachable
 from repwatch.flows.drift_holds import HoldBook, let_go
 from repwatch.flows.hold import PositionNotReached, hold, release
 from repwatch.flows.turn import KILLED_SECONDS, take_turn
@@ -26,7 +26,7 @@ _POLL: Final = 0.5
 
 @contextmanager
 def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock, least: str) -> Iterator[None]:
-    """Wait until the donor has executed `least`, hold its applier, and let it go again.
+    """Wait until the donor has executed `least`, hold its applier, and let it go again, also where the session on it is lost.
 
     Raises Refused where somebody else works on the donor, PositionNotReached where it stays behind, ServerError, StoreError.
     """
@@ -41,7 +41,12 @@ def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock,
             hold(db, donor.channel, was)
             yield
         finally:
-            release(db, donor.channel, was)
+            try:
+                release(db, donor.channel, was)
+            except (OutcomeUnknown, Unreachable):
+                # It stays an error: others may have let it go since the session was lost, and what was read proves nothing.
+                let_go(donor, records, connect, clock, patience=KILLED_SECONDS)
+                raise
             book.end()
 
 

@@ -11,10 +11,11 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.errors import Refused
+from repwatch.errors import Refused, ServerError
 from repwatch.flows.drift_holds import HOLDS, HoldBook
 from repwatch.flows.hold import channel_state, hold, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
+from repwatch.flows.reseed_donor import held as held_for_copy
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
@@ -28,7 +29,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.statements import attach
 from repwatch.sql import replication
 from repwatch.sql.replication import HOLD_DELAY
-from repwatch.sql.reseed import MARKER_SCHEMA
+from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from repwatch.sql.snapshot import START
 from tests.conftest import start
 from tests.server.refusing import changed, everything_on
@@ -46,6 +47,8 @@ from tests.server.reseeding import (
     writer,
 )
 from tests.server.test_reseed_kills import kill_at
+
+IS_LOCKED = f"SELECT IS_USED_LOCK('{LOCK_NAME}')"
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +240,23 @@ def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, 
         state = channel_state(db, "")
         assert (state.delay, state.applier_running) == (0, True)
     healthy(star, replica)
+
+
+def test_a_donor_whose_holder_loses_its_session_is_let_go_all_the_same(
+    star: Sandbox, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """What was read meanwhile is not believed: the session was what kept others off."""
+    donor = star.replicas[1]
+    target, records = ReplicaTarget(server=donor.spec()), FileRecords(tmp_path)
+    holding = held_for_copy(target, records, Session.connect, SystemClock(), "")
+    holding.__enter__()
+    with donor.connect() as db:
+        assert channel_state(db, "").held
+        db.execute(f"KILL {db.scalar(IS_LOCKED)}")
+    with pytest.raises(ServerError):
+        holding.__exit__(None, None, None)
+    assert HoldBook(records, target).left() is None
+    healthy(star, donor)
 
 
 State = Callable[[Sandbox, str], AbstractContextManager[ReseedRequest]]
