@@ -89,6 +89,7 @@ class CloneSide:
     platform: str
     charset: str
     storage: str  # page size and system tablespace
+    file_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
