@@ -6,7 +6,7 @@ for another reason (its account was refused, the binary log it needs is gone) is
 reseeded is stopped, writable and behind because of that. Who stops a replica stops both its threads: that is one event. A
 receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
 Replicas with one identity throw each other out of their source, on MariaDB without any error. Who switches over and does not
-change the configuration makes one disagreement, not one for each server.
+change the configuration makes one disagreement, not one for each server. A full disk makes an applier fail or stand.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -57,7 +57,7 @@ def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
         return found.disagreement.subject
     if subject.code is FindingCode.RECEIVER_STOPPED and subject.server not in found.reseeded:
         return replace(subject, code=FindingCode.APPLIER_STOPPED)
-    if (maker := _lag_maker(subject, found.present)) is not None:
+    if (maker := _full_disk(finding, found.present) or _lag_maker(subject, found.present)) is not None:
         return maker
     if subject.code is FindingCode.SUSPECT_DATA:
         return replace(subject, code=FindingCode.APPLIER_ERROR)
@@ -77,6 +77,13 @@ def _of_receiver(world: World, finding: Finding, found: _Found) -> Subject | Non
         if source is not None and not progressing(world, source):
             return Subject(world.cluster.name, source.address, "", FindingCode.SERVER_UNREACHABLE)
     return None
+
+
+def _full_disk(finding: Finding, present: Collection[Subject]) -> Subject | None:
+    full = replace(finding.subject, channel="", code=FindingCode.DISK_FULL)
+    fails = finding.evidence.get("error_class") == ErrorClass.HOST and finding.subject.code is FindingCode.APPLIER_ERROR
+    stands = finding.subject.code in (FindingCode.APPLIER_STALLED, FindingCode.LAGGING)
+    return full if full in present and (fails or stands) else None
 
 
 def _is_part(world: World, finding: Finding, disagreement: Finding) -> bool:

@@ -96,6 +96,14 @@ class BinlogKeep:
     least_clients: int = 0  # with fewer replicas connected the server deletes nothing by itself
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSpace:
+    """The last time that a server's error log told of a write which InnoDB could not do because a disk is full."""
+
+    at: datetime  # by repwatch's clock, to a few seconds
+    text: str
+
+
 class ThreadWait(StrEnum):
     """What a receiver waits for that is no silence of its source; an applier may wait for the disk as well."""
 
@@ -166,6 +174,7 @@ class Observation:
     half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
     gtid_executed: str  # all this server has executed, whatever it came from
     binlog: BinlogKeep = BinlogKeep()
+    no_space: NoSpace | None = None  # None: nothing is told of it, or it cannot be asked (MariaDB)
     gtid_logged: str = ""  # MariaDB: the last one of each server and domain in its binary logs, those that are gone included
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()

@@ -26,6 +26,7 @@ class Part(StrEnum):
     CLIENTS = "clients"
     OLDEST_LOG = "oldest-log"
     LOG_FILES = "log-files"
+    NO_SPACE = "no-space"
     SETTINGS = "settings"
     COUNTERS = "counters"
     BY_HAND = "by-hand"
@@ -98,6 +99,13 @@ _MYSQL_CLIENTS = (
 # it wanted REPLICATION SLAVE, which is more than looking needs.
 _OLDEST_LOG = "SHOW BINLOG EVENTS LIMIT 3"
 _P_S = "performance_schema.*"
+# InnoDB does not stop when its disk is full. It tells of it once, tries again in silence, and an applier waits in its commit
+# (vitess#20056); or it refuses the row, with 1114. The table has the rows of its error log (MySQL manual, "The error_log Table").
+_NO_SPACE = (
+    "SELECT TIMESTAMPDIFF(SECOND, LOGGED, NOW(6)) AS age, DATA AS told FROM performance_schema.error_log"
+    " WHERE SUBSYSTEM = 'InnoDB' AND LOGGED > NOW() - INTERVAL 7 DAY"
+    " AND (DATA LIKE '%error number 28.%' OR DATA LIKE '%disk is full.%') ORDER BY LOGGED DESC LIMIT 1"
+)
 
 
 # Sources: MySQL manual "SHOW REPLICA STATUS" (the name from 8.0.22; the old one is gone in 8.4); MariaDB manual "SHOW REPLICA
@@ -121,6 +129,7 @@ STATEMENTS = (
     StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
     StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (11, 4, 1), "SHOW BINARY LOGS", "BINLOG MONITOR"),
+    StatusStatement(Part.NO_SPACE, Flavour.MYSQL, (8, 0, 22), _NO_SPACE, "SELECT", _P_S),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (5, 7), risks.MYSQL_57_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (8, 0, 26), risks.MYSQL_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MARIADB, (10, 3, 3), risks.MARIADB_SETTINGS),

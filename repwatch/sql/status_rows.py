@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.model.gtid import MariadbPosition
-from repwatch.model.observation import BinlogFiles, ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState
+from repwatch.model.observation import BinlogFiles, ChannelObservation, Lag, LagBasis, NoSpace, Pulse, ThreadError, ThreadState
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
@@ -70,6 +70,13 @@ def read_identity(row: RawRow) -> Identity:
 def _keep(seconds: float | None) -> timedelta | None:
     """For how long binary logs are kept; 0 is for ever."""
     return timedelta(seconds=min(seconds, _LONGEST_PERIOD)) if seconds and seconds > 0 else None
+
+
+def read_no_space(rows: Iterable[RawRow], now: datetime) -> NoSpace | None:
+    """The last write for which there was no space; None if there was none."""
+    row = StatusRow(next(iter(rows), {}))
+    age = row.number("age")
+    return NoSpace(at=now - timedelta(seconds=age), text=hide_secrets(row.text("told"))) if age is not None else None
 
 
 def read_oldest_log(rows: Iterable[RawRow]) -> str:

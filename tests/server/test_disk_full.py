@@ -1,14 +1,18 @@
 """A disk without space under the relay logs, found though MariaDB's status statement hangs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from repwatch.health.rules import diagnose
+from repwatch.health.rules_disk import RECENT
+from repwatch.model.finding import FindingCode
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
-from tests.server.diagnosing import watching, words
+from tests.server.diagnosing import locally, watching, words
 from tests.server.disks import mount, unmount
 
 MEGABYTE = 1_000_000
@@ -61,3 +65,38 @@ def test_one_status_statement_hangs_at_most(box: Sandbox) -> None:
             watcher.look()
         assert hanging(box.replicas[0]) <= 1
         watcher.expect(("replica1", "disk-full"))
+
+
+@pytest.fixture
+def data_disk(tmp_path: Path) -> Iterator[Path]:
+    """Eight megabytes for a table."""
+    place = tmp_path / "data"
+    place.mkdir()
+    mount(place, "8m")
+    yield place
+    unmount(place)
+
+
+def test_innodb_without_room_is_told_of_and_is_over_with_room(data_disk: Path) -> None:
+    """Only its error log says so, while the disk of its logs has room."""
+    with Sandbox.start(Flavour.MYSQL, replicas=1) as box, watching(box) as watcher:
+        source, replica = box.source, box.replicas[0]
+        replica.kill()
+        replica.use(f"--innodb-directories={data_disk}")
+        replica.start()
+        box.wait_connected(60)
+        source.sql("CREATE DATABASE d")
+        box.wait_caught_up(60)
+        table = "CREATE TABLE d.t (id INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)"
+        locally(source, table)
+        locally(replica, f"{table} DATA DIRECTORY = '{data_disk}'")
+        watcher.expect()
+        source.sql(*[f"INSERT INTO d.t (b) VALUES (REPEAT('x', {MEGABYTE}))"] * 12)
+        found = watcher.expect(("replica1", "disk-full"), ("replica1", "applier-error"))
+        assert str(data_disk) in found["replica1", "disk-full"].evidence["error"]
+        mount(data_disk, "64m")
+        replica.sql("START REPLICA")
+        box.wait_caught_up(60)
+        watcher.look()
+        later = replace(watcher.look(), now=watcher.clock.now() + RECENT)
+        assert [each for each in diagnose(later) if each.subject.code is FindingCode.DISK_FULL] == []

@@ -14,6 +14,7 @@ from repwatch.model.observation import (
     BinlogKeep,
     ChannelObservation,
     ClockReading,
+    NoSpace,
     Observation,
     ThreadState,
 )
@@ -33,6 +34,7 @@ from repwatch.sql.status_rows import (
     read_channels,
     read_identity,
     read_log_files,
+    read_no_space,
     read_oldest_log,
     read_pulses,
     read_workers,
@@ -41,6 +43,9 @@ from repwatch.sql.status_texts import relay_event_gtid
 
 OLDEST_LOG_EVERY = timedelta(seconds=10)
 """MariaDB opens a file for it, and holds the binary log's lock for a moment."""
+
+NO_SPACE_EVERY = timedelta(seconds=10)
+"""It is a table in memory, of five megabytes at most; and asked at once where an applier has an error."""
 
 LOG_FILES_EVERY = timedelta(minutes=1)
 """A server that writes enough to delete by size has many, and looks at each of them."""
@@ -61,6 +66,7 @@ class Memory:
 
     latest: Observation | None = None  # what the look before saw
     numbers: Numbers = field(default_factory=Numbers)
+    space_asked: float | None = None  # monotonic seconds
 
 
 def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None = None) -> Observation:
@@ -77,7 +83,7 @@ class _Look:
         self._database = database
         self._heartbeat = heartbeat
         self._before = memory.latest
-        self._numbers = memory.numbers
+        self._memory = memory
         self._clock = clock
         self._give_up_at = give_up_at
         self._skipped: list[str] = []
@@ -104,6 +110,7 @@ class _Look:
             gtid_logged=identity.gtid_logged,
             instance=identity.instance,
             binlog=binlog,
+            no_space=self._no_space(identity, channels),
             auto_increments=self._auto_increments(identity, channels),
             beats=beats,
             beats_unread=unread,
@@ -139,6 +146,16 @@ class _Look:
             least_clients=identity.purge_clients,
         )
 
+    def _no_space(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> NoSpace | None:
+        if not identity.performance_schema:
+            return None
+        asked, now = self._memory.space_asked, self._clock.monotonic()
+        recent = asked is not None and now - asked < NO_SPACE_EVERY.total_seconds()
+        if recent and self._before and not any(channel.applier_error for channel in channels):
+            return self._before.no_space
+        self._memory.space_asked = now
+        return read_no_space(self._ask(Part.NO_SPACE), self._clock.now())
+
     def _log_files(self, known: BinlogFiles | None, now: datetime) -> BinlogFiles:
         if known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY:
             return known
@@ -160,7 +177,7 @@ class _Look:
     def _auto_increments(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> AutoIncrements | None:
         if channels or not identity.log_bin:
             return None
-        found = self._numbers.look(self._database.version, self._clock.now(), self._in_haste)
+        found = self._memory.numbers.look(self._database.version, self._clock.now(), self._in_haste)
         if found is not None and found.failure:
             self._skipped.append(f"AUTO_INCREMENT: {found.failure}")
         return found
