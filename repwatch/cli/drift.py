@@ -18,17 +18,17 @@ from repwatch.app.checking import CheckParts, journal_path, limits_of
 from repwatch.app.targets import by_source, choose_cluster, compared_with, load_settings, replica_targets
 from repwatch.cli.drift_control import parse_words, tell_checks
 from repwatch.cli.drift_progress import progress_on_stderr
+from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import DURATION, format_option, target_options
 from repwatch.drift.proving import kept_for, with_last_proved
 from repwatch.drift.report import DriftReport, Verdict
 from repwatch.drift.summary import exit_status, pt_exit_status
 from repwatch.drift.throttle import WRITTEN_LOAD
-from repwatch.errors import Interrupted, Refused, StoreError, UsageError
+from repwatch.errors import Interrupted, StoreError, UsageError
 from repwatch.flows.discover import settle_source
 from repwatch.flows.drift import DEFAULT_MOST, CheckRequest
-from repwatch.flows.drift_holds import HOLDS, let_all_go
+from repwatch.flows.drift_holds import HOLDS
 from repwatch.flows.drift_stand import ExactMeans
-from repwatch.flows.turn import KILLED_SECONDS
 from repwatch.model.settings import Settings
 from repwatch.model.topology import ClusterSpec, ReplicaTarget
 from repwatch.render.drift_html import drift_html_pieces
@@ -175,7 +175,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
         spec = settle_source(spec, connect=Session.connect, clock=clock)
     holds = FileRecords(settings.state_dir / HOLDS)
     exact = ExactMeans(records=holds, others=spec.servers) if proof == "exact" else None
-    _let_go(spec, holds)
+    let_go_of_killed(spec, (), holds)  # where that fails, the check finds the replica behind
     parts: list[tuple[CheckRequest, Path]] = []
     with _ended_by_signal() as ended, progress_on_stderr() as progress, ExitStack() as stack:
         for group in compared_with(spec, by_source(spec, replica_targets(spec, channel)), reference):
@@ -225,14 +225,6 @@ def _with_last_proved(report: DriftReport, settings: Settings, cluster: ClusterS
     except StoreError as error:
         click.echo(f"When tables were last proved is not known: {error}", err=True)
         return report
-
-
-def _let_go(cluster: ClusterSpec, holds: FileRecords) -> None:
-    """Put right what a check left that was killed while it held a replica; where that fails, this one finds it behind."""
-    try:
-        let_all_go(replica_targets(cluster), holds, Session.connect, SystemClock(), patience=KILLED_SECONDS)
-    except Refused as error:
-        click.echo(f"{error}\n  hint: {error.hint}", err=True)
 
 
 def _without_own_limits(targets: tuple[ReplicaTarget, ...]) -> tuple[ReplicaTarget, ...]:

@@ -1,4 +1,8 @@
-"""Puts right, before a plan is made, what killed commands left of the replicas that they held."""
+"""Puts right, before a plan is made, what killed commands left of the replicas that they held.
+
+Also where only a plan is asked for: a replica that stays held falls behind until somebody notices, and the plan would be
+refused for it.
+"""
 
 from collections.abc import Collection
 
@@ -15,11 +19,15 @@ from repwatch.ports.records import Records
 
 
 def let_go_of_killed(cluster: ClusterSpec, ours: Collection[ReplicaTarget | None], holds: Records) -> None:
-    """For those that are not `ours` the plan need not wait: they are named. Raises Refused, StoreError."""
+    """Names them on stderr, and those of whom it failed; raises Refused if one of these is among `ours`."""
     for target in replica_targets(cluster):
         try:
-            let_all_go((target,), holds, Session.connect, SystemClock(), patience=KILLED_SECONDS)
+            let_all_go((target,), holds, Session.connect, SystemClock(), patience=KILLED_SECONDS, tell=_say)
         except Refused as error:
             if target in ours:
                 raise
             click.echo(f"{error}\n  hint: {error.hint}", err=True)
+
+
+def _say(label: str) -> None:
+    click.echo(f"{label} was still held by a command that was killed: it replicates again as before", err=True)

@@ -59,6 +59,7 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
     Checks for drift and shows the plan: each row, and every reason why it would be refused. With --apply the replica is held
     at the position of a snapshot of the source while its rows are changed, in one transaction that is not written to its
     binary log, after an undo file has been written. A repair that was interrupted is finished by the next one.
+    Without --apply nothing is changed, except that a replica which a killed command has left held replicates again.
     Exit status: 0 done or nothing to do, 1 plan shown, 2 refused or failed.
     """
     if (plan_hash or yes) and not apply_it:

@@ -97,7 +97,8 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     """Make REPLICA anew from one consistent snapshot of its source, start it, and prove it.
 
     Without --apply only the plan is shown: every step, and every reason why it would be refused. All user data of the replica
-    becomes the source's; accounts are left as they are. Exit status: 0 done, 1 plan shown, 2 refused or failed.
+    becomes the source's; accounts are left as they are. A replica which a killed command has left held (--from, drift --proof
+    exact) replicates again, also where only the plan is asked for. Exit status: 0 done, 1 plan shown, 2 refused or failed.
     """
     if sum((apply_it, resume, cancel)) > 1 or ((plan_hash or yes) and not apply_it):
         raise UsageError("--apply, --resume and --cancel exclude one another; --plan-hash and --yes go with --apply")

@@ -22,7 +22,7 @@ from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, Unit
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
-from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, look, release, run_until
+from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, release, run_until
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.snapshot import Snapshot, take_snapshot
 from repwatch.flows.turn import take_turn
@@ -66,9 +66,7 @@ class _Side:
         return self.replica.target.channel
 
     def hold(self) -> None:
-        held = look(self.control, self.channel)
-        self.book.begin(held)
-        self.held = held
+        self.held = held = self.book.begin(self.control)
         hold(self.control, self.channel, held)
 
     def open_at(self, position: str, world: CheckWorld, connect: Connect) -> None:

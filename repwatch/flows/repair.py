@@ -13,12 +13,14 @@ from repwatch.drift.report import ReplicaReport, Verdict
 from repwatch.errors import Refused, ServerError, StoreError
 from repwatch.flows import drift, repair_rows
 from repwatch.flows.drift import CheckRequest
+from repwatch.flows.reseed_marked import check_identity
 from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.model.endpoint import Endpoint
 from repwatch.model.plan import Plan, Refusal
 from repwatch.model.schema import Table, TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect, Timeouts
+from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
 from repwatch.ports.records import Records
 from repwatch.reseed.donor import donor_refusals
@@ -105,6 +107,25 @@ def look_at_servers(request: RepairRequest, tools: Tools) -> Facts:
     """Identity, role and replication of both servers, and of the donor. Raises ServerError."""
     asked = ReseedRequest(source=request.source, replica=request.replica, others=request.others, donor=request.donor)
     return survey(asked, tools.connect)
+
+
+def bound_to(tools: Tools, replica: ServerSpec, key: str) -> Tools:
+    """These tools, with every session on the replica seen to lead to the server with that `ServerFacts.key`.
+
+    A run opens several, and its address may lead to another server meanwhile, which may be a source by then.
+    """
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
+        db = tools.connect(endpoint, timeouts)
+        try:
+            if endpoint == replica.writer:
+                check_identity(db, key)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    return replace(tools, connect=connect)
 
 
 def scope_of(facts: Facts, tables: Mapping[TableName, Table], rows: tuple[ScopeRow, ...]) -> Scope:

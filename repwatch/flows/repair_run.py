@@ -19,7 +19,7 @@ from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import drift, repair_rows, reseed_attach
 from repwatch.flows.drift import CheckRequest
 from repwatch.flows.hold import ApplierFailed, Held, hold, look, release, run_until
-from repwatch.flows.repair import PATIENT, Proposal, RepairRequest, Tools, look_at_servers
+from repwatch.flows.repair import PATIENT, Proposal, RepairRequest, Tools, bound_to, look_at_servers
 from repwatch.flows.repair_change import Change, Planned, change_rows
 from repwatch.flows.repair_rows import Definitions
 from repwatch.flows.reseed_donor import held
@@ -42,6 +42,7 @@ def carry_out(request: RepairRequest, tools: Tools, proposal: Proposal) -> Appli
     """Do what was agreed to, or finish what was interrupted. Raises Refused before the first change of anything."""
     if proposal.plan.refusals:
         raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in proposal.plan.refusals))
+    tools = bound_to(tools, request.replica.server, proposal.scope.target_key)
     with tools.connect(request.replica.server.writer, PATIENT) as control:
         control.execute(sql.keep_alive())
         begin_turn(control, tools, proposal.pending)

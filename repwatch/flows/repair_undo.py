@@ -12,7 +12,7 @@ from repwatch.drift.repair_stages import Mode, Phase, Stage, Unfinished, unfinis
 from repwatch.drift.undo import Undo
 from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import repair_rows
-from repwatch.flows.repair import PATIENT, RepairRequest, Tools, look_at_servers
+from repwatch.flows.repair import PATIENT, RepairRequest, Tools, bound_to, look_at_servers
 from repwatch.flows.repair_change import Change, change_rows
 from repwatch.flows.repair_rows import Definitions
 from repwatch.flows.repair_run import begin_turn
@@ -138,6 +138,7 @@ def carry_out_undo(request: RepairRequest, tools: Tools, proposal: UndoProposal)
     """Do it. Raises Refused before the first change."""
     if proposal.plan.refusals:
         raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in proposal.plan.refusals))
+    tools = bound_to(tools, request.replica.server, proposal.undo.target_key)
     with tools.connect(request.replica.server.writer, PATIENT) as control:
         begin_turn(control, tools, proposal.pending)
         return _UndoRun(request, tools, proposal, control).carry_out()

@@ -68,6 +68,7 @@ def _side(db: Database) -> CloneSide:
         platform=build["os"] or "",
         charset=build["charset"] or "",
         storage=build["storage"] or "",
+        file_bytes=int(db.scalar(sql.FILE_BYTES) or 0),
     )
 
 

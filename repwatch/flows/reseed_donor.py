@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from repwatch.errors import Refused
+from repwatch.errors import OutcomeUnknown, Refused, Unreachable
 from repwatch.flows.drift_holds import HoldBook, let_go
-from repwatch.flows.hold import PositionNotReached, hold, look, release
+from repwatch.flows.hold import PositionNotReached, hold, release
 from repwatch.flows.turn import KILLED_SECONDS, take_turn
 from repwatch.model.gtid import reached
 from repwatch.model.topology import ReplicaTarget
@@ -26,7 +26,7 @@ _POLL: Final = 0.5
 
 @contextmanager
 def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock, least: str) -> Iterator[None]:
-    """Wait until the donor has executed `least`, hold its applier, and let it go again.
+    """Wait until the donor has executed `least`, hold its applier, and let it go again, also where the session on it is lost.
 
     Raises Refused where somebody else works on the donor, PositionNotReached where it stays behind, ServerError, StoreError.
     """
@@ -35,13 +35,18 @@ def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock,
         if not take_turn(db, clock):
             raise Refused(f"a repair, a reseed or a check of {db.server} runs", hint="wait for it to end, or copy from another")
         _wait_for(db, least, clock)
-        was, book = look(db, donor.channel), HoldBook(records, donor)
-        book.begin(was)
+        book = HoldBook(records, donor)
+        was = book.begin(db)
         try:
             hold(db, donor.channel, was)
             yield
         finally:
-            release(db, donor.channel, was)
+            try:
+                release(db, donor.channel, was)
+            except (OutcomeUnknown, Unreachable):
+                # It stays an error: others may have let it go since the session was lost, and what was read proves nothing.
+                let_go(donor, records, connect, clock, patience=KILLED_SECONDS)
+                raise
             book.end()
 
 

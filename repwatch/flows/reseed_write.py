@@ -24,6 +24,10 @@ class RowWriter:
 
     def write(self, copy: CopyTable, rows: Sequence[RawRow]) -> int:
         """Load them, or insert them where that is not possible; how many. As `insert`."""
+        most = rowcopy.most_rows(copy)
+        return sum(self._write_some(copy, rows[start : start + most]) for start in range(0, len(rows), most))
+
+    def _write_some(self, copy: CopyTable, rows: Sequence[RawRow]) -> int:
         if self._loads and rowload.can_load(copy) and size_of(rows) <= _LOAD_BYTES:
             text = rowload.rows_text(rows)
             if len(text) >= self._db.least_load and self._load(copy, text, len(rows)):
@@ -48,7 +52,7 @@ class RowWriter:
         """Insert them, many in a statement; how many. Raises StatementRefused, also for a value that changed on its way."""
         version = self._db.version
         head = rowcopy.insert_head(copy)
-        makers = rowcopy.literals(copy, version)
+        makers, most = rowcopy.literals(copy, version), rowcopy.most_rows(copy)
         parts: list[str] = []
         size = count = 0
         for row in rows:
@@ -57,7 +61,7 @@ class RowWriter:
                 self._write(rowcopy.insert_one(copy, row, version), row)
                 continue
             text = "(" + ",".join([make(value) for make, value in zip(makers, row, strict=True)]) + ")"
-            if parts and size + len(text) > self._room:
+            if parts and (size + len(text) > self._room or len(parts) >= most):
                 self._write(head + ",".join(parts))
                 parts, size = [], 0
             parts.append(text)

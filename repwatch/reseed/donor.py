@@ -9,8 +9,11 @@ from repwatch.reseed.facts import DonorFacts, Facts, reads_from
 from repwatch.reseed.roles import readiness_refusals, some
 
 
-def donor_refusals(facts: Facts) -> Iterator[Refusal]:
-    """It must be a healthy, read-only replica of the very source; that its data is right is what the proof at the end shows."""
+def donor_refusals(facts: Facts, *, held: bool = True) -> Iterator[Refusal]:
+    """It must be a healthy, read-only replica of the very source; that its data is right is what the proof at the end shows.
+
+    `held`: its applier is held for a snapshot, as it is for everything but a clone.
+    """
     if facts.donor is None:
         return
     donor, source, target = facts.donor.data.server, facts.source.server, facts.target.server
@@ -26,7 +29,7 @@ def donor_refusals(facts: Facts) -> Iterator[Refusal]:
         )
     if donor.missing_grants:
         return  # no channel could be read
-    yield from _channels(facts, facts.donor)
+    yield from _channels(facts, facts.donor, held=held)
     if not facts.donor.read_only:
         yield Refusal(code="donor-writable", summary=f"{donor.address} is not read-only: what is written to it would come along")
     if facts.donor.errant:
@@ -51,12 +54,12 @@ def no_files_of_donor(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(code="donor-files", summary="the physical method copies the source's own files: leave out --from")
 
 
-def _channels(facts: Facts, found: DonorFacts) -> Iterator[Refusal]:
+def _channels(facts: Facts, found: DonorFacts, *, held: bool) -> Iterator[Refusal]:
     donor, source = found.data.server, facts.source.server
     others = [state.channel for state in donor.channels if state.channel != found.channel]
     if others:
         yield Refusal(code="donor-channels", summary=f"{donor.address} replicates from other sources too: {some(others)}")
-    state = next((state for state in donor.channels if state.channel == found.channel), None)
+    state = found.state
     if state is None or not reads_from(state, source) or not state.uses_gtid:
         yield Refusal(code="donor-not-following", summary=f"{donor.address} does not replicate from {source.address} with GTIDs")
     elif state.held:
@@ -64,3 +67,10 @@ def _channels(facts: Facts, found: DonorFacts) -> Iterator[Refusal]:
     elif not (state.connected and state.applier_running) or state.applier_errno:
         error = state.applier_error or state.receiver_error
         yield Refusal(code="donor-stopped", summary=f"replication of {donor.address} does not run{f': {error}' if error else ''}")
+    elif held and state.delay:
+        # It never has what a replica that runs has. And on MariaDB a change of the delay drops the relay logs, which then
+        # have to be read again from binary logs that the source may not have any more.
+        yield Refusal(
+            code="donor-delayed",
+            summary=f"{donor.address} is delayed by {state.delay} s on purpose: name another replica, or take its delay away",
+        )

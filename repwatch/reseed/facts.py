@@ -69,6 +69,16 @@ class DonorFacts:
     read_only: bool
     errant: str = ""  # transactions that the source does not have
 
+    @property
+    def state(self) -> ChannelState | None:
+        """The channel that reads from the source, None if it has none of that name."""
+        return next((state for state in self.data.server.channels if state.channel == self.channel), None)
+
+    @property
+    def delay(self) -> int:
+        """Seconds by which it is behind on purpose."""
+        return self.state.delay if self.state and not self.state.held else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloneSide:
@@ -79,6 +89,7 @@ class CloneSide:
     platform: str
     charset: str
     storage: str  # page size and system tablespace
+    file_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,13 +79,17 @@ def agreed_plan(facts: Facts, plan_hash: str) -> tuple[Facts, Plan]:
 
 def _room(facts: Facts, method: Method) -> str:
     """What the copy needs of the target's disk, so that somebody looks: no statement of SQL tells how much is free."""
-    size, own = (sum(table.data_bytes for table in tables) for tables in (facts.copied.tables, facts.target.tables))
-    extra = {
-        Method.DIFFERENTIAL: ", most of which the replica should have already",
+    if method is Method.CLONE:
+        if facts.clone is None:
+            return ""  # it is refused
+        ours, theirs = facts.clone.donor.file_bytes, facts.clone.target.file_bytes
         # The server compares its own estimate with its disk (error 3873) when the old data is gone.
-        Method.CLONE: f" without indexes, and the replica's own, about {_amount(own)}, is removed before",
-    }.get(method, "")
-    return f"; the data takes about {_amount(size)}{extra}; how much room the replica's disk has is not known"
+        sizes = f"the files take {_amount(ours)}, and the replica's own, {_amount(theirs)}, are removed before"
+    else:
+        size = _amount(sum(table.data_bytes for table in facts.copied.tables))
+        there = ", most of which the replica should have already" if method is Method.DIFFERENTIAL else ""
+        sizes = f"the data takes about {size} without indexes{there}"
+    return f"; {sizes}; how much room the replica's disk has is not known"
 
 
 def _amount(size: int) -> str:

@@ -22,7 +22,7 @@ _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source st
 def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
     found = [refusal for check in _CHECKS for refusal in check(facts)]
-    found += donor_refusals(facts)
+    found += donor_refusals(facts, held=choice.method is not Method.CLONE)
     concerned = _concerned(facts, choice)
     found += _purge(facts, concerned)
     if choice.method is Method.TABLE:
@@ -244,11 +244,13 @@ def _brings_channel(facts: Facts, choice: Choice) -> bool:
 def _purge(facts: Facts, tables: Sequence[TableFacts]) -> Iterator[Refusal]:
     expires = facts.source.server.binlog_expires
     seconds = sum(table.data_bytes for table in tables) / _BYTES_PER_SECOND
-    if expires and expires < 2 * seconds + 600:
+    behind = facts.donor.delay if facts.donor else 0
+    if expires and expires < behind + 2 * seconds + 600:
+        late = f", of data that is {behind} s old" if behind else ""
         yield Refusal(
             code="purge-horizon",
             summary=f"{facts.source.server.address} keeps its binary logs for {expires} s, "
-            f"and the copy may take {seconds:.0f} s: raise binlog_expire_logs_seconds",
+            f"and the copy may take {seconds:.0f} s{late}: raise binlog_expire_logs_seconds",
         )
 
 

@@ -19,6 +19,9 @@ BUILD = (
     "CONCAT(@@GLOBAL.character_set_server, '/', @@GLOBAL.collation_server) AS charset, "
     "CONCAT(@@GLOBAL.innodb_page_size, ', ', @@GLOBAL.innodb_data_file_path) AS storage"
 )
+# Bytes of the files that a clone replaces, or brings: with indexes, undo logs and the dictionary, without temporary tables.
+# No statement tells what is free beside them (MySQL manual, "The INFORMATION_SCHEMA INNODB_TABLESPACES Table").
+FILE_BYTES = "SELECT SUM(FILE_SIZE) FROM information_schema.INNODB_TABLESPACES WHERE NAME <> 'innodb_temporary'"
 # Files of user tablespaces outside the data folder: a recipient makes them at the very same path. Undo tablespaces of the
 # server's own have names that begin with "innodb".
 OUTSIDE_FILES = (

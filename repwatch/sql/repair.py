@@ -63,7 +63,7 @@ def writer_setup(version: ServerVersion) -> tuple[str, ...]:
     limits = "max_statement_time = 0, check_constraint_checks = 0" if version.is_mariadb else "max_execution_time = 0"
     return (
         *WRITER_SETTINGS,
-        f"SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, {limits}",
+        f"SET SESSION innodb_lock_wait_timeout = 10, lock_wait_timeout = 10, {rowcopy.KEEP_WARNINGS}, {limits}",
         keep_alive(),
         READ_RAW,
     )

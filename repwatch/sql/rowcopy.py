@@ -14,6 +14,10 @@ from repwatch.sql.quoting import quote_name, quote_table
 # With no result character set the server sends each column's own bytes (MySQL manual, "character_set_results").
 READ_RAW = "SET SESSION character_set_results = NULL"
 
+# The most that a server keeps of one statement's warnings, and that it can count; by default MySQL keeps 1024, MariaDB 64.
+_MOST_WARNINGS = 65_535
+KEEP_WARNINGS = f"max_error_count = {_MOST_WARNINGS}"
+
 Raw = bytes | bytearray | None
 Literal = Callable[[Raw], str]
 
@@ -199,10 +203,10 @@ def insert_head(copy: CopyTable) -> str:
 
 
 # A reader on the replica may keep a table from being dropped: after two minutes that is told, not waited for. Loads of pieces
-# of one table wait for its AUTO_INCREMENT lock (innodb_autoinc_lock_mode = 1, as on MariaDB). All warnings of a load are read.
+# of one table wait for its AUTO_INCREMENT lock (innodb_autoinc_lock_mode = 1, as on MariaDB).
 _LIMITS = (
     "SET SESSION wait_timeout = 86400, net_read_timeout = 600, net_write_timeout = 600, lock_wait_timeout = 120, "
-    "innodb_lock_wait_timeout = 600, max_error_count = 65535"
+    f"innodb_lock_wait_timeout = 600, {KEEP_WARNINGS}"
 )
 
 
@@ -231,3 +235,8 @@ def loader_setup(version: ServerVersion) -> tuple[str, ...]:
 
 # 1265, data truncated: an ENUM that holds the empty error value can only be written with it.
 HARMLESS_WARNINGS = frozenset({1265})
+
+
+def most_rows(copy: CopyTable) -> int:
+    """How many rows one statement may write, so that harmless warnings are never too many to see another among them."""
+    return (_MOST_WARNINGS - 1) // max(1, sum(column.data_type == "enum" for column in copy.table.columns))

@@ -41,12 +41,17 @@ def put_back(db: Session) -> None:
         if channel_state(db, "").held:
             release(db, "", Held(delay=0, receiver=True, applier=True))
         elif channel_state(db, "").delay:
-            db.execute(replication.stop_channel(db.version, ""))
-            db.execute(replication.set_delay(db.version, "", 0))
-            db.execute(replication.start_channel(db.version, ""))
+            delay_by(db, 0)
     db.execute("SET SESSION sql_log_bin = 0")
     db.execute(f"DROP DATABASE IF EXISTS {MARKER_SCHEMA}")
     db.execute("SET GLOBAL read_only = 1")
+
+
+def delay_by(db: Session, seconds: int) -> None:
+    """Let a replica that runs be behind on purpose."""
+    db.execute(replication.stop_channel(db.version, ""))
+    db.execute(replication.set_delay(db.version, "", seconds))
+    db.execute(replication.start_channel(db.version, ""))
 
 
 def put_all_back(star: Sandbox) -> None:

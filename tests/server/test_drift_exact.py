@@ -23,14 +23,16 @@ from repwatch.flows import drift_sight, drift_stand
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_holds import HOLDS, HoldBook, let_all_go, let_go
 from repwatch.flows.drift_stand import ExactMeans
-from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.flows.hold import Held, channel_state, hold, release
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Timeouts
 from repwatch.sandbox import Account, Sandbox
-from repwatch.sql import repair, reseed
+from repwatch.sql import repair, replication, reseed
 from tests.server.drifting import Found, drift_on, fill, found_in, of_replica, of_table, run_check
 from tests.server.hot_writing import HotWriter
+from tests.server.refusing import everything_on
 from tests.server.watching import Service, until
 
 
@@ -343,8 +345,7 @@ def test_a_hold_that_is_worked_on_or_was_ended_is_left_alone(star: Sandbox, mean
     book = HoldBook(means.records, target)
     assert not let_go(target, means.records, Session.connect, SystemClock())
     with star.replicas[0].connect(Account.OPERATOR) as db:
-        book.begin(look(db, ""))
-        hold(db, "", book.left())
+        hold(db, "", book.begin(db))
         assert db.scalar(reseed.lock(reseed.LOCK_NAME)) == "1"
         assert not let_go(target, means.records, Session.connect, SystemClock())
         assert channel_state(db, "").held
@@ -357,3 +358,35 @@ def test_a_hold_that_is_worked_on_or_was_ended_is_left_alone(star: Sandbox, mean
     with pytest.raises(Refused):
         let_all_go([target], means.records, Session.connect, SystemClock())
     book.end()
+
+
+@pytest.mark.parametrize("same_number", [False, True])
+def test_another_server_at_that_address_is_left_alone(star: Sandbox, schema: str, means: ExactMeans, same_number: bool) -> None:
+    """Somebody stopped its applier. On MariaDB it may have the server id of the one that was held, and is behind it then."""
+    was, now = star.replicas
+    target = ReplicaTarget(server=now.spec())
+    book = HoldBook(means.records, target)
+    mariadb = star.flavour is Flavour.MARIADB
+    number = was.seat.server_id if same_number and mariadb else now.seat.server_id
+    star.wait_caught_up(60)
+    with now.connect(Account.ROOT) as db:
+        db.execute(replication.stop_channel(db.version, ""))
+        db.execute(f"SET GLOBAL server_id = {number}")
+        star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+        until(lambda: bool(was.sql(f"SHOW TABLES IN {schema}")), "the other one has what is new")
+        try:
+            with was.connect(Account.OPERATOR) as other:
+                book.begin(other)
+            before = everything_on(now)
+            with pytest.raises(Refused):
+                let_go(target, means.records, Session.connect, SystemClock(), patience=30)
+            with pytest.raises(Refused):
+                book.begin(db)
+            assert everything_on(now) == before
+            assert book.left() is not None
+        finally:
+            book.end()
+            db.execute(f"SET GLOBAL server_id = {now.seat.server_id}")
+            db.execute(replication.start_channel(db.version, ""))
+    star.wait_caught_up(60)
+    replicates(star, means)

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from repwatch.adapters.mysql.session import Session
+from repwatch.drift.repair_stages import Phase
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
 from repwatch.flows.hold import Held, release
+from repwatch.flows.repair_run import carry_out
+from repwatch.flows.repair_undo import carry_out_undo
+from repwatch.model.endpoint import Endpoint
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
+from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Account, Sandbox, SandboxServer
-from tests.server.repairing import by_hand, healthy, identical, plan, plan_undo, repair, request, undo
+from tests.server.repairing import by_hand, healthy, identical, plan, plan_undo, repair, request, tools, undo
 from tests.server.reseeding import contents, make_everything, writer
 
 
@@ -221,3 +228,64 @@ def test_an_agreed_plan_covers_fewer_rows_but_no_other(
     applied = repair(asked, tmp_path, agreed)
     assert (applied.outcome, applied.plan.plan_hash) == (Outcome.DONE, agreed), applied.text
     identical(star, replica, schema)
+
+
+class Moved:
+    """A way to the replica that leads to another server from a moment on, as an address does after a switch-over."""
+
+    def __init__(self, star: Sandbox, there: SandboxServer, elsewhere: SandboxServer, when: Phase) -> None:
+        self._there, self._when = there.spec().writer, when
+        self._elsewhere = elsewhere.spec().writer
+        self.moved = False
+
+    def connect(self, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
+        return Session.connect(self._elsewhere if self.moved and endpoint == self._there else endpoint, timeouts)
+
+    def tell(self, phase: Phase) -> None:
+        self.moved = self.moved or phase is self._when
+
+
+@pytest.mark.parametrize("when", [Phase.CHECK, Phase.HOLD, Phase.ROWS])
+def test_another_server_at_the_address_of_the_replica_is_not_changed(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, when: Phase
+) -> None:
+    """It has the same wrong row; what was begun on the other one is finished when that is found again."""
+    table = orders(star, schema, 5)
+    other = star.replicas[0]
+    for server in (replica, other):
+        by_hand(server, f"UPDATE {table} SET status = 'X' WHERE id = 3")
+    before = contents(other, schema)
+    asked, way = request(star, replica, f"{schema}.*"), Moved(star, replica, other, when)
+    doors = replace(tools(tmp_path), connect=way.connect, progress=way.tell)
+    proposal = plan(asked, tmp_path)
+    if when is Phase.CHECK:
+        way.moved = True
+        with pytest.raises(Refused):
+            carry_out(asked, doors, proposal)
+    else:
+        assert carry_out(asked, doors, proposal).outcome is Outcome.FAILED
+    assert contents(other, schema) == before
+    healthy(star, other)
+    assert repair(asked, tmp_path).outcome is Outcome.DONE
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+    by_hand(other, f"UPDATE {table} SET status = '1' WHERE id = 3")
+
+
+def test_another_server_at_the_address_of_the_replica_is_not_undone(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    table = orders(star, schema, 5)
+    by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id = 3")
+    asked, way = request(star, replica, f"{schema}.*"), Moved(star, replica, star.replicas[0], Phase.ROWS)
+    file = repair(asked, tmp_path).undo_file
+    proposal = plan_undo(asked, tmp_path, file)
+    way.moved = True
+    before = contents(star.replicas[0], schema)
+    with pytest.raises(Refused):
+        carry_out_undo(asked, replace(tools(tmp_path), connect=way.connect), proposal)
+    way.moved = False
+    doors = replace(tools(tmp_path), connect=way.connect, progress=way.tell)
+    assert carry_out_undo(asked, doors, proposal).outcome is Outcome.FAILED
+    assert contents(star.replicas[0], schema) == before
+    assert undo(asked, tmp_path, file).outcome is Outcome.DONE

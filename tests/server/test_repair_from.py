@@ -13,7 +13,7 @@ from repwatch.drift.repair_stages import Stage
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HOLDS, HoldBook
-from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.flows.hold import Held, channel_state, hold, release
 from repwatch.flows.repair import RepairRequest, Tools, propose
 from repwatch.flows.repair_run import carry_out
 from repwatch.model.plan import Outcome
@@ -142,9 +142,7 @@ def test_killed_it_is_finished_with_the_same_donor(  # noqa: PLR0917 - fixtures
     book = HoldBook(FileRecords(state / HOLDS), ReplicaTarget(server=donor.spec()))
     if stage is Stage.HELD:  # as it is between the donor's hold and its end
         with donor.connect() as db:
-            was = look(db, "")
-            book.begin(was)
-            hold(db, "", was)
+            hold(db, "", book.begin(db))
     finished = run_command(configuration, state, *words, "--apply", "--yes")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert book.left() is None
@@ -179,6 +177,23 @@ def test_a_replica_is_let_go_though_its_donor_is_lost(
     assert rows(replica, table) == rows(donor, table)
 
 
+def test_what_a_killed_one_left_held_is_let_go_and_told_though_only_a_plan_is_asked_for(
+    star: Sandbox, schema: str, replica: SandboxServer, configuration: Path, tmp_path: Path
+) -> None:
+    donor, state = star.replicas[1], tmp_path / "state"
+    drifted(star, schema)
+    book = HoldBook(FileRecords(state / HOLDS), ReplicaTarget(server=donor.spec()))
+    with donor.connect() as db:
+        hold(db, "", book.begin(db))
+    words = (replica.name, "--tables", f"{schema}.*", "--from", donor.name)
+    planned = run_command(configuration, state, *words)
+    assert planned.returncode == 1, planned.stdout + planned.stderr
+    assert donor.name in planned.stderr
+    assert book.left() is None
+    healthy(star, donor)
+    assert donor.name not in run_command(configuration, state, *words).stderr
+
+
 def test_an_interrupted_one_takes_its_rows_from_nobody_else(
     star: Sandbox, schema: str, replica: SandboxServer, configuration: Path, tmp_path: Path
 ) -> None:
@@ -194,7 +209,7 @@ def test_an_interrupted_one_takes_its_rows_from_nobody_else(
     healthy(star, replica)
 
 
-REFUSED = [(code, state) for code, state in STATES if code in {"same-server", "held", "donor-not-following"}]
+REFUSED = [(code, state) for code, state in STATES if code in {"same-server", "held", "donor-delayed", "donor-not-following"}]
 
 
 @pytest.mark.parametrize(("code", "state"), REFUSED, ids=[f"{code}-{state.__name__}" for code, state in REFUSED])

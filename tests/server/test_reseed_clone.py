@@ -14,7 +14,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.errors import Refused, ServerError
 from repwatch.flows.hold import channel_state, channel_states
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
-from repwatch.flows.reseed_survey import ReseedRequest
+from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Address, Flavour
@@ -81,6 +81,22 @@ def clone_request(box: Sandbox, replica: SandboxServer, way: Address | None = No
     password = box.credentials.secret(Account.OPERATOR).text
     login = SourceLogin(address=way or box.source.address, user=Account.OPERATOR.value, password=password)
     return replace(request(box, replica, login=True, method=Method.CLONE), clone_login=login)
+
+
+def test_the_sizes_of_all_files_are_known(box: Sandbox, still: str) -> None:
+    """As they lie in the data folders, where a server at rest may still shorten its undo logs."""
+    rows = ", ".join(["(REPEAT('x', 1500))"] * 5000)
+    box.source.sql(f"CREATE TABLE {still}.large (v VARCHAR(2000), KEY (v(500)))", f"INSERT INTO {still}.large VALUES {rows}")
+    box.wait_caught_up(60)
+    clone = survey(clone_request(box, box.replicas[0]), Session.connect).clone
+    assert clone is not None
+    for server, side in ((box.source, clone.donor), (box.replicas[0], clone.target)):
+        files = (server.folder / "data").rglob("*")
+        there = sum(path.stat().st_size for path in files if path.suffix == ".ibd" or path.name.startswith("undo_"))
+        assert side.file_bytes > 50_000_000
+        assert side.file_bytes == pytest.approx(there, rel=0.2)
+    box.source.sql(f"DROP TABLE {still}.large")
+    box.wait_caught_up(60)
 
 
 def test_a_broken_replica_is_cloned_and_replicates(box: Sandbox, schema: str, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.errors import Refused
+from repwatch.errors import Refused, ServerError
 from repwatch.flows.drift_holds import HOLDS, HoldBook
-from repwatch.flows.hold import Held, channel_state, hold, look, release
+from repwatch.flows.hold import channel_state, hold, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
+from repwatch.flows.reseed_donor import held as held_for_copy
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
@@ -26,8 +27,9 @@ from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.statements import attach
+from repwatch.sql import replication
 from repwatch.sql.replication import HOLD_DELAY
-from repwatch.sql.reseed import MARKER_SCHEMA
+from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from repwatch.sql.snapshot import START
 from tests.conftest import start
 from tests.server.refusing import changed, everything_on
@@ -35,6 +37,7 @@ from tests.server.reseeding import (
     break_with_1062,
     command,
     contents,
+    delay_by,
     healthy,
     make_everything,
     put_all_back,
@@ -44,6 +47,8 @@ from tests.server.reseeding import (
     writer,
 )
 from tests.server.test_reseed_kills import kill_at
+
+IS_LOCKED = f"SELECT IS_USED_LOCK('{LOCK_NAME}')"
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +202,8 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
     kill_at(command(configuration, *words, *begin), journal, ("begin", "loaded"))
     book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
     with donor.connect() as db:
-        state = channel_state(db, "")
-        was = book.left() or Held(delay=0, receiver=True, applier=True)
-        book.begin(was)
+        state, left = channel_state(db, ""), book.left()
+        was = left.held if left else book.begin(db)
         if not state.held:
             hold(db, "", was)
     for other in (("--method", "differential"), ("--table", f"{schema}.t"), ("--from", replica.name)):
@@ -226,9 +230,7 @@ def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, 
     configuration.write_text(star.configuration(), encoding="utf-8")
     book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
     with donor.connect() as db:
-        was = look(db, "")
-        book.begin(was)
-        hold(db, "", was)
+        hold(db, "", book.begin(db))
         assert channel_state(db, "").delay == HOLD_DELAY
     words = (replica.name, "--from", donor.name, "--state", str(tmp_path / "state"), "--apply", "--yes")
     done = run_command(configuration, *words)
@@ -238,6 +240,23 @@ def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, 
         state = channel_state(db, "")
         assert (state.delay, state.applier_running) == (0, True)
     healthy(star, replica)
+
+
+def test_a_donor_whose_holder_loses_its_session_is_let_go_all_the_same(
+    star: Sandbox, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """What was read meanwhile is not believed: the session was what kept others off."""
+    donor = star.replicas[1]
+    target, records = ReplicaTarget(server=donor.spec()), FileRecords(tmp_path)
+    holding = held_for_copy(target, records, Session.connect, SystemClock(), "")
+    holding.__enter__()
+    with donor.connect() as db:
+        assert channel_state(db, "").held
+        db.execute(f"KILL {db.scalar(IS_LOCKED)}")
+    with pytest.raises(ServerError):
+        holding.__exit__(None, None, None)
+    assert HoldBook(records, target).left() is None
+    healthy(star, donor)
 
 
 State = Callable[[Sandbox, str], AbstractContextManager[ReseedRequest]]
@@ -259,6 +278,16 @@ def stopped(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     stop, start = ("STOP SLAVE", "START SLAVE") if star.flavour is Flavour.MARIADB else ("STOP REPLICA", "START REPLICA")
     with changed(star.replicas[1], stop, start):
         yield from_sibling(star, star.replicas[0])
+
+
+@contextmanager
+def delayed(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    with star.replicas[1].connect() as db:
+        delay_by(db, 3600)
+        try:
+            yield from_sibling(star, star.replicas[0])
+        finally:
+            delay_by(db, 0)
 
 
 @contextmanager
@@ -294,6 +323,39 @@ def detached(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
 
 
 @contextmanager
+def of_two_sources(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    donor = star.replicas[1]
+    user, secret = Account.REPLICATION.value, star.credentials.secret(Account.REPLICATION)
+    donor.sql(attach(star.flavour, "other", star.replicas[0].address, user, secret)[0])
+    try:
+        yield from_sibling(star, star.replicas[0])
+    finally:
+        with donor.connect() as db:
+            db.execute(replication.forget_channel(db.version, "other"))
+
+
+@contextmanager
+def having_written(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    donor = star.replicas[1]
+    donor.sql(f"CREATE DATABASE {schema}_own")
+    try:
+        yield from_sibling(star, star.replicas[0])
+    finally:
+        donor.sql("SET SESSION sql_log_bin = 0", f"DROP DATABASE {schema}_own")
+        if star.flavour is Flavour.MARIADB:
+            donor.sql("RESET MASTER")
+        else:  # the source gets it too, without content
+            ((known,),) = star.source.sql("SELECT @@GLOBAL.gtid_executed")
+            ((gtid,),) = donor.sql(f"SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{known}')")
+            star.source.sql(f"SET SESSION gtid_next = '{gtid}'", "COMMIT", "SET SESSION gtid_next = 'AUTOMATIC'")
+
+
+@contextmanager
+def by_its_files(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    yield from_sibling(star, star.replicas[0], Method.PHYSICAL)
+
+
+@contextmanager
 def without_privileges(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     donor = star.replicas[1]
     weak = replace(donor.spec(), operator=donor.endpoint(Account.WATCH))
@@ -304,9 +366,13 @@ STATES: tuple[tuple[str, State], ...] = (
     ("same-server", itself),
     ("same-server", the_source),
     ("donor-stopped", stopped),
+    ("donor-delayed", delayed),
     ("held", held),
     ("donor-writable", writable),
     ("donor-not-following", detached),
+    ("donor-channels", of_two_sources),
+    ("donor-errant", having_written),
+    ("donor-files", by_its_files),
     ("privilege-missing", without_privileges),
 )
 

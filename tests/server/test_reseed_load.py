@@ -14,7 +14,8 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
 from repwatch.sandbox import Sandbox, SandboxServer
-from repwatch.sql import definitions, rowcopy
+from repwatch.sql import definitions, repair, rowcopy
+from repwatch.sql.rowcopy import CopyTable
 from tests.server.reseeding import contents, healthy, make_everything, put_back, request, reseed
 
 ENOUGH = 1_500  # rows; fewer are not worth a load
@@ -134,3 +135,51 @@ def test_a_row_that_collides_or_does_not_fit_is_refused(star: Sandbox, schema: s
         assert loads(replica) == before + 3
         assert writer.write(copy, good) == ENOUGH
         db.execute(f"TRUNCATE TABLE {schema}.t")
+
+
+ENUMS = 8
+
+
+@pytest.fixture
+def wrong_enums(star: Sandbox, schema: str, replica: SandboxServer) -> CopyTable:
+    """A table whose every ENUM will get the error value, each with a warning."""
+    columns = ", ".join(f"e{number} ENUM('a') NOT NULL" for number in range(ENUMS))
+    star.source.sql(f"CREATE TABLE {schema}.e (id INT PRIMARY KEY, v CHAR(100), {columns})")
+    star.wait_caught_up(60)
+    replica.sql("SET GLOBAL local_infile = 1")
+    with star.source.connect() as reader:
+        (copy,) = [copy for copy in read_copy_tables(reader) if copy.table.name == TableName(schema, "e")]
+    return copy
+
+
+def error_values(count: int) -> list[tuple[bytes, ...]]:
+    return [(str(number).encode(), b"x" * 100, *[b""] * ENUMS) for number in range(count)]
+
+
+def test_a_value_that_changes_is_seen_among_more_warnings_than_a_server_can_count(
+    replica: SandboxServer, wrong_enums: CopyTable
+) -> None:
+    count = 10_000
+    with replica.connect() as db:
+        for statement in rowcopy.loader_setup(db.version):
+            db.execute(statement)
+        writer, before = RowWriter(db), loads(replica)
+        bad = (b"99999999999", None, *[b""] * ENUMS)
+        with pytest.raises(StatementRefused):
+            writer.write(wrong_enums, [*error_values(count - 9), bad, *error_values(count)[-9:]])
+        assert loads(replica) > before
+        db.execute(f"TRUNCATE TABLE {wrong_enums.table.name}")
+        assert writer.write(wrong_enums, error_values(count)) == count
+        assert db.scalar(f"SELECT COUNT(*) FROM {wrong_enums.table.name} WHERE e0 = 0 AND e{ENUMS - 1} = 0") == str(count)
+        db.execute(f"TRUNCATE TABLE {wrong_enums.table.name}")
+        assert writer.insert(wrong_enums, error_values(count)) == count
+        with pytest.raises(StatementRefused):
+            writer.insert(wrong_enums, [bad])
+
+
+def test_many_error_values_are_rewritten_one_by_one(replica: SandboxServer, wrong_enums: CopyTable) -> None:
+    """By a session that rewrites rows, which had room for 64 or 1024 warnings."""
+    with replica.connect() as db:
+        for statement in repair.writer_setup(db.version):
+            db.execute(statement)
+        assert RowWriter(db).insert(wrong_enums, error_values(500)) == 500

@@ -28,6 +28,8 @@ from repwatch.ports.database import Params, RawRow, Result, Row, Timeouts, as_te
 # turn zero dates into NULL inside functions, ANSI_QUOTES and NO_BACKSLASH_ESCAPES would change what we send.
 SESSION_SETUP = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"
 OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s AND user = SUBSTRING_INDEX(USER(), '@', 1)"
+# The protocol counts warnings in two bytes, and a server that has more says this (MySQL's source, "OK_Packet").
+_MOST_WARNINGS = 65_535
 # How long `close` waits for the end of a statement that it kills; the rest happens behind its back.
 CLOSE_SECONDS = 1.0
 # The client library's number for a file that the server may not have.
@@ -206,13 +208,16 @@ class Session:
     def warnings(self) -> list[tuple[int, str]]:
         """The warnings of the last statement, as (number, text). Their number came with its answer: none costs nothing.
 
-        A server keeps `max_error_count` of them; what is missing stands at the end as one warning with the number 0.
+        A server keeps `max_error_count` of them; what is missing stands at the end as one warning with the number 0. So does
+        that the server may have had more than it can count.
         """
         count = self._warned
         if not count:
             return []
         kept = [(int(as_text(code) or 0), as_text(text) or "") for _, code, text in self.query("SHOW WARNINGS").rows]
-        return kept if len(kept) >= count else [*kept, (0, f"{count - len(kept)} more were not kept")]
+        if len(kept) < count:
+            return [*kept, (0, f"{count - len(kept)} more were not kept")]
+        return kept if count < _MOST_WARNINGS else [*kept, (0, "there may be more, which were not kept")]
 
     @property
     def connection_id(self) -> int:

@@ -19,7 +19,9 @@ from tests.unit.reseed.test_donor import DONOR
 from tests.unit.reseed.test_preconditions import codes, source, target
 from tests.unit.reseed.test_stages import marker
 
-SIDE = CloneSide(plugins=frozenset({"clone"}), registered=False, platform="Linux x86_64", charset="utf8mb4", storage="16384")
+SIDE = CloneSide(
+    plugins=frozenset({"clone"}), registered=False, platform="Linux x86_64", charset="utf8mb4", storage="16384", file_bytes=0
+)
 FOUND = CloneFacts(
     donor=SIDE,
     target=SIDE,
@@ -45,14 +47,21 @@ def cloning(stage: Stage, position: str = "") -> Marker:
 
 def test_both_sizes_are_told_for_nobody_knows_how_much_is_free() -> None:
     asked = replace(POSSIBLE, asked=Method.CLONE)
-    ours, theirs = replace(table(), data_bytes=7_000_000_000), replace(table(), data_bytes=3_000_000_000)
-    larger = replace(asked, source=replace(asked.source, tables=(ours,)), target=replace(asked.target, tables=(theirs,)))
+    ours, theirs = replace(SIDE, file_bytes=7_000_000_000), replace(SIDE, file_bytes=3_000_000_000)
+    larger = replace(asked, clone=replace(FOUND, donor=ours, target=theirs))
     reason = make_plan(larger).reason
     assert "7 GB" in reason
     assert "3 GB" in reason
-    taken = replace(larger, donor=replace(DONOR, data=replace(DONOR.data, tables=(theirs,))))
-    assert "7 GB" not in make_plan(taken).reason  # the source is not read
     assert make_plan(larger).plan_hash == make_plan(asked).plan_hash
+
+
+def test_of_rows_the_size_is_told_of_those_that_are_read() -> None:
+    small, large = replace(table(), data_bytes=3_000_000_000), replace(table(), data_bytes=7_000_000_000)
+    asked = replace(FACTS, asked=Method.LOGICAL, source=replace(FACTS.source, tables=(large,)))
+    assert "7 GB" in make_plan(asked).reason
+    taken = replace(asked, donor=replace(DONOR, data=replace(DONOR.data, tables=(small,))))
+    assert "3 GB" in make_plan(taken).reason
+    assert "7 GB" not in make_plan(taken).reason
 
 
 @pytest.mark.parametrize(

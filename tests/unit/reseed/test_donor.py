@@ -54,6 +54,7 @@ def test_a_healthy_replica_may() -> None:
         (running(source_uuid=TARGET_UUID.replace("2", "9")), "donor-not-following"),
         (running(uses_gtid=False), "donor-not-following"),
         (running(delay=HOLD_DELAY), "held"),
+        (running(delay=1), "donor-delayed"),
         (running(applier_running=False), "donor-stopped"),
         (running(receiver_running=False), "donor-stopped"),
         (running(receiver_errno=2003), "donor-stopped"),
@@ -67,6 +68,19 @@ def test_a_healthy_replica_may() -> None:
 )
 def test_each_reason_why_not(facts: Facts, code: str) -> None:
     assert codes(facts) == {code}
+
+
+@pytest.mark.parametrize("method", [Method.DIFFERENTIAL, Method.LOGICAL, Method.TABLE])
+def test_a_delayed_one_may_not_be_held(method: Method) -> None:
+    only = (table().name,) if method is Method.TABLE else ()
+    assert codes(replace(running(delay=60), asked=None if only else method, only=only)) >= {"donor-delayed"}
+
+
+@pytest.mark.parametrize(("delay", "refused"), [(0, False), (86_400 - 601, False), (86_400, True)])
+def test_a_clone_of_a_delayed_one_needs_older_binary_logs(delay: int, refused: bool) -> None:
+    found = codes(replace(running(delay=delay), asked=Method.CLONE))
+    assert "donor-delayed" not in found
+    assert ("purge-horizon" in found) is refused
 
 
 def test_its_files_are_not_copied() -> None:

@@ -1,18 +1,31 @@
-"""Each reason to refuse a reseed, a repair or its undo stands in the list of states that real servers are put into."""
+"""Each reason to refuse a reseed, a repair or its undo is tried on real servers in that state, and stands in the docs."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from repwatch.drift.report import Reason
 from repwatch.model.server import Flavour
-from tests.server import test_repair_refusals, test_reseed_physical_refusals, test_reseed_refusals
+from tests.server import test_repair_refusals, test_reseed_from, test_reseed_physical_refusals, test_reseed_refusals
 
-ROOT = Path(__file__).parents[3] / "repwatch"
+PROJECT = Path(__file__).parents[3]
+ROOT = PROJECT / "repwatch"
 SHARED = "reseed/roles.py"
 RESEED = ("reseed/preconditions.py", SHARED)
+DONOR = "reseed/donor.py"
 REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
+# What the docs tell of: each table of refusals says what it takes from where.
+DOCUMENTED = {
+    "repair": (*REPAIR, DONOR),
+    "reseed": (*RESEED, DONOR, "reseed/clone.py", "reseed/host_preconditions.py"),
+}
+# Of the definitions of a table (drift/definitions.py), and of a list of pairs (reseed/clone.py).
+ALSO = {"repair": {Reason.UNSUPPORTED_TYPE.value}, "reseed": {"platform-differs", "charset-differs"}}
+# Files, which repair does not copy.
+NOT_THERE = {"repair": {"donor-files"}, "reseed": set[str]()}
 # Of no type that both flavours have today, but a key that cannot be looked up must never be guessed.
 NO_STATE_KNOWN = {"unsupported-key"}
 # Tried by a test that mounts a disk (test_reseed_physical_refusals).
@@ -34,6 +47,14 @@ def codes_in(modules: tuple[str, ...]) -> Iterator[str]:
                 )
 
 
+def documented(name: str) -> list[str]:
+    """The codes of the table of refusals, as they stand in its first column."""
+    text = (PROJECT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    _, _, after = text.partition("\n| code |")
+    table = after.partition("\n\n")[0].splitlines()[2:]
+    return [code for line in table for code in re.findall(r"`([a-z0-9-]+)`", line.split("|")[1])]
+
+
 def tried(name: str, flavour: Flavour) -> set[str]:
     if name == "reseed":
         return {code for state in test_reseed_refusals.STATES for code in state.codes.get(flavour, ())}
@@ -48,7 +69,18 @@ def test_each_is_tried(name: str, modules: tuple[str, ...]) -> None:
     assert mysql - mariadb <= ONLY[Flavour.MYSQL]
 
 
+def test_each_of_a_donor_is_tried() -> None:
+    found = {code for code, _ in test_reseed_from.STATES} | tried("reseed", Flavour.MARIADB)  # those of both ends
+    assert set(codes_in((DONOR,))) <= found
+
+
 def test_each_of_a_copy_of_files_is_tried() -> None:
     found = {code for code, _ in test_reseed_physical_refusals.STATES}
     found |= tried("reseed", Flavour.MARIADB) | tried("reseed", Flavour.MYSQL)
     assert set(codes_in(("reseed/host_preconditions.py",))) - ON_A_DISK_OF_THEIR_OWN <= found
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_each_stands_in_the_docs(name: str) -> None:
+    codes = set(codes_in(DOCUMENTED[name])) - NOT_THERE[name] | ALSO[name]
+    assert set(documented(name)) == codes

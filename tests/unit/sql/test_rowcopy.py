@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from repwatch.model.schema import Column, Table, TableName
 from repwatch.model.server import ServerVersion
-from repwatch.sql.rowcopy import CopyTable, can_chunk, insert_one, literals, read_chunk
+from repwatch.sql.rowcopy import CopyTable, can_chunk, insert_one, literals, most_rows, read_chunk
 
 MYSQL = ServerVersion.parse("9.7.0")
 MARIADB = ServerVersion.parse("10.11.6-MariaDB")
@@ -107,3 +107,15 @@ def test_the_next_chunk_begins_after_the_last_key() -> None:
 def test_a_large_row_goes_as_parameters_with_null_in_its_place() -> None:
     statement = insert_one(table("int", "blob", "json", "blob"), [b"1", b"x", b"{}", None], MYSQL)
     assert statement.endswith("VALUES (%s, _binary %s, _utf8mb4 %s, NULL)")
+
+
+@pytest.mark.parametrize("enums", range(1, 70))
+def test_harmless_warnings_of_one_statement_can_be_counted(enums: int) -> None:
+    """Each ENUM may have one, and there is room for another that is not harmless."""
+    copy = table("int", *["enum"] * enums, key=(0,))
+    assert 0 < most_rows(copy) * enums < 65_535
+    assert (most_rows(copy) + 1) * enums >= 65_535
+
+
+def test_tables_without_an_enum_are_written_in_large_statements() -> None:
+    assert most_rows(table("int", "text", key=(0,))) > 10_000
