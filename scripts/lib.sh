@@ -24,7 +24,7 @@ as_root() {
   fi
 }
 
-# install_packages PACKAGE…: from Debian, quietly. None of them starts a service.
+# install_packages PACKAGE…: from Debian, quietly. Only those for the long tests start services.
 install_packages() {
   [ $# -gt 0 ] || return 0
   command -v apt-get > /dev/null \
@@ -76,6 +76,17 @@ need_breakers() {
   local missing=()
   has iptables || missing+=(iptables)
   has openssl || missing+=(openssl)
+  install_packages "${missing[@]}"
+}
+
+# For the test of a reseed over ssh, by users who are not root.
+need_ssh() {
+  local missing=()
+  has sshd || missing+=(openssh-server)
+  has ssh || missing+=(openssh-client)
+  has sudo || missing+=(sudo)
+  has setpriv || missing+=(util-linux)
+  has useradd || missing+=(passwd)
   install_packages "${missing[@]}"
 }
 

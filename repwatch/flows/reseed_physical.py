@@ -24,6 +24,7 @@ _START_SECONDS = 900.0  # the server recovers what its own start left
 _STOP_SECONDS = 60.0  # after its stop command has returned it answers no more
 _END_SECONDS = 300  # and then it may write what it has in memory
 _POLL = 0.05
+_LOOK = 1.0  # between looks whether a server works in the folder, each of which may be a login
 _MIB = 1 << 20
 
 Step = Callable[[str, Callable[[], None]], None]
@@ -137,10 +138,12 @@ def put_in_place(machine: Machine, step: Step) -> None:
     try:
         step("stopped", lambda: stop(machine))
         step("swapped", lambda: _quietly(machine, host_scripts.swap))
-    except HostFailed:
-        with suppress(HostFailed):
+    except HostFailed as error:
+        try:
             if not _answers(machine):
                 wake(machine)
+        except HostFailed as left:
+            raise HostFailed(f"{error}; {left}", hint=left.hint) from None
         raise
     step("started", lambda: start(machine))
 
@@ -171,14 +174,22 @@ def discard_old(machine: Machine) -> None:
 
 def stop(machine: Machine) -> None:
     """Raises HostFailed where the server still answers after its command has returned."""
-    machine.run(host_scripts.service(machine.host.stop))
+    machine.run(host_scripts.stop(machine.host.stop))
     if not _until(machine, lambda: not _answers(machine), _STOP_SECONDS):
         raise HostFailed(f"{machine.server.label} still answers after: {machine.host.stop}", hint="look at host.stop")
 
 
 def start(machine: Machine) -> None:
-    """Raises HostFailed where the server does not answer for a quarter of an hour."""
-    machine.run(host_scripts.service(machine.host.start))
+    """Start it, unless it runs; one that is about to end, or begins, is waited for: two on one folder destroy it.
+
+    Raises HostFailed where it still does not answer after a quarter of an hour.
+    """
+    command = host_scripts.start(machine.folders, machine.host.start)
+    if not _until(machine, lambda: "busy" not in machine.run(command).split() or _lets_in(machine), _START_SECONDS, _LOOK):
+        raise HostFailed(
+            f"{machine.server.label} does not answer, and a server still works in {machine.folders.data}: none was started",
+            hint="when it has ended, `repwatch reseed --resume` goes on, and `--cancel` puts the old data back",
+        )
     if not _until(machine, lambda: _lets_in(machine), _START_SECONDS):
         raise HostFailed(
             f"{machine.server.label} does not answer after: {machine.host.start}",
@@ -211,10 +222,10 @@ def _lets_in(machine: Machine) -> bool:
     return False
 
 
-def _until(machine: Machine, condition: Callable[[], bool], seconds: float) -> bool:
+def _until(machine: Machine, condition: Callable[[], bool], seconds: float, poll: float = _POLL) -> bool:
     deadline = machine.tools.clock.monotonic() + seconds
     while not condition():
         if machine.tools.clock.monotonic() > deadline:
             return False
-        machine.tools.clock.sleep(_POLL)
+        machine.tools.clock.sleep(poll)
     return True

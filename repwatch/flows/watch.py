@@ -22,7 +22,7 @@ from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
 from repwatch.health.notice import Audience, hush, post
-from repwatch.health.overdue import TOO_LONG, Overdue, unheard
+from repwatch.health.overdue import Overdue, unheard
 from repwatch.health.progress import remember
 from repwatch.health.restart_told import remembered
 from repwatch.health.skips import recall
@@ -184,7 +184,7 @@ class SelfWatcher:
         refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
-            self._owed = self.debts(receivers, now - TOO_LONG) if self.debts else ()
+            self._owed = self.debts(receivers, now) if self.debts else ()
         yield from (unheard(each, now) for each in self._owed if each.receiver not in refusing)
         for watcher in self.watchers:
             age = timedelta(seconds=self.clock.monotonic() - watcher.looked)

@@ -46,7 +46,7 @@ def horizon(world: World, server: ServerNow, channel: ChannelObservation) -> Hor
     since = _needed_since(known, channel)
     if runs and (since is None or world.now - since <= 3 * stale_after(world.cluster.poll_interval)):
         return None  # it keeps up, as far as looks can tell
-    missing = lacking(seen, channel, source.gtid_executed)
+    missing = lacking(seen, channel, source.gtid_offered)
     if not missing:
         return None
     pace = known.reach.pace(world.now) if runs and known and known.reach else None

@@ -76,7 +76,7 @@ def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> b
     source, seen = source_of(world, channel), server.observation
     if seen is None:
         return False
-    now = source.observation.gtid_executed if source and source.observation else ""
+    now = source.observation.gtid_offered if source and source.observation else ""
     try:
         here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
         return missing_count(seen.version.flavour, here, known.source_then if known else now) > 0

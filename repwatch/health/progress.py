@@ -43,7 +43,7 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
     receiver = follow(known.receiver if known else None, _receiver_mark(channel), seen.at, most)
     applier = follow(known.applier if known else None, f"{channel.gtid_executed} {channel.applied_log}", seen.at, most)
     source = source_of(world, channel)
-    written = source.observation.gtid_executed if source and source.observation else ""
+    written = source.observation.gtid_offered if source and source.observation else ""
     silent = receiver.since != seen.at
     source_mark = (known.source_mark if known and silent else "") or written
     owed = silent and written not in ("", source_mark) and _lacks(seen, channel, written)

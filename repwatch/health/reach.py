@@ -28,13 +28,13 @@ class Reach:
     @classmethod
     def begun(cls, source: str, seen: Observation) -> Self:
         """With the first look at a source."""
-        return cls(source=source, mark=seen.gtid_executed, marked=seen.at)
+        return cls(source=source, mark=seen.gtid_offered, marked=seen.at)
 
     def reached(self, at: datetime, source: Observation) -> "Reach":
         """The replica has the mark, as a look at that time has found; the next one is what the source has now."""
         took = (at - self.at).total_seconds() if self.at else 0.0
         speed = (self.marked - self.level).total_seconds() / took if self.level and took > 0 else self.speed
-        return replace(self, mark=source.gtid_executed, marked=source.at, level=self.marked, at=at, speed=speed)
+        return replace(self, mark=source.gtid_offered, marked=source.at, level=self.marked, at=at, speed=speed)
 
     def pace(self, now: datetime) -> float | None:
         """Seconds of the source's time that are received in a second, 1 if it keeps up, 0 if it stands; None: not known.
@@ -52,7 +52,7 @@ def follow_reach(
     known: Reach | None, source: str, looked: Observation | None, seen: Observation, channel: ChannelObservation
 ) -> Reach | None:
     """A reach after a look at the replica (`seen`) and one at its source. Another source begins it anew."""
-    if looked is None or not looked.gtid_executed:
+    if looked is None or not looked.gtid_offered:
         return known
     if known is None or known.source != source:
         return Reach.begun(source, looked)
@@ -63,19 +63,21 @@ def follow_reach(
 def lacking(seen: Observation, channel: ChannelObservation, there: str) -> int:
     """How many of these transactions a replica neither has nor has received; 1 where they cannot be compared.
 
-    A domain that it knows nothing of (MariaDB) may be one that it leaves out on purpose: it counts as not missing.
+    On MariaDB a domain of which a replica has nothing counts, and so does one that it is set to ignore: it moves in both, and
+    its source has to find their place in its binary logs, else the receiver stops on 1236 (MDEV-28213). Only where it goes by
+    files, a domain that it knows nothing of tells nothing.
     """
     if there in (channel.gtid_received, channel.gtid_executed, seen.gtid_executed):
         return 0
     here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
     try:
-        return missing_count(seen.version.flavour, here, _of_known_domains(seen.version.flavour, here, there))
+        if seen.version.flavour is Flavour.MARIADB and not channel.uses_gtid:
+            there = _of_known_domains(here, there)
+        return missing_count(seen.version.flavour, here, there)
     except ValueError:
         return 1
 
 
-def _of_known_domains(flavour: Flavour, here: str, there: str) -> str:
-    if flavour is not Flavour.MARIADB:
-        return there
+def _of_known_domains(here: str, there: str) -> str:
     known = dict(MariadbPosition.parse(here).last)
     return str(MariadbPosition(tuple(each for each in MariadbPosition.parse(there).last if each[0] in known)))

@@ -200,7 +200,7 @@ def lagging(world: World) -> Iterator[Finding]:
             least = "at least " if lag.at_least else ""
             summary = f"{least}{seconds:.0f} s behind, over its limit of {limit.total_seconds():g} s"
             summary += f" on top of its delay of {delay.total_seconds():g} s" if delay else ""
-        elif (rate := _falls_back(world, server, channel)) and behind > limit.total_seconds() / 2:
+        elif behind > limit.total_seconds() / 2 and (rate := _falls_back(world, server, channel, behind)):
             over = (limit.total_seconds() - behind) / rate
             summary = (
                 f"{seconds:.0f} s behind, and only ever further: over its limit of {limit.total_seconds():g} s in {over:.0f} s"
@@ -219,9 +219,15 @@ def lagging(world: World) -> Iterator[Finding]:
         )
 
 
-def _falls_back(world: World, server: ServerNow, channel: ChannelObservation) -> float | None:
-    """Seconds by which it is further behind each second, if it has been so for many minutes without a break."""
-    trend = world.lags.get((label(server), channel.name))
+def _falls_back(world: World, server: ServerNow, channel: ChannelObservation, behind: float) -> float | None:
+    """Seconds by which it is further behind each second, if it has been so for many minutes without a break.
+
+    None where most of what it is behind (seconds) is one transaction: that ends, and a load that is too much does not.
+    """
+    key = (label(server), channel.name)
+    known, trend = world.progress.channels.get(key), world.lags.get(key)
+    if known is not None and known.applier.still.total_seconds() > behind / 2:
+        return None
     return trend.later.rate if trend and trend.later.only_grows else None
 
 

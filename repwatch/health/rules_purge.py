@@ -9,9 +9,8 @@ from repwatch.health.inventory import label
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.gtid import MariadbPosition, missing_count
+from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
-from repwatch.model.server import Flavour
 
 WARN_BELOW = timedelta(days=1)
 WAKE_BELOW = timedelta(hours=4)
@@ -57,13 +56,7 @@ def _gone(server: ServerNow, channel: ChannelObservation, source: Observation | 
     if seen is None or source is None or not channel.uses_gtid or channel.receiver is ThreadState.RUNNING:
         return 0
     try:
-        here = _here(seen, channel)
-        purged = source.binlog.purged
-        if source.version.flavour is Flavour.MARIADB:
-            # A domain that the replica knows nothing of may be one that it leaves out on purpose.
-            known = dict(MariadbPosition.parse(here).last)
-            purged = str(MariadbPosition(tuple(p for p in MariadbPosition.parse(purged).last if p[0] in known)))
-        return missing_count(source.version.flavour, here, purged)
+        return missing_count(source.version.flavour, _here(seen, channel), source.binlog.purged)
     except ValueError:
         return 0
 

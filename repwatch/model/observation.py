@@ -178,6 +178,11 @@ class Observation:
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 
+    @property
+    def gtid_offered(self) -> str:
+        """What a replica can get of it: not what a MariaDB server has applied, as a replica once, and never logged."""
+        return self.gtid_logged or self.gtid_executed
+
 
 class ProbeFailure(StrEnum):
     """Why there is no observation."""

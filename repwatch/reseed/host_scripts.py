@@ -146,16 +146,45 @@ if read -r run position <"$new/{_READY}" && [ "$run" = {shlex.quote(run)} ]; the
 """
 
 
-def service(command: str) -> str:
-    """A person's command to stop or start the server; a daemon that it leaves does not keep the connection open."""
+def stop(command: str) -> str:
+    """A person's command to stop the server; a daemon that it leaves does not keep the connection open."""
     return f'{_PATH}; said=$(mktemp)\n(\n{command}\n) >"$said" 2>&1 3<&-; status=$?; cat "$said" >&2; rm -f "$said"; exit $status'
 
 
-# A server works in its data folder: as long as a process does, nothing is moved away from under it.
+# A server works in its data folder, and holds locks on two files in it until it has written all. Which process works where is
+# for its own user and root to see, and not even for that user where the server has more capabilities (proc(5), ptrace(2));
+# locks are for everybody. The device in their list is that of the file system, which stat does not tell for btrfs (findmnt(8)).
+# `worked_in`: some process is there, which may be a person's shell; `served`: it may be a server.
+_LOOKS: Final = """\
+worked_in() { find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; }
+locked() {
+  device=$(findmnt -nro MAJ:MIN -T "$data" 2>/dev/null) && device=$(printf %02x:%02x "${device%:*}" "${device#*:}") || return
+  for file in $(stat -c %i "$data/ibdata1" "$data/aria_log_control" 2>/dev/null); do
+    grep -q " $device:$file " /proc/locks && return
+  done
+  return 1
+}
+served() {
+  locked || find /proc/[0-9]*/cwd -prune -printf '%h/comm %l\\n' 2>/dev/null | while read -r name place; do
+    [ "$place" != "$data" ] || cat "$name" 2>/dev/null
+  done | grep -qxE 'mariadbd|mysqld'
+}
+"""
+
+
+def start(folders: Folders, command: str) -> str:
+    """A person's command to start the server; it is not given, and `busy` printed, while one may work in the folder.
+
+    Two servers on one folder destroy it, where their locks do not hold.
+    """
+    return f"{_PATH}; {folders.names}\n{_LOOKS}if served; then echo busy; exit 0; fi\n{stop(command)}"
+
+
+# As long as something works in it, nothing is moved away from under it.
 _ALONE: Final = """\
 until=$(($(date +%s) + {seconds}))
-while find /proc/[0-9]*/cwd -prune -printf '%l\\n' 2>/dev/null | grep -qxF -- "$data"; do
-  if [ "$(date +%s)" -ge $until ]; then echo "a process works in $data" >&2; exit 1; fi
+while worked_in || locked; do
+  if [ "$(date +%s)" -ge $until ]; then echo "a process still works in $data" >&2; exit 1; fi
   sleep 0.1
 done
 """
@@ -168,8 +197,8 @@ def swap(folders: Folders, seconds: int = 0) -> str:
     folder already, what is in its place is a copy that was not proved.
     """
     return f"""\
-{folders.names}
-{_ALONE.format(seconds=seconds)}if [ -d "$new" ]; then
+{_PATH}; {folders.names}
+{_LOOKS}{_ALONE.format(seconds=seconds)}if [ -d "$new" ]; then
   if [ ! -d "$old" ]; then mv -T "$data" "$old" || exit 1; fi
   if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$new" "$data" || exit 1
@@ -185,8 +214,8 @@ def put_back(folders: Folders, seconds: int = 0) -> str:
     A copy is renamed before it is deleted: half deleted it would still say that it is ready.
     """
     return f"""\
-{folders.names}
-if [ -d "$old" ]; then
+{_PATH}; {folders.names}
+{_LOOKS}if [ -d "$old" ]; then
 {_ALONE.format(seconds=seconds)}  if [ -d "$data" ]; then rm -rf "$gone"; mv -T "$data" "$gone" || exit 1; fi
   mv -T "$old" "$data" || exit 1
 fi

@@ -100,6 +100,8 @@ class SandboxServer:
 
     def use(self, *options: str) -> None:
         """Give it these options, too, from its next start on; the last one of a name counts."""
+        if any(option.startswith("--user=") for option in options):  # of this alone the first one counts on MariaDB
+            self._options = tuple(option for option in self._options if not option.startswith("--user="))
         self._options = (*self._options, *options)
 
     def prepare(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.shell import HostShell
+from repwatch.flows import reseed_physical
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Applied, Outcome
@@ -304,6 +305,30 @@ def test_a_folder_that_cannot_be_moved_leaves_no_server_stopped(box: Sandbox, tm
     in_the_way.unlink()
     applied = reseed(asked, tmp_path)
     assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical"), applied.text
+    assert beside(replica) == []
+    healthy(box, replica)
+
+
+def test_no_second_server_is_started_while_the_first_may_still_end(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It no longer answers, and for longer than anybody waits it writes what it has in memory."""
+    for name in ("_END_SECONDS", "_START_SECONDS"):
+        monkeypatch.setattr(reseed_physical, name, 2)
+    replica, asked, started = box.replicas[0], physical(box), tmp_path / "started"
+    host = asked.replica.server.host
+    assert host is not None
+    slow = replace(host, stop=f"kill -STOP {replica.pid}", start=f"touch {started}")
+    try:
+        applied = reseed(replace(asked, replica=ReplicaTarget(server=replace(asked.replica.server, host=slow))), tmp_path)
+    finally:
+        replica.thaw()
+    assert applied.outcome is Outcome.FAILED
+    assert not started.exists()
+    assert "data.repwatch-old" not in beside(replica)
+    monkeypatch.undo()
+    done = reseed(asked, tmp_path)
+    assert (done.outcome, done.verdict, done.text) == (Outcome.DONE, "identical", "")
     assert beside(replica) == []
     healthy(box, replica)
 

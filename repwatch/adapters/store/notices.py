@@ -109,12 +109,6 @@ def take_up_notices(connection: Connection, receivers: Sequence[str], now: datet
     take_up(connection, outbox, receivers, now)
 
 
-def took_since(connection: Connection, receiver: str, moment: datetime) -> bool:
-    """True if a receiver has taken something since that time."""
-    taken = and_(outbox.c.receiver == receiver, outbox.c.state == RowState.DELIVERED, outbox.c.delivered_at > stamp(moment))
-    return bool(connection.execute(select(exists().where(taken))).scalar())
-
-
 def write_posting(connection: Connection, posting: Posting, now: datetime) -> None:
     """A row for each receiver."""
     body = codec.dump(codec.NOTICE, posting.notice)
@@ -141,7 +135,11 @@ def marks(settled: Settled) -> dict[str, str | int]:
 
 def write_settled(connection: Connection, settled: Settled) -> None:
     """What became of one notice."""
-    connection.execute(update(outbox).where(outbox.c.seq == settled.envelope.seq).values(**marks(settled)))
+    row = outbox.c.seq == settled.envelope.seq
+    connection.execute(update(outbox).where(row).values(**marks(settled)))
+    if settled.fate is Fate.POSTPONED:
+        first = outbox.c.retried_since.is_(None)
+        connection.execute(update(outbox).where(row, first).values(retried_since=stamp(settled.at)))
     _write_thread(connection, settled.envelope, settled.thread)
 
 

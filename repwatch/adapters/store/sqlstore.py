@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.digests import Digests, take_up_digests
@@ -20,11 +20,11 @@ from repwatch.adapters.store.notices import (
     read_due,
     read_told_in,
     take_up_notices,
-    took_since,
     write_message,
     write_posting,
     write_settled,
 )
+from repwatch.adapters.store.overdue import read_overdue
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.silences import read_silences
@@ -249,15 +249,10 @@ class SqlStore:
             take_up_notices(connection, receivers, now)
             take_up_digests(connection, digested, now)
 
-    def overdue(self, receivers: Collection[str], before: datetime) -> tuple[Overdue, ...]:
-        """Those of the receivers that have been owed a notice since that time, and were tried, and have taken nothing since."""
-        tried = and_(outbox.c.receiver.in_(receivers), outbox.c.state == RowState.WAITING, outbox.c.attempts > 0)
-        first = select(func.min(outbox.c.seq)).where(tried).group_by(outbox.c.receiver)
+    def overdue(self, receivers: Collection[str], now: datetime) -> tuple[Overdue, ...]:
+        """Those of the receivers that do not take what they are owed, though they do not refuse it."""
         with self._read() as connection:
-            rows = connection.execute(select(outbox).where(outbox.c.seq.in_(first))).all()
-            owed = [Overdue(row.receiver, codec.NOTICE.validate_json(row.body).at, row.last_error) for row in rows]
-            late = [each for each in owed if each.since <= before]
-            return tuple(each for each in late if not took_since(connection, each.receiver, before))
+            return read_overdue(connection, receivers, now)
 
     def forget_old(self, now: datetime) -> None:
         """History that nobody asks for any more goes, with what was sent of it; what still waits to be sent stays."""

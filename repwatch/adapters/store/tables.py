@@ -42,6 +42,7 @@ outbox = Table(
     Column("next_attempt", Text, nullable=False),
     Column("delivered_at", Text),
     Column("last_error", Text, nullable=False),
+    Column("retried_since", Text),  # the time of the first attempt after one that failed; no start forgets it
     Column("message", Text),  # id of the message that it is told in: its own, or a bundle's; None: not decided
     UniqueConstraint("notice_id", "receiver", name="one_row_for_each_receiver"),
     Index("outbox_of_receiver", "receiver", "state", "seq"),

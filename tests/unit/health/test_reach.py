@@ -1,5 +1,6 @@
 """As of when a receiver had all that its source had, over looks made by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -112,9 +113,21 @@ def test_another_source_begins_it_anew_and_a_second_look_is_no_new_mark(flavour:
     assert follow_reach(once, "db9", None, observation(flavour, 2, own), own) == once
 
 
-def test_a_domain_that_is_left_out_is_not_waited_for() -> None:
-    own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5")
+def test_a_domain_that_is_left_out_needs_its_place_in_the_logs_too() -> None:
+    """A receiver that ignores it stops on 1236 all the same (MDEV-28213); while it runs, its position moves in all of them."""
+    own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5", filters="ignore_domain_ids=7")
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-5")
-    assert lacking(seen, own, "0-1-5,7-7-900") == 0
-    assert lacking(seen, own, "0-1-6,7-7-900") == 1
+    assert lacking(seen, own, "0-1-5,7-7-900") == 900
+    assert lacking(seen, replace(own, uses_gtid=False), "0-1-5,7-7-900") == 0
+    assert lacking(seen, replace(own, uses_gtid=False), "0-1-6,7-7-900") == 1
     assert lacking(seen, own, "nonsense") == 1
+
+
+def test_what_a_source_has_never_logged_is_not_waited_for() -> None:
+    """It was a replica once, and still has the position of that time; its replica had an older one."""
+    own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5,7-9-10")
+    seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-5,7-9-10", at=NOW + timedelta(seconds=5))
+    source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-5,7-9-50", gtid_logged="0-1-5")
+    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    assert reach is not None
+    assert reach.level == source.at

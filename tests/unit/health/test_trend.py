@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.health.lag import caught_up_in, follow_lags, lag_of, true_lag
+from repwatch.health.movement import Progress
+from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
 from repwatch.health.trend import FEWEST, MOST, SOON, LagTrend, Trend
 from repwatch.health.view import build_cluster_view
@@ -60,6 +62,21 @@ def grown(flavour: Flavour, lags: list[float | None], *, poll: float = 60, **clu
         known = dict(follow_lags(known, made))
         looked = replace(made, lags=known)
     return looked
+
+
+@FLAVOURS
+@pytest.mark.parametrize("each", [1, 3, 100])
+def test_a_long_transaction_is_no_load_that_is_too_much(flavour: Flavour, each: int) -> None:
+    """A limit of half an hour, and lag that grows by a minute each minute: a transaction ends with every look, some, or none."""
+    looked, progress, lags = world([]), Progress(), dict[tuple[str, str], LagTrend]()
+    for number in range(18):
+        moment, done = NOW + seconds(60 * number), f"0-1-{number // each + 1}"
+        own = channel(flavour, 1, lag=Lag(seconds=60 * number, basis=LagBasis.STATUS), gtid_executed=done)
+        made = world([observation(flavour, 1, at=moment), observation(flavour, 2, own, at=moment)], max_lag=timedelta(minutes=30))
+        made = replace(made, now=moment, cluster=replace(made.cluster, poll_interval=seconds(60)), progress=progress)
+        progress, lags = remember(made), dict(follow_lags(lags, made))
+        looked = replace(made, progress=progress, lags=lags)
+    assert (lagging(looked) is not None) is (each < 100)
 
 
 def lagging(looked: World) -> Finding | None:

@@ -1,7 +1,9 @@
 """The scripts that move data folders, on folders: whatever an interruption left, the next run ends the same way."""
 
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -96,6 +98,55 @@ def test_a_server_that_is_about_to_end_is_waited_for(folders: Folders, script: C
     assert there(folders)["data"] != "in use"
 
 
+@contextmanager
+def working(*words: str, folder: str = "/") -> Iterator[None]:
+    """A process that has printed a line, or none where it only sleeps; it goes with the block."""
+    with subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            if "sleep" not in words[0]:
+                assert process.stdout is not None
+                assert process.stdout.readline()
+            yield
+        finally:
+            process.kill()
+
+
+def locking(path: Path) -> AbstractContextManager[None]:
+    """A process that works elsewhere and has locked a file of the data folder, as a server does."""
+    path.touch()
+    program = (
+        "import fcntl, sys; file = open(sys.argv[1], 'r+'); fcntl.lockf(file, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+    )
+    return working(sys.executable, "-c", program, str(path))
+
+
+@pytest.mark.parametrize("name", ["ibdata1", "aria_log_control"])
+def test_a_server_that_nobody_sees_in_its_folder_is_known_by_its_locks(folders: Folders, name: str) -> None:
+    """As one of another user, or of more capabilities."""
+    make(folders, data="in use", new="copy", old="old")
+    (Path(folders.new) / name).touch()
+    with locking(Path(folders.data) / name):
+        run(host_scripts.swap(folders), status=1)
+        run(host_scripts.put_back(folders), status=1)
+        assert run(host_scripts.start(folders, "echo began >&2")) == "busy\n"
+    run(host_scripts.swap(folders))
+    assert there(folders)["data"] == "copy"
+
+
+def test_no_second_server_is_started_beside_one(folders: Folders, tmp_path: Path) -> None:
+    make(folders, data="in use")
+    server = tmp_path / "mariadbd"
+    server.write_text("#!/bin/sh\necho\nread line\n")
+    server.chmod(0o755)
+    begin = host_scripts.start(folders, f"echo x >>{tmp_path}/started")
+    with working(str(server), folder=folders.data):
+        assert run(begin) == "busy\n"
+    assert not (tmp_path / "started").exists()
+    with working("sleep", "60", folder=folders.data):  # a person's shell is no server
+        assert run(begin) == ""
+    assert (tmp_path / "started").read_text() == "x\n"
+
+
 def test_a_copy_that_is_being_deleted_is_not_ready(folders: Folders) -> None:
     make(folders, data="old", new="copy")
     (Path(folders.new) / "repwatch-ready").write_text("r1 0-1-5\n")
@@ -155,9 +206,9 @@ def test_a_glance_names_commands_that_are_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("command", "status"), [("exit 5", 5), ("true", 0), ("sleep 20 & true", 0)])
-def test_a_service_command_is_waited_for_and_not_what_it_leaves(command: str, status: int) -> None:
+def test_a_stop_command_is_waited_for_and_not_what_it_leaves(command: str, status: int) -> None:
     done = subprocess.run(
-        ["sh", "-c", host_scripts.service(f"echo said; echo $$; {command}")],
+        ["sh", "-c", host_scripts.stop(f"echo said; echo $$; {command}")],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == status

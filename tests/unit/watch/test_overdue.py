@@ -15,7 +15,7 @@ from repwatch.flows.sorting import Bundling, Singly
 from repwatch.flows.watch import SelfWatcher, advance
 from repwatch.health.incident import Look, LookKind
 from repwatch.health.notice import Audience
-from repwatch.health.overdue import TOO_LONG
+from repwatch.health.overdue import FIRST_TRIES, STUCK, TOO_LONG
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
@@ -40,11 +40,13 @@ class Ear:
     def __init__(self, answer: DeliveryOutcome) -> None:
         self.answer = answer
         self.takes: set[Subject] = set()  # whatever the answer is
+        self.leaves: set[Subject] = set()  # likewise
         self.heard: list[tuple[FindingCode, NoticeEvent]] = []
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
         assert isinstance(notice, Notice)
         outcome = DeliveryOutcome.DELIVERED if notice.subject in self.takes else self.answer
+        outcome = DeliveryOutcome.RETRY if notice.subject in self.leaves else outcome
         if outcome is DeliveryOutcome.DELIVERED:
             self.heard.append((notice.subject.code, notice.event))
         return Delivery(outcome=outcome, text="nobody there", thread=thread)
@@ -120,6 +122,68 @@ def test_a_long_queue_that_moves_is_no_failure(service: Service) -> None:
     assert not service.own.findings
     service.run(TOO_LONG)
     assert [finding.subject for finding in service.own.findings] == [undeliverable(DEAF.id)]
+
+
+def stuck(service: Service) -> None:
+    """The deaf one takes whatever comes, save the first notice."""
+    service.deaf.leaves = {DOWN.subject}
+    service.deaf.answer = DeliveryOutcome.DELIVERED
+    service.happen()
+    for number in range(2 * int(STUCK / TOO_LONG)):
+        service.happen(replace(DOWN, subject=replace(DOWN.subject, server=f"c{number}:1")))
+        service.run(TOO_LONG / 2)
+
+
+def of_receivers(heard: list[tuple[FindingCode, NoticeEvent]]) -> list[NoticeEvent]:
+    return [event for code, event in heard if code is FindingCode.RECEIVER_UNDELIVERABLE]
+
+
+def test_one_notice_that_is_never_taken_is_told_once_with_its_cause_and_over_when_it_is(service: Service) -> None:
+    stuck(service)
+    assert not of_receivers(service.other.heard), "it may still go through"
+    service.run(2 * FIRST_TRIES)
+    (finding,) = service.own.findings
+    assert (finding.subject, finding.evidence["answer"]) == (undeliverable(DEAF.id), "nobody there")
+    assert finding.evidence["incident"] == DOWN.subject.key
+    service.run(3 * STUCK)
+    assert of_receivers(service.other.heard) == [NoticeEvent.OPENED]
+    service.deaf.leaves = set()
+    service.run(TOO_LONG)
+    assert of_receivers(service.other.heard) == [NoticeEvent.OPENED, NoticeEvent.RESOLVED]
+    assert not service.own.findings
+
+
+def test_it_is_over_when_the_receiver_is_no_longer_to_have_it(service: Service) -> None:
+    stuck(service)
+    service.run(2 * FIRST_TRIES)
+    service.store.begin_service([OTHER.id], [], service.clock.now())
+    service.run(timedelta(minutes=1))
+    assert of_receivers(service.other.heard) == [NoticeEvent.OPENED, NoticeEvent.RESOLVED]
+
+
+def test_a_start_does_not_say_that_a_stuck_notice_went_through(service: Service) -> None:
+    stuck(service)
+    service.run(2 * FIRST_TRIES)
+    service.store.begin_service([DEAF.id, OTHER.id], [], service.clock.now())
+    for _ in range(4):  # nothing is tried yet
+        service.own.tick()
+        service.clock.sleep(5)
+    service.run(STUCK)
+    assert of_receivers(service.other.heard) == [NoticeEvent.OPENED]
+
+
+def test_what_was_stuck_before_a_start_and_goes_through_then_is_no_news(service: Service) -> None:
+    service.deaf.leaves, service.deaf.answer = {DOWN.subject}, DeliveryOutcome.DELIVERED
+    service.happen()
+    service.run(timedelta(minutes=1))
+    service.clock.sleep(STUCK.total_seconds())  # the service was not running
+    service.store.begin_service([DEAF.id, OTHER.id], [], service.clock.now())
+    service.own.tick()
+    service.clock.sleep(5)
+    service.own.tick()
+    service.deaf.leaves = set()
+    service.run(STUCK)
+    assert not of_receivers(service.other.heard)
 
 
 def test_a_receiver_that_comes_to_refuse_is_one_finding(service: Service) -> None:
