@@ -10,8 +10,8 @@ from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import ChannelObservation, NoSpace, Observation, ProbeFailure, ThreadState, ThreadWait
 from repwatch.sql.status_texts import thread_wait
 
-RECENT = timedelta(minutes=10)
-"""So long after its last failed write a server is told of, where nothing else shows how it is now."""
+RECENT = timedelta(minutes=11)
+"""So long after its last failed write a server is told of, where nothing else tells how it is now. It says it again after ten."""
 
 NO_ROOM = {1114, 1021, 3, 28}
 """Errors of an applier whose table or disk is full."""
@@ -29,7 +29,7 @@ def disk_full(world: World) -> Iterator[Finding]:
             states = {"receiver_state": waiting[0].receiver_text, "applier_state": waiting[0].applier_text}
             yield _full(world, server, states | {"channels": ", ".join(channel.name for channel in waiting)})
         elif observation.no_space is not None and _holds(world, server, observation, observation.no_space):
-            yield _innodb(world, server, observation.no_space)
+            yield _said(world, server, observation.no_space)
 
 
 def _waits_for_space(channel: ChannelObservation) -> bool:
@@ -37,7 +37,12 @@ def _waits_for_space(channel: ChannelObservation) -> bool:
 
 
 def _holds(world: World, server: ServerNow, observation: Observation, said: NoSpace) -> bool:
-    """True shortly after a write that failed for want of space, and for as long as an applier has not got on since."""
+    """True shortly after a write that failed for want of space, and for as long as an applier has not got on since.
+
+    Who waits to write the binary log commits nothing: it is over as soon as anything is committed.
+    """
+    if said.stuck_at is not None and said.stuck_at != observation.gtid_executed:
+        return False
     return world.now - said.at <= RECENT or any(_stands(world, server, channel, said) for channel in observation.channels)
 
 
@@ -50,12 +55,12 @@ def _stands(world: World, server: ServerNow, channel: ChannelObservation, said: 
     return known.applier.since - said.at <= RECENT  # else nobody has seen where it stood then
 
 
-def _innodb(world: World, server: ServerNow, said: NoSpace) -> Finding:
+def _said(world: World, server: ServerNow, said: NoSpace) -> Finding:
     return Finding(
         subject=subject(world, server, FindingCode.DISK_FULL),
         severity=Severity.CRITICAL,
-        summary=f"{label(server)}: InnoDB could not write, because a disk is full",
-        meaning="Its error log says so. Writes fail (1114), or wait without an error; an applier does the same.",
+        summary=f"{label(server)}: it could not write, because a disk is full",
+        meaning="Its error log says so. Writes fail (1114), or commits wait without an error; an applier does the same.",
         remedy=f"Make room on {label(server)}; the evidence has its own words. Then start the applier, if it has stopped.",
         avoid="Do not delete files of InnoDB or binary logs by hand, and do not restart the server before there is room: it may "
         "not come up.",

@@ -98,10 +98,11 @@ class BinlogKeep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoSpace:
-    """The last time that a server's error log told of a write which InnoDB could not do because a disk is full."""
+    """The last time that a server's error log told of a write which it could not do because a disk is full."""
 
     at: datetime  # by repwatch's clock, to a few seconds
     text: str
+    stuck_at: str | None = None  # of a log that waits for room: gtid_executed as it was first seen to; None: InnoDB's own files
 
 
 class ThreadWait(StrEnum):

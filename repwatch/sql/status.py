@@ -100,11 +100,13 @@ _MYSQL_CLIENTS = (
 _OLDEST_LOG = "SHOW BINLOG EVENTS LIMIT 3"
 _P_S = "performance_schema.*"
 # InnoDB does not stop when its disk is full. It tells of it once, tries again in silence, and an applier waits in its commit
-# (vitess#20056); or it refuses the row, with 1114. The table has the rows of its error log (MySQL manual, "The error_log Table").
+# (vitess#20056); or it refuses the row, with 1114. Who writes a log waits, and tells of it every ten minutes. The table has the
+# rows of the error log (MySQL manual, "The error_log Table").
 _NO_SPACE = (
-    "SELECT TIMESTAMPDIFF(SECOND, LOGGED, NOW(6)) AS age, DATA AS told FROM performance_schema.error_log"
-    " WHERE SUBSYSTEM = 'InnoDB' AND LOGGED > NOW() - INTERVAL 7 DAY"
-    " AND (DATA LIKE '%error number 28.%' OR DATA LIKE '%disk is full.%') ORDER BY LOGGED DESC LIMIT 1"
+    "SELECT TIMESTAMPDIFF(SECOND, LOGGED, NOW(6)) AS age, DATA AS told, SUBSYSTEM = 'Server' AS waits"
+    " FROM performance_schema.error_log WHERE LOGGED > NOW() - INTERVAL 7 DAY"
+    " AND (SUBSYSTEM = 'InnoDB' AND (DATA LIKE '%error number 28.%' OR DATA LIKE '%disk is full.%')"
+    " OR SUBSYSTEM = 'Server' AND DATA LIKE 'Disk is full writing %') ORDER BY LOGGED DESC LIMIT 1"
 )
 
 

@@ -72,11 +72,16 @@ def _keep(seconds: float | None) -> timedelta | None:
     return timedelta(seconds=min(seconds, _LONGEST_PERIOD)) if seconds and seconds > 0 else None
 
 
-def read_no_space(rows: Iterable[RawRow], now: datetime) -> NoSpace | None:
-    """The last write for which there was no space; None if there was none."""
+def read_no_space(rows: Iterable[RawRow], now: datetime, executed: str, known: NoSpace | None) -> NoSpace | None:
+    """The last write for which there was no space; None if there was none. `executed` is the server's now."""
     row = StatusRow(next(iter(rows), {}))
-    age = row.number("age")
-    return NoSpace(at=now - timedelta(seconds=age), text=hide_secrets(row.text("told"))) if age is not None else None
+    age, text = row.number("age"), hide_secrets(row.text("told"))
+    if age is None:
+        return None
+    at, stuck_at = now - timedelta(seconds=age), executed if row.is_on("waits") else None
+    if known is not None and known.text == text and abs(at - known.at) < timedelta(seconds=5):
+        stuck_at = known.stuck_at
+    return NoSpace(at=at, text=text, stuck_at=stuck_at)
 
 
 def read_oldest_log(rows: Iterable[RawRow]) -> str:

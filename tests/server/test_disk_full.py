@@ -1,18 +1,22 @@
 """A disk without space under the relay logs, found though MariaDB's status statement hangs."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from repwatch.errors import ServerError
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_disk import RECENT
 from repwatch.model.finding import FindingCode
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
-from tests.server.diagnosing import locally, watching, words
+from tests.server.diagnosing import Watcher, locally, watching, words
 from tests.server.disks import mount, unmount
 
 MEGABYTE = 1_000_000
@@ -65,6 +69,44 @@ def test_one_status_statement_hangs_at_most(box: Sandbox) -> None:
             watcher.look()
         assert hanging(box.replicas[0]) <= 1
         watcher.expect(("replica1", "disk-full"))
+
+
+@pytest.mark.long
+def test_a_source_that_cannot_write_its_binary_log_is_told_of(small_disk: Path) -> None:
+    """Commits wait, its replica shows nothing wrong, and it goes on by itself."""
+    with Sandbox.start(Flavour.MYSQL, replicas=0) as box, watching(box) as watcher:
+        source = box.source
+        source.kill()
+        source.use(f"--log-bin={small_disk}/binlog")
+        source.start()
+        source.sql("CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)")
+        told = ("source", "disk-full")
+
+        def write() -> None:
+            with suppress(ServerError):
+                source.sql(*[f"INSERT INTO d.t (b) VALUES (REPEAT('x', {MEGABYTE}))"] * 5)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            until(lambda: told in codes(watcher), "it is not told of")
+            mount(small_disk, "64m")
+            until(lambda: told not in codes(watcher), "it is not over")  # the server tries again once a minute
+        finally:
+            mount(small_disk, "64m")
+            writer.join(150)
+
+
+def codes(watcher: Watcher) -> set[tuple[str, str]]:
+    names = {str(spec.endpoint.address): spec.label for spec in watcher.cluster.servers} | {"": ""}
+    return {(names[each.subject.server], each.subject.code.value) for each in diagnose(watcher.look())}
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 150
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
 
 
 @pytest.fixture

@@ -154,7 +154,8 @@ class _Look:
         if recent and self._before and not any(channel.applier_error for channel in channels):
             return self._before.no_space
         self._memory.space_asked = now
-        return read_no_space(self._ask(Part.NO_SPACE), self._clock.now())
+        known = self._before.no_space if self._before else None
+        return read_no_space(self._ask(Part.NO_SPACE), self._clock.now(), identity.gtid_executed, known)
 
     def _log_files(self, known: BinlogFiles | None, now: datetime) -> BinlogFiles:
         if known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY:

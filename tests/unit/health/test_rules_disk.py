@@ -45,13 +45,13 @@ STOPPED = {"applier": ThreadState.STOPPED, "applier_error": STUCK}
 @pytest.mark.parametrize(
     ("ago", "stands", "changes", "told"),
     [
-        (9, None, {}, True),
-        (11, None, {}, False),
-        (11, 12, {}, True),  # InnoDB complains once, and then it tries again in silence
-        (11, 2, {}, False),  # it has moved since
+        (10, None, {}, True),
+        (12, None, {}, False),
+        (12, 13, {}, True),  # InnoDB complains once, and then it tries again in silence
+        (12, 2, {}, False),  # it has moved since
         (601, None, STOPPED, True),
         (500, None, STOPPED, True),  # others went on trying
-        (611, None, STOPPED, False),  # it was over when the applier failed: a table of MEMORY is full, too
+        (612, None, STOPPED, False),  # it was over when the applier failed: a table of MEMORY is full, too
         (601, None, STOPPED | {"applier_error": replace(STUCK, errno=1062)}, False),
     ],
 )
@@ -69,7 +69,7 @@ def test_what_innodb_says(ago: float, stands: float | None, changes: dict[str, A
         assert causes(made, diagnose(made))[found[FindingCode.APPLIER_ERROR]] == found[FindingCode.DISK_FULL]
 
 
-@pytest.mark.parametrize(("ago", "told"), [(11, True), (60, False)])
+@pytest.mark.parametrize(("ago", "told"), [(12, True), (60, False)])
 def test_who_was_never_seen_to_move_is_only_told_of_if_it_was_seen_soon_afterwards(ago: float, told: bool) -> None:
     """As after a restart of repwatch, two minutes ago."""
     source, _, other = star(MY)
@@ -84,6 +84,15 @@ def test_a_source_whose_disk_is_full() -> None:
     source, replica, other = star(MY)
     made = world([replace(source, no_space=NoSpace(at=NOW, text="error number 28.")), replica, other])
     assert [each.subject.code for each in diagnose(made)] == [FindingCode.DISK_FULL]
+
+
+@pytest.mark.parametrize(("executed", "told"), [("a:1-7", True), ("a:1-8", False)])
+def test_a_source_that_waits_to_write_its_binary_log(executed: str, told: bool) -> None:
+    """It commits nothing while it waits."""
+    said = NoSpace(at=NOW, text="Disk is full writing", stuck_at="a:1-7")
+    source, replica, other = star(MY)
+    made = world([replace(source, no_space=said, gtid_executed=executed), replica, other])
+    assert (FindingCode.DISK_FULL in {each.subject.code for each in diagnose(made)}) is told
 
 
 def test_a_server_whose_status_hangs() -> None:
