@@ -17,7 +17,7 @@ from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
 from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refused, RepwatchError, ServerError, Unreachable
 from repwatch.flows.drift_catalogue import read_names
-from repwatch.flows.drift_holds import HoldBook
+from repwatch.flows.drift_holds import HoldBook, let_go
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, Unit
@@ -25,10 +25,11 @@ from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
 from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, release, run_until
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.flows.snapshot import Snapshot, take_snapshot
-from repwatch.flows.turn import take_turn
+from repwatch.flows.turn import KILLED_SECONDS, take_turn
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.model.topology import ServerSpec
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.records import Records
 from repwatch.sql import repair, snapshot
@@ -81,16 +82,17 @@ class _Side:
             raise PositionNotReached(f"is not at {position} any more", server=self.control.server)
         self.replica.as_of = position
 
-    def let_go(self, connect: Connect) -> None:
-        """Replication as it was; over a session of its own where the other is lost. What fails now is left to the next start."""
+    def let_go(self, connect: Connect, clock: Clock) -> None:
+        """Replication as it was, also where the session on it is lost. What fails now is left to the next start."""
         if self.held is None:
             return
         try:
             release(self.control, self.channel, self.held)
+            self.book.end()
         except (OutcomeUnknown, Unreachable):
-            with connect(self.replica.target.server.writer, _READ) as db:
-                release(db, self.channel, self.held)
-        self.book.end()
+            let_go(self.replica.target, self.book.records, connect, clock, patience=KILLED_SECONDS)
+            if self.book.left() is not None:
+                return  # the server has not ended the lost session, which has the turn: it is tried again at the end
         self.held = None
 
 
@@ -132,7 +134,7 @@ class Stand:
     def __exit__(self, *details: object) -> None:
         self.drop()
         if left := [side for side in self._sides if side.held is not None]:
-            _each(left, lambda side: side.let_go(self._connect), after_all=True)
+            _each(left, lambda side: side.let_go(self._connect, self._world.clock), after_all=True)
         self._opened.close()
 
     @property
@@ -178,7 +180,7 @@ class Stand:
                 return False
             _each(sides, lambda side: side.open_at(taken.position, self._world, self._connect))
         finally:
-            _each(sides, lambda side: side.let_go(self._connect), after_all=True)
+            _each(sides, lambda side: side.let_go(self._connect, self._world.clock), after_all=True)
         self._snapshot, self._since = taken, self._world.clock.monotonic()
         self._world.source.lane.pin(taken.sessions[0])
         for side in self._standing():

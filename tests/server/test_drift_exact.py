@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -24,6 +24,7 @@ from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_holds import HOLDS, HoldBook, let_all_go, let_go
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.flows.hold import Held, channel_state, hold, release
+from repwatch.flows.snapshot import take_snapshot
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
@@ -389,4 +390,40 @@ def test_another_server_at_that_address_is_left_alone(star: Sandbox, schema: str
             db.execute(f"SET GLOBAL server_id = {now.seat.server_id}")
             db.execute(replication.start_channel(db.version, ""))
     star.wait_caught_up(60)
+    replicates(star, means)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_replica_whose_holder_loses_its_session_is_let_go(
+    star: Sandbox, schema: str, means: ExactMeans, monkeypatch: pytest.MonkeyPatch, moved: bool
+) -> None:
+    """Over another session, unless that one leads to another server, which is left alone: the record tells of the hold."""
+    held, other = star.replicas
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    cut: list[str] = []
+
+    def cutting(*words: Any, **more: Any) -> Any:
+        taken = take_snapshot(*words, **more)
+        if not cut:
+            with held.connect(Account.ROOT) as db:
+                cut.append(db.scalar(f"SELECT IS_USED_LOCK('{reseed.LOCK_NAME}')") or "")
+                db.execute(f"KILL {cut[0]}")
+        return taken
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
+        there = other.spec().writer if moved and cut and endpoint == held.spec().writer else endpoint
+        return Session.connect(there, timeouts)
+
+    monkeypatch.setattr(drift_stand, "take_snapshot", cutting)
+    before = everything_on(other)
+    request = CheckRequest(
+        source=star.source.spec(), replicas=(ReplicaTarget(server=held.spec()),), tables=(f"{schema}.*",), settle_seconds=20
+    )
+    check(request, connect=connect, clock=SystemClock(), exact=means)
+    assert cut
+    target = ReplicaTarget(server=held.spec())
+    assert everything_on(other) == before
+    assert (HoldBook(means.records, target).left() is not None) is moved
+    assert let_go(target, means.records, Session.connect, SystemClock(), patience=60) is moved
     replicates(star, means)
