@@ -8,7 +8,7 @@ from repwatch.adapters.smtp import SmtpNotifier
 from repwatch.adapters.webhook import WebhookNotifier
 from repwatch.errors import UsageError
 from repwatch.model.settings import EmailReceiver, Receiver, SlackReceiver, WebhookReceiver
-from repwatch.ports.notifier import Notifier
+from repwatch.ports.notifier import Notifier, Rewriting
 
 CALL_SECONDS = 15.0  # the whole call
 WAIT_SECONDS = (
@@ -19,6 +19,12 @@ WAIT_SECONDS = (
 def build(receiver: Receiver, *, seconds: float = CALL_SECONDS, wait: float = WAIT_SECONDS) -> Notifier:
     """The notifier for that receiver; it may be used from any thread. Raises UsageError if the receiver is incomplete."""
     return Bounded(_inner(receiver, wait), seconds, lanes(receiver))
+
+
+def rewriting(receiver: Receiver) -> Rewriting | None:
+    """By which its messages can be changed; None where nothing that was sent can be."""
+    inner = _inner(receiver, CALL_SECONDS)
+    return inner if isinstance(inner, SlackBot) else None
 
 
 def lanes(receiver: Receiver) -> int:

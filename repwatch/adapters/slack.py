@@ -27,8 +27,9 @@ from repwatch.render.digest import digest_slack, digest_slack_plain
 from repwatch.render.notice_slack import SlackMessage
 
 API_URL = "https://slack.com/api/"
-REWRITES = 12
-"""Messages that one bundle may bring up to date: Slack allows about 50 updates a minute (Tier 3), and bundles are 15 s apart."""
+REWRITES = 10
+"""Messages that one bundle may bring up to date: Slack allows about 50 updates a minute (Tier 3), bundles are 15 s apart, and
+their own messages take six."""
 Call = Callable[[SlackMessage], SlackResponse]
 
 # The client logs requests and failures; what matters of them is in the Delivery, and nothing of it belongs in our log.
@@ -99,7 +100,24 @@ class SlackBot:
         severities = {member.notice.severity.value for member in bundle.members}
         remembered = self._remembered(str(answer.get("channel") or self._channel), str(answer.get("ts") or ""))
         severity = {"severity": severities.pop()} if len(severities) == 1 else {}
-        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=remembered | severity | {BUNDLE: bundle.id})
+        thread = remembered | severity | {BUNDLE: bundle.id}
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=thread, rewritable=True)
+
+    def rewrite(self, bundle: Bundle, thread: Thread) -> Delivery:
+        """Bring a bundle's message to its members' present state. What needs a person may be put right: it is tried again."""
+        if not self._is_here(thread):
+            return refused("its message is in another channel", thread)
+        try:
+            self._update(self._client(), thread, bundle_slack(bundle), bundle_slack_plain(bundle))
+        except SlackApiError as error:
+            name = error_name(error.response)
+            judged = judge_api(error.response, thread)
+            return judged if name in ROOT_GONE | ROOT_FIXED else replace(judged, outcome=DeliveryOutcome.RETRY)
+        except UsageError as error:
+            return retry(str(error), thread)
+        except (OSError, http.client.HTTPException, SlackClientError) as error:
+            return retry(f"Slack: {type(error).__name__}", thread)
+        return Delivery(outcome=DeliveryOutcome.DELIVERED, thread=thread)
 
     def _say(self, client: WebClient, bundle: Bundle, to: str, channel: str, ts: str) -> SlackResponse:
         message, bare = bundle_slack(bundle), bundle_slack_plain(bundle)
@@ -115,7 +133,7 @@ class SlackBot:
 
     def _rewrite_if_there(self, client: WebClient, thread: Thread, notice: Notice) -> None:
         try:
-            self._rewrite(client, thread["channel"], thread["ts"], notice)
+            self._rewrite(client, thread, notice)
         except SlackApiError as error:
             if error_name(error.response) not in ROOT_GONE:
                 raise
@@ -126,7 +144,7 @@ class SlackBot:
         bundled = BUNDLE in thread
         try:
             if notice.event is not NoticeEvent.REMINDER and not bundled:
-                self._rewrite(client, channel, ts, notice)
+                self._rewrite(client, thread, notice)
             _with_or_without_blocks(
                 lambda message: self._post(client, channel, message, thread_ts=ts, loud=loud),
                 notice_slack.root(notice, button=self._button) if bundled else notice_slack.reply(notice),
@@ -139,18 +157,22 @@ class SlackBot:
         delivery = self._delivered(notice, channel, ts)
         return replace(delivery, thread={**delivery.thread, BUNDLE: thread[BUNDLE]}) if bundled else delivery
 
-    def _rewrite(self, client: WebClient, channel: str, ts: str, notice: Notice) -> None:
+    def _rewrite(self, client: WebClient, thread: Thread, notice: Notice) -> None:
         """Bring the root to the incident's present state; where edits are forbidden, the thread alone tells it."""
-
-        def call(message: SlackMessage) -> SlackResponse:
-            blocks = list(message.blocks) or None
-            return client.chat_update(channel=channel, ts=ts, text=message.text, blocks=blocks, metadata=message.metadata)
-
         try:
-            _with_or_without_blocks(call, notice_slack.root(notice, button=self._button), notice_slack.plain(notice))
+            self._update(client, thread, notice_slack.root(notice, button=self._button), notice_slack.plain(notice))
         except SlackApiError as error:
             if error_name(error.response) not in ROOT_FIXED:
                 raise
+
+    def _update(self, client: WebClient, thread: Thread, message: SlackMessage, bare: SlackMessage) -> None:
+        channel, ts = thread["channel"], thread["ts"]
+
+        def call(each: SlackMessage) -> SlackResponse:
+            blocks = list(each.blocks) or None
+            return client.chat_update(channel=channel, ts=ts, text=each.text, blocks=blocks, metadata=each.metadata)
+
+        _with_or_without_blocks(call, message, bare)
 
     def _post(
         self, client: WebClient, channel: str, message: SlackMessage, *, thread_ts: str = "", loud: bool = False

@@ -15,6 +15,7 @@ from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.digest import Digester
 from repwatch.flows.restart import Restarter
+from repwatch.flows.rewriting import TURN, Rewriter
 from repwatch.flows.scheduled_drift import DriftRunner
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
@@ -51,6 +52,7 @@ class Service:
     own: SelfWatcher
     couriers: Sequence[Courier]
     digester: Digester
+    rewriters: Sequence[Rewriter] = ()
     buttons: Sequence[SlackButton] = ()
     digest_couriers: Sequence[Courier]  # beside those of notices, so that neither waits for the other
     drift: Sequence[DriftRunner]
@@ -75,14 +77,11 @@ class Service:
         self.scheduler.every("watch repwatch", SELF_INTERVAL, self._tick_self)
         self.scheduler.every("let replicas go", LET_GO_INTERVAL, self.let_go)
         self.scheduler.every("forget old history", FORGET_INTERVAL, lambda: self.store.forget_old(self.clock.now()))
-        for runner in self.drift:
-            self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
-            if runner.cluster.drift.schedule:
-                self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
-            if runner.cluster.drift.prove_within:
-                self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
+        self._schedule_checks()
         if self.digest_couriers:
             self.scheduler.every("digests", DIGEST_INTERVAL, self._tell_digests)
+        for rewriter in self.rewriters:
+            self.scheduler.every(f"bring bundles at {rewriter.receiver} up to date", TURN, rewriter.turn)
         if self.settings.deadman is not None:
             self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
         self.web = self.start_web(self.view, self.health, self.checks)
@@ -93,6 +92,14 @@ class Service:
         for number, button in enumerate(self.buttons):
             self._start_thread(f"button-{number}", button.run)
         self.scheduler.start()
+
+    def _schedule_checks(self) -> None:
+        for runner in self.drift:
+            self.scheduler.once(f"take up {runner.cluster.name}", runner.take_up)
+            if runner.cluster.drift.schedule:
+                self.scheduler.cron(f"drift {runner.cluster.name}", runner.cluster.drift.schedule, runner.run)
+            if runner.cluster.drift.prove_within:
+                self.scheduler.cron(f"prove {runner.cluster.name}", PROVING, runner.prove)
 
     def _start_couriers(self) -> None:
         told, digested = ([courier.receiver for courier in couriers] for couriers in (self.couriers, self.digest_couriers))

@@ -22,6 +22,7 @@ from repwatch.flows.drift_holds import HOLDS, let_all_go
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.restart import Restarter
+from repwatch.flows.rewriting import Rewriter
 from repwatch.flows.sorting import Bundling, Singly, Sorter
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import SelfWatcher, Watcher, retire
@@ -69,6 +70,11 @@ def build_service(settings: Settings, clock: Clock) -> Service:
                     refusing=undeliverable(each.id) in refusing,
                 )
                 for each in settings.receivers
+            ],
+            rewriters=[
+                Rewriter(each.id, messages, store, clock)
+                for each in settings.receivers
+                if (messages := notifiers.rewriting(each)) is not None
             ],
             buttons=_buttons(settings, store, clock),
             digester=Digester(receivers=wanting, clusters=settings.clusters, ledger=store.digests, records=store, clock=clock),

@@ -44,7 +44,8 @@ def judge(parcel: Parcel, delivery: Delivery, now: datetime) -> list[Settled]:
 def _judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
     match delivery.outcome:
         case DeliveryOutcome.DELIVERED:
-            return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=delivery.thread)
+            thread, rewritable = delivery.thread, delivery.rewritable
+            return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=thread, rewritable=rewritable)
         case DeliveryOutcome.RETRY:
             until = now + max(asked(delivery), timedelta(seconds=PAUSES.after(envelope.attempts + 1)))
             return Settled(envelope=envelope, fate=Fate.POSTPONED, at=until, thread=delivery.thread, text=delivery.text)

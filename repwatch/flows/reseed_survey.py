@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from repwatch.errors import RepwatchError, StatementRefused
+from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_accounts import missing_grants
@@ -72,8 +72,14 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     """
     with ExitStack() as opened:
         ends = (request.source, request.replica.server, *((request.donor.server,) if request.donor else ()))
-        source, target, *donors = _sessions([spec.writer for spec in ends], connect, opened)
-        copied = donors[0] if donors else source
+        opening, opening_target, *donors = _openings([spec.writer for spec in ends], connect, opened)
+        source, target = opening.result(), opening_target.result()
+        try:
+            copied = donors[0].result() if donors else source
+        except (Unreachable, LoginRefused):
+            if not _is_needed_no_more(request.donor, target):
+                raise
+            request, copied = replace(request, donor=None), source
         source_facts = _source(source, with_data=request.donor is None)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
@@ -103,17 +109,23 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         return replace(facts, hosts=replace(hosts, begun=request.files_begun) if hosts else None)
 
 
-def _sessions(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Database]:
-    """One with each of them, opened at once; none outlives `opened`, also where another one could not be had."""
+def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
+    """Sessions with all of them, opened at once; none outlives `opened`, also where another one could not be had."""
     openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
     for opening in openings:
         opened.callback(_close, opening)
-    return [opening.result() for opening in openings]
+    return openings
 
 
 def _close(opening: Future[Database]) -> None:
     with suppress(RepwatchError):
         opening.result().close()
+
+
+def _is_needed_no_more(donor: ReplicaTarget | None, target: Database) -> bool:
+    """True of one whose data is there already; but a clone's channel has come from it."""
+    marker = read_marker(target)
+    return donor is not None and marker is not None and marker.loaded and marker.method is not Method.CLONE
 
 
 def _with_what_is_left(

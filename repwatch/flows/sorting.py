@@ -1,7 +1,7 @@
 """What of the outbox goes to a receiver next, and what of it in one message. Used by the courier's thread alone."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Protocol
@@ -108,7 +108,7 @@ class Bundling:
             message = message_id(_notice(each) for each in chosen)
             self.outbox.gather(message, chosen)
             self._pace = self._pace.spent()
-            yield _parcel(message, chosen)
+            yield _parcel(message, [replace(each, message=message) for each in chosen])
             numbers = {each.seq for each in chosen}
             waiting = [each for each in waiting if each.seq not in numbers]
             room -= 1

@@ -33,6 +33,7 @@ class Delivery:
     text: str = ""  # why not; never contains a secret
     retry_after: timedelta | None = None
     thread: Thread = field(default_factory=dict)
+    rewritable: bool = False  # of a bundle: its message can be brought up to date
 
 
 class Notifier(Protocol):
@@ -43,4 +44,12 @@ class Notifier(Protocol):
 
         It is empty for a bundle as well, whose members have their own; what is remembered of it is for those that have none.
         """
+        ...
+
+
+class Rewriting(Protocol):
+    """Changes what was sent; never raises for what the network or the receiver does."""
+
+    def rewrite(self, bundle: Bundle, thread: Thread) -> Delivery:
+        """Put that into the place of a bundle's message. `thread`: what was to be remembered of it. REFUSED: it can never be."""
         ...

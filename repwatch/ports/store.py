@@ -11,13 +11,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from repwatch.errors import StoreError
+from repwatch.health.bundled import Tally
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
-from repwatch.model.notice import Notice
+from repwatch.model.notice import Bundle, Notice
 from repwatch.model.silence import Silence
 from repwatch.ports.notifier import Thread
 
@@ -70,6 +71,17 @@ class Settled:
     at: datetime
     thread: Thread  # what the receiver wants to remember of the incident
     text: str = ""  # why it did not arrive
+    rewritable: bool = False  # the message can be brought up to date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldBundle:
+    """A bundle that has arrived, with its members as they are now, and what its message shows of them."""
+
+    receiver: str
+    bundle: Bundle
+    thread: Thread
+    shown: Tally
 
 
 class Ledger(Protocol):
@@ -129,4 +141,20 @@ class BundlingOutbox(Outbox, Protocol):
 
     def told_in(self, receiver: str, message: str) -> tuple[Envelope, ...]:
         """What of that message is not delivered yet: all of it or nothing."""
+        ...
+
+
+class Shelf(Protocol):
+    """Bundles that have arrived, and what their messages show."""
+
+    def outdated(self, receiver: str) -> ToldBundle | None:
+        """One whose message is no longer true: that which has waited longest. None if there is none."""
+        ...
+
+    def shows(self, told: ToldBundle, shown: Tally, now: datetime) -> None:
+        """Its message shows that. What shows that all is over is done with."""
+        ...
+
+    def leave(self, told: ToldBundle) -> None:
+        """Its message stays as it is."""
         ...

@@ -184,7 +184,15 @@ def _span(bundle: Bundle) -> str:
     notices = _notices(bundle)
     began, told = min(notice.since for notice in notices), [notice.at for notice in notices]
     until = "" if min(told) == max(told) else f" to {stamp(max(told))}"
-    return f"As seen at {stamp(min(told))}{until}; the oldest began at {stamp(began)}. Times are UTC."
+    return f"{_open(notices)}As seen at {stamp(min(told))}{until}; the oldest began at {stamp(began)}. Times are UTC."
+
+
+def _open(notices: Sequence[Notice]) -> str:
+    """How many are left, where some are over."""
+    ended = sum(notice.event is NoticeEvent.RESOLVED for notice in notices)
+    if not ended:
+        return ""
+    return f"{len(notices) - ended} of {len(notices)} are still open. " if ended < len(notices) else "All of it is over. "
 
 
 def _group(urgent: int, code: str, notices: Sequence[Notice], bundle: Bundle) -> Group:

@@ -13,7 +13,7 @@ import pytest
 
 from repwatch.health.storm import FIRST
 from repwatch.sandbox.standins_mail import MailCatcher
-from repwatch.sandbox.standins_slack import SlackStandIn
+from repwatch.sandbox.standins_slack import SlackPost, SlackStandIn
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 from tests.server.watching import PATIENT, told, until
 
@@ -37,6 +37,11 @@ def hook() -> Iterator[WebhookCatcher]:
 def mails() -> Iterator[MailCatcher]:
     with MailCatcher() as server:
         yield server
+
+
+def says_what_is_left(post: SlackPost) -> bool:
+    """Of one cluster that is still away there may be a message that has nothing to say."""
+    return "RESOLVED" in post.shown or "still open" in post.shown or "c000/" in post.shown
 
 
 class Storm:
@@ -114,6 +119,10 @@ def test_a_storm_is_a_few_messages_for_people_whatever_happens(
     storm.start()
     for receiver in ("people/slack", "people/email", "machine/webhook"):
         until(lambda to=receiver: storm.delivered(to, "resolved") == CLUSTERS - 1, f"{receiver} knows", 3 * PATIENT)  # type: ignore[misc]
+    until(
+        lambda: all(map(says_what_is_left, slack.roots)), "each message says that it is over, or what is still open", 3 * PATIENT
+    )
     assert len({post.ts for post in slack.posts}) <= 10 * FIRST
+    assert sum(post.edits for post in slack.roots) <= 10 * FIRST
     assert len(told(hook)) == 2 * CLUSTERS - 1
     assert "Traceback" not in storm.log.read_text(encoding="utf-8")

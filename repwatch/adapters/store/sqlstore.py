@@ -9,6 +9,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
 from repwatch.adapters.store import codec
+from repwatch.adapters.store.bundles import drop_bundle, forget_bundles, read_outdated, write_bundles, write_shown
 from repwatch.adapters.store.digests import Digests, take_up_digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
@@ -35,6 +36,7 @@ from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
 from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
+from repwatch.health.bundled import Tally
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.overdue import Overdue
@@ -43,7 +45,7 @@ from repwatch.model.finding import Finding, Subject
 from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
 from repwatch.model.silence import Silence
-from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict
+from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict, ToldBundle
 
 # What each look needs, made once: making a statement costs as much as running it.
 _OPEN = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by).where(
@@ -234,6 +236,22 @@ class SqlStore:
         with self._write() as connection:
             for each in settled:
                 write_settled(connection, each)
+            write_bundles(connection, settled)
+
+    def outdated(self, receiver: str) -> ToldBundle | None:
+        """The bundle whose message has waited longest to be brought up to date."""
+        with self._read() as connection:
+            return read_outdated(connection, receiver)
+
+    def shows(self, told: ToldBundle, shown: Tally, now: datetime) -> None:
+        """The bundle's message shows that."""
+        with self._write() as connection:
+            write_shown(connection, told, shown, now)
+
+    def leave(self, told: ToldBundle) -> None:
+        """The bundle's message stays as it is."""
+        with self._write() as connection:
+            drop_bundle(connection, told)
 
     def waiting(self) -> int:
         """How many notices and digests are not delivered yet."""
@@ -260,6 +278,7 @@ class SqlStore:
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
             connection.execute(delete(incidents).where(old))
+            forget_bundles(connection)
             forget_restarts(connection, now)
         self.digests.forget_old(now)
 

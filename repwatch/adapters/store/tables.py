@@ -47,7 +47,19 @@ outbox = Table(
     UniqueConstraint("notice_id", "receiver", name="one_row_for_each_receiver"),
     Index("outbox_of_receiver", "receiver", "state", "seq"),
     Index("outbox_of_incident", "incident_id", "receiver"),
+    Index("outbox_of_message", "receiver", "message"),
     sqlite_autoincrement=True,
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("message", Text, primary_key=True),
+    Column("thread", Text, nullable=False),
+    Column("ended", Integer, nullable=False),  # as its message shows
+    Column("acknowledged", Integer, nullable=False),  # as its message shows
+    Column("at", Text, nullable=False),  # when it was last brought up to date
 )
 
 digests = Table(

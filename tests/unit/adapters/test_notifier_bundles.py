@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from repwatch.adapters.notifiers import build
+from repwatch.adapters.notifiers import build, rewriting
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.finding import Severity, Subject
 from repwatch.model.notice import Bundle, Member, Notice, NoticeEvent
 from repwatch.model.settings import Receiver, SlackReceiver
-from repwatch.ports.notifier import BUNDLE, DeliveryOutcome, Notifier, Thread
+from repwatch.ports.notifier import BUNDLE, DeliveryOutcome, Notifier, Rewriting, Thread
 from repwatch.sandbox.standins import Misbehaviour
 from repwatch.sandbox.standins_mail import MailCatcher
 from repwatch.sandbox.standins_slack import SlackPost, SlackStandIn
@@ -186,6 +186,60 @@ def test_a_bundle_is_not_lost_because_slack_dislikes_its_looks(slack: SlackStand
     (root,) = slack.roots
     assert not root.blocks
     assert "shop/db8" in root.text
+
+
+def rewriter(slack: SlackStandIn, channel: str = "#db-alerts") -> Rewriting:
+    made = rewriting(Receiver(name="oncall", channel=SlackReceiver(channel=channel, token=TOKEN, api_url=slack.api_url)))
+    assert made is not None
+    return made
+
+
+def some_over(ended: int) -> Bundle:
+    return bundle([of(n, NoticeEvent.RESOLVED) for n in range(1, ended + 1)] + [of(n) for n in range(ended + 1, 9)])
+
+
+def test_a_bundle_s_message_shows_how_many_are_still_open_and_that_all_are_over(slack: SlackStandIn) -> None:
+    delivery = bot(slack).send(bundle(ALL), {})
+    assert delivery.rewritable
+    again = rewriter(slack)
+    for ended in (3, 3, 8):
+        assert again.rewrite(some_over(ended), delivery.thread).outcome is DeliveryOutcome.DELIVERED
+        (root,) = slack.posts
+        assert ("5 of 8" in root.shown, "RESOLVED" in root.shown) == (ended == 3, ended == 8)
+        assert root.metadata["event_payload"]["id"] == "bundle-1"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("error", ["message_not_found", "cant_update_message", "edit_window_closed", "is_archived"])
+def test_a_message_that_cannot_be_changed_is_left(slack: SlackStandIn, error: str) -> None:
+    thread = bot(slack).send(bundle(ALL), {}).thread
+    slack.misbehave(Misbehaviour(error=error))
+    assert rewriter(slack).rewrite(some_over(8), thread).outcome is DeliveryOutcome.REFUSED
+    assert len(slack.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Misbehaviour(status=429, headers={"Retry-After": "7"}), Misbehaviour(error="invalid_auth"), Misbehaviour(status=503)],
+)
+def test_what_may_be_put_right_is_tried_again(slack: SlackStandIn, trouble: Misbehaviour) -> None:
+    thread = bot(slack).send(bundle(ALL), {}).thread
+    slack.misbehave(trouble)
+    delivery = rewriter(slack).rewrite(some_over(8), thread)
+    assert (delivery.outcome, delivery.retry_after is not None) == (DeliveryOutcome.RETRY, trouble.status == 429)
+    assert rewriter(slack).rewrite(some_over(8), thread).outcome is DeliveryOutcome.DELIVERED
+
+
+def test_a_message_in_a_channel_of_before_is_left(slack: SlackStandIn) -> None:
+    thread = bot(slack).send(bundle(ALL), {}).thread
+    assert rewriter(slack, "#other").rewrite(some_over(8), thread).outcome is DeliveryOutcome.REFUSED
+    assert slack.posts[0].edits == 0
+
+
+def test_slack_that_is_away_is_tried_again(slack: SlackStandIn) -> None:
+    thread = bot(slack).send(bundle(ALL), {}).thread
+    again = rewriter(slack)
+    slack.close()
+    assert again.rewrite(some_over(8), thread).outcome is DeliveryOutcome.RETRY
 
 
 # ── e-mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
