@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from repwatch.errors import LoginRefused
+from repwatch.flows.beside import beside
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -24,13 +26,19 @@ def missing_grants(db: Database, needs: Iterable[Grant]) -> tuple[str, ...]:
 
 def shut_out(donor: Endpoint, replica: ServerSpec, connect: Connect) -> tuple[str, ...]:
     """Accounts that would not get into the target, or not far enough, once it has the donor's accounts."""
-    found = []
-    for endpoint in dict.fromkeys((replica.writer, replica.endpoint)):
-        try:
-            with connect(replace(donor, user=endpoint.user, password=endpoint.password), _LOOK) as db:
-                needs = operator_needs(db.version) if endpoint == replica.writer else watch_needs(db.version)
-                if lacking := missing_grants(db, needs):
-                    found.append(f"{endpoint.user} ({'; '.join(lacking)})")
-        except LoginRefused:
-            found.append(endpoint.user)
-    return tuple(found)
+    tries = [beside(partial(_out, donor, replica, endpoint, connect), "try account") for endpoint in _accounts(replica)]
+    return tuple(account for tried in tries if (account := tried.result()))
+
+
+def _accounts(replica: ServerSpec) -> Iterable[Endpoint]:
+    return dict.fromkeys((replica.writer, replica.endpoint))
+
+
+def _out(donor: Endpoint, replica: ServerSpec, endpoint: Endpoint, connect: Connect) -> str:
+    try:
+        with connect(replace(donor, user=endpoint.user, password=endpoint.password), _LOOK) as db:
+            needs = operator_needs(db.version) if endpoint == replica.writer else watch_needs(db.version)
+            lacking = missing_grants(db, needs)
+    except LoginRefused:
+        return endpoint.user
+    return f"{endpoint.user} ({'; '.join(lacking)})" if lacking else ""

@@ -14,7 +14,7 @@ from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql import replication, reseed
 from repwatch.sql.replication import HOLD_DELAY, SourceLogin
 
-_POLL = 0.5  # seconds
+_POLL = (0.05, 0.5)  # seconds: the first pause, which doubles up to the longest
 _STALLED = 600.0  # seconds without a transaction applied although the source is ahead
 
 
@@ -84,12 +84,14 @@ def catch_up(source: Database, target: Database, channel: str, clock: Clock, pro
     flavour = target.version.flavour
     began = moved = clock.monotonic()
     first = last = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
+    pause, longest = _POLL
     while last:
         _check(target, channel)
         if clock.monotonic() - moved > _STALLED:
             raise ServerError(f"applied nothing for {_STALLED:.0f} s and lacks {last} transactions", server=target.server)
         progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=clock.monotonic() - began))
-        clock.sleep(_POLL)
+        clock.sleep(pause)
+        pause = min(2 * pause, longest)
         left = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
         if left != last:
             last, moved = left, clock.monotonic()

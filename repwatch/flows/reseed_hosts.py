@@ -1,12 +1,10 @@
 """Looks at the machines and files of both servers for a reseed by files. Changes nothing."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from threading import Thread
 
 from repwatch.errors import HostFailed
+from repwatch.flows.beside import beside
 from repwatch.flows.reseed_accounts import shut_out
 from repwatch.model.topology import HostSpec, ServerSpec
 from repwatch.ports.database import Connect, Database
@@ -26,6 +24,10 @@ def look_at_hosts(
     if giving.host is None or taking.host is None:
         return None
     files = _files(source), _files(target)
+    looks = [
+        beside(partial(_host, host, its_files, shell), f"look at {end}")
+        for host, its_files, end in ((giving.host, files[0], "source"), (taking.host, files[1], "target"))
+    ]
     hosts = Hosts(
         source_files=files[0],
         target_files=files[1],
@@ -34,26 +36,10 @@ def look_at_hosts(
         strangers=shut_out(giving.writer, taking, connect),
     )
     try:
-        beside = _beside(partial(_host, giving.host, files[0], shell))
-        taker = _host(taking.host, files[1], shell)
-        giver = beside.result()
+        giver, taker = (look.result() for look in looks)
     except HostFailed as error:
         return replace(hosts, trouble=str(error))
     return replace(hosts, source_host=giver, target_host=taker)
-
-
-def _beside(look: Callable[[], HostFacts]) -> Future[HostFacts]:
-    """A daemon does it, because Ctrl-C is not to wait for a machine that does not answer."""
-    future: Future[HostFacts] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(look())
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
-            future.set_exception(error)
-
-    Thread(target=run, name="look at source", daemon=True).start()
-    return future
 
 
 def _files(db: Database) -> FileFacts:

@@ -1,11 +1,14 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
+from repwatch.flows.beside import beside
 from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import clone_facts, clone_status
@@ -32,6 +35,7 @@ from repwatch.sql.privileges import export_needs, operator_needs
 from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
+_AT_ONCE = 32  # servers that are asked
 _GLANCES = 50  # a transaction takes its time to the replica
 
 
@@ -67,16 +71,15 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     Raises ServerError.
     """
     with ExitStack() as opened:
-        source, target = (
-            opened.enter_context(connect(spec.writer, _PATIENT)) for spec in (request.source, request.replica.server)
-        )
+        ends = (request.source, request.replica.server, *((request.donor.server,) if request.donor else ()))
+        opening, opening_target, *donors = _openings([spec.writer for spec in ends], connect, opened)
+        source, target = opening.result(), opening_target.result()
         try:
-            copied = opened.enter_context(connect(request.copied.writer, _PATIENT))
+            copied = donors[0].result() if donors else source
         except (Unreachable, LoginRefused):
             if not _is_needed_no_more(request.donor, target):
                 raise
-            request = replace(request, donor=None)
-            copied = opened.enter_context(connect(request.copied.writer, _PATIENT))
+            request, copied = replace(request, donor=None), source
         source_facts = _source(source, with_data=request.donor is None)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
@@ -104,6 +107,19 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
             return facts
         hosts = look_at_hosts((request.source, request.replica.server), source, target, connect, shell)
         return replace(facts, hosts=replace(hosts, begun=request.files_begun) if hosts else None)
+
+
+def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
+    """Sessions with all of them, opened at once; none outlives `opened`, also where another one could not be had."""
+    openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
+    for opening in openings:
+        opened.callback(_close, opening)
+    return openings
+
+
+def _close(opening: Future[Database]) -> None:
+    with suppress(RepwatchError):
+        opening.result().close()
 
 
 def _is_needed_no_more(donor: ReplicaTarget | None, target: Database) -> bool:
@@ -258,12 +274,15 @@ def _without_marker(server: ServerFacts) -> ServerFacts:
 def _replicas_of(request: ReseedRequest, target: ServerFacts, connect: Connect) -> tuple[str, ...]:
     """Servers of the inventory that replicate from the target, or are meant to."""
     names = {request.replica.server.name, str(target.address)} - {None}
-    found = []
-    for other in request.others:
-        meant = {other.replicates_from, *other.channels.values()} & names
-        if meant or _reads_from(other.endpoint, target, connect):
-            found.append(other.label)
-    return tuple(found)
+    meant = {other.label for other in request.others if {other.replicates_from, *other.channels.values()} & names}
+    asked = [other for other in request.others if other.label not in meant]
+    for start in range(0, len(asked), _AT_ONCE):
+        answers = [
+            (other.label, beside(partial(_reads_from, other.endpoint, target, connect), f"ask {other.label}"))
+            for other in asked[start : start + _AT_ONCE]
+        ]
+        meant |= {label for label, reads in answers if reads.result()}
+    return tuple(other.label for other in request.others if other.label in meant)
 
 
 def _reads_from(endpoint: Endpoint, target: ServerFacts, connect: Connect) -> bool:

@@ -3,6 +3,7 @@
 `tests/unit/reseed/test_refusals_are_tried.py` sees that no code is missing here.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from repwatch.adapters.mysql.session import Session
-from repwatch.errors import Refused
+from repwatch.errors import Refused, Unreachable
 from repwatch.flows.hold import hold, release
 from repwatch.flows.reseed import apply_reseed, cancel_reseed, plan_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -423,3 +424,16 @@ def test_the_session_of_a_killed_one_is_waited_for(star: Sandbox, schema: str, t
 
     done = apply_reseed(asked, replace(tools(tmp_path), connect=Noticing.connect), plan.plan_hash)
     assert done.outcome is Outcome.DONE
+
+
+def test_no_session_is_left_where_the_other_end_cannot_be_reached(star: Sandbox) -> None:
+    """Both are opened at once."""
+    replica = star.replicas[0]
+    asked = request(star, replica)
+    nobody = replace(asked.source.writer, address=Address("127.0.0.1", 1))
+    with pytest.raises(Unreachable):
+        plan_reseed(replace(asked, source=replace(asked.source, operator=nobody)), Session.connect)
+    deadline = time.monotonic() + 60
+    while replica.sql(f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{Account.OPERATOR}'"):
+        assert time.monotonic() < deadline, "a session is left"
+        time.sleep(0.05)
