@@ -26,6 +26,7 @@ from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Applied, Outcome, Plan
 from repwatch.ports.database import Database
 from repwatch.reseed.choice import choose
+from repwatch.reseed.donor import donor_refusals
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
@@ -137,10 +138,23 @@ class Run:
         present = Present(executed=self._marked.executed(), held=is_held(self._target, self._channel), cloned=cloned)
         marker = self._marked.marker
         stage = goes_on_from(marker, present, self._target.version.flavour)
+        if marker.loaded and stage is Stage.MARKED:
+            self._demand_donor()
         if marker.stage.rank < stage.rank:
             marker = replace(marker, position=cloned)
         self._marked.marker = replace(marker, stage=stage)
         return stage
+
+    def _demand_donor(self) -> None:
+        """What was loaded is void. Raises Refused where its donor is lost, or may not stand for the source any more."""
+        if self._request.donor is None:
+            return
+        why = [refusal.summary for refusal in donor_refusals(self._facts, held=not self._cloning)]
+        if self._facts.donor is None:
+            why = [f"{self._request.copied.label} cannot be reached"]
+        if why:
+            hint = "look at a new plan, with another --from or none, and start that with --apply"
+            raise Refused(f"something was applied or written since the data was copied, and {'; '.join(why)}", hint=hint)
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:

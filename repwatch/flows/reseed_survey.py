@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from repwatch.errors import RepwatchError, StatementRefused
+from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
 from repwatch.flows.hold import channel_states
 from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import clone_facts, clone_status
@@ -67,10 +67,16 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     Raises ServerError.
     """
     with ExitStack() as opened:
-        source, target, copied = (
-            opened.enter_context(connect(spec.writer, _PATIENT))
-            for spec in (request.source, request.replica.server, request.copied)
+        source, target = (
+            opened.enter_context(connect(spec.writer, _PATIENT)) for spec in (request.source, request.replica.server)
         )
+        try:
+            copied = opened.enter_context(connect(request.copied.writer, _PATIENT))
+        except (Unreachable, LoginRefused):
+            if not _is_needed_no_more(request.donor, target):
+                raise
+            request = replace(request, donor=None)
+            copied = opened.enter_context(connect(request.copied.writer, _PATIENT))
         source_facts = _source(source, with_data=request.donor is None)
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
@@ -98,6 +104,12 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
             return facts
         hosts = look_at_hosts((request.source, request.replica.server), source, target, connect, shell)
         return replace(facts, hosts=replace(hosts, begun=request.files_begun) if hosts else None)
+
+
+def _is_needed_no_more(donor: ReplicaTarget | None, target: Database) -> bool:
+    """True of one whose data is there already; but a clone's channel has come from it."""
+    marker = read_marker(target)
+    return donor is not None and marker is not None and marker.loaded and marker.method is not Method.CLONE
 
 
 def _with_what_is_left(

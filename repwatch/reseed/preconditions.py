@@ -22,7 +22,8 @@ _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source st
 def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
     found = [refusal for check in _CHECKS for refusal in check(facts)]
-    found += donor_refusals(facts, held=choice.method is not Method.CLONE)
+    if not (facts.target.marker and facts.target.marker.loaded):
+        found += donor_refusals(facts, held=choice.method is not Method.CLONE)
     concerned = _concerned(facts, choice)
     found += _purge(facts, concerned)
     if choice.method is Method.TABLE:

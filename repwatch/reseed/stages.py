@@ -70,6 +70,11 @@ class Marker:
         return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
 
     @property
+    def loaded(self) -> bool:
+        """True once the copy is complete, so that what it was copied from is not needed unless it turns out to be void."""
+        return self.stage.rank >= Stage.LOADED.rank
+
+    @property
     def place(self) -> tuple[object, ...]:
         """How far which run is: what another run would have changed."""
         return (self.run, self.method, self.tables, self.stage, self.position)

@@ -220,6 +220,46 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
     assert contents(replica, schema) == contents(star.source, schema)
 
 
+@pytest.mark.parametrize("void", [False, True])
+def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, void: bool
+) -> None:
+    """Unless somebody wrote on the replica, so that all would have to be copied again; then another plan is asked for."""
+    donor = star.replicas[1]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
+    star.wait_caught_up(60)
+    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.t")
+    configuration = tmp_path / "repwatch.toml"
+    configuration.write_text(star.configuration(), encoding="utf-8")
+    journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
+    words = (replica.name, "--state", str(tmp_path / "state"))
+    begin = ("--from", donor.name, "--method", "differential", "--apply", "--yes")
+    kill_at(command(configuration, *words, *begin), journal, ("done", "positioned"))
+    if void:
+        with replica.connect() as db:
+            for statement in another_position(star.flavour):
+                db.execute(statement)
+    donor.kill()
+    try:
+        done = run_command(configuration, *words, "--resume")
+        assert (done.returncode, "Traceback" in done.stderr) == (2 if void else 0, False), (done.stdout, done.stderr)
+        if void:
+            done = run_command(configuration, *words, "--method", "differential", "--apply", "--yes")
+            assert done.returncode == 0, (done.stdout, done.stderr)
+    finally:
+        donor.start()
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
+
+
+def another_position(flavour: Flavour) -> tuple[str, ...]:
+    """As if something else had been applied since."""
+    if flavour is Flavour.MARIADB:
+        return ("STOP SLAVE", "SET GLOBAL gtid_slave_pos = '0-1-1'")
+    other = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1"
+    return ("STOP REPLICA", "RESET BINARY LOGS AND GTIDS", f"SET GLOBAL gtid_purged = '{other}'")
+
+
 def test_a_hold_that_a_killed_one_left_is_put_right(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
     """As it is between the hold and its end."""
     donor = star.replicas[1]

@@ -10,10 +10,12 @@ from repwatch.reseed.donor import least_position
 from repwatch.reseed.facts import DonorFacts, Facts, SourceFacts
 from repwatch.reseed.method import Method
 from repwatch.reseed.plan import make_plan
+from repwatch.reseed.stages import Stage
 from repwatch.sql.replication import HOLD_DELAY, ChannelState
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.unit.reseed.facts import FACTS, SOURCE_UUID, TARGET_UUID, channel, server, table
 from tests.unit.reseed.test_preconditions import codes
+from tests.unit.reseed.test_stages import marker
 
 DONOR_UUID = "33333333-3333-3333-3333-333333333333"
 RUNNING = replace(channel(), applier_running=True, applier_errno=0, applier_error="")
@@ -94,6 +96,16 @@ def test_the_plan_holds_it_and_lets_it_go(method: Method) -> None:
     assert there == ["hold replication of the donor", "take a snapshot", "let the donor go"]
     assert "db3:3306" in plan.reason
     assert plan.plan_hash != make_plan(replace(FACTS, asked=method)).plan_hash
+
+
+@pytest.mark.parametrize(
+    ("stage", "refused"), [(Stage.QUIET, True), (Stage.LOADING, True), (Stage.LOADED, False), (Stage.RELEASED, False)]
+)
+def test_nothing_is_asked_of_one_whose_data_is_there(stage: Stage, refused: bool) -> None:
+    """An interrupted reseed ends, whatever its donor has become."""
+    facts = with_donor(read_only=False)
+    left = replace(marker(stage), source_key=SOURCE_UUID)
+    assert codes(replace(facts, target=replace(facts.target, marker=left))) == ({"donor-writable"} if refused else set())
 
 
 OWN = f"{TARGET_UUID}:1-3"
