@@ -314,7 +314,8 @@ class Store(Table):
 
     url: Annotated[str, BeforeValidator(values.store_url), Kind('"sqlite:///path" or "postgresql+psycopg://…"')] = Field(
         default="sqlite:///repwatch.db",
-        description="A database of its own. The journals of repair and reseed lie beside an SQLite file.",
+        description="A database of its own, and one service on it. The journals of repair and reseed lie beside an SQLite "
+        "file. PostgreSQL: not through a pooler that hands sessions out by the transaction.",
     )
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from repwatch.adapters.clock import SystemClock
@@ -17,14 +18,15 @@ from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.drift.undo import parse
+from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HOLDS
-from repwatch.flows.hold import channel_state
+from repwatch.flows.hold import Held, channel_state, release
 from repwatch.flows.repair import Proposal, RepairRequest, Tools, agreed_to, propose
 from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import UndoProposal, carry_out_undo, propose_undo
 from repwatch.model.plan import Applied
 from repwatch.model.topology import ReplicaTarget, ServerSpec
-from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql import replication
 from tests.server.reseeding import contents
 
@@ -95,6 +97,21 @@ def identical(box: Sandbox, replica: SandboxServer, schema: str) -> None:
     ours, theirs = contents(box.source, schema), contents(replica, schema)
     for name, value in ours.items():
         assert not name.startswith("rows of") or theirs[name] == value, name
+
+
+def let_replicate(box: Sandbox, *replicas: SandboxServer) -> None:
+    """Take a hold from replicas, whatever a test left of one, and wait until all have caught up."""
+    for replica in replicas:
+        with replica.connect(Account.ROOT) as db, suppress(Refused):
+            release(db, "", Held(delay=0, receiver=True, applier=True))
+    box.wait_caught_up(60)
+
+
+def configured(box: Sandbox, folder: Path) -> Path:
+    """A configuration of the servers, in a file."""
+    file = folder / "repwatch.toml"
+    file.write_text(box.configuration())
+    return file
 
 
 def command(configuration: Path, folder: Path, *words: str) -> list[str]:

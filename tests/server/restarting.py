@@ -5,12 +5,20 @@ from contextlib import contextmanager
 
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer, statements
+from tests.conftest import start
 from tests.server.diagnosing import words
 from tests.server.watching import until
 
 
-def set_up(box: Sandbox) -> None:
-    """A table with a row in it, and appliers that try once."""
+@contextmanager
+def one_replica(flavour: Flavour) -> Iterator[Sandbox]:
+    """A source with one replica, a table with a row in it, and an applier that tries once."""
+    with start(flavour, replicas=1) as box:
+        _set_up(box)
+        yield box
+
+
+def _set_up(box: Sandbox) -> None:
     box.source.sql("CREATE DATABASE w", "CREATE TABLE w.t (id INT PRIMARY KEY, n INT)", "INSERT INTO w.t VALUES (1, 0)")
     box.wait_caught_up(60)
     retries = "slave_transaction_retries" if box.flavour is Flavour.MARIADB else "replica_transaction_retries"

@@ -1,7 +1,6 @@
 """Row repair on real servers: wrong rows become the source's, exactly, and nothing else happens."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.repair_stages import Phase
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
-from repwatch.flows.hold import Held, release
 from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import carry_out_undo
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Timeouts
-from repwatch.sandbox import Account, Sandbox, SandboxServer
-from tests.server.repairing import by_hand, healthy, identical, plan, plan_undo, repair, request, tools, undo
+from repwatch.sandbox import Sandbox, SandboxServer
+from tests.server.repairing import by_hand, healthy, identical, let_replicate, plan, plan_undo, repair, request, tools, undo
 from tests.server.reseeding import contents, make_everything, writer
 
 
@@ -28,9 +26,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     """A replica that replicates again afterwards, whatever the test did to it."""
     server = star.replicas[1]
     yield server
-    with server.connect(Account.ROOT) as db, suppress(Refused):
-        release(db, "", Held(delay=0, receiver=True, applier=True))
-    star.wait_caught_up(60)
+    let_replicate(star, server)
 
 
 def orders(star: Sandbox, schema: str, rows: int = 1000) -> str:

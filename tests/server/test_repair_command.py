@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,8 @@ import jsonschema
 import pytest
 
 import repwatch
-from repwatch.errors import Refused
-from repwatch.flows.hold import Held, release
-from repwatch.sandbox import Account, Sandbox, SandboxServer
-from tests.server.repairing import by_hand, healthy, identical, run_command
+from repwatch.sandbox import Sandbox, SandboxServer
+from tests.server.repairing import by_hand, configured, healthy, identical, let_replicate, run_command
 from tests.server.reseeding import contents
 
 SCHEMA = json.loads((Path(repwatch.__file__).parent / "schemas" / "plan.schema.json").read_text())
@@ -23,16 +20,12 @@ SCHEMA = json.loads((Path(repwatch.__file__).parent / "schemas" / "plan.schema.j
 def replica(star: Sandbox) -> Iterator[SandboxServer]:
     server = star.replicas[1]
     yield server
-    with server.connect(Account.ROOT) as db, suppress(Refused):
-        release(db, "", Held(delay=0, receiver=True, applier=True))
-    star.wait_caught_up(60)
+    let_replicate(star, server)
 
 
 @pytest.fixture
 def configuration(star: Sandbox, tmp_path: Path) -> Path:
-    file = tmp_path / "repwatch.toml"
-    file.write_text(star.configuration())
-    return file
+    return configured(star, tmp_path)
 
 
 @pytest.fixture

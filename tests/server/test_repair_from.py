@@ -1,7 +1,6 @@
 """Wrong rows get the values of a trusted replica, which is held for a moment; the source's tables are not read."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +12,28 @@ from repwatch.drift.repair_stages import Stage
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
 from repwatch.flows.drift_holds import HOLDS, HoldBook
-from repwatch.flows.hold import Held, channel_state, hold, release
+from repwatch.flows.hold import channel_state, hold
 from repwatch.flows.repair import RepairRequest, Tools, propose
 from repwatch.flows.repair_run import carry_out
 from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Result
-from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import Sandbox, SandboxServer
 from tests.conftest import start
 from tests.server.refusing import everything_on
-from tests.server.repairing import by_hand, healthy, plan, request, run_command, run_killed, tools, undo
+from tests.server.repairing import (
+    by_hand,
+    configured,
+    healthy,
+    let_replicate,
+    plan,
+    request,
+    run_command,
+    run_killed,
+    tools,
+    undo,
+)
 from tests.server.reseeding import writer
 from tests.server.test_repair_kills import SIGKILLED
 from tests.server.test_reseed_from import STATES, State
@@ -40,17 +50,12 @@ def star(flavour: Flavour) -> Iterator[Sandbox]:
 def replica(star: Sandbox) -> Iterator[SandboxServer]:
     """A replica that replicates again afterwards, and so does its donor."""
     yield star.replicas[0]
-    for server in star.replicas:
-        with server.connect(Account.ROOT) as db, suppress(Refused):
-            release(db, "", Held(delay=0, receiver=True, applier=True))
-    star.wait_caught_up(60)
+    let_replicate(star, *star.replicas)
 
 
 @pytest.fixture
 def configuration(star: Sandbox, tmp_path: Path) -> Path:
-    file = tmp_path / "repwatch.toml"
-    file.write_text(star.configuration())
-    return file
+    return configured(star, tmp_path)
 
 
 def from_sibling(star: Sandbox, *tables: str) -> RepairRequest:

@@ -1,7 +1,6 @@
 """Two repairs of one replica: the second does not act on what was true before the first."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,19 @@ from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from tests.conftest import start
-from tests.server.repairing import by_hand, healthy, identical, plan, plan_undo, repair, request, run_killed, stages, tools
+from tests.server.repairing import (
+    by_hand,
+    healthy,
+    identical,
+    let_replicate,
+    plan,
+    plan_undo,
+    repair,
+    request,
+    run_killed,
+    stages,
+    tools,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +41,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     """A replica that replicates again afterwards, whatever the test did to it."""
     server = star.replicas[0]
     yield server
-    with server.connect(Account.ROOT) as db, suppress(Refused):
-        release(db, "", Held(delay=0, receiver=True, applier=True))
-    star.wait_caught_up(60)
+    let_replicate(star, server)
 
 
 @pytest.fixture

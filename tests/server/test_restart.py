@@ -22,9 +22,8 @@ from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database, Timeouts
 from repwatch.sandbox import Account, Sandbox, SandboxServer
-from tests.conftest import start as start_star
 from tests.server.diagnosing import Watcher, watching, words
-from tests.server.restarting import lock_wait, row_held, set_up, shown, starts, until_applier_stops
+from tests.server.restarting import lock_wait, one_replica, row_held, shown, starts, until_applier_stops
 from tests.server.watching import until
 
 
@@ -59,9 +58,8 @@ class Later(SystemClock):
 @pytest.fixture(scope="module")
 def box(flavour: Flavour) -> Iterator[Sandbox]:
     """A source with one replica, for this module."""
-    with start_star(flavour, replicas=1) as sandbox:
-        set_up(sandbox)
-        yield sandbox
+    with one_replica(flavour) as made:
+        yield made
 
 
 @pytest.fixture

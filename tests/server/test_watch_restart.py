@@ -14,18 +14,16 @@ from repwatch.flows.turn import take_turn
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.standins_webhook import WebhookCatcher
-from tests.conftest import start as start_star
 from tests.server.diagnosing import words
-from tests.server.restarting import lock_wait, row_held, set_up, shown, starts, until_applier_stops
+from tests.server.restarting import lock_wait, one_replica, row_held, shown, starts, until_applier_stops
 from tests.server.watching import Service, body, collide, mend, told, until
 
 
 @pytest.fixture(scope="module")
 def box(flavour: Flavour) -> Iterator[Sandbox]:
     """A source with one replica, for this module."""
-    with start_star(flavour, replicas=1) as sandbox:
-        set_up(sandbox)
-        yield sandbox
+    with one_replica(flavour) as made:
+        yield made
 
 
 @pytest.fixture
@@ -122,6 +120,15 @@ def begin_again(service: Service) -> None:
     until(lambda: bool(service.api()), "it has looked")
 
 
+def left_to_people(service: Service, replica: SandboxServer, code: str, before: int) -> None:
+    """It is not started again, and shown to be stopped by a person; then that person starts it."""
+    assert evidence(service, code)["restart"] == "person"
+    assert "restart.intended" not in service.log
+    assert starts(replica) == before
+    replica.sql(f"START {words(replica.flavour)}")
+    until(service.healthy, "everything is healthy again")
+
+
 def test_what_a_person_stops_stays_stopped(box: Sandbox, replica: SandboxServer, service: Service, hook: WebhookCatcher) -> None:
     """Stopped while it waits for a row, an applier ends with error 1205: nobody but the STOP is to blame for it."""
     lock_wait(box, replica, 5)
@@ -131,11 +138,7 @@ def test_what_a_person_stops_stays_stopped(box: Sandbox, replica: SandboxServer,
         replica.sql(f"STOP {words(box.flavour)} SQL_THREAD")
         until(lambda: shown(replica)["applier"] == "No", "the applier has stopped")
         until(lambda: ("opened", "applier-error", "replica1") in told(hook), f"it is told of: {told(hook)}, {shown(replica)}")
-    assert evidence(service, "applier-error")["restart"] == "person"
-    assert "restart.intended" not in service.log
-    assert starts(replica) == before
-    replica.sql(f"START {words(box.flavour)}")
-    until(service.healthy, "everything is healthy again")
+    left_to_people(service, replica, "applier-error", before)
 
 
 def test_a_receiver_that_a_person_stops_while_its_source_is_away_stays_stopped(
@@ -150,11 +153,7 @@ def test_a_receiver_that_a_person_stops_while_its_source_is_away_stays_stopped(
     replica.sql(f"STOP {words(box.flavour)} IO_THREAD")
     box.source.start()
     until(lambda: ("opened", "receiver-error", "replica1") in told(hook), "it is told of")
-    assert evidence(service, "receiver-error")["restart"] == "person"
-    assert "restart.intended" not in service.log
-    assert starts(replica) == before
-    replica.sql(f"START {words(box.flavour)}")
-    until(service.healthy, "everything is healthy again")
+    left_to_people(service, replica, "receiver-error", before)
 
 
 def test_an_error_of_the_data_is_left_to_people(

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.bundles import drop_bundle, forget_bundles, read_outdated, write_bundles, write_shown
+from repwatch.adapters.store.database_lock import DatabaseLock
 from repwatch.adapters.store.digests import Digests, take_up_digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
@@ -62,11 +64,11 @@ _RENEW_VIEW = (
 class SqlStore:
     """The service's store: its only writer. `open` takes the lock and brings the tables up to date."""
 
-    def __init__(self, engine: Engine, where: str, lock: StoreLock | None) -> None:
+    def __init__(self, engine: Engine, where: str, lock: StoreLock | DatabaseLock) -> None:
         self._engine = engine
         self._writer = engine.execution_options(repwatch_writes=True)
         self._where = where
-        self._lock = lock
+        self._lock: StoreLock | DatabaseLock | None = lock
         self._turn = threading.Lock()
         self._file: FileIdentity | None = None  # known once the store is open
         self.digests = Digests(self._read, self._write, self)
@@ -75,14 +77,7 @@ class SqlStore:
     def open(cls, url: str) -> Self:
         """Open for the service, creating what is missing. Raises UsageError, StoreError."""
         path = sqlite_file(url)
-        lock = None
-        if path is not None:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(f"cannot make the state store's folder {path.parent}: {error.strerror}") from None
-            lock = StoreLock(path)
-        store = cls(open_engine(url), describe(url), lock)
+        store = cls(*_locked(url, path))
         try:
             with store._write() as connection:
                 upgrade(connection)
@@ -108,6 +103,8 @@ class SqlStore:
     def _write(self) -> Iterator[Connection]:
         if self._file is not None:
             self._file.check()
+        if isinstance(self._lock, DatabaseLock):
+            self._lock.check()
         with self._in_turn(), store_errors(self._where), self._writer.begin() as connection:
             yield connection
 
@@ -116,7 +113,7 @@ class SqlStore:
         """SQLite has one writer at a time; others look again after ever longer pauses, in no order, and of hundreds some would
         wait for seconds. Threads of this process line up here instead, for as long as they would wait there.
         """
-        if self._lock is None:
+        if not isinstance(self._lock, StoreLock):
             yield
             return
         if not self._turn.acquire(timeout=BUSY_SECONDS):
@@ -315,6 +312,19 @@ class SqlStore:
         with self._write() as connection:
             write_proofs(connection, cluster, found)
             keep_proofs(connection, cluster, tables)
+
+
+def _locked(url: str, path: Path | None) -> tuple[Engine, str, StoreLock | DatabaseLock]:
+    """The engine, what the store is called, and the lock that keeps a second service out."""
+    if path is None:
+        engine = open_engine(url)
+        return engine, describe(url), DatabaseLock(engine, describe(url))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the state store's folder {path.parent}: {error.strerror}") from None
+    lock = StoreLock(path)
+    return open_engine(url), describe(url), lock
 
 
 def _write_change(connection: Connection, change: Change) -> None:
