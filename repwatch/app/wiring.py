@@ -19,6 +19,7 @@ from repwatch.flows.book import Book
 from repwatch.flows.deliver import Courier, undeliverable
 from repwatch.flows.digest import Digester
 from repwatch.flows.drift_holds import HOLDS, let_all_go
+from repwatch.flows.hands import Hands
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import Probing
 from repwatch.flows.restart import Restarter
@@ -44,8 +45,12 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         _forget_what_is_not_configured(store, settings, clock)
         refusing = {finding.subject for finding in store.standing("")}
         suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
+        hands = Hands("look")
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
-        probers = {cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters}
+        probers = {
+            cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat, beside=hands)
+            for cluster in settings.clusters
+        }
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
         checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}
@@ -53,7 +58,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
         watchers = [
-            _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock))
+            _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock, hands))
             for cluster in settings.clusters
         ]
         return Service(

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from repwatch.errors import StoreError
+from repwatch.flows.hands import Hands
 from repwatch.flows.sorting import Parcel, Sorter
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.pause import Pauses
@@ -58,11 +59,6 @@ def asked(delivery: Delivery) -> timedelta:
     return min(delivery.retry_after or timedelta(0), LONGEST_ASKED)
 
 
-def in_a_thread(call: Callable[[], None]) -> None:
-    """Make a call beside; a thread that holds up no exit."""
-    threading.Thread(target=call, name="deliver", daemon=True).start()
-
-
 @dataclass(slots=True)
 class Courier:
     """Delivers to one receiver. One thread calls `run` or `turn` and it alone uses the outbox; the calls are made beside it.
@@ -79,7 +75,7 @@ class Courier:
     lanes: int = 1  # calls at the same time, at most
     refusing: bool = False  # a standing finding says so
     vouches: bool = True  # what it refuses is a finding; of a digest it is not, for the receiver's notices tell that
-    beside: Callable[[Callable[[], None]], None] = in_a_thread
+    beside: Callable[[Callable[[], None]], None] = field(default_factory=lambda: Hands("deliver"))
     wake: threading.Event = field(default_factory=threading.Event)  # set by whoever put something into the outbox
     delivered: int = 0
     problem: str = ""

@@ -4,14 +4,19 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
+from repwatch.flows.crowd import Crowd
+from repwatch.flows.hands import Hands
 from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.probe import Probe
 
 BUDGET = 6.0  # seconds after which a look that has not come back counts as one that saw nothing; probes bound themselves to less
+
+LOOKS = Crowd(abreast=16, patience=0.2)  # of all clusters
 
 
 @dataclass(slots=True)
@@ -34,8 +39,10 @@ class Probing:
 
     probe: Probe
     clock: Clock
+    beside: Hands = field(default_factory=lambda: Hands("probe"))
     _arrived: dict[str, ProbeResult] = field(default_factory=dict)
     _flying: dict[str, _InFlight] = field(default_factory=dict)
+    _awaited: Collection[str] = ()
     _news: threading.Condition = field(default_factory=threading.Condition)
 
     def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> dict[str, ProbeResult]:
@@ -47,6 +54,7 @@ class Probing:
             self._ask(server)
         deadline = self.clock.monotonic() + seconds
         with self._news:
+            self._awaited = wait_for
             while self._flying.keys() & wait_for and (rest := deadline - self.clock.monotonic()) > 0:
                 self._news.wait(rest)
             arrived, self._arrived = self._arrived, {}
@@ -58,13 +66,14 @@ class Probing:
                 return
             flight = self._flying[server.label] = _InFlight(server, self.clock.monotonic())
         try:
-            threading.Thread(target=self._look, args=(flight,), name=f"probe-{server.label}", daemon=True).start()
+            self.beside(partial(self._look, flight))
         except RuntimeError:  # there are too many threads on this machine; the next round asks again
             self._arrive(flight, self._blind("no thread could be started for it"))
 
     def _look(self, flight: _InFlight) -> None:
         try:
-            result = self.probe(flight.server)
+            with LOOKS.in_line():
+                result = self.probe(flight.server)
         except Exception as error:  # noqa: BLE001 - a look that never lands would leave its server unseen for ever
             result = self._blind(f"the look at it failed: {type(error).__name__}")
         self._arrive(flight, result)
@@ -73,7 +82,8 @@ class Probing:
         with self._news:
             self._arrived[flight.server.label] = result
             del self._flying[flight.server.label]
-            self._news.notify_all()
+            if not self._flying.keys() & self._awaited:
+                self._news.notify_all()
 
     def _blind(self, text: str) -> Unobserved:
         return Unobserved(at=self.clock.now(), took=timedelta(0), failure=ProbeFailure.NOT_ASKED, text=text)

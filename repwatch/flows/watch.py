@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
+from repwatch.flows.crowd import Crowd
 from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.restart import Restarter
@@ -40,6 +41,7 @@ from repwatch.ports.store import Entry
 
 log = logging.getLogger("repwatch.watch")
 
+JUDGING = Crowd(abreast=2, patience=1.0)  # of all clusters
 PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time; a later answer counts in the next tick
 CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
 
@@ -85,6 +87,10 @@ class Watcher:
 
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers)
+        with JUDGING.in_line():
+            return self._judge(results, kind)
+
+    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         if self.source and world.source and world.source != self.source:
             self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)

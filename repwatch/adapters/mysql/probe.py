@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from repwatch.adapters.mysql.look import Memory, Span, look
 from repwatch.errors import (
@@ -24,6 +25,7 @@ from repwatch.errors import (
     Unreachable,
     UsageError,
 )
+from repwatch.flows.hands import Hands
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
@@ -66,7 +68,16 @@ class _Lane:
 class Prober:
     """Looks at servers (`ports.probe.Probe`). Any number of threads may call it."""
 
-    def __init__(self, connect: Connect, clock: Clock, *, heartbeat: str | None = None, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        clock: Clock,
+        *,
+        heartbeat: str | None = None,
+        deadline: float = DEADLINE,
+        beside: Hands | None = None,
+    ) -> None:
+        self._beside = beside or Hands("look")
         self._connect = connect
         self._clock = clock
         self._heartbeat = heartbeat  # the schema of its table
@@ -85,7 +96,7 @@ class Prober:
             return self._late(started, "an earlier look has not come back yet")
         coming: Future[ProbeResult] = Future()
         try:
-            threading.Thread(target=self._run, args=(lane, started, coming), name=f"look-{server.label}", daemon=True).start()
+            self._beside(partial(self._run, lane, started, coming))
         except RuntimeError:  # there are too many threads on this machine
             lane.busy.release()
             return self._failure(started, ProbeFailure.NOT_ASKED, "no thread could be started for it")

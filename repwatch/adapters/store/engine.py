@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from repwatch.errors import StoreError, UsageError
 
 SQLITE = "sqlite:///"
+KEPT = 32  # connections; of those beyond them each is opened, set up and closed for one transaction
 BUSY_SECONDS = 5
 
 
@@ -47,7 +48,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
             path.touch(mode=0o640, exist_ok=True)
     query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
     place = URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
-    engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS}, pool_size=KEPT)
     event.listen(engine, "connect", _read_only_setup if read_only else _setup)
     event.listen(engine, "begin", _begin)
     return engine

@@ -92,7 +92,7 @@ def test_what_does_not_come_back_counts_as_unseen(gate: Gate, monkeypatch: pytes
 @pytest.fixture
 def thread_limit(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the threads that this machine has no room for; a name is taken out when there is room again."""
-    full, begin = ["look-", "probe-"], threading.Thread.start
+    full, begin = ["look", "probe"], threading.Thread.start
 
     def start(thread: threading.Thread) -> None:
         if thread.name.startswith(tuple(full)):
