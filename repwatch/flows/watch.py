@@ -41,7 +41,7 @@ from repwatch.ports.store import Entry
 
 log = logging.getLogger("repwatch.watch")
 
-JUDGING = Crowd(abreast=2, patience=1.0)  # of all clusters
+JUDGING = Crowd(abreast=1, swift=0.2, patience=1.0)  # of all clusters
 PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time; a later answer counts in the next tick
 CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
 

@@ -64,10 +64,11 @@ def _semisync_names() -> list[str]:
     return [f"Rpl_semi_sync_{word}_{name}" for word in ("source", "master") for name in _SEMISYNC]
 
 
+_CLIENTS: Final = "Slaves_connected"  # of MariaDB
 # SHOW, because performance_schema.global_status has no Com_… counters.
 COUNTERS: Final = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN ("
-    + _listed(["Uptime", *_STARTS, *_STOPS, "Slave_skipped_errors", *_semisync_names()])
+    + _listed(["Uptime", *_STARTS, *_STOPS, "Slave_skipped_errors", _CLIENTS, *_semisync_names()])
     + ")"
 )
 # An empty transaction in the place of one of the source begins with SET GTID_NEXT; without GTIDs people set the skip counter.
@@ -86,9 +87,7 @@ MYSQL_BY_HAND: Final = _BY_HAND.format(
 
 def read_risks(settings: RawRow, counters: Iterable[RawRow]) -> Risks:
     """Translate the rows. `counters` are rows of a name and a value."""
-    shown = StatusRow(settings)
-    pairs = [(*row.values(),) for row in counters]
-    counted = StatusRow({pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0]})
+    shown, counted = StatusRow(settings), StatusRow(_pairs(counters))
     return Risks(
         settings={name: text.lower() for name in SETTINGS if (text := shown.text(name))},
         semisync=_semisync(counted, enabled=shown.is_on("rpl_semi_sync_source_enabled")),
@@ -98,6 +97,17 @@ def read_risks(settings: RawRow, counters: Iterable[RawRow]) -> Risks:
         stops=sum(counted.whole(name) for name in ("com_replica_stop", "com_stop_replica", "com_stop_all_replicas")),
         skipped_errors=counted.whole("replica_skipped_errors"),
     )
+
+
+def count_clients(counters: Iterable[RawRow]) -> int | None:
+    """How many threads of a MariaDB server send its binary log; None where it does not tell."""
+    value = _pairs(counters).get(_CLIENTS)
+    return int(value) if value and value.isdigit() else None
+
+
+def _pairs(counters: Iterable[RawRow]) -> dict[str, str | None]:
+    pairs = [(*row.values(),) for row in counters]
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[0]}
 
 
 def with_by_hand(risks: Risks, row: RawRow) -> Risks:

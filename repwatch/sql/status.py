@@ -128,7 +128,6 @@ STATEMENTS = (
     StatusStatement(Part.PULSES, Flavour.MYSQL, (5, 7), _PULSES + _OF_CONNECTIONS, "SELECT", _P_S),
     StatusStatement(Part.PULSES, Flavour.MYSQL, (8, 0, 11), _PULSES + _LAST_COMMIT + _OF_CONNECTIONS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
-    StatusStatement(Part.CLIENTS, Flavour.MARIADB, (10, 0), "SHOW GLOBAL STATUS LIKE 'Slaves_connected'"),
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
     StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (11, 4, 1), "SHOW BINARY LOGS", "BINLOG MONITOR"),
     StatusStatement(Part.NO_SPACE, Flavour.MYSQL, (8, 0, 22), _NO_SPACE, "SELECT", _P_S),

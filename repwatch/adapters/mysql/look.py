@@ -25,7 +25,7 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
-from repwatch.sql.risks import read_risks, with_by_hand
+from repwatch.sql.risks import count_clients, read_risks, with_by_hand
 from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_rows import (
@@ -91,8 +91,9 @@ class _Look:
     def run(self, started: float) -> Observation:
         identity, reading = self._identity()
         channels = self._channels(identity)
-        clients = self._clients(identity)
-        risks = self._risks(identity, channels)
+        counters = self._ask(Part.COUNTERS)
+        clients = self._clients(identity, counters)
+        risks = self._risks(identity, channels, counters)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
         binlog = self._binlog(identity)
@@ -202,16 +203,13 @@ class _Look:
         worth_it = any(channel.applier_error for channel in channels) if self._is_mariadb else bool(channels)
         return read_workers(self._ask(Part.WORKERS)) if worth_it and identity.performance_schema else ()
 
-    def _clients(self, identity: Identity) -> int | None:
-        if not self._is_mariadb and not identity.performance_schema:
-            return None
-        rows = self._ask(Part.CLIENTS)
-        if not rows:
-            return None
-        return StatusRow(rows[0]).whole("value" if self._is_mariadb else "clients")
+    def _clients(self, identity: Identity, counters: list[RawRow]) -> int | None:
+        if self._is_mariadb:
+            return count_clients(counters)
+        rows = self._ask(Part.CLIENTS) if identity.performance_schema else []
+        return StatusRow(rows[0]).whole("clients") if rows else None
 
-    def _risks(self, identity: Identity, channels: tuple[ChannelObservation, ...]) -> Risks | None:
-        counters = self._ask(Part.COUNTERS)
+    def _risks(self, identity: Identity, channels: tuple[ChannelObservation, ...], counters: list[RawRow]) -> Risks | None:
         if not counters:
             return None
         risks = read_risks(next(iter(self._ask(Part.SETTINGS)), {}), counters)

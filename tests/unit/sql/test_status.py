@@ -38,7 +38,7 @@ def test_the_statement_for_channels(version: str, sql: str, needs: str) -> None:
         ("5.7.44", Part.WORKERS, True),
         ("5.6.51", Part.CHANNELS, False),
         ("5.7.44", Part.IDENTITY, True),
-        ("10.3.0-MariaDB", Part.CLIENTS, True),
+        ("10.3.0-MariaDB", Part.CLIENTS, False),
         ("10.3.0-MariaDB", Part.OLDEST_LOG, False),
         ("10.5.2-MariaDB", Part.OLDEST_LOG, True),
         ("8.4.3", Part.OLDEST_LOG, False),

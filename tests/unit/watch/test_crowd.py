@@ -1,16 +1,18 @@
-"""Few at once, and nobody for ever behind one that hangs."""
+"""Few at once, and nobody for long behind one that hangs."""
 
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 
 from repwatch.flows.crowd import Crowd
 
-PATIENCE = 60.0
+LONG = 60.0
 
 
 def test_no_more_of_them_work_at_once() -> None:
-    crowd, lock, done = Crowd(abreast=3, patience=PATIENCE), threading.Lock(), threading.Semaphore(0)
+    crowd, lock, done = Crowd(abreast=3, swift=LONG, patience=LONG), threading.Lock(), threading.Semaphore(0)
     at_work, most = 0, 0
 
     def work() -> None:
@@ -26,22 +28,26 @@ def test_no_more_of_them_work_at_once() -> None:
 
     for _ in range(50):
         threading.Thread(target=work, daemon=True).start()
-    assert all(done.acquire(timeout=PATIENCE) for _ in range(50))
+    assert all(done.acquire(timeout=LONG) for _ in range(50))
     assert most == 3
 
 
-def test_one_that_hangs_holds_up_nobody_for_ever() -> None:
-    crowd = Crowd(abreast=1, patience=0.01)
-    with crowd.in_line(), crowd.in_line():
-        pass
-    with crowd.in_line():  # the place is free again, once
-        assert not crowd._places.acquire(blocking=False)
-    assert crowd._places.acquire(blocking=False)
-    assert not crowd._places.acquire(blocking=False)
+def test_one_that_takes_long_is_not_counted() -> None:
+    crowd = Crowd(abreast=1, swift=0.02, patience=LONG)
+    began = time.monotonic()
+    with crowd.in_line(), crowd.in_line(), crowd.in_line():
+        assert time.monotonic() - began >= 0.04
+
+
+def test_nobody_waits_for_ever_where_there_are_too_many() -> None:
+    crowd = Crowd(abreast=1, swift=LONG, patience=0.01)
+    with ExitStack() as work:
+        for _ in range(3):
+            work.enter_context(crowd.in_line())
 
 
 def test_one_that_raises_leaves_its_place() -> None:
-    crowd = Crowd(abreast=1, patience=PATIENCE)
-    with pytest.raises(ValueError, match="x"), crowd.in_line():
-        raise ValueError("x")
-    assert crowd._places.acquire(blocking=False)
+    crowd = Crowd(abreast=1, swift=LONG, patience=LONG)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="x"), crowd.in_line():
+            raise ValueError("x")
