@@ -15,7 +15,7 @@ from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier
 from repwatch.flows.digest import Digester
 from repwatch.flows.restart import Restarter
-from repwatch.flows.rewriting import TURN, Rewriter
+from repwatch.flows.rewriting import Rewriter
 from repwatch.flows.scheduled_drift import DriftRunner
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.watch import SelfWatcher, Watcher
@@ -80,8 +80,6 @@ class Service:
         self._schedule_checks()
         if self.digest_couriers:
             self.scheduler.every("digests", DIGEST_INTERVAL, self._tell_digests)
-        for rewriter in self.rewriters:
-            self.scheduler.every(f"bring bundles at {rewriter.receiver} up to date", TURN, rewriter.turn)
         if self.settings.deadman is not None:
             self.scheduler.every("dead man", self.settings.deadman.every, self._tell_alive)
         self.web = self.start_web(self.view, self.health, self.checks)
@@ -89,6 +87,8 @@ class Service:
         for watcher in self.watchers:
             if watcher.heart is not None:
                 self._start_thread(f"heartbeat-{watcher.cluster.name}", watcher.heart.run)
+        for rewriter in self.rewriters:
+            self._start_thread(f"bundles-{rewriter.receiver}", rewriter.run)
         for number, button in enumerate(self.buttons):
             self._start_thread(f"button-{number}", button.run)
         self.scheduler.start()

@@ -3,9 +3,12 @@
 An update says what is so by then, so that one that is made again after a kill or a lost answer doubles nothing.
 """
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from repwatch.errors import StoreError
 from repwatch.flows.deliver import PAUSES, asked
 from repwatch.health.bundled import tally
 from repwatch.ports.clock import Clock
@@ -26,6 +29,12 @@ class Rewriter:
     clock: Clock
     _failures: int = 0  # in a row
     _begins: float = 0.0  # monotonic; nothing before
+
+    def run(self, stop: threading.Event) -> None:
+        """A turn now and then until told to stop; on a thread of its own, for a receiver that is away answers when it likes."""
+        while not stop.wait(TURN.total_seconds()):
+            with suppress(StoreError):  # told by the book, which reads the same store
+                self.turn()
 
     def turn(self) -> None:
         """Bring the most outdated message up to date. Raises StoreError: the same update is made again then."""

@@ -47,7 +47,7 @@ CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
 
 Diagnose = Callable[[World], Sequence[Finding]]
 Debts = Callable[[Collection[str], datetime], Sequence[Overdue]]
-"""Those of the receivers that have been owed a notice since that time. Raises StoreError."""
+"""Those of the receivers that are owed a notice for too long at that time. Raises StoreError."""
 
 
 @dataclass(slots=True)

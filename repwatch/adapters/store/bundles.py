@@ -83,10 +83,10 @@ def drop_bundle(connection: Connection, told: ToldBundle) -> None:
     connection.execute(delete(bundles).where(_key(told.receiver, told.bundle.id)))
 
 
-def forget_bundles(connection: Connection) -> None:
-    """Those of which all members are forgotten."""
+def forget_bundles(connection: Connection, old: ColumnElement[bool]) -> None:
+    """Those of which an incident is about to be forgotten, their messages stay as they are: without it they would be wrong."""
     told = and_(outbox.c.receiver == bundles.c.receiver, outbox.c.message == bundles.c.message)
-    connection.execute(delete(bundles).where(~exists().where(told)))
+    connection.execute(delete(bundles).where(exists().where(told, incidents.c.id == outbox.c.incident_id, old)))
 
 
 def _key(receiver: str, message: str) -> ColumnElement[bool]:

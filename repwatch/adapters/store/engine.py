@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from repwatch.errors import StoreError, UsageError
 
 SQLITE = "sqlite:///"
-KEPT = 32  # connections; of those beyond them each is opened, set up and closed for one transaction
+KEPT = 32  # connections; those beyond them are opened and set up for one transaction
 BUSY_SECONDS = 5
 
 

@@ -274,8 +274,8 @@ class SqlStore:
         waiting = select(outbox.c.incident_id).where(outbox.c.state == RowState.WAITING)
         old = and_(incidents.c.resolved < stamp(now - KEEP), incidents.c.id.not_in(waiting))
         with self._write() as connection:
+            forget_bundles(connection, old)
             connection.execute(delete(incidents).where(old))
-            forget_bundles(connection)
             forget_restarts(connection, now)
         self.digests.forget_old(now)
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
 from repwatch.adapters.store.sqlstore import SqlStore
+from repwatch.adapters.store.tables import KEEP
 from repwatch.errors import StoreError
 from repwatch.flows.rewriting import TURN, Rewriter
 from repwatch.health.bundled import Tally, as_it_is, tally
@@ -94,6 +96,19 @@ def test_it_shows_how_many_are_over_in_few_updates_and_is_left_alone_when_all_ar
     assert board.shown == [(bundle, Tally(2, 0)), (bundle, Tally(len(MEMBERS), 0))]
     with store._read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM bundles").scalar() == 0
+
+
+def test_a_message_whose_history_is_forgotten_stays_as_it_is(store: SqlStore, clock: HandClock, bundle: str) -> None:
+    """One of its incidents is open for longer than the others are kept."""
+    board = Board()
+    rewriter = Rewriter("r", board, store, clock)
+    end(store, clock, MEMBERS[1:])
+    run(rewriter, clock)
+    assert board.shown == [(bundle, Tally(len(MEMBERS) - 1, 0))]
+    clock.sleep((KEEP + timedelta(days=1)).total_seconds())
+    store.forget_old(clock.now())
+    run(rewriter, clock)
+    assert len(board.shown) == 1
 
 
 def test_it_shows_that_somebody_has_it(store: SqlStore, clock: HandClock, bundle: str) -> None:
