@@ -176,6 +176,7 @@ class Observation:
     gtid_executed: str  # all this server has executed, whatever it came from
     binlog: BinlogKeep = BinlogKeep()
     no_space: NoSpace | None = None  # None: nothing is told of it, or it cannot be asked (MariaDB)
+    gtid_binlog: str = ""  # MariaDB: the last one of each domain in its binary logs, those that are gone included
     gtid_logged: str = ""  # MariaDB: the last one of each server and domain in its binary logs, those that are gone included
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server
     channels: tuple[ChannelObservation, ...] = ()
@@ -190,8 +191,11 @@ class Observation:
 
     @property
     def gtid_offered(self) -> str:
-        """What a replica can get of it: not what a MariaDB server has applied, as a replica once, and never logged."""
-        return self.gtid_logged or self.gtid_executed
+        """What a replica can get of it: not what a MariaDB server has applied, as a replica once, and never logged.
+
+        Nor what `gtid_logged` has of a server that wrote in the same domain before: its numbers may be larger.
+        """
+        return self.gtid_binlog or self.gtid_executed
 
 
 class ProbeFailure(StrEnum):

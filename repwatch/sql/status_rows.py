@@ -36,6 +36,7 @@ class Identity:
     binlog_keep: timedelta | None = None
     binlog_most: int | None = None  # bytes (MariaDB)
     purge_clients: int = 0  # MariaDB
+    gtid_binlog: str = ""  # the position that its binary logs have come to (MariaDB)
     gtid_logged: str = ""  # what its binary logs have had (MariaDB)
     now: datetime | None = None  # by its own clock, when it began to answer
 
@@ -56,6 +57,7 @@ def read_identity(row: RawRow) -> Identity:
         half_loaded=values.is_on("half_loaded"),
         gtid_executed=values.text("gtid_executed").replace("\n", "") or _union(applied, values.text("gtid_binlog_pos")),
         gtid_applied=applied,
+        gtid_binlog=values.text("gtid_binlog_pos"),
         gtid_logged=values.text("gtid_binlog_state"),
         performance_schema=values.is_on("performance_schema"),
         gtid_purged=values.text("gtid_purged").replace("\n", ""),
@@ -72,6 +74,10 @@ def _keep(seconds: float | None) -> timedelta | None:
     return timedelta(seconds=min(seconds, _LONGEST_PERIOD)) if seconds and seconds > 0 else None
 
 
+_SETTLED = timedelta(seconds=22)
+"""Of a line: two looks at the log later. What the first of them took for the last transaction may be older than the line."""
+
+
 def read_no_space(rows: Iterable[RawRow], now: datetime, executed: str, known: NoSpace | None) -> NoSpace | None:
     """The last write for which there was no space; None if there was none. `executed` is the server's now."""
     row = StatusRow(next(iter(rows), {}))
@@ -79,7 +85,8 @@ def read_no_space(rows: Iterable[RawRow], now: datetime, executed: str, known: N
     if age is None:
         return None
     at, stuck_at = now - timedelta(seconds=age), executed if row.is_on("waits") else None
-    if known is not None and known.text == text and abs(at - known.at) < timedelta(seconds=5):
+    old = age > _SETTLED.total_seconds()
+    if old and known is not None and known.text == text and abs(at - known.at) < timedelta(seconds=5):
         stuck_at = known.stuck_at
     return NoSpace(at=at, text=text, stuck_at=stuck_at)
 

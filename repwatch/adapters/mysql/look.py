@@ -45,7 +45,7 @@ OLDEST_LOG_EVERY = timedelta(seconds=10)
 """MariaDB opens a file for it, and holds the binary log's lock for a moment."""
 
 NO_SPACE_EVERY = timedelta(seconds=10)
-"""It is a table in memory, of five megabytes at most; and asked at once where an applier has an error."""
+"""It is a table in memory, of five megabytes at most; and asked at once where an applier has a new error."""
 
 LOG_FILES_EVERY = timedelta(minutes=1)
 """A server that writes enough to delete by size has many, and looks at each of them."""
@@ -108,6 +108,7 @@ class _Look:
             log_bin=identity.log_bin,
             half_loaded=identity.half_loaded,
             gtid_executed=identity.gtid_executed,
+            gtid_binlog=identity.gtid_binlog,
             gtid_logged=identity.gtid_logged,
             instance=identity.instance,
             binlog=binlog,
@@ -152,11 +153,16 @@ class _Look:
             return None
         asked, now = self._memory.space_asked, self._clock.monotonic()
         recent = asked is not None and now - asked < NO_SPACE_EVERY.total_seconds()
-        if recent and self._before and not any(channel.applier_error for channel in channels):
+        if recent and self._before and not self._fails_anew(channels, self._before):
             return self._before.no_space
         self._memory.space_asked = now
         known = self._before.no_space if self._before else None
         return read_no_space(self._ask(Part.NO_SPACE), self._clock.now(), identity.gtid_executed, known)
+
+    @staticmethod
+    def _fails_anew(channels: tuple[ChannelObservation, ...], before: Observation) -> bool:
+        known = [channel.applier_error for channel in before.channels]
+        return any(channel.applier_error and channel.applier_error not in known for channel in channels)
 
     def _log_files(self, known: BinlogFiles | None, now: datetime) -> BinlogFiles:
         if known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY:

@@ -123,11 +123,22 @@ def test_a_domain_that_is_left_out_needs_its_place_in_the_logs_too() -> None:
     assert lacking(seen, own, "nonsense") == 1
 
 
+def test_own_writes_of_a_server_that_were_numbered_further_are_not_waited_for() -> None:
+    """The state of the binary log has the last one of each server; its position is what replicates."""
+    own = channel(Flavour.MARIADB, 1, gtid_received="0-1-101", gtid_executed="0-1-101")
+    seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-101", at=NOW + timedelta(seconds=5))
+    logged = {"gtid_binlog": "0-1-101", "gtid_logged": "0-2-1100,0-1-101"}
+    source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-101", **logged)
+    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    assert reach is not None
+    assert reach.level == source.at
+
+
 def test_what_a_source_has_never_logged_is_not_waited_for() -> None:
     """It was a replica once, and still has the position of that time; its replica had an older one."""
     own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5,7-9-10")
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-5,7-9-10", at=NOW + timedelta(seconds=5))
-    source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-5,7-9-50", gtid_logged="0-1-5")
+    source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-5,7-9-50", gtid_binlog="0-1-5")
     reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
     assert reach is not None
     assert reach.level == source.at

@@ -7,18 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.model.observation import BinlogFiles, ChannelObservation, Lag, LagBasis, Pulse, ThreadError, ThreadState, ThreadWait
+from repwatch.model.observation import (
+    BinlogFiles,
+    ChannelObservation,
+    Lag,
+    LagBasis,
+    NoSpace,
+    Pulse,
+    ThreadError,
+    ThreadState,
+    ThreadWait,
+)
 from repwatch.model.server import Address
 from repwatch.sql.status_rows import (
     Identity,
     read_channels,
     read_identity,
     read_log_files,
+    read_no_space,
     read_oldest_log,
     read_pulses,
     read_workers,
 )
 from tests.unit.sql.status_shapes import NO_TIME, SHAPES, UUID, worker
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 IDENTITY = Identity(
     server_id=12,
@@ -339,3 +352,19 @@ def test_nothing_that_a_server_says_raises(
     for found in read_channels(rows, read_identity(variables), read_workers(workers)):
         assert found.lag.seconds is None or found.lag.seconds >= 0
         assert found.applier_error is None or found.applier_error.errno != 0
+
+
+@pytest.mark.parametrize(("seconds", "stuck_at"), [(0, "a:1-9"), (21, "a:1-9"), (23, "a:1-7"), (599, "a:1-7")])
+def test_what_was_committed_last_before_a_disk_was_full_is_known_some_looks_later(seconds: int, stuck_at: str) -> None:
+    """The first look at the log may have read the position before the last commits, and the line after them."""
+    known = NoSpace(at=NOW, text="Disk is full writing", stuck_at="a:1-7")
+    rows = [{"age": str(seconds), "told": known.text, "waits": "1"}]
+    assert read_no_space(rows, NOW + timedelta(seconds=seconds), "a:1-9", known) == replace(known, stuck_at=stuck_at)
+
+
+def test_a_disk_that_is_full_once_more_is_another_matter() -> None:
+    known = NoSpace(at=NOW, text="Disk is full writing", stuck_at="a:1-7")
+    rows = [{"age": "0", "told": known.text, "waits": "1"}]
+    at = NOW + timedelta(seconds=600)
+    assert read_no_space(rows, at, "a:1-8", known) == NoSpace(at=at, text=known.text, stuck_at="a:1-8")
+    assert read_no_space([], at, "a:1-8", known) is None
