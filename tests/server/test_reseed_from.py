@@ -224,7 +224,7 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
 def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
     star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, void: bool
 ) -> None:
-    """Unless somebody wrote on the replica, so that all would have to be copied again; then another plan is asked for."""
+    """Unless all would have to be copied again: by another method, or, if somebody wrote on the replica, by another plan."""
     donor = star.replicas[1]
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
     star.wait_caught_up(60)
@@ -241,6 +241,8 @@ def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
                 db.execute(statement)
     donor.kill()
     try:
+        other = ("--from", donor.name, "--method", "logical", "--apply", "--yes")
+        assert run_command(configuration, *words, *other).returncode == 2
         done = run_command(configuration, *words, "--resume")
         assert (done.returncode, "Traceback" in done.stderr) == (2 if void else 0, False), (done.stdout, done.stderr)
         if void:
