@@ -246,6 +246,7 @@ def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
         done = run_command(configuration, *words, "--resume")
         assert (done.returncode, "Traceback" in done.stderr) == (2 if void else 0, False), (done.stdout, done.stderr)
         if void:
+            assert ("--apply" in done.stdout, "--resume" in done.stdout) == (True, False)  # the way on that there is
             done = run_command(configuration, *words, "--method", "differential", "--apply", "--yes")
             assert done.returncode == 0, (done.stdout, done.stderr)
     finally:
