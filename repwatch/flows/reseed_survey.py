@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -110,15 +110,15 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
 
 
 def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
-    """Sessions with all of them, opened at once; none outlives `opened`, also where another one could not be had."""
+    """Sessions with all of them, opened at once; `opened` closes them, also one that comes after another could not be had."""
     openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
     for opening in openings:
-        opened.callback(_close, opening)
+        opened.callback(opening.add_done_callback, _close)
     return openings
 
 
 def _close(opening: Future[Database]) -> None:
-    with suppress(RepwatchError):
+    if opening.exception() is None:
         opening.result().close()
 
 
