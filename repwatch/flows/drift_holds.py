@@ -111,9 +111,10 @@ def let_go(target: ReplicaTarget, records: Records, connect: Connect, clock: Clo
             return False
         if not left.is_of(db):
             free = replication.set_delay(db.version, target.channel, left.held.delay)
+            end = "start it again" if left.held.applier else "leave its applier stopped"
             raise Refused(
                 f"{db.server} is another server than the one that was held there ({left.key}), so it is left alone",
-                hint=f"if that one still exists, stop its applier, run {free} and start it; then remove {book.place}",
+                hint=f"if that one still exists, stop its replication, run {free} and {end}; then remove {book.place}",
             )
         held, state = left.held, channel_state(db, target.channel)
         stopped = (held.applier and not state.applier_running) or (held.receiver and not state.receiver_running)

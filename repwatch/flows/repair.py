@@ -118,7 +118,7 @@ def bound_to(tools: Tools, replica: ServerSpec, key: str) -> Tools:
     def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Database:
         db = tools.connect(endpoint, timeouts)
         try:
-            if endpoint == replica.writer:
+            if endpoint in (replica.writer, replica.endpoint):
                 check_identity(db, key)
         except BaseException:
             db.close()

@@ -23,6 +23,7 @@ from repwatch.flows.repair import PATIENT, Proposal, RepairRequest, Tools, bound
 from repwatch.flows.repair_change import Change, Planned, change_rows
 from repwatch.flows.repair_rows import Definitions
 from repwatch.flows.reseed_donor import held
+from repwatch.flows.reseed_marked import NotOurs
 from repwatch.flows.reseed_prove import what_is_wrong
 from repwatch.flows.snapshot import Snapshot, take_held_snapshot, take_snapshot
 from repwatch.flows.turn import take_turn
@@ -205,13 +206,28 @@ class _Run:
         return 1 + sum(entry["run"] == self._run and entry["stage"] == Stage.UNDO_WRITTEN for entry in entries)
 
     def _put_back(self) -> None:
-        """Over a connection of its own: the other may be what failed."""
+        """Over a connection of its own, as the other may be what failed; but where the address has moved only that is left."""
         if self._held is None:
             return
-        with self._tools.connect(self._request.replica.server.writer, PATIENT) as db:
-            if self._super_read_only:
-                db.execute(reseed.set_super_read_only(on=True))
-            release(db, self._channel, self._held)
+        try:
+            with self._tools.connect(self._request.replica.server.writer, PATIENT) as db:
+                self._let_go(db, self._held)
+        except NotOurs as moved:
+            try:
+                self._let_go(self._control, self._held)
+            except RepwatchError as error:
+                raise NotOurs(f"{moved}; that one is still held ({error})", hint=self._by_hand(self._held)) from None
+
+    def _let_go(self, db: Database, before: Held) -> None:
+        if self._super_read_only:
+            db.execute(reseed.set_super_read_only(on=True))
+        release(db, self._channel, before)
+
+    def _by_hand(self, before: Held) -> str:
+        """How a person lets go of a replica that does not come back to its address."""
+        free = replication.set_delay(self._control.version, self._channel, before.delay)
+        protect = f", {reseed.set_super_read_only(on=True)}" if self._super_read_only else ""
+        return f"if it does not come back to its address: stop its replication, run {free}{protect}, and start what ran"
 
     def _let_go_after(self, trouble: BaseException) -> RepwatchError | None:
         """Replication as it was. What hindered it is the result; then the journal stays open, for the next run to finish."""
@@ -231,6 +247,7 @@ class _Run:
             text = f"the applier stopped on its way to the snapshot ({trouble}); `repwatch reseed` puts the replica right"
         if left is not None:
             text += f"; and replication could not be let go ({left}): run `repwatch repair` again, it finishes that first"
+            text += f"; {left.hint}" if isinstance(left, NotOurs) else ""
         return self._applied(Outcome.FAILED, "", text)
 
     def _applied(self, outcome: Outcome, verdict: str, text: str) -> Applied:

@@ -43,10 +43,13 @@ def held(donor: ReplicaTarget, records: Records, connect: Connect, clock: Clock,
         finally:
             try:
                 release(db, donor.channel, was)
-            except (OutcomeUnknown, Unreachable):
+            except (OutcomeUnknown, Unreachable) as lost:
                 # It stays an error: others may have let it go since the session was lost, and what was read proves nothing.
                 let_go(donor, records, connect, clock, patience=KILLED_SECONDS)
-                raise
+                if book.left() is None:
+                    raise
+                text = f"{lost.text}; it is still held, and the next `repwatch drift`, `repair`, `reseed` or `run` lets it go"
+                raise type(lost)(text, server=lost.server, errno=lost.errno, hint=lost.hint) from None
             book.end()
 
 

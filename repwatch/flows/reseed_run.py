@@ -50,6 +50,10 @@ class WroteMore(Refused):
     """Somebody wrote on the replica after its own transactions were saved."""
 
 
+class DonorLost(Refused):
+    """What was loaded is void, and where it came from it cannot be copied again: to resume is no way on."""
+
+
 class Run:
     """One run over the stages."""
 
@@ -82,6 +86,8 @@ class Run:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
         except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
             outcome, verdict, text = self._stopped(error)
+        except DonorLost as error:
+            outcome, verdict, text = Outcome.FAILED, "", f"{error}; {error.hint}"
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
             text = f"{error}; run it again with --resume"
@@ -146,7 +152,7 @@ class Run:
         return stage
 
     def _demand_donor(self) -> None:
-        """What was loaded is void. Raises Refused where its donor is lost, or may not stand for the source any more."""
+        """What was loaded is void. Raises DonorLost where its donor is lost, or may not stand for the source any more."""
         if self._request.donor is None:
             return
         why = [refusal.summary for refusal in donor_refusals(self._facts, held=not self._cloning)]
@@ -154,7 +160,7 @@ class Run:
             why = [f"{self._request.copied.label} cannot be reached"]
         if why:
             hint = "look at a new plan, with another --from or none, and start that with --apply"
-            raise Refused(f"something was applied or written since the data was copied, and {'; '.join(why)}", hint=hint)
+            raise DonorLost(f"something was applied or written since the data was copied, and {'; '.join(why)}", hint=hint)
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:

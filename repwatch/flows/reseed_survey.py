@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from repwatch.model.server import Address
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
-from repwatch.reseed.choice import by_files
+from repwatch.reseed.choice import by_files, is_loaded, settled_choice
 from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
@@ -77,7 +77,7 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         try:
             copied = donors[0].result() if donors else source
         except (Unreachable, LoginRefused):
-            if not _is_needed_no_more(request.donor, target):
+            if not _is_needed_no_more(request, target):
                 raise
             request, copied = replace(request, donor=None), source
         source_facts = _source(source, with_data=request.donor is None)
@@ -110,22 +110,23 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
 
 
 def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
-    """Sessions with all of them, opened at once; none outlives `opened`, also where another one could not be had."""
+    """Sessions with all of them, opened at once; `opened` closes them, also one that comes after another could not be had."""
     openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
     for opening in openings:
-        opened.callback(_close, opening)
+        opened.callback(opening.add_done_callback, _close)
     return openings
 
 
 def _close(opening: Future[Database]) -> None:
-    with suppress(RepwatchError):
+    if opening.exception() is None:
         opening.result().close()
 
 
-def _is_needed_no_more(donor: ReplicaTarget | None, target: Database) -> bool:
-    """True of one whose data is there already; but a clone's channel has come from it."""
+def _is_needed_no_more(request: ReseedRequest, target: Database) -> bool:
+    """True of a donor whose data is there already, and is what is asked for; but a clone's channel has come from it."""
     marker = read_marker(target)
-    return donor is not None and marker is not None and marker.loaded and marker.method is not Method.CLONE
+    choice = settled_choice(request.tables, request.method, marker)
+    return choice is not None and choice.method is not Method.CLONE and is_loaded(marker, choice)
 
 
 def _with_what_is_left(

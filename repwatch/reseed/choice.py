@@ -8,6 +8,7 @@ from repwatch.reseed.clone import hindrances
 from repwatch.reseed.facts import Facts, SourceFacts, TableFacts
 from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
+from repwatch.reseed.stages import Marker
 
 _ENOUGH: Final = 0.5  # of the source's bytes; comparing costs a fraction of copying
 _FACTOR: Final = 2  # estimates of the same rows on two servers are rarely farther apart
@@ -31,18 +32,27 @@ class Choice:
 
 def choose(facts: Facts) -> Choice:
     """What a person asked for, else what was begun, else what costs less."""
-    marker = facts.target.marker
-    if facts.only:
-        return Choice(Method.TABLE, Why.ASKED, facts.only)
-    if facts.asked is not None:
-        return Choice(facts.asked, Why.ASKED)
-    if marker is not None:
-        return Choice(marker.method, Why.TAKEN_UP, marker.tables)
+    if (settled := settled_choice(facts.only, facts.asked, facts.target.marker)) is not None:
+        return settled
     if not facts.target.tables:
         return Choice(_whole_copy(facts), Why.EMPTY)
     if alike_share(facts) >= _ENOUGH:
         return Choice(Method.DIFFERENTIAL, Why.MOSTLY_ALIKE)
     return Choice(_whole_copy(facts), Why.FAR_OFF)
+
+
+def settled_choice(only: tuple[TableName, ...], asked: Method | None, marker: Marker | None) -> Choice | None:
+    """What a person asked for, else what was begun; None where what is cheapest has yet to be found out."""
+    if only:
+        return Choice(Method.TABLE, Why.ASKED, only)
+    if asked is not None:
+        return Choice(asked, Why.ASKED)
+    return None if marker is None else Choice(marker.method, Why.TAKEN_UP, marker.tables)
+
+
+def is_loaded(marker: Marker | None, choice: Choice) -> bool:
+    """True where an interrupted reseed has made the very copy that is chosen: what it was copied from is needed no more."""
+    return marker is not None and marker.taken_over(choice.method, choice.tables).loaded
 
 
 def _whole_copy(facts: Facts) -> Method:

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from repwatch.model.plan import Refusal
 from repwatch.model.schema import TableName
-from repwatch.reseed.choice import Choice
+from repwatch.reseed.choice import Choice, is_loaded
 from repwatch.reseed.clone import hindrances, is_cloned
 from repwatch.reseed.donor import donor_refusals, no_files_of_donor
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
@@ -22,7 +22,7 @@ _BYTES_PER_SECOND = 5_000_000  # a slow copy, to compare with what the source st
 def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     """All that forbids it, the identity of the servers first. Empty: it may be done."""
     found = [refusal for check in _CHECKS for refusal in check(facts)]
-    if not (facts.target.marker and facts.target.marker.loaded):
+    if not is_loaded(facts.target.marker, choice):
         found += donor_refusals(facts, held=choice.method is not Method.CLONE)
     concerned = _concerned(facts, choice)
     found += _purge(facts, concerned)

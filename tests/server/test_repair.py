@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repwatch.adapters.mysql.session import Session
-from repwatch.drift.repair_stages import Phase
+from repwatch.drift.repair_stages import Phase, unfinished
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
 from repwatch.flows.repair_run import carry_out
@@ -17,8 +17,12 @@ from repwatch.model.plan import Outcome
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sql import replication
+from repwatch.sql.reseed import LOCK_NAME
 from tests.server.repairing import by_hand, healthy, identical, let_replicate, plan, plan_undo, repair, request, tools, undo
 from tests.server.reseeding import contents, make_everything, writer
+
+IS_LOCKED = f"SELECT IS_USED_LOCK('{LOCK_NAME}')"
 
 
 @pytest.fixture
@@ -230,42 +234,69 @@ class Moved:
     """A way to the replica that leads to another server from a moment on, as an address does after a switch-over."""
 
     def __init__(self, star: Sandbox, there: SandboxServer, elsewhere: SandboxServer, when: Phase) -> None:
-        self._there, self._when = there.spec().writer, when
+        self._there, self._when = (there.spec().writer, there.spec().endpoint), when
         self._elsewhere = elsewhere.spec().writer
         self.moved = False
 
     def connect(self, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
-        return Session.connect(self._elsewhere if self.moved and endpoint == self._there else endpoint, timeouts)
+        return Session.connect(self._elsewhere if self.moved and endpoint in self._there else endpoint, timeouts)
 
     def tell(self, phase: Phase) -> None:
         self.moved = self.moved or phase is self._when
 
 
-@pytest.mark.parametrize("when", [Phase.CHECK, Phase.HOLD, Phase.ROWS])
-def test_another_server_at_the_address_of_the_replica_is_not_changed(
-    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, when: Phase
+@pytest.mark.parametrize(("when", "lost"), [(Phase.CHECK, False), (Phase.HOLD, False), (Phase.ROWS, False), (Phase.ROWS, True)])
+def test_another_server_at_the_address_of_the_replica_is_not_changed(  # noqa: PLR0917 - fixtures
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, when: Phase, lost: bool
 ) -> None:
-    """It has the same wrong row; what was begun on the other one is finished when that is found again."""
+    """It has the same wrong row; the other one is let go over the session that is left, or when it is found again."""
     table = orders(star, schema, 5)
     other = star.replicas[0]
     for server in (replica, other):
         by_hand(server, f"UPDATE {table} SET status = 'X' WHERE id = 3")
     before = contents(other, schema)
     asked, way = request(star, replica, f"{schema}.*"), Moved(star, replica, other, when)
-    doors = replace(tools(tmp_path), connect=way.connect, progress=way.tell)
+
+    def tell(phase: Phase) -> None:
+        way.tell(phase)
+        if lost and phase is when:
+            with replica.connect() as db:
+                db.execute(f"KILL {db.scalar(IS_LOCKED)}")
+
+    doors = replace(tools(tmp_path), connect=way.connect, progress=tell)
     proposal = plan(asked, tmp_path)
     if when is Phase.CHECK:
         way.moved = True
         with pytest.raises(Refused):
             carry_out(asked, doors, proposal)
     else:
-        assert carry_out(asked, doors, proposal).outcome is Outcome.FAILED
+        applied = carry_out(asked, doors, proposal)
+        assert applied.outcome is Outcome.FAILED
+        with replica.connect() as db:
+            assert (replication.set_delay(db.version, "", 0) in applied.text) is lost  # what a person can do
     assert contents(other, schema) == before
     healthy(star, other)
+    assert (unfinished(doors.journal.entries()) is not None) is lost
+    if not lost:
+        healthy(star, replica)
     assert repair(asked, tmp_path).outcome is Outcome.DONE
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
     by_hand(other, f"UPDATE {table} SET status = '1' WHERE id = 3")
+
+
+def test_another_server_at_the_address_of_the_replica_proves_nothing(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    """It is right, as the account that watches would see; whether the one that was repaired is, nobody has looked."""
+    table = orders(star, schema, 5)
+    by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id = 3")
+    asked, way = request(star, replica, f"{schema}.*"), Moved(star, replica, star.replicas[0], Phase.VERIFY)
+    doors = replace(tools(tmp_path), connect=way.connect, progress=way.tell)
+    applied = carry_out(asked, doors, plan(asked, tmp_path))
+    assert (applied.outcome, applied.verdict) == (Outcome.FAILED, "")
+    healthy(star, replica)
+    assert contents(replica, schema) == contents(star.source, schema)
 
 
 def test_another_server_at_the_address_of_the_replica_is_not_undone(

@@ -12,7 +12,8 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
 from repwatch.errors import Refused, ServerError
-from repwatch.flows.drift_holds import HOLDS, HoldBook
+from repwatch.flows import reseed_donor
+from repwatch.flows.drift_holds import HOLDS, HoldBook, let_go
 from repwatch.flows.hold import channel_state, hold, release
 from repwatch.flows.reseed import apply_reseed, plan_reseed
 from repwatch.flows.reseed_donor import held as held_for_copy
@@ -224,7 +225,7 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
 def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
     star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, void: bool
 ) -> None:
-    """Unless somebody wrote on the replica, so that all would have to be copied again; then another plan is asked for."""
+    """Unless all would have to be copied again: by another method, or, if somebody wrote on the replica, by another plan."""
     donor = star.replicas[1]
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
     star.wait_caught_up(60)
@@ -241,9 +242,12 @@ def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
                 db.execute(statement)
     donor.kill()
     try:
+        other = ("--from", donor.name, "--method", "logical", "--apply", "--yes")
+        assert run_command(configuration, *words, *other).returncode == 2
         done = run_command(configuration, *words, "--resume")
         assert (done.returncode, "Traceback" in done.stderr) == (2 if void else 0, False), (done.stdout, done.stderr)
         if void:
+            assert ("--apply" in done.stdout, "--resume" in done.stdout) == (True, False)  # the way on that there is
             done = run_command(configuration, *words, "--method", "differential", "--apply", "--yes")
             assert done.returncode == 0, (done.stdout, done.stderr)
     finally:
@@ -296,6 +300,24 @@ def test_a_donor_whose_holder_loses_its_session_is_let_go_all_the_same(
     with pytest.raises(ServerError):
         holding.__exit__(None, None, None)
     assert HoldBook(records, target).left() is None
+    healthy(star, donor)
+
+
+def test_a_donor_that_cannot_be_let_go_is_told_of(
+    star: Sandbox, replica: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has the turn when its holder has lost its session."""
+    monkeypatch.setattr(reseed_donor, "KILLED_SECONDS", 0.0)
+    donor = star.replicas[1]
+    target, records = ReplicaTarget(server=donor.spec()), FileRecords(tmp_path)
+    holding = held_for_copy(target, records, Session.connect, SystemClock(), "")
+    holding.__enter__()
+    with donor.connect() as db:
+        db.execute(f"KILL {db.scalar(IS_LOCKED)}")
+        assert db.scalar(f"SELECT GET_LOCK('{LOCK_NAME}', 60)") == "1"
+        with pytest.raises(ServerError, match="`repwatch drift`"):
+            holding.__exit__(None, None, None)
+    assert let_go(target, records, Session.connect, SystemClock(), patience=60)
     healthy(star, donor)
 
 

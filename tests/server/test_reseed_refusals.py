@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
+from threading import Event
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ReplicaTarget
-from repwatch.ports.database import Params
+from repwatch.ports.database import Params, Timeouts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox
@@ -427,13 +429,25 @@ def test_the_session_of_a_killed_one_is_waited_for(star: Sandbox, schema: str, t
 
 
 def test_no_session_is_left_where_the_other_end_cannot_be_reached(star: Sandbox) -> None:
-    """Both are opened at once."""
+    """Both are opened at once, and the one that takes long is not waited for."""
     replica = star.replicas[0]
     asked = request(star, replica)
     nobody = replace(asked.source.writer, address=Address("127.0.0.1", 1))
+    answers, late = Event(), Queue[Session]()
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
+        if endpoint == nobody:
+            return Session.connect(endpoint, timeouts)
+        answers.wait(60)
+        late.put(session := Session.connect(endpoint, timeouts))
+        return session
+
     with pytest.raises(Unreachable):
-        plan_reseed(replace(asked, source=replace(asked.source, operator=nobody)), Session.connect)
+        plan_reseed(replace(asked, source=replace(asked.source, operator=nobody)), connect)
+    assert late.empty()
+    answers.set()
+    kept = late.get(timeout=60)  # one that is forgotten closes itself
     deadline = time.monotonic() + 60
     while replica.sql(f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{Account.OPERATOR}'"):
-        assert time.monotonic() < deadline, "a session is left"
+        assert time.monotonic() < deadline, f"a session is left: {kept.server}"
         time.sleep(0.05)

@@ -108,6 +108,22 @@ def test_nothing_is_asked_of_one_whose_data_is_there(stage: Stage, refused: bool
     assert codes(replace(facts, target=replace(facts.target, marker=left))) == ({"donor-writable"} if refused else set())
 
 
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"asked": Method.DIFFERENTIAL}, False),
+        ({"asked": Method.LOGICAL}, True),
+        ({"only": (table().name,)}, True),
+    ],
+)
+def test_one_that_is_copied_from_anew_is_looked_at(changes: dict[str, Any], refused: bool) -> None:
+    """Another method, or other tables, begin again, whatever was loaded."""
+    left = replace(marker(Stage.LOADED), source_key=SOURCE_UUID, tables=())
+    facts = replace(with_donor(read_only=False), **changes)
+    facts = replace(facts, target=replace(facts.target, marker=left))
+    assert ("donor-writable" in codes(facts)) is refused
+
+
 OWN = f"{TARGET_UUID}:1-3"
 
 
