@@ -2,6 +2,7 @@
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,11 +172,29 @@ def through_proxy(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def written_to(stage: Stage) -> Iterator[None]:
+    """Again and again: of one write a look may see that the source has it together with the last thing that came through."""
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.wait(0.5):
+            stage.write(f"UPDATE {stage.table} SET status = IF(status = 'N', 'O', 'N') WHERE id = 1")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join(60)
+
+
+@contextmanager
 def way_swallows(stage: Stage) -> Iterator[None]:
     assert stage.proxy is not None
     stage.proxy.freeze()
-    stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
-    yield
+    with written_to(stage):
+        yield
     stage.proxy.thaw()
     stage.box.wait_caught_up(90)
 
@@ -212,8 +231,8 @@ def packets_dropped(stage: Stage) -> Iterator[None]:
     rule = ["INPUT", "-i", "lo", "-p", "tcp", "--sport", str(stage.proxy.address.port), "-j", "DROP"]
     firewall("-I", *rule)
     try:
-        stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
-        yield
+        with written_to(stage):
+            yield
     finally:
         firewall("-D", *rule)
     stage.control("STOP", "IO_THREAD")  # the old connection comes back to life, but late
