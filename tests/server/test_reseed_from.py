@@ -189,9 +189,10 @@ def test_killed_it_goes_on_to_the_same_end(
         assert contents(replica, schema) == contents(star.source, schema)
 
 
-def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
-    """It was killed while it held the donor, and nobody names that again."""
-    donor = star.replicas[1]
+def killed_run(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, *, method: str, moment: tuple[str, str]
+) -> tuple[Path, tuple[str, ...]]:
+    """A reseed of a replica that lacks a row, with the second replica as the donor; its configuration, and the words to go on."""
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
     star.wait_caught_up(60)
     replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.t")
@@ -199,8 +200,15 @@ def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str,
     configuration.write_text(star.configuration(), encoding="utf-8")
     journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
     words = (replica.name, "--state", str(tmp_path / "state"))
-    begin = ("--from", donor.name, "--method", "logical", "--apply", "--yes")
-    kill_at(command(configuration, *words, *begin), journal, ("begin", "loaded"))
+    begin = ("--from", star.replicas[1].name, "--method", method, "--apply", "--yes")
+    kill_at(command(configuration, *words, *begin), journal, moment)
+    return configuration, words
+
+
+def test_what_was_begun_with_a_donor_goes_on_with_it(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    """It was killed while it held the donor, and nobody names that again."""
+    donor = star.replicas[1]
+    configuration, words = killed_run(star, schema, replica, tmp_path, method="logical", moment=("begin", "loaded"))
     book = HoldBook(FileRecords(tmp_path / "state" / HOLDS), ReplicaTarget(server=donor.spec()))
     with donor.connect() as db:
         state, left = channel_state(db, ""), book.left()
@@ -227,15 +235,7 @@ def test_a_donor_that_is_lost_when_the_data_is_there_is_not_needed(
 ) -> None:
     """Unless all would have to be copied again: by another method, or, if somebody wrote on the replica, by another plan."""
     donor = star.replicas[1]
-    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"INSERT INTO {schema}.t VALUES (1)")
-    star.wait_caught_up(60)
-    replica.sql("SET SESSION sql_log_bin = 0", f"DELETE FROM {schema}.t")
-    configuration = tmp_path / "repwatch.toml"
-    configuration.write_text(star.configuration(), encoding="utf-8")
-    journal = tmp_path / "state" / "reseed" / f"127.0.0.1_{replica.port}.jsonl"
-    words = (replica.name, "--state", str(tmp_path / "state"))
-    begin = ("--from", donor.name, "--method", "differential", "--apply", "--yes")
-    kill_at(command(configuration, *words, *begin), journal, ("done", "positioned"))
+    configuration, words = killed_run(star, schema, replica, tmp_path, method="differential", moment=("done", "positioned"))
     if void:
         with replica.connect() as db:
             for statement in another_position(star.flavour):
