@@ -31,7 +31,7 @@ def write(box: Sandbox, domain: int) -> None:
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 4 * PATIENT
+    deadline = time.monotonic() + PATIENT
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.1)

@@ -15,7 +15,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 
 POLL_SECONDS = 1.0
-PATIENT = 60.0  # for what must come about at all, on a machine that does much else
+PATIENT = 120.0  # for what must come about at all, on a machine that does much else
 
 
 class Service:
