@@ -307,9 +307,9 @@ def test_closing_twice_is_harmless(star: Sandbox) -> None:
 
 
 def test_a_refused_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert isinstance(failure(local(port)), Unreachable)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and not listening: nobody else gets the port
+        assert isinstance(failure(local(bound.getsockname()[1])), Unreachable)
 
 
 def test_a_host_that_does_not_resolve() -> None:
