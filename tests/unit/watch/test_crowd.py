@@ -14,14 +14,18 @@ LONG = 60.0
 
 def test_no_more_of_them_work_at_once() -> None:
     crowd, lock, done = Crowd(abreast=3, swift=LONG, patience=LONG), threading.Lock(), threading.Semaphore(0)
-    at_work, most = 0, 0
+    together = threading.Barrier(3, timeout=LONG)  # the first ones leave when there is no room left
+    at_work, most, begun = 0, 0, 0
 
     def work() -> None:
-        nonlocal at_work, most
+        nonlocal at_work, most, begun
         with crowd.in_line():
             with lock:
                 at_work += 1
-                most = max(most, at_work)
+                begun += 1
+                most, is_first = max(most, at_work), begun <= 3
+            if is_first:
+                together.wait()
             threading.Event().wait(0.001)
             with lock:
                 at_work -= 1
