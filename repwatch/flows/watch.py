@@ -86,8 +86,8 @@ class Watcher:
         return made
 
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
-        results = self._ask(servers)
-        with JUDGING.in_line():
+        results = self._ask(servers, urgent=kind is LookKind.CONFIRM)
+        with JUDGING.in_line(urgent=kind is LookKind.CONFIRM):
             return self._judge(results, kind)
 
     def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
@@ -118,11 +118,11 @@ class Watcher:
         self.looked = self.clock.monotonic()
         return len(entry.postings), self._doubtful(entry.changes)
 
-    def _ask(self, servers: Sequence[ServerSpec]) -> Mapping[str, ProbeResult]:
+    def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""
         fresh = {server.label for server in servers if server.label not in self._latest}
         prompt = {server.label for server in servers if isinstance(self._latest.get(server.label), Observation)}
-        results = self.probing.round(servers, wait_for=fresh | prompt, seconds=BUDGET if fresh else PATIENCE)
+        results = self.probing.round(servers, wait_for=fresh | prompt, seconds=BUDGET if fresh else PATIENCE, urgent=urgent)
         self._latest |= results
         self._good |= {label: result for label, result in results.items() if isinstance(result, Observation)}
         return results

@@ -56,9 +56,11 @@ class WaitsForAll:
         self._probing = probing
         self._seconds = seconds
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         asked = tuple(servers)
-        return self._probing.round(asked, wait_for={server.label for server in asked}, seconds=self._seconds)
+        return self._probing.round(asked, wait_for={server.label for server in asked}, seconds=self._seconds, urgent=urgent)
 
 
 @dataclass

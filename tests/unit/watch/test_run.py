@@ -90,14 +90,17 @@ def test_a_second_one_is_refused_and_a_signal_ends_the_first(service: subprocess
     begun = time.monotonic()
     service.send_signal(signal.SIGINT)
     assert service.wait(PATIENT) == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_what_the_service_saw_is_shown_until_it_is_too_old(
     service: subprocess.Popen[str], config: Path, status: Callable[..., tuple[int, str]]
 ) -> None:
     wait_for(service, "incident.open")
-    code, text = status("--config", config, "--format", "json")
+    deadline = time.monotonic() + PATIENT
+    while (answer := status("--config", config, "--format", "json"))[0] == 3:  # a busy machine may leave it a view too old
+        assert time.monotonic() < deadline
+    code, text = answer
     assert code == 2
     shown = json.loads(text)
     (finding,) = shown["clusters"][0]["servers"][0]["findings"]
