@@ -92,8 +92,15 @@ class Postgres:
         return name
 
     def drop(self, database: str) -> None:
-        """With the sessions that are in it."""
-        self.sql(f"DROP DATABASE {database} WITH (FORCE)")
+        """With the sessions that are in it. The server itself waits for them for five seconds at most."""
+        deadline = time.monotonic() + PATIENT
+        while True:
+            try:
+                self.sql(f"DROP DATABASE {database} WITH (FORCE)")
+            except psycopg.errors.ObjectInUse:
+                assert time.monotonic() < deadline, "its sessions do not end"
+            else:
+                return
 
     def url(self, database: str) -> str:
         """As a store's configuration has it."""
