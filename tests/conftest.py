@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -18,9 +18,10 @@ STARS: dict[Flavour, Sandbox] = {}
 FAILED = pytest.StashKey[bool]()
 
 # How long one example takes says more about the machine than about us; what hangs is ended by the timeout of its test.
-settings.register_profile("repwatch", deadline=None)
+NO_WATCH = [HealthCheck.too_slow]
+settings.register_profile("repwatch", deadline=None, suppress_health_check=NO_WATCH)
 # For CI, whose answer should be about the commit: the same examples each time. Whoever runs the tests by hand tries new ones.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("repeatable", deadline=None, suppress_health_check=NO_WATCH, derandomize=True)
 settings.load_profile("repwatch")
 
 

@@ -47,7 +47,7 @@ def dashed(lines: list[str]) -> list[str]:
     return [name.replace("_", "-") + equals + value for name, equals, value in (line.partition("=") for line in lines)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lines=st.lists(LINES, max_size=12))
 @example(lines=["user=\\n--"])
 def test_files_are_read_as_the_clients_read_them(tmp_path: Path, lines: list[str]) -> None:

@@ -22,17 +22,17 @@ PATIENT = 60
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path) -> Iterator[Path]:
     """One server that refuses connections; the port stays bound and is not listened on, so that nothing else takes it."""
     path = tmp_path / "repwatch.toml"
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    path.write_text(
-        f'[web]\nlisten = "127.0.0.1:0"\n[clusters.shop]\nsource = "db1"\npoll_interval = "1s"\n'
-        f'[clusters.shop.servers.db1]\nurl = "mysql://watcher@127.0.0.1:{port}"\npassword = {{ env = "TOP" }}\n'
-    )
-    return path
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        path.write_text(
+            f'[web]\nlisten = "127.0.0.1:0"\n[clusters.shop]\nsource = "db1"\npoll_interval = "1s"\n'
+            f'[clusters.shop.servers.db1]\nurl = "mysql://watcher@127.0.0.1:{port}"\npassword = {{ env = "TOP" }}\n'
+        )
+        yield path
 
 
 def repwatch(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
