@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from repwatch.errors import RepwatchError
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
+from tests.server.postgres import Postgres
 
 SKIPPED: list[str] = []
 STARS: dict[Flavour, Sandbox] = {}
@@ -61,6 +62,14 @@ def schema(request: pytest.FixtureRequest, star: Sandbox) -> Iterator[str]:
     if FAILED not in request.node.stash:
         star.source.sql(f"DROP DATABASE {name}")
         star.wait_caught_up(60)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, for a store; each test takes a database of its own."""
+    server = Postgres.start()
+    yield server
+    server.close()
 
 
 def start(flavour: Flavour, replicas: int = 2) -> Sandbox:
