@@ -7,11 +7,14 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import reseed_attach, reseed_physical
+from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
@@ -19,7 +22,6 @@ from repwatch.flows.reseed_errant import export_errant, read_errant
 from repwatch.flows.reseed_marked import PATIENT, Marked
 from repwatch.flows.reseed_marker import drop_marker
 from repwatch.flows.reseed_physical import left_machine
-from repwatch.flows.reseed_prove import prove, what_is_wrong
 from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
@@ -36,6 +38,7 @@ from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
 
 _PROOF = "proved"
+_CHECK = "repwatch.flows.reseed_prove"
 
 
 class NeedsPerson(Exception):
@@ -192,6 +195,8 @@ class Run:
             raise WroteMore(f"{self._target.server} wrote more after its own transactions were saved: {now}")
 
     def _fill(self) -> None:
+        # While the servers copy; not when it is needed, which may be hours later, after an upgrade of repwatch.
+        beside(partial(import_module, _CHECK), "import the check")
         filling = Filling(request=self._request, tools=self._tools, facts=self._facts, choice=self._choice, marked=self._marked)
         self._notes += filling.fill()
 
@@ -221,6 +226,8 @@ class Run:
             reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:
+        from repwatch.flows.reseed_prove import prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end
+
         report = prove(self._request, self._choice.tables, self._tools.connect, self._tools.clock, self._tools.progress)
         if report.verdict is not Verdict.IDENTICAL:
             text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"
