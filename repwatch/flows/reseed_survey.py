@@ -77,6 +77,7 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     with ExitStack() as opened:
         givers = open_givers(request, connect, opened)
         (opening,) = _openings([request.replica.server.writer], connect, opened)
+        givers[0].result()  # where it cannot be had, the target is not waited for
         return survey_from(request, givers, opening.result(), connect, shell)
 
 
