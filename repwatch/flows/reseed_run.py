@@ -5,6 +5,7 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
+from repwatch.flows.openings import open_beside
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
@@ -66,6 +68,8 @@ class Run:
         self._facts = facts
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
+        self._sessions = sessions
+        self._source: Future[Database] | None = None
         self._choice = choose(facts)
         self._marked = Marked(request, tools, sessions, target, facts)
 
@@ -219,10 +223,14 @@ class Run:
         reseed_attach.attach(self._target, self._channel, login)
 
     def _release(self) -> None:
+        self._source = self._open_source()  # while the replica starts
         reseed_attach.start(self._target, self._channel)
 
+    def _open_source(self) -> Future[Database]:
+        return open_beside(self._tools.connect, self._request.source.endpoint, None, self._sessions)
+
     def _catch_up(self) -> None:
-        with self._tools.connect(self._request.source.endpoint) as source:
+        with (self._source or self._open_source()).result() as source:
             reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:

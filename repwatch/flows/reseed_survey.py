@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import channel_states
+from repwatch.flows.openings import open_beside
 from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
@@ -76,7 +77,7 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     """
     with ExitStack() as opened:
         givers = open_givers(request, connect, opened)
-        (opening,) = _openings([request.replica.server.writer], connect, opened)
+        opening = open_beside(connect, request.replica.server.writer, _PATIENT, opened)
         givers[0].result()  # where it cannot be had, the target is not waited for
         return survey_from(request, givers, opening.result(), connect, shell)
 
@@ -84,7 +85,7 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
 def open_givers(request: ReseedRequest, connect: Connect, opened: ExitStack) -> list[Future[Database]]:
     """Sessions with the source and, if there is one, the donor, that `opened` closes; they are had from the results."""
     ends = (request.source, *((request.donor.server,) if request.donor else ()))
-    return _openings([spec.writer for spec in ends], connect, opened)
+    return [open_beside(connect, spec.writer, _PATIENT, opened) for spec in ends]
 
 
 def survey_from(
@@ -138,19 +139,6 @@ def _beside_all(work: Callable[[], Found], name: str) -> Iterator[Future[Found]]
         yield working
     finally:
         wait([working], _LET_END)
-
-
-def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
-    """Sessions with all of them, opened at once; `opened` closes them, also one that comes after another could not be had."""
-    openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
-    for opening in openings:
-        opened.callback(opening.add_done_callback, _close)
-    return openings
-
-
-def _close(opening: Future[Database]) -> None:
-    if opening.exception() is None:
-        opening.result().close()
 
 
 def _is_needed_no_more(request: ReseedRequest, target: Database) -> bool:
