@@ -44,6 +44,20 @@ class LeapingClock(SystemClock):
 
 
 @dataclass
+class StandingClock(LeapingClock):
+    """Time passes while somebody waits for it, and in no other way."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, and note it."""
+        super().sleep(seconds)
+        self.ahead += seconds
+
+
+@dataclass
 class SlowJournal(NoJournal):
     """Each piece takes a while until it is written down."""
 
@@ -83,6 +97,18 @@ def test_many_rows_are_read_again_behind_it_and_proved_at_once(star: Sandbox, sc
 @pytest.mark.parametrize("wrong", [10, HOT_ROWS + 10])
 def test_what_is_read_last_is_waited_for_no_more_than_the_rest(star: Sandbox, schema: str, wrong: int) -> None:
     assert not waits_of(star, schema, wrong, LAST)
+
+
+def test_what_shows_before_it_is_logged_is_waited_for(star: Sandbox, schema: str) -> None:
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY) ENGINE = MyISAM", f"INSERT INTO {schema}.t VALUES (1), (2)")
+    star.wait_caught_up(60)
+    drift_on(star.replicas[1], f"DELETE FROM {schema}.t WHERE id = 2")
+    clock = StandingClock()
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.t",))
+    report = check(request, connect=Session.connect, clock=clock)
+    assert found_in(of_table(report, star.replicas[1], "t")) == {Found("missing", ("2",))}
+    assert sum(clock.waits) >= 2 * STILL_MARGIN_DRIFT
 
 
 def test_a_check_that_is_over_at_once_waits_until_the_source_has_stood_for_a_second(star: Sandbox, schema: str) -> None:

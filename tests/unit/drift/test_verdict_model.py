@@ -86,7 +86,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
     exact = draw(st.booleans())
     leads = draw(st.booleans())
     tells = not leads and draw(st.booleans())
-    # A commit that waits for a replica to acknowledge it is in the log, and applied there, for seconds before it shows.
+    # A commit that waits for an acknowledgement is in the log, and on the replica, for seconds before it shows or is named.
     stalls = draw(st.sampled_from([0.0, 0.1])) if tells else 0.0
     # XA COMMIT is named and then shows, whatever the others do.
     early = 0.0 if leads else draw(st.sampled_from([0.0, 0.0, 0.3]))
@@ -110,10 +110,10 @@ def histories(draw: st.DrawFn, events: Events) -> History:
         kind = dice.choice(kinds)
         value = number % 2 if toggles else dice.randrange(4)
         before = commits[-1] if commits else Commit(0, 0, 0, 0, "", 0)
-        shows = max(before.shows, now + dice.uniform(0, spread))
-        shows += dice.uniform(0, 4) if dice.random() < stalls else 0.0
+        ready = now + (dice.uniform(0, 4) if dice.random() < stalls else 0.0)
+        shows = max(before.shows, ready + dice.uniform(0, spread))
         first = leads or dice.random() < early
-        named = max(before.named, now if first else shows + dice.uniform(0, spread))
+        named = max(before.named, ready if first else shows + dice.uniform(0, spread))
         applied = max(before.applied, now + dice.uniform(0, 2 * delay))
         commits.append(Commit(now, shows, named, applied, kind, value))
         here, there = source[-1], replica[-1]
