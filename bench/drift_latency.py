@@ -10,14 +10,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
-from bench.drift import SCHEMA, TABLES, fill, repwatch
+from bench.drift import SCHEMA, TABLES, WEAKEST, fill, repwatch
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer
 
 RATE = 100  # statements a second
+PIECE = 5_000  # rows
 CHECKS = {"during a check": (), "with `--load 100`": ("--load", "100"), "with `--load 10`": ("--load", "10")}
 
 
@@ -67,7 +69,7 @@ def lag(server: SandboxServer) -> float:
 
 @dataclass(kw_only=True)
 class Beside:
-    """What came of one check, and of the writer beside it."""
+    """What came of one reading, and of the writer beside it."""
 
     p95: float  # milliseconds
     lag: float  # the greatest seen, in seconds
@@ -83,16 +85,25 @@ def watched(box: Sandbox, goes_on: Callable[[], bool]) -> float:
     return worst
 
 
-def with_check(box: Sandbox, rows: int, *options: str) -> Beside:
-    """A check with these options, once the writer has been at work for a while."""
+def weakest(box: Sandbox, rows: int) -> None:
+    """The least that a comparison can do, and as gently: the weakest checksum of small pieces, on one server at a time."""
+    for server in box.servers:
+        with server.connect() as db:
+            for table in TABLES:
+                for first in range(1, rows + 1, PIECE):
+                    db.query(f"{WEAKEST} FROM {SCHEMA}.{table} WHERE id BETWEEN {first} AND {first + PIECE - 1}")
+
+
+def beside(box: Sandbox, rows: int, read: Callable[[], object]) -> Beside:
+    """Read, once the writer has been at work for a while."""
     with Writer(box.source, rows) as writer:
         time.sleep(1)
         writer.seconds.clear()
         started = time.monotonic()
-        check = threading.Thread(target=repwatch, args=(box,), kwargs={"options": options})
-        check.start()
-        worst = watched(box, check.is_alive)
-        check.join()
+        reader = threading.Thread(target=read)
+        reader.start()
+        worst = watched(box, reader.is_alive)
+        reader.join()
         seconds = time.monotonic() - started
     return Beside(p95=writer.p95(), lag=worst, seconds=seconds)
 
@@ -116,19 +127,23 @@ def main() -> None:
         fill(box, options.rows)
         version = box.source.sql("SELECT VERSION()")[0][0]
         before: list[float] = []
-        during: dict[str, list[Beside]] = {name: [] for name in CHECKS}
+        readers: dict[str, Callable[[], object]] = {
+            name: partial(repwatch, box, options=chosen) for name, chosen in CHECKS.items()
+        }
+        readers["beside the weakest checksum, one small piece at a time"] = partial(weakest, box, options.rows)
+        during: dict[str, list[Beside]] = {name: [] for name in readers}
         for _ in range(options.runs):
             before.append(alone(box, options.rows, 5))
-            for name, chosen in CHECKS.items():
-                during[name].append(with_check(box, options.rows, *chosen))
+            for name, read in readers.items():
+                during[name].append(beside(box, options.rows, read))
     click.echo(f"{version}, {RATE} updates a second, 4 tables of {options.rows:,} rows; {os.cpu_count()} cores\n")
     click.echo("| | p95 of an update, ms | to the writer alone | greatest lag, s | check, s |\n|---|--:|--:|--:|--:|")
     base = statistics.median(before)
     click.echo(f"| alone | {base:.2f} | 1.00 | | |")
     for name, found in during.items():
-        p95 = statistics.median(beside.p95 for beside in found)
-        seconds = statistics.median(beside.seconds for beside in found)
-        worst = max(beside.lag for beside in found)
+        p95 = statistics.median(each.p95 for each in found)
+        seconds = statistics.median(each.seconds for each in found)
+        worst = max(each.lag for each in found)
         click.echo(f"| {name} | {p95:.2f} | {p95 / base:.2f} | {worst:.0f} | {seconds:.1f} |")
 
 

@@ -55,6 +55,17 @@ need_mariadb() {
   install_packages "${missing[@]}"
 }
 
+# The store's second database. The package would set up a cluster of the system's and start it: the tests make their own.
+need_postgres() {
+  if has initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null; then
+    return
+  fi
+  local unwanted=/etc/postgresql-common/createcluster.d/repwatch-tests.conf # read by Debian's pg_createcluster
+  as_root install -D -m 644 /dev/stdin "$unwanted" <<< "create_main_cluster = false"
+  install_packages postgresql
+  as_root rm -f -- "$unwanted"
+}
+
 # For the test of the image: an engine that the test starts by hand, in folders of its own.
 need_docker() {
   local missing=()

@@ -4,22 +4,24 @@ import secrets
 from collections.abc import Generator, Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from repwatch.errors import RepwatchError
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
+from tests.server.postgres import Postgres
 
 SKIPPED: list[str] = []
 STARS: dict[Flavour, Sandbox] = {}
 FAILED = pytest.StashKey[bool]()
 
 # How long one example takes says more about the machine than about us; what hangs is ended by the timeout of its test.
-settings.register_profile("repwatch", deadline=None)
+NO_WATCH = [HealthCheck.too_slow]
+settings.register_profile("repwatch", deadline=None, suppress_health_check=NO_WATCH)
 # For CI, whose answer should be about the commit: the same examples each time. Whoever runs the tests by hand tries new ones.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("repeatable", deadline=None, suppress_health_check=NO_WATCH, derandomize=True)
 settings.load_profile("repwatch")
 
 
@@ -60,6 +62,14 @@ def schema(request: pytest.FixtureRequest, star: Sandbox) -> Iterator[str]:
     if FAILED not in request.node.stash:
         star.source.sql(f"DROP DATABASE {name}")
         star.wait_caught_up(60)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, for a store; each test takes a database of its own."""
+    server = Postgres.start()
+    yield server
+    server.close()
 
 
 def start(flavour: Flavour, replicas: int = 2) -> Sandbox:

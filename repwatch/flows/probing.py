@@ -23,12 +23,16 @@ LOOKS = Crowd(abreast=8, swift=0.2, patience=1.0)  # of all clusters
 class _InFlight:
     server: ServerSpec
     started: float
+    urgent: bool
+    begun: float | None = None  # None while it stands in line
 
 
 class Rounds(Protocol):
     """Where looks come from."""
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         """What has arrived, by label."""
         ...
 
@@ -45,26 +49,34 @@ class Probing:
     _awaited: Collection[str] = ()
     _news: threading.Condition = field(default_factory=threading.Condition)
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> dict[str, ProbeResult]:
-        """Ask servers that are not being asked already; what has arrived, by label. Waits for those named, `seconds` at most.
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> dict[str, ProbeResult]:
+        """Ask servers that are not being asked already; what has arrived, by label.
 
-        What arrived since the last round is part of it, unless something newer did.
+        Waits for those named, for each until `seconds` after the look at it began: one that stands in line is no slow server.
+        What arrived since the last round is part of it, unless something newer did. What is urgent goes before all else in line.
         """
         for server in servers:
-            self._ask(server)
-        deadline = self.clock.monotonic() + seconds
+            self._ask(server, urgent=urgent)
         with self._news:
             self._awaited = wait_for
-            while self._flying.keys() & wait_for and (rest := deadline - self.clock.monotonic()) > 0:
+            while (rest := self._patience(seconds)) > 0:
                 self._news.wait(rest)
             arrived, self._arrived = self._arrived, {}
             return self._overdue() | arrived
 
-    def _ask(self, server: ServerSpec) -> None:
+    def _patience(self, seconds: float) -> float:
+        """For how long it is worth waiting, if none of them begins later; 0 if for none."""
+        now = self.clock.monotonic()
+        begun = (flight.begun for label, flight in self._flying.items() if label in self._awaited)
+        return max((seconds if since is None else since + seconds - now for since in begun), default=0.0)
+
+    def _ask(self, server: ServerSpec, *, urgent: bool) -> None:
         with self._news:
             if server.label in self._flying:
                 return
-            flight = self._flying[server.label] = _InFlight(server, self.clock.monotonic())
+            flight = self._flying[server.label] = _InFlight(server, self.clock.monotonic(), urgent)
         try:
             self.beside(partial(self._look, flight))
         except RuntimeError:  # there are too many threads on this machine; the next round asks again
@@ -72,7 +84,8 @@ class Probing:
 
     def _look(self, flight: _InFlight) -> None:
         try:
-            with LOOKS.in_line():
+            with LOOKS.in_line(urgent=flight.urgent):
+                flight.begun = self.clock.monotonic()
                 result = self.probe(flight.server)
         except Exception as error:  # noqa: BLE001 - a look that never lands would leave its server unseen for ever
             result = self._blind(f"the look at it failed: {type(error).__name__}")

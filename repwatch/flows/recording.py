@@ -82,7 +82,9 @@ class Replaying:
     moment: Moment
     waiting: deque[Round] = field(default_factory=deque)
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         """The next one. What the others ask for was asked when it was recorded."""
         if not self.waiting:
             return {}
@@ -100,9 +102,11 @@ class Recording:
     moment: Moment
     rounds: list[Round] = field(default_factory=list)
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         """A real one."""
-        results = self.asking.round(servers, wait_for=wait_for, seconds=seconds)
+        results = self.asking.round(servers, wait_for=wait_for, seconds=seconds, urgent=urgent)
         self.moment.at = self.clock.now()
         self.rounds.append(Round(at=self.moment.at, results=dict(results)))
         return results

@@ -22,8 +22,8 @@ from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
-from repwatch.health.notice import Audience, hush, post
-from repwatch.health.overdue import Overdue, unheard
+from repwatch.health.notice import Audience, hush, is_for_nobody, post
+from repwatch.health.overdue import Overdue, unheard, untold
 from repwatch.health.progress import remember
 from repwatch.health.restart_told import remembered
 from repwatch.health.skips import recall
@@ -44,6 +44,7 @@ log = logging.getLogger("repwatch.watch")
 JUDGING = Crowd(abreast=1, swift=0.2, patience=1.0)  # of all clusters
 PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time; a later answer counts in the next tick
 CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
+CONFIRM_PATIENCE = 3.0  # seconds that is waited for the second look: what comes later is confirmed by the next tick
 
 Diagnose = Callable[[World], Sequence[Finding]]
 Debts = Callable[[Collection[str], datetime], Sequence[Overdue]]
@@ -86,8 +87,8 @@ class Watcher:
         return made
 
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
-        results = self._ask(servers)
-        with JUDGING.in_line():
+        results = self._ask(servers, urgent=kind is LookKind.CONFIRM)
+        with JUDGING.in_line(urgent=kind is LookKind.CONFIRM):
             return self._judge(results, kind)
 
     def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
@@ -118,11 +119,12 @@ class Watcher:
         self.looked = self.clock.monotonic()
         return len(entry.postings), self._doubtful(entry.changes)
 
-    def _ask(self, servers: Sequence[ServerSpec]) -> Mapping[str, ProbeResult]:
+    def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""
+        patience = CONFIRM_PATIENCE if urgent else PATIENCE
         fresh = {server.label for server in servers if server.label not in self._latest}
         prompt = {server.label for server in servers if isinstance(self._latest.get(server.label), Observation)}
-        results = self.probing.round(servers, wait_for=fresh | prompt, seconds=BUDGET if fresh else PATIENCE)
+        results = self.probing.round(servers, wait_for=fresh | prompt, seconds=BUDGET if fresh else patience, urgent=urgent)
         self._latest |= results
         self._good |= {label: result for label, result in results.items() if isinstance(result, Observation)}
         return results
@@ -186,16 +188,19 @@ class SelfWatcher:
     def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
         receivers = {receiver.id for receiver in self.audience.receivers}
         stands = [finding for finding in standing if finding.subject.channel in receivers]
-        yield from stands
+        yield from (self._to_somebody(finding) for finding in stands)
         refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
             self._owed = self.debts(receivers, now) if self.debts else ()
-        yield from (unheard(each, now) for each in self._owed if each.receiver not in refusing)
+        yield from (self._to_somebody(unheard(each, now)) for each in self._owed if each.receiver not in refusing)
         for watcher in self.watchers:
             age = timedelta(seconds=self.clock.monotonic() - watcher.looked)
             if is_unwatched(watcher.cluster, age):
                 yield unwatched(watcher.cluster, age)
+
+    def _to_somebody(self, finding: Finding) -> Finding:
+        return untold(finding) if is_for_nobody(finding, self.audience.receivers) else finding
 
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:

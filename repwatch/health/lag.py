@@ -12,9 +12,9 @@ from repwatch.health.clocks import is_behind
 from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
 from repwatch.health.limits import intended_delay
+from repwatch.health.received import unapplied, unreceived
 from repwatch.health.trend import LagTrend
 from repwatch.health.world import ServerNow, World, stale_after
-from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis
 
 LEAST = 0.02
@@ -64,7 +64,7 @@ def _is_left_out(world: World, server: ServerNow, channel: ChannelObservation, b
     if known is None or not known.source_then or seen is None or source is None or source.observation is None:
         return False
     try:
-        lacks = missing_count(seen.version.flavour, seen.gtid_executed, known.source_then) > 0
+        lacks = unapplied(seen, channel, known.source_then) > 0
     except ValueError:
         return False
     return not lacks and not source.observation.channels  # a server in the middle may lack what its source has
@@ -78,8 +78,7 @@ def _is_ahead(world: World, server: ServerNow, channel: ChannelObservation) -> b
         return False
     now = source.observation.gtid_offered if source and source.observation else ""
     try:
-        here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
-        return missing_count(seen.version.flavour, here, known.source_then if known else now) > 0
+        return unreceived(seen, channel, known.source_then if known else now) > 0
     except ValueError:
         return False
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress, Progress, follow
 from repwatch.health.reach import follow_reach
+from repwatch.health.received import unreceived
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
-from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
 
 UNKNOWN_PERIOD = timedelta(seconds=30)
@@ -69,10 +69,9 @@ def _receiver_mark(channel: ChannelObservation) -> str:
 
 
 def _lacks(seen: Observation, channel: ChannelObservation, written: str) -> bool:
-    """True if the source has what this server neither received nor has from elsewhere (in a ring, its own come back)."""
+    """True if the source has what this server neither received nor has from elsewhere."""
     try:
-        here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
-        return missing_count(seen.version.flavour, here, written) > 0
+        return unreceived(seen, channel, written) > 0
     except ValueError:
         return False
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from repwatch.model.gtid import MariadbPosition, missing_count
+from repwatch.health.received import unreceived
+from repwatch.model.gtid import MariadbPosition
 from repwatch.model.observation import ChannelObservation, Observation
 from repwatch.model.server import Flavour
 
@@ -69,11 +70,11 @@ def lacking(seen: Observation, channel: ChannelObservation, there: str) -> int:
     """
     if there in (channel.gtid_received, channel.gtid_executed, seen.gtid_executed):
         return 0
-    here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
     try:
         if seen.version.flavour is Flavour.MARIADB and not channel.uses_gtid:
+            here = ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
             there = _of_known_domains(here, there)
-        return missing_count(seen.version.flavour, here, there)
+        return unreceived(seen, channel, there)
     except ValueError:
         return 1
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 from repwatch.health import commands
 from repwatch.health.horizon import Horizon, KeptBy, horizon, says_purged, upstream
 from repwatch.health.inventory import label
+from repwatch.health.received import unreceived
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
 
 WARN_BELOW = timedelta(days=1)
@@ -56,13 +56,9 @@ def _gone(server: ServerNow, channel: ChannelObservation, source: Observation | 
     if seen is None or source is None or not channel.uses_gtid or channel.receiver is ThreadState.RUNNING:
         return 0
     try:
-        return missing_count(source.version.flavour, _here(seen, channel), source.binlog.purged)
+        return unreceived(seen, channel, source.binlog.purged)
     except ValueError:
         return 0
-
-
-def _here(seen: Observation, channel: ChannelObservation) -> str:
-    return ",".join(filter(None, (seen.gtid_executed, channel.gtid_received)))
 
 
 def purge_horizon(world: World) -> Iterator[Finding]:

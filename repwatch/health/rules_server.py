@@ -7,7 +7,7 @@ from repwatch.health.progress import progressing
 from repwatch.health.rules_common import evidence, is_stale, seen, subject, unseen
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.observation import Observation, ProbeFailure, Unobserved
+from repwatch.model.observation import Emptied, Observation, ProbeFailure, Unobserved
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 _SILENT = {
@@ -125,9 +125,11 @@ def stale(world: World) -> Iterator[Finding]:
 
 
 def half_loaded(world: World) -> Iterator[Finding]:
-    """A reseed has begun on it and is not proved."""
+    """A reseed has begun on it and is not proved, or a clone has emptied it."""
     for server, observation in seen(world):
-        if observation.half_loaded:
+        if observation.emptied is not None:
+            yield _emptied(world, server, observation.emptied)
+        elif observation.half_loaded:
             command = f"repwatch reseed {world.cluster.name}/{server.spec.label} --resume"
             yield Finding(
                 subject=subject(world, server, FindingCode.HALF_LOADED),
@@ -138,6 +140,30 @@ def half_loaded(world: World) -> Iterator[Finding]:
                 avoid="Do not read from it, do not promote it, and do not remove the mark by hand.",
                 evidence=evidence({"marker": f"schema {MARKER_SCHEMA}"}),
             )
+
+
+def _emptied(world: World, server: ServerNow, emptied: Emptied) -> Finding:
+    how = "is being cloned" if emptied.running else "was to be cloned, which has failed"
+    replica = f"{world.cluster.name}/{server.spec.label}"
+    again = f"If `repwatch reseed` began it: `repwatch reseed {replica} --resume`; else clone it again, or restore it."
+    return Finding(
+        subject=subject(world, server, FindingCode.HALF_LOADED),
+        severity=Severity.CRITICAL,
+        summary=f"{label(server)} {how}, and has no data: a clone from {emptied.donor} has removed them",
+        meaning="A clone removes all data before it brings the donor's. The channels are still there, and can be started"
+        " over the empty server: nothing of replication's own would show then that the data are gone.",
+        remedy="Wait for its end." if emptied.running else again,
+        avoid="Do not read from it, do not promote it, and do not start replication before its data are back.",
+        evidence=evidence(
+            {
+                "clone": "in progress" if emptied.running else "failed",
+                "donor": emptied.donor,
+                "begun": emptied.begun,
+                "errno": emptied.errno or "",
+                "error": emptied.error,
+            }
+        ),
+    )
 
 
 def duplicate_server_id(world: World) -> Iterator[Finding]:

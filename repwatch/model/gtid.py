@@ -155,6 +155,15 @@ class MariadbPosition:
         return sum(max(0, sequence - here.get(domain, (0, 0))[1]) for domain, (_, sequence) in other.last)
 
 
+def last_of_servers(text: str) -> Mapping[tuple[int, int], int]:
+    """The last number of each domain and server in what `@@gtid_binlog_state` (MariaDB) shows. Raises ValueError."""
+    last: dict[tuple[int, int], int] = {}
+    for part in filter(None, re.sub(r"\s+", "", text).split(",")):
+        ((domain, (server, number)),) = MariadbPosition.parse(part).last
+        last[domain, server] = max(number, last.get((domain, server), 0))
+    return last
+
+
 def _further(new: tuple[int, int], known: tuple[int, int] | None) -> tuple[int, int]:
     return new if known is None or new[1] > known[1] else known
 

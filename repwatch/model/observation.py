@@ -105,6 +105,17 @@ class NoSpace:
     stuck_at: str | None = None  # of a log that waits for room: gtid_executed as it was first seen to; None: InnoDB's own files
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emptied:
+    """A clone has removed all data of the server, and has not brought the donor's. A clone ends with them, or leaves nothing."""
+
+    donor: str  # its address as the server was told it
+    begun: str  # by the server's clock, UTC
+    running: bool  # False: it has failed, or was killed with the server
+    errno: int = 0
+    error: str = ""
+
+
 class ThreadWait(StrEnum):
     """What a receiver waits for that is no silence of its source; an applier may wait for the disk as well."""
 
@@ -172,7 +183,8 @@ class Observation:
     server_uuid: str  # "" where the flavour has none
     read_only: bool  # ordinary accounts cannot write (super_read_only implies it)
     log_bin: bool
-    half_loaded: bool = False  # a reseed has marked it: its data are not whole yet
+    half_loaded: bool = False  # a reseed has marked it, or a clone has emptied it: its data are not whole yet
+    emptied: Emptied | None = None  # by a clone; None: no, or not known (MariaDB)
     gtid_executed: str  # all this server has executed, whatever it came from
     binlog: BinlogKeep = BinlogKeep()
     no_space: NoSpace | None = None  # None: nothing is told of it, or it cannot be asked (MariaDB)

@@ -51,7 +51,7 @@ class Misbehaviour:
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     error: str = ""  # Slack only: `ok: false` with this error
-    stall: float = 0.0  # seconds without an answer; ends early when the stand-in closes
+    stall: float = 0.0  # seconds without an answer; ends early when the stand-in is told to go on, or closes
     after_effect: bool = False  # do what was asked first: the answer is lost, not the request
     hang_up: bool = False  # close the connection instead of answering
     drip: float = 0.0  # seconds between the single bytes of the answer
@@ -83,6 +83,7 @@ class HttpStandIn:
     def __init__(self, port: int = 0) -> None:
         self._script: deque[Misbehaviour] = deque()
         self._closing = threading.Event()
+        self._goes_on = threading.Event()
         self._server = _Server(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
         self._thread.start()
@@ -96,9 +97,14 @@ class HttpStandIn:
         """Treat the next requests so, one each."""
         self._script.extend(script)
 
+    def go_on(self) -> None:
+        """End stalled requests; nothing stalls from now on."""
+        self._goes_on.set()
+
     def close(self) -> None:
         """Stop listening, end stalled requests, wait for all threads."""
         self._closing.set()
+        self.go_on()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -124,7 +130,7 @@ class HttpStandIn:
         except IndexError:
             return self.respond(request), Misbehaviour()
         done = self.respond(request) if misbehaviour.after_effect else None
-        self._closing.wait(misbehaviour.stall)
+        self._goes_on.wait(misbehaviour.stall)
         fails = misbehaviour.status != 200 or misbehaviour.error or misbehaviour.body
         return done if done is not None and not fails else self.failure(misbehaviour), misbehaviour
 

@@ -30,6 +30,7 @@ class Part(StrEnum):
     SETTINGS = "settings"
     COUNTERS = "counters"
     BY_HAND = "by-hand"
+    EMPTIED = "emptied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,22 @@ _NO_SPACE = (
 )
 
 
+# A clone into a server removes its data first; if it fails then, nothing is left, the mark of a reseed neither, and the channels
+# are (MySQL manual, "Remote Cloning Operation Failure Handling"; tried on 9.7, where they can be started over the empty server).
+# The tables outlive a restart, and are there with the plugin alone. A clone into a folder has that as its DESTINATION. PID is
+# that of the session, 0 once nobody is at work. A server that somebody has filled again has tablespaces.
+_EMPTIED = (
+    "SELECT s.SOURCE AS donor, s.BEGIN_TIME AS begun, s.STATE = 'In Progress' AND s.PID > 0 AS runs, s.ERROR_NO AS errno,"
+    " s.ERROR_MESSAGE AS error FROM performance_schema.clone_status s"
+    " WHERE s.STATE IN ('In Progress', 'Failed') AND s.DESTINATION = 'LOCAL INSTANCE'"
+    " AND EXISTS (SELECT 1 FROM performance_schema.clone_progress p WHERE p.BEGIN_TIME >= s.BEGIN_TIME"
+    " AND p.STAGE = 'DROP DATA' AND p.STATE <> 'Not Started')"
+    " AND NOT EXISTS (SELECT 1 FROM information_schema.INNODB_TABLESPACES t WHERE t.SPACE_TYPE = 'Single'"
+    " AND t.NAME NOT LIKE 'mysql/%' AND t.NAME NOT LIKE 'sys/%')"
+)
+NO_SUCH_TABLE = 1146  # the plugin is not there
+
+
 # Sources: MySQL manual "SHOW REPLICA STATUS" (the name from 8.0.22; the old one is gone in 8.4); MariaDB manual "SHOW REPLICA
 # STATUS" (REPLICATION SLAVE ADMIN from 10.5.2, SLAVE MONITOR from 10.5.9), "Performance Schema" (replication tables from 10.6).
 STATEMENTS = (
@@ -138,6 +155,7 @@ STATEMENTS = (
     StatusStatement(Part.COUNTERS, Flavour.MARIADB, (10, 0), risks.COUNTERS),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (5, 7), risks.MYSQL_57_BY_HAND, "SELECT", _P_S),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (8, 0, 23), risks.MYSQL_BY_HAND, "SELECT", _P_S),
+    StatusStatement(Part.EMPTIED, Flavour.MYSQL, (8, 0, 17), _EMPTIED, "PROCESS, SELECT"),
 )
 
 

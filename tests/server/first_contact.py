@@ -100,8 +100,13 @@ def listening(greeting: bytes | None) -> Iterator[int]:
                 peer.close()
 
 
+_BOUND: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
+    """A port on which nothing listens. It stays bound, so that nobody else gets it."""
+    bound = socket.socket()
+    _BOUND.append(bound)
+    bound.bind(("127.0.0.1", 0))
+    port: int = bound.getsockname()[1]
     return port

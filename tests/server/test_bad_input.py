@@ -140,7 +140,7 @@ def test_a_place_where_no_server_answers(place: str, verb: str, places: dict[str
     done = repwatch(verb, *words, folder=tmp_path)
     check(done, BY_URL.get(verb, {2}))
     assert places[place].partition(":")[0] in done.stdout + done.stderr
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 150
 
 
 @pytest.mark.parametrize("verb", existing(*BY_URL, "init"))
@@ -166,7 +166,7 @@ def test_a_signal_ends_a_verb(number: signal.Signals, status: int, places: dict[
     ) as child:
         wait_until_it_connects(child.pid)
         child.send_signal(number)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=120)
     assert child.returncode == status, err
     assert "Traceback" not in out + err
 

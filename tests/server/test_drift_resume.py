@@ -1,9 +1,9 @@
 """A check that was interrupted goes on: `kill -9` of the real command, and what the next one reads."""
 
 import json
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,20 +44,32 @@ def command(box: Sandbox, folder: Path, schema: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "repwatch", "drift", *words, "--format", "json"]
 
 
+KILLED_AFTER = 5  # pieces
+KILLED = f"""
+import os, signal
+from repwatch.adapters.check_journal import FileCheckJournal
+from repwatch.cli.main import main
+append, kept = FileCheckJournal.append, []
+def keep(journal, record):
+    append(journal, record)
+    kept.append(record)
+    if len(kept) == {KILLED_AFTER}:
+        os.kill(os.getpid(), signal.SIGKILL)
+FileCheckJournal.append = keep
+main()
+"""
+
+
 def lines_in(folder: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (folder / "state" / "drift").glob("*.jsonl"))
 
 
 def test_killed_and_resumed_it_comes_to_the_same_end(star: Sandbox, schema: str, tables: list[str], tmp_path: Path) -> None:
-    process = subprocess.Popen(command(star, tmp_path, schema), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while lines_in(tmp_path) < 5:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-    process.kill()
-    process.wait()
-    assert lines_in(tmp_path)
-    done = subprocess.run(command(star, tmp_path, schema, "--resume"), capture_output=True, text=True, timeout=120, check=False)
+    words = command(star, tmp_path, schema)
+    killed = subprocess.run([words[0], "-c", KILLED, *words[3:]], capture_output=True, text=True, timeout=200, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    assert lines_in(tmp_path) >= KILLED_AFTER
+    done = subprocess.run(command(star, tmp_path, schema, "--resume"), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 1, done.stderr
     wrong = next(r for r in json.loads(done.stdout)["replicas"] if r["server"] == str(star.replicas[1].address))
     assert {t["table"]: t["difference_count"] for t in wrong["tables"] if t["difference_count"]} == {tables[0]: 1, tables[-1]: 1}

@@ -69,21 +69,23 @@ def bench(fresh_star: Sandbox) -> Iterator[Bench]:
     made.watcher.prober.close()
 
 
+def is_told(lag: Lag) -> bool:
+    """By the beats, exactly. On a busy machine one may come late."""
+    return (lag.basis, lag.at_least) == (LagBasis.HEARTBEAT, False)
+
+
 def test_lag_is_told_by_the_beats(bench: Bench, flavour: Flavour) -> None:
     replica = bench.box.replicas[0]
     until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
     replica.sql(f"STOP {words(flavour)} SQL_THREAD")
-    until(lambda: (bench.lag().seconds or 0) >= 4, "it grows while the applier stands")
-    lag = bench.lag()
-    assert (lag.basis, lag.at_least) == (LagBasis.HEARTBEAT, False)
+    until(lambda: is_told(lag := bench.lag()) and (lag.seconds or 0) >= 4, "it grows while the applier stands")
     replica.sql(f"START {words(flavour)} SQL_THREAD")
-    until(lambda: (bench.lag().seconds or 0) <= 2, "it has caught up")
-    assert bench.lag().basis is LagBasis.HEARTBEAT
+    until(lambda: is_told(lag := bench.lag()) and (lag.seconds or 0) <= 2, "it has caught up")
 
 
 def test_a_heart_that_stands_still_is_a_finding_and_no_lag(bench: Bench) -> None:
     until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
-    assert list(heartbeat_stopped(bench.look())) == []
+    until(lambda: list(heartbeat_stopped(bench.look())) == [], "all is well")
     with bench.box.source.connect(Account.ROOT) as holder:
         holder.execute("LOCK TABLES repwatch.repwatch_heartbeat READ")  # readers go on
         until(lambda: bool(list(heartbeat_stopped(bench.look()))), "it is found")
@@ -132,6 +134,7 @@ def test_a_replica_that_stands_at_a_gap_in_the_beats_is_not_behind_by_the_gap(be
     until(lambda: bench.box.source.sql(IS_LATE) == [("1",)], "the next beat is late")
     bench.box.wait_caught_up(60)
     replica.sql(f"STOP {words(flavour)} SQL_THREAD")
+    bench.look()  # it may have been long ago
     bench.heart.beat()
     assert bench.lag().basis is not LagBasis.HEARTBEAT
     replica.sql(f"START {words(flavour)} SQL_THREAD")
@@ -162,7 +165,7 @@ def test_beats_that_are_filtered_away_tell_nothing_though_a_copy_has_one(bench: 
 def test_a_lock_on_the_table_hides_nothing_else(bench: Bench) -> None:
     until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
     with bench.box.replicas[0].connect(Account.ROOT) as holder:
-        holder.execute("SET SESSION lock_wait_timeout = 30")
+        holder.execute("SET SESSION lock_wait_timeout = 600")
         holder.execute("LOCK TABLES repwatch.repwatch_heartbeat WRITE")
         result = bench.look().servers[1].result
         assert isinstance(result, Observation), result
@@ -184,7 +187,7 @@ def test_doctor_asks_for_what_it_needs_and_the_service_beats(fresh_star: Sandbox
     try:
         service.start()
         until(lambda: service.api().count('"lag_source": "heartbeat"') == 2, "the lag of both replicas is told by the beats")
-        assert service.healthy()
+        until(service.healthy, "everything is healthy")
         assert service.stop()[0] == 0
     finally:
         service.close()

@@ -33,6 +33,7 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     yield server
     with server.connect(Account.ROOT) as db, suppress(Refused):
         release(db, "", Held(delay=0, receiver=True, applier=True))
+    star.wait_connected(60)
     star.wait_caught_up(60)
 
 

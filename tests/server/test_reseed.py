@@ -235,7 +235,7 @@ def test_the_source_is_left_as_it_was(star: Sandbox, schema: str, replica: Sandb
     assert reseed(request(star, replica), tmp_path).outcome is Outcome.DONE
     assert star.source.sql(binlog) == before
     healthy(star, replica)
-    star.source.sql("SET SESSION lock_wait_timeout = 2", f"ALTER TABLE {schema}.t ADD COLUMN v INT")
+    star.source.sql("SET SESSION lock_wait_timeout = 30", f"ALTER TABLE {schema}.t ADD COLUMN v INT")
 
 
 def test_settings_and_an_intended_delay_come_back(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:

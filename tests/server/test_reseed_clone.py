@@ -26,6 +26,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from tests.server.freezing import FreezingProxy
+from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
     break_with_1062,
@@ -39,7 +40,6 @@ from tests.server.reseeding import (
     tools,
     writer,
 )
-from tests.server.test_reseed_kills import kill_at
 
 PLUGIN = "--plugin-load-add=mysql_clone.so"
 

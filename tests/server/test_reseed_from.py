@@ -33,6 +33,7 @@ from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from repwatch.sql.snapshot import START
 from tests.conftest import start
+from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
     break_with_1062,
@@ -47,7 +48,6 @@ from tests.server.reseeding import (
     tools,
     writer,
 )
-from tests.server.test_reseed_kills import kill_at
 
 IS_LOCKED = f"SELECT IS_USED_LOCK('{LOCK_NAME}')"
 

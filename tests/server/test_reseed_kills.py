@@ -1,7 +1,5 @@
 """`kill -9` of the real command at each of its recorded steps, then the command again: the same end."""
 
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,31 +7,18 @@ import pytest
 
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox
+from tests.server.killing import kill_at
 from tests.server.reseeding import (
     break_with_1062,
     command,
     contents,
     healthy,
-    journal_events,
     make_everything,
     run_command,
 )
 
 STEPS = [*(stage.value for stage in Stage if stage is not Stage.LOADING), "proved"]
 UNMARKED = (("settings", ""), ("begin", "marked"), ("done", "proved"))  # when a kill may leave no mark
-
-
-def kill_at(arguments: list[str], journal: Path, moment: tuple[str, str]) -> None:
-    """Run the command and kill it as soon as its journal says so. Fails if it ends before."""
-    seen = len(journal_events(journal))
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while moment not in journal_events(journal)[seen:]:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
 
 
 @dataclass(frozen=True)

@@ -438,7 +438,7 @@ def test_no_session_is_left_where_the_other_end_cannot_be_reached(star: Sandbox)
     def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
         if endpoint == nobody:
             return Session.connect(endpoint, timeouts)
-        answers.wait(60)
+        answers.wait(300)
         late.put(session := Session.connect(endpoint, timeouts))
         return session
 

@@ -311,7 +311,7 @@ def test_the_command(flavour: Flavour, short_path: Path, end: str) -> None:
     process = command("start", "--flavour", flavour.value, *topology, "--rows", "500", "--writes", "5", "--folder", str(folder))
     try:
         assert process.stdout is not None
-        until(lambda: "ready" in process.stdout.readline(), 120)  # type: ignore[union-attr]
+        until(lambda: "ready" in process.stdout.readline(), 300)  # type: ignore[union-attr]
         configuration = folder / "repwatch.toml"
         assert configuration.stat().st_mode & 0o777 == 0o600
         assert run("start", "--folder", str(folder))[0] == 2
@@ -322,7 +322,7 @@ def test_the_command(flavour: Flavour, short_path: Path, end: str) -> None:
             assert run("stop", "--folder", str(folder))[0] == 0
         else:
             process.send_signal(signal.Signals[end])
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     finally:
         process.kill()
         process.communicate()

@@ -29,6 +29,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 
 SECRET = "hunter2-secret"
 QUICK = Timeouts(connect=2, read=2)
+PATIENT = Timeouts(connect=60, read=60)  # for who answers: the machine may be busy
 
 
 @pytest.fixture(autouse=True, params=["native", "pure"])
@@ -52,14 +53,14 @@ def session(star: Sandbox) -> Iterator[Session]:
         yield opened
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come about"
         time.sleep(0.05)
 
 
-def failure(endpoint: Endpoint, timeouts: Timeouts = QUICK) -> ServerError:
+def failure(endpoint: Endpoint, timeouts: Timeouts = PATIENT) -> ServerError:
     with pytest.raises(ServerError) as caught:
         Session.connect(endpoint, timeouts).close()
     assert SECRET not in f"{caught.value} {caught.value.hint} {caught.value!r}"
@@ -252,7 +253,7 @@ def test_a_read_timeout_leaves_the_outcome_unknown_and_kills_the_statement(star:
     started = time.monotonic()
     with pytest.raises(OutcomeUnknown):
         session.query("SELECT SLEEP(120)")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     until(lambda: star.source.sql(f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number}") == [("0",)])
     with pytest.raises(Unreachable):
         session.query("SELECT 1")
@@ -269,7 +270,7 @@ def test_a_stream_that_stops_early_is_killed(star: Sandbox, session: Session, sc
         assert len(row[0] or b"") == 60000
         break
     reader.close()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
     until(lambda: star.source.sql(f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number}") == [("0",)])
 
 
@@ -306,9 +307,9 @@ def test_closing_twice_is_harmless(star: Sandbox) -> None:
 
 
 def test_a_refused_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert isinstance(failure(local(port)), Unreachable)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and not listening: nobody else gets the port
+        assert isinstance(failure(local(bound.getsockname()[1])), Unreachable)
 
 
 def test_a_host_that_does_not_resolve() -> None:
@@ -320,8 +321,8 @@ def test_a_host_that_does_not_resolve() -> None:
 def test_a_peer_that_never_answers() -> None:
     started = time.monotonic()
     with listener(None) as port:
-        assert isinstance(failure(local(port), Timeouts(connect=3)), Unreachable)
-    assert time.monotonic() - started < 5.5, "the time for a connect is spent once"
+        assert isinstance(failure(local(port), Timeouts(connect=10)), Unreachable)
+    assert time.monotonic() - started < 19, "the time for a connect is spent once"
 
 
 @pytest.mark.parametrize("tls", [TlsMode.PREFERRED, TlsMode.REQUIRED])
@@ -445,18 +446,18 @@ def test_a_restarted_server_keeps_other_peoples_connections(lone: SandboxServer)
 
 def test_a_frozen_server(lone: SandboxServer) -> None:
     session = lone.connect(timeouts=QUICK)
-    stream = lone.connect(timeouts=QUICK)
+    stream = lone.connect(timeouts=Timeouts(connect=60, read=600))
     rows = stream.stream("SELECT 1 UNION SELECT 2")
     next(rows)
     lone.freeze()
     try:
-        assert isinstance(failure(lone.endpoint()), Unreachable)
+        assert isinstance(failure(lone.endpoint(), QUICK), Unreachable)
         with pytest.raises(OutcomeUnknown):
             session.query("SELECT 1")
         started = time.monotonic()
         stream.close()
         session.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
     finally:
         lone.thaw()
     lone.sql("SELECT 1")

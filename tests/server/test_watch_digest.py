@@ -14,7 +14,7 @@ import pytest
 from repwatch.adapters.clock import SystemClock
 from repwatch.sandbox import Sandbox
 from repwatch.sandbox.standins_webhook import WebhookCatcher
-from tests.server.watching import Service, collide, until
+from tests.server.watching import Service, collide, told, until
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_digest_is_neither_lost_nor_doubled(fresh_star: Sandbox, tmp_path: Pat
         service.start()
         until(lambda: len(slots(tmp_path)) == 1, "the receiver is known")
         collide(box, replica, "w", 1)
-        until(lambda: any(post.json["event"] == "opened" for post in hook.posts), "the incident is told")
+        until(lambda: ("opened", "applier-error", "replica1") in told(hook), "the incident is told")
         assert digests(hook) == []  # its time of today was before it was known
         service.kill()
         with closing(sqlite3.connect(f"{tmp_path}/repwatch.db")) as store, store:

@@ -10,7 +10,7 @@ from repwatch.sandbox import Sandbox
 from tests.conftest import start as start_star
 from tests.server.watching import Service, body, until
 
-LONG = 180.0
+LONG = 240.0
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from repwatch.model.server import Flavour
@@ -15,7 +15,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 
 POLL_SECONDS = 1.0
-PATIENT = 60.0  # for what must come about at all, on a machine that does much else
+PATIENT = 120.0  # for what must come about at all, on a machine that does much else
 
 
 class Service:
@@ -59,7 +59,7 @@ class Service:
         assert self.process is not None
         begun = time.monotonic()
         self.process.send_signal(number)
-        status = self.process.wait(30)
+        status = self.process.wait(PATIENT)
         self.process = None
         return status, time.monotonic() - begun
 
@@ -106,10 +106,21 @@ class Service:
                 return error.code, error.read().decode()
 
 
-def told(hook: WebhookCatcher) -> list[tuple[str, str, str]]:
-    """(event, code, name of the server) of each notice, each id once, in order of first arrival."""
+def told(hook: WebhookCatcher, silent: Collection[str] = ()) -> list[tuple[str, str, str]]:
+    """(event, code, name of the server) of each notice, each id once, in order of first arrival.
+
+    That a server did not answer in time is said, rightly, of any on a machine that is busy for seconds: only those are in it
+    that are meant to be `silent`.
+    """
     first = {str(post.json["id"]): post.json for post in reversed(hook.posts)}
-    return [(str(body["event"]), str(body["code"]), str(body["name"])) for body in reversed(first.values())]
+    kept = [body for body in reversed(first.values()) if body["name"] in silent or not _is_late(body)]
+    return [(str(body["event"]), str(body["code"]), str(body["name"])) for body in kept]
+
+
+def _is_late(body: Mapping[str, object]) -> bool:
+    evidence = body["evidence"]
+    assert isinstance(evidence, dict)
+    return body["code"] == "server-unreachable" and evidence.get("failure") == "timed-out"
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = PATIENT) -> None:

@@ -14,6 +14,7 @@ from repwatch.model.observation import (
     BinlogKeep,
     ChannelObservation,
     ClockReading,
+    Emptied,
     NoSpace,
     Observation,
     ThreadState,
@@ -26,12 +27,13 @@ from repwatch.ports.database import Database
 from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.risks import count_clients, read_risks, with_by_hand
-from repwatch.sql.status import CURRENT_ACCOUNT, Part, StatusStatement, show_relay_event, statement
+from repwatch.sql.status import CURRENT_ACCOUNT, NO_SUCH_TABLE, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_rows import (
     Identity,
     Worker,
     read_channels,
+    read_emptied,
     read_identity,
     read_log_files,
     read_no_space,
@@ -96,6 +98,7 @@ class _Look:
         risks = self._risks(identity, channels, counters)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
+        emptied = self._emptied(identity, channels, risks, clients)
         binlog = self._binlog(identity)
         beats, now, unread = self._beats()
         return Observation(
@@ -106,7 +109,8 @@ class _Look:
             server_uuid=identity.server_uuid,
             read_only=identity.read_only,
             log_bin=identity.log_bin,
-            half_loaded=identity.half_loaded,
+            half_loaded=identity.half_loaded or emptied is not None,
+            emptied=emptied,
             gtid_executed=identity.gtid_executed,
             gtid_binlog=identity.gtid_binlog,
             gtid_logged=identity.gtid_logged,
@@ -226,11 +230,38 @@ class _Look:
     def _with_by_hand(self, risks: Risks, channels: tuple[ChannelObservation, ...]) -> Risks:
         """Whoever puts something in a transaction's place has to stop the applier for it, and to start it afterwards."""
         before = self._before.risks if self._before else None
-        rested = all(channel.applier is ThreadState.RUNNING for channel in channels)
-        if rested and before and before.by_hand is not None and before.starts == risks.starts and before.uptime <= risks.uptime:
+        if before and before.by_hand is not None and self._ran_on(channels, risks, before):
             return replace(risks, by_hand=before.by_hand, assigns_gtids=before.assigns_gtids)
         rows = self._ask(Part.BY_HAND)
         return with_by_hand(risks, rows[0]) if rows else risks
+
+    @staticmethod
+    def _ran_on(channels: tuple[ChannelObservation, ...], risks: Risks, before: Risks) -> bool:
+        """True if no applier was stopped since the look before."""
+        running = all(channel.applier is ThreadState.RUNNING for channel in channels)
+        return running and before.starts == risks.starts and before.uptime <= risks.uptime
+
+    def _emptied(
+        self, identity: Identity, channels: tuple[ChannelObservation, ...], risks: Risks | None, clients: int | None
+    ) -> Emptied | None:
+        """CLONE stops the appliers: where they run it need not be asked for. Nobody clones into a server with replicas."""
+        before = self._before
+        if not identity.performance_schema or (not channels and clients):
+            return None
+        ran_on = before and before.risks and risks and self._ran_on(channels, risks, before.risks)
+        row = statement(Part.EMPTIED, self._database.version)
+        if row is None or (channels and ran_on and before and before.emptied is None):
+            return None
+        try:
+            return read_emptied(self._in_time(lambda: [*self._database.texts(row.sql)]))
+        except PrivilegeMissing:
+            self._skipped.append(f"{Part.EMPTIED.value}: {row.grant(self._account())}")
+        except StatementTimedOut:
+            raise
+        except StatementRefused as error:
+            if error.errno != NO_SUCH_TABLE:
+                self._skipped.append(f"{Part.EMPTIED.value}: {error.errno} {error.text}")
+        return None
 
     def _with_failed_gtid(self, channel: ChannelObservation) -> ChannelObservation:
         """MariaDB names the failed transaction in its error log only; the relay log has it where the applier stands."""

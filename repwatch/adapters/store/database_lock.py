@@ -8,9 +8,11 @@ import logging
 import threading
 import time
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from repwatch.adapters.store.failures import store_errors
@@ -26,6 +28,14 @@ CHECK_SECONDS = 1.0
 _SETUP: Final = ("SET tcp_keepalives_idle = 30", "SET tcp_keepalives_interval = 10", "SET tcp_keepalives_count = 3")
 
 
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A session as the server knows it. Numbers of processes are used again, so that its start belongs to it."""
+
+    pid: int
+    begun: datetime | None  # None: of a session of another role, which is not ours to see
+
+
 class DatabaseLock:
     """Held from `__init__` until `release`. Raises StoreError if another service holds it or the server cannot be reached."""
 
@@ -34,6 +44,7 @@ class DatabaseLock:
         self._where = where
         self._turn = threading.Lock()
         self._checked = time.monotonic()
+        self._own: Backend | None = None  # the session that holds it, or held it last
         self._connection: Connection | None = self._taken()
 
     def check(self) -> None:
@@ -61,28 +72,53 @@ class DatabaseLock:
             try:
                 for statement in _SETUP:
                     connection.execute(text(statement))
-                if connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": KEY}).scalar():
+                holder = self._taken_by_another(connection)
+                if holder is None:
+                    self._own = _backend(connection.execute(_SELF).one())
                     return connection
-                holder = connection.execute(_HOLDER, {"high": KEY >> 32, "low": KEY & 0xFFFFFFFF}).first()
             except BaseException:
                 connection.invalidate()
                 connection.close()
                 raise
             connection.close()
-        place = f" (from {holder.client or 'the same machine'}, since {holder.since})" if holder else ""
         raise StoreError(
-            f"another repwatch{place} runs on the state store {self._where}",
-            hint="stop it first, or give this one a database of its own ([store] url)",
+            f"another repwatch{holder} runs on the state store {self._where}",
+            hint="stop it first, or give this one a database of its own ([store] url); if its machine is gone, wait a minute",
         )
 
+    def _taken_by_another(self, connection: Connection) -> str | None:
+        """Where the holder is and since when, as far as it can be seen; None: we have it."""
+        if connection.execute(_TRY).scalar():
+            return None
+        holder = connection.execute(_HOLDER).first()
+        if holder is None:  # it has just gone, or is in doubt: the next try will tell
+            return ""
+        if self._own is not None and _backend(holder) == self._own:
+            # The connection was cut, and the server has not noticed: it would keep the lock for the session until it does.
+            connection.execute(_END, {"pid": self._own.pid, "begun": self._own.begun})
+            connection.execute(_WAIT)  # for BUSY_SECONDS, as for any other lock
+            return None
+        if holder.begun is None:
+            return ""
+        return f" (from {holder.client or 'the same machine'}, since {holder.since})"
 
+
+_TRY: Final = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=KEY)
+_WAIT: Final = text("SELECT pg_advisory_lock(:key)").bindparams(key=KEY)
+_SELF: Final = text("SELECT pid, backend_start AS begun FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+_END: Final = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :begun")
 # pg_locks shows the upper half of the key as classid, the lower one as objid, and 1 as objsubid.
-_HOLDER = text(
-    "SELECT host(a.client_addr) AS client, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"') AS since"
+_HOLDER: Final = text(
+    "SELECT a.pid, a.backend_start AS begun, host(a.client_addr) AS client,"
+    " to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"') AS since"
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
     " WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = :high AND l.objid::bigint = :low AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
+).bindparams(high=KEY >> 32, low=KEY & 0xFFFFFFFF)
+
+
+def _backend(row: Row[Any]) -> Backend:
+    return Backend(row.pid, row.begun)
 
 
 def _answers(connection: Connection) -> bool:

@@ -2,11 +2,13 @@
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -15,6 +17,15 @@ from repwatch.errors import StoreError, UsageError
 SQLITE = "sqlite:///"
 KEPT = 32  # connections; those beyond them are opened and set up for one transaction
 BUSY_SECONDS = 5
+# How long PostgreSQL's driver waits for a machine that says nothing (libpq's parameters; the URL may have its own). Without them
+# a cut connection is noticed after a quarter of an hour at the earliest.
+PATIENCE = {
+    "connect_timeout": 5,  # s
+    "tcp_user_timeout": 10_000,  # ms, for what was sent
+    "keepalives_idle": 10,  # s, for what is waited for
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 
 
 def parse(url: str) -> URL:
@@ -40,7 +51,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """An engine; nothing is read or written yet. Raises UsageError, StoreError."""
     path = sqlite_file(url)
     if path is None:
-        return _other(url)
+        return _other(url, read_only=read_only)
     if not read_only:
         # Errors of servers stand in it, with values of rows. The group may read it: `status` runs as a monitor's user.
         # SQLite makes its journals like their database.
@@ -54,13 +65,26 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def _other(url: str) -> Engine:
+def _other(url: str, *, read_only: bool) -> Engine:
+    place = parse(url)
+    options = {name: value for name, value in PATIENCE.items() if name not in place.query}
     try:
-        return create_engine(parse(url), pool_pre_ping=True)
+        engine = create_engine(place, pool_pre_ping=True, connect_args=options)
     except NoSuchModuleError:
         raise UsageError("the store's URL names an unknown kind of database", hint="sqlite:///path/to/repwatch.db") from None
     except ImportError as error:
         raise StoreError(f"the driver for the store is missing: {error.name}", hint="install it into repwatch's venv") from None
+    event.listen(engine, "connect", partial(_postgresql_setup, read_only=read_only))
+    return engine
+
+
+def _postgresql_setup(connection: DBAPIConnection, _: ConnectionPoolEntry, *, read_only: bool) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    if read_only:
+        cursor.execute("SET default_transaction_read_only = on")
+    cursor.close()
+    connection.commit()  # else the settings would go with a transaction that is rolled back
 
 
 def _setup(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -318,7 +318,11 @@ def _locked(url: str, path: Path | None) -> tuple[Engine, str, StoreLock | Datab
     """The engine, what the store is called, and the lock that keeps a second service out."""
     if path is None:
         engine = open_engine(url)
-        return engine, describe(url), DatabaseLock(engine, describe(url))
+        try:
+            return engine, describe(url), DatabaseLock(engine, describe(url))
+        except BaseException:
+            engine.dispose()
+            raise
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -274,8 +274,14 @@ def enough_cache(stage: Stage) -> Iterator[None]:
 def applier_killed(stage: Stage) -> Iterator[None]:
     """Somebody ends the applier's thread."""
     query = "SELECT ID FROM information_schema.processlist WHERE USER = 'system user' AND STATE LIKE '%read all relay log%'"
-    stage.until("the applier is idle", lambda: bool(stage.replica.sql(query)))
-    stage.replica.sql(f"KILL {stage.replica.sql(query)[0][0]}")
+    seen: list[tuple[str | None, ...]] = []
+
+    def is_idle() -> bool:
+        seen[:] = stage.replica.sql(query)
+        return bool(seen)
+
+    stage.until("the applier is idle", is_idle)
+    stage.replica.sql(f"KILL {seen[0][0]}")
     stage.until("the applier has stopped", lambda: stage.state()["applier"] == "No")
     yield
     stage.go_on()

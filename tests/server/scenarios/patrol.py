@@ -33,6 +33,7 @@ from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.ports.store import Entry
 
 PATIENT = 30.0  # seconds for a look, where a scenario is not about silence: the machine may be busy
+HASTE = 4.0  # seconds for a look at who does not answer
 LONG = 180.0  # for what must come about at all
 
 Place = tuple[str, str]
@@ -56,9 +57,11 @@ class WaitsForAll:
         self._probing = probing
         self._seconds = seconds
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         asked = tuple(servers)
-        return self._probing.round(asked, wait_for={server.label for server in asked}, seconds=self._seconds)
+        return self._probing.round(asked, wait_for={server.label for server in asked}, seconds=self._seconds, urgent=urgent)
 
 
 @dataclass
@@ -162,17 +165,24 @@ class Patrol:
 
 
 @contextmanager
-def patrol(cluster: ClusterSpec, folder: Path, deadline: float = PATIENT) -> Iterator[Patrol]:
-    """A watch over a cluster as the service has it, with one receiver that is told everything."""
+def patrol(cluster: ClusterSpec, folder: Path, silent: Collection[str] = ()) -> Iterator[Patrol]:
+    """A watch over a cluster as the service has it, with one receiver that is told everything.
+
+    Those who are meant to be `silent` are not waited for long; of the others a busy machine may take its time.
+    """
     clock = SystemClock()
     store = KeepsEntries.open(f"sqlite:///{folder}/repwatch.db")
     store.entries = []
-    prober = Prober(Session.connect, clock, deadline=deadline)
+    prober, hasty = (Prober(Session.connect, clock, deadline=seconds) for seconds in (PATIENT, HASTE))
     suspects = Suspects(store, cluster.name)
+
+    def probe(server: ServerSpec) -> ProbeResult:
+        return (hasty if server.label in silent else prober)(server)
+
     watcher = Watcher(
         cluster=cluster,
         diagnose=diagnose,
-        probing=WaitsForAll(Probing(prober, clock), 2 * deadline),
+        probing=WaitsForAll(Probing(probe, clock), 2 * PATIENT),
         book=Book(store, clock, cluster.name),
         audience=Audience(receivers=(Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/")),)),
         clock=clock,
@@ -187,4 +197,5 @@ def patrol(cluster: ClusterSpec, folder: Path, deadline: float = PATIENT) -> Ite
         while checker.running and time.monotonic() < until:
             time.sleep(0.05)
         prober.close()
+        hasty.close()
         store.close()

@@ -14,7 +14,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
 from tests.server.diagnosing import locally, words
 from tests.server.freezing import FreezingProxy
-from tests.server.scenarios.patrol import PATIENT, Patrol, Place
+from tests.server.scenarios.patrol import Patrol, Place
 from tests.server.scenarios.tls import Certificates
 
 NOT_ABOUT_LAG = timedelta(minutes=10)
@@ -175,6 +175,6 @@ class Scenario:
     prepare: Part = nothing
     on: frozenset[Flavour] = BOTH
     slow: bool = False  # it takes time, or several looks, to be seen at all
-    deadline: float = PATIENT  # seconds for a look
+    silent: frozenset[str] = frozenset()  # names of servers that do not answer
     long: bool = False
     root: bool = False  # it needs rights that an ordinary user does not have

@@ -9,7 +9,7 @@ from repwatch.sandbox import Account, Sandbox
 from tests.server.diagnosing import with_server
 from tests.server.disks import mount, unmount
 from tests.server.scenarios.patrol import Patrol
-from tests.server.scenarios.reach import FROZEN
+from tests.server.scenarios.reach import REPLICA
 from tests.server.scenarios.stage import Claims, Scenario, Stage, places
 
 BLOCKED = places(("replica1", "applier-blocked"))
@@ -86,17 +86,17 @@ def names_the_holder(wait: str, *, table: bool = True) -> Claims:
 
 @contextmanager
 def second_at_most(stage: Stage) -> Iterator[None]:
-    """Replicas may be a second behind."""
-    stage.cluster = replace(stage.cluster, max_lag=timedelta(seconds=1))
+    """The first replica may be a second behind."""
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=timedelta(seconds=1)))
     yield
 
 
 @contextmanager
 def meant_to_be_a_second_behind(stage: Stage) -> Iterator[None]:
     """The inventory intends a delay of a second for the first replica."""
-    with second_at_most(stage):
-        stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), delay=timedelta(seconds=1)))
-        yield
+    second = timedelta(seconds=1)
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=second, delay=second))
+    yield
 
 
 @contextmanager
@@ -249,7 +249,7 @@ WAITING = (
         prepare=on_small_disk,
         told=places(("replica1", "disk-full")),
         slow=True,
-        deadline=FROZEN,
+        silent=REPLICA,
         long=True,
         root=True,
     ),

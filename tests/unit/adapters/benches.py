@@ -19,7 +19,8 @@ SINCE = datetime(2026, 11, 22, 2, 14, 5, tzinfo=UTC)
 SUBJECT = Subject("shop", "10.0.0.3:3306", "", FindingCode.APPLIER_ERROR)
 SECRETS = ("xoxb-very-secret", "webhook-path-secret", "mail-password-secret", "webhook-query-secret", "signing-secret")
 TOKEN, PASSWORD, SIGNING = LiteralSecret(SECRETS[0]), LiteralSecret(SECRETS[2]), LiteralSecret(SECRETS[4])
-SECONDS = 20.0  # the limit of a call, but for tests of the limit itself
+FOR_EVER = 600.0
+SECONDS = 60.0  # the limit of a call, but for tests of the limit itself
 
 
 def notice(event: NoticeEvent = NoticeEvent.OPENED, number: int = 1, severity: Severity = Severity.CRITICAL) -> Notice:
@@ -50,8 +51,9 @@ class Bench:
     shown: Callable[[], str]
     fail_now: Callable[[], None]
     fail_for_good: Callable[[], None]
-    stall: Callable[[float], None]
+    stall: Callable[[], None]  # until it is told to go on
     lose_answer: Callable[[], None]
+    go_on: Callable[[], None]
     recover: Callable[[], None] = field(default=lambda: None)
     close: Callable[[], None]
 
@@ -71,7 +73,8 @@ def slack_bench(token: SecretSource = TOKEN) -> tuple[Bench, SlackStandIn]:
             shown=lambda: "\n".join(post.shown for post in server.posts),
             fail_now=lambda: server.misbehave(Misbehaviour(error="internal_error")),
             fail_for_good=lambda: server.misbehave(Misbehaviour(error="account_inactive")),
-            stall=lambda seconds: server.misbehave(Misbehaviour(stall=seconds, after_effect=True)),
+            stall=lambda: server.misbehave(Misbehaviour(stall=FOR_EVER, after_effect=True)),
+            go_on=server.go_on,
             lose_answer=lambda: server.misbehave(Misbehaviour(hang_up=True, after_effect=True)),
             close=server.close,
         ),
@@ -89,7 +92,8 @@ def slack_webhook_bench() -> tuple[Bench, SlackStandIn]:
         shown=lambda: "\n".join(post.shown for post in server.posts),
         fail_now=lambda: server.misbehave(Misbehaviour(status=503)),
         fail_for_good=lambda: server.misbehave(Misbehaviour(status=404, body="no_service")),
-        stall=lambda seconds: server.misbehave(Misbehaviour(stall=seconds, after_effect=True)),
+        stall=lambda: server.misbehave(Misbehaviour(stall=FOR_EVER, after_effect=True)),
+        go_on=server.go_on,
         lose_answer=lambda: server.misbehave(Misbehaviour(hang_up=True, after_effect=True)),
         close=server.close,
     )
@@ -106,7 +110,8 @@ def webhook_bench(secret: SecretSource = SIGNING) -> tuple[Bench, WebhookCatcher
         shown=lambda: "\n".join(post.body.decode() for post in server.posts),
         fail_now=lambda: server.misbehave(Misbehaviour(status=503)),
         fail_for_good=lambda: server.misbehave(Misbehaviour(status=404)),
-        stall=lambda seconds: server.misbehave(Misbehaviour(stall=seconds, after_effect=True)),
+        stall=lambda: server.misbehave(Misbehaviour(stall=FOR_EVER, after_effect=True)),
+        go_on=server.go_on,
         lose_answer=lambda: server.misbehave(Misbehaviour(hang_up=True, after_effect=True)),
         close=server.close,
     )
@@ -135,7 +140,8 @@ def email_bench(password: SecretSource = PASSWORD) -> tuple[Bench, MailCatcher]:
         shown=lambda: "\n".join(f"{mail.message['Subject']}\n{mail.text}\n{mail.html}" for mail in server.mails),
         fail_now=lambda: answer("451 4.3.0 try again later"),
         fail_for_good=lambda: answer("554 5.7.1 we do not want this"),
-        stall=lambda seconds: answer(stall=seconds, after_effect=True),
+        stall=lambda: answer(stall=FOR_EVER, after_effect=True),
+        go_on=answer,
         lose_answer=lambda: answer("421 4.3.2 going away", after_effect=True),
         recover=answer,
         close=server.close,

@@ -338,7 +338,7 @@ def test_a_mail_that_was_accepted_is_delivered_however_the_server_takes_its_leav
                 pass
             stream.write(b"250 taken\r\n")
             if silent:
-                done.wait(30)
+                done.wait(300)
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -32,7 +32,7 @@ LINES = st.one_of(
 def print_defaults(path: Path) -> list[str]:
     program = shutil.which("my_print_defaults")
     assert program, "my_print_defaults belongs to mariadb-client"
-    done = subprocess.run([program, f"--defaults-file={path}", *GROUPS], capture_output=True, check=True, timeout=20)
+    done = subprocess.run([program, f"--defaults-file={path}", *GROUPS], capture_output=True, check=True, timeout=60)
     # An option begins a line with -- and its name; a line that does not is the rest of a value with a newline in it.
     text = done.stdout.decode("utf-8").removesuffix("\n")
     return re.split(rf"\n(?=--(?:{'|'.join(WORDS)})(?:=|\n|$))", text) if text else []
@@ -47,7 +47,7 @@ def dashed(lines: list[str]) -> list[str]:
     return [name.replace("_", "-") + equals + value for name, equals, value in (line.partition("=") for line in lines)]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lines=st.lists(LINES, max_size=12))
 @example(lines=["user=\\n--"])
 def test_files_are_read_as_the_clients_read_them(tmp_path: Path, lines: list[str]) -> None:

@@ -131,6 +131,23 @@ def test_what_the_source_wrote_and_the_receiver_does_not_take(flavour: Flavour) 
     assert story.look(25 + OWED.total_seconds() - 1, written=15, received=11, other=9) == []
 
 
+def test_writes_of_the_replica_s_own_do_not_hide_what_the_receiver_does_not_take() -> None:
+    """On MariaDB they have the next numbers of the domain: larger ones than what the source writes meanwhile."""
+    story = Story(MA)
+
+    def look(seconds: float, written: int) -> list[tuple[str, str]]:
+        moment = NOW + at(seconds)
+        feed = channel(MA, 1, gtid_received="0-1-9", gtid_executed="0-1-9", pulse=Pulse(heartbeats=4, period=PERIOD))
+        own = {"gtid_executed": "0-2-50", "gtid_binlog": "0-2-50", "gtid_logged": "0-1-9,0-2-50"}
+        source = observation(MA, 1, gtid_executed=gtids(MA, written), at=moment)
+        found = story.see([source, observation(MA, 2, feed, at=moment, **own)], at(seconds))
+        return [each for each in found if each == STALLED]
+
+    assert look(0, 9) == []
+    assert look(5, 12) == []
+    assert look(5 + OWED.total_seconds(), 13) == [STALLED]
+
+
 @FLAVOURS
 def test_an_old_gap_of_a_quiet_source_is_no_stall(flavour: Flavour) -> None:
     story = Story(flavour)

@@ -350,9 +350,11 @@ class Looks:
     bad: dict[int, datetime] = field(default_factory=dict)  # … last seen, and not well
     count: int = 0
 
-    def round(self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float) -> Mapping[str, ProbeResult]:
+    def round(
+        self, servers: Iterable[ServerSpec], *, wait_for: Collection[str], seconds: float, urgent: bool = False
+    ) -> Mapping[str, ProbeResult]:
         """What has come back."""
-        del wait_for, seconds
+        del wait_for, seconds, urgent
         asked = [int(server.label.removeprefix("db")) for server in servers]
         return {f"db{number}": self._look(number) for number in asked if number not in self.truth.stuck}
 

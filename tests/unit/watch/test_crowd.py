@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
@@ -13,14 +14,18 @@ LONG = 60.0
 
 def test_no_more_of_them_work_at_once() -> None:
     crowd, lock, done = Crowd(abreast=3, swift=LONG, patience=LONG), threading.Lock(), threading.Semaphore(0)
-    at_work, most = 0, 0
+    together = threading.Barrier(3, timeout=LONG)  # the first ones leave when there is no room left
+    at_work, most, begun = 0, 0, 0
 
     def work() -> None:
-        nonlocal at_work, most
+        nonlocal at_work, most, begun
         with crowd.in_line():
             with lock:
                 at_work += 1
-                most = max(most, at_work)
+                begun += 1
+                most, is_first = max(most, at_work), begun <= 3
+            if is_first:
+                together.wait()
             threading.Event().wait(0.001)
             with lock:
                 at_work -= 1
@@ -51,3 +56,43 @@ def test_one_that_raises_leaves_its_place() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="x"), crowd.in_line():
             raise ValueError("x")
+
+
+def test_who_is_urgent_goes_first() -> None:
+    crowd, order, done = Crowd(abreast=1, swift=LONG, patience=LONG), [], threading.Semaphore(0)
+
+    def work(name: str) -> None:
+        with crowd.in_line(urgent=name.startswith("urgent")):
+            order.append(name)
+        done.release()
+
+    names = ["one", "two", "urgent one", "three", "urgent two"]
+    with crowd.in_line():
+        for standing, name in enumerate(names):
+            threading.Thread(target=work, args=(name,), daemon=True).start()
+            until_in_line(crowd, standing + 1)
+    assert all(done.acquire(timeout=LONG) for _ in names)
+    assert order == ["urgent one", "urgent two", "one", "two", "three"]
+
+
+def test_all_places_are_used_whoever_comes_and_goes() -> None:
+    crowd, done = Crowd(abreast=2, swift=LONG, patience=LONG), threading.Semaphore(0)
+    together = threading.Barrier(2, timeout=LONG)
+
+    def work(*, urgent: bool) -> None:
+        with crowd.in_line(urgent=urgent):
+            together.wait()  # broken where one of them works alone
+        done.release()
+
+    with crowd.in_line(), crowd.in_line():
+        for number in range(40):
+            threading.Thread(target=partial(work, urgent=number % 3 == 0), daemon=True).start()
+            until_in_line(crowd, number + 1)
+    assert all(done.acquire(timeout=LONG) for _ in range(40))
+
+
+def until_in_line(crowd: Crowd, standing: int) -> None:
+    deadline = time.monotonic() + LONG
+    while crowd.standing < standing:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)

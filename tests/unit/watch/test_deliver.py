@@ -377,6 +377,7 @@ class Slow:
     most: int = 0
     heard: list[str] = field(default_factory=list)
     news: threading.Condition = field(default_factory=threading.Condition)
+    closes_after: int | None = None  # it has heard so many: the gate closes by itself, once
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
         with self.news:
@@ -387,6 +388,8 @@ class Slow:
         with self.news:
             self.inside -= 1
             self.heard.append(notice.id)
+            if len(self.heard) == self.closes_after:
+                self.gate.clear()
             self.news.notify_all()
         return OK
 
@@ -413,12 +416,10 @@ def running(courier: Courier) -> Iterator[threading.Event]:
 def test_calls_are_made_side_by_side(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     for number in range(30):
         put(number, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
-    ear = Slow()
+    ear = Slow(closes_after=5)
     ear.gate.set()
     with running(Courier("r", ear, store, Singly("r", store), clock, lanes=3)):
-        ear.wait_for(lambda: len(ear.heard) >= 5)
-        ear.gate.clear()
-        ear.wait_for(lambda: ear.inside == 3)
+        ear.wait_for(lambda: len(ear.heard) >= 5 and ear.inside == 3)
         ear.gate.set()
         ear.wait_for(lambda: len(ear.heard) == 60)
     assert ear.most == 3
@@ -428,15 +429,16 @@ def test_calls_are_made_side_by_side(store: SqlStore, clock: HandClock, put: Cal
 
 
 def test_who_is_told_to_stop_still_records_what_is_under_way(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
-    put(1, NoticeEvent.OPENED)
-    put(2, NoticeEvent.OPENED)
+    for number in (1, 2, 3):
+        put(number, NoticeEvent.OPENED)
     ear = Slow()
     with running(Courier("r", ear, store, Singly("r", store), clock)) as stop:
         ear.wait_for(lambda: ear.inside == 1)
         stop.set()
         ear.gate.set()
-    assert ear.heard == ["i1-1"]
-    assert [envelope.notice.id for envelope in store.due("r", clock.now(), 9)] == ["i2-1"]
+    assert ear.heard in (["i1-1"], ["i1-1", "i2-1"]), "the turn that has begun may send one more"
+    heard = len(ear.heard)
+    assert [envelope.notice.id for envelope in store.due("r", clock.now(), 9)] == ["i1-1", "i2-1", "i3-1"][heard:]
 
 
 def test_a_store_that_is_held_by_another_process_makes_nobody_hear_it_twice(

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
 
 import pytest
 
@@ -12,12 +13,14 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.probe import Prober
 from repwatch.errors import Unreachable
 from repwatch.flows import probing
+from repwatch.flows.crowd import Crowd
 from repwatch.flows.probing import Probing
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.server import Address
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Database, Timeouts
+from tests.unit.watch.handclock import HandClock
 
 FAST, SLOW, OTHER = (ServerSpec(endpoint=Endpoint(Address(name), "u"), name=name) for name in ("fast", "slow", "other"))
 
@@ -28,12 +31,12 @@ class Gate:
     def __init__(self) -> None:
         self.open = threading.Event()
         self.asked: Counter[str] = Counter()
-        self.at_once = threading.Barrier(2, timeout=10)
+        self.at_once = threading.Barrier(2, timeout=60)
 
     def __call__(self, server: ServerSpec) -> ProbeResult:
         self.asked[server.label] += 1
         if server is SLOW:
-            self.open.wait(30)
+            self.open.wait(300)
         if server is OTHER:
             self.at_once.wait()
         return Unobserved(
@@ -48,7 +51,8 @@ def gate() -> Iterator[Gate]:
     made.open.set()
 
 
-def test_a_slow_server_is_not_waited_for_and_not_asked_twice(gate: Gate) -> None:
+def test_a_slow_server_is_not_waited_for_and_not_asked_twice(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "BUDGET", 300.0)
     rounds = Probing(gate, SystemClock())
     deadline = time.monotonic() + 60
     while gate.asked["fast"] < 2 or not gate.asked["slow"]:  # its thread may begin after the fast one's answer is there
@@ -64,14 +68,48 @@ def test_a_late_answer_belongs_to_the_next_round(gate: Gate) -> None:
     rounds = Probing(gate, SystemClock())
     rounds.round([SLOW], wait_for=(), seconds=0)
     gate.open.set()
-    assert set(rounds.round([], wait_for={"slow"}, seconds=20)) == {"slow"}
+    assert set(rounds.round([], wait_for={"slow"}, seconds=60)) == {"slow"}
     assert rounds.round([], wait_for=(), seconds=0) == {}
+
+
+class CountedClock(HandClock):
+    """Knows how often it was read."""
+
+    read = 0
+
+    def monotonic(self) -> float:
+        self.read += 1
+        return super().monotonic()
+
+
+def test_one_that_stands_in_line_is_not_slow(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd, clock = Crowd(abreast=1, swift=60, patience=60), CountedClock()
+    monkeypatch.setattr(probing, "LOOKS", crowd)
+    rounds, results = Probing(gate, clock), SimpleQueue[dict[str, ProbeResult]]()
+
+    def ask() -> None:
+        results.put(rounds.round([FAST], wait_for={"fast"}, seconds=0.01))
+
+    with crowd.in_line():
+        threading.Thread(target=ask, daemon=True).start()
+        until(lambda: crowd.standing > 0)
+        clock.sleep(5)  # longer than it waits for a look that has begun
+        since = clock.read
+        until(lambda: clock.read > since + 3)
+    assert set(results.get(timeout=60)) == {"fast"}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_it_waits_for_those_named(gate: Gate) -> None:
     rounds = Probing(gate, SystemClock())
     threading.Timer(0.2, gate.open.set).start()
-    assert set(rounds.round([FAST, SLOW], wait_for={"fast", "slow"}, seconds=20)) == {"fast", "slow"}
+    assert set(rounds.round([FAST, SLOW], wait_for={"fast", "slow"}, seconds=60)) == {"fast", "slow"}
 
 
 def test_all_are_asked_at_once(gate: Gate) -> None:
@@ -80,8 +118,10 @@ def test_all_are_asked_at_once(gate: Gate) -> None:
     def probe(server: ServerSpec) -> ProbeResult:
         return gate(OTHER)
 
-    results = Probing(probe, SystemClock()).round([OTHER, twin], wait_for={"other", "twin"}, seconds=20)
-    assert set(results) == {"other", "twin"}
+    results = Probing(probe, SystemClock()).round([OTHER, twin], wait_for={"other", "twin"}, seconds=60)
+    assert {label: failed(result) for label, result in results.items()} == dict.fromkeys(
+        ("other", "twin"), ProbeFailure.UNREACHABLE
+    )
 
 
 def test_what_does_not_come_back_counts_as_unseen(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,17 +22,17 @@ PATIENT = 60
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path) -> Iterator[Path]:
     """One server that refuses connections; the port stays bound and is not listened on, so that nothing else takes it."""
     path = tmp_path / "repwatch.toml"
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-    path.write_text(
-        f'[web]\nlisten = "127.0.0.1:0"\n[clusters.shop]\nsource = "db1"\npoll_interval = "1s"\n'
-        f'[clusters.shop.servers.db1]\nurl = "mysql://watcher@127.0.0.1:{port}"\npassword = {{ env = "TOP" }}\n'
-    )
-    return path
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        path.write_text(
+            f'[web]\nlisten = "127.0.0.1:0"\n[clusters.shop]\nsource = "db1"\npoll_interval = "1s"\n'
+            f'[clusters.shop.servers.db1]\nurl = "mysql://watcher@127.0.0.1:{port}"\npassword = {{ env = "TOP" }}\n'
+        )
+        yield path
 
 
 def repwatch(*words: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -90,14 +90,17 @@ def test_a_second_one_is_refused_and_a_signal_ends_the_first(service: subprocess
     begun = time.monotonic()
     service.send_signal(signal.SIGINT)
     assert service.wait(PATIENT) == 0
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_what_the_service_saw_is_shown_until_it_is_too_old(
     service: subprocess.Popen[str], config: Path, status: Callable[..., tuple[int, str]]
 ) -> None:
     wait_for(service, "incident.open")
-    code, text = status("--config", config, "--format", "json")
+    deadline = time.monotonic() + PATIENT
+    while (answer := status("--config", config, "--format", "json"))[0] == 3:  # a busy machine may leave it a view too old
+        assert time.monotonic() < deadline
+    code, text = answer
     assert code == 2
     shown = json.loads(text)
     (finding,) = shown["clusters"][0]["servers"][0]["findings"]

@@ -122,7 +122,7 @@ class Bench:
         self.checker.begin(made)
         for thread in threading.enumerate():
             if thread.name == "suspect-shop":
-                thread.join(10)
+                thread.join(60)
 
     def _check(
         self, target: ReplicaTarget, tables: Sequence[str], *, cancelled: Callable[[], bool], progress: Callable[[Progress], None]

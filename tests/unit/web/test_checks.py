@@ -96,7 +96,7 @@ def ask(url: str, headers: Mapping[str, str] | None = None, *, post: bool = Fals
 
     request = urllib.request.Request(url, data=b"" if post else None, headers=dict(headers or {}))
     try:
-        with urllib.request.build_opener(Stay).open(request, timeout=10) as answer:
+        with urllib.request.build_opener(Stay).open(request, timeout=60) as answer:
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -228,7 +228,7 @@ def test_metrics_say_the_same(url: str, checks: Told) -> None:
 
 
 def test_an_open_page_is_told_how_a_check_goes_on(url: str, checks: Told) -> None:
-    with urllib.request.urlopen(f"{url}events", timeout=20) as stream:
+    with urllib.request.urlopen(f"{url}events", timeout=60) as stream:
         assert 'value="1000"' in _until(stream, "progress")
         checks.overview = replace(OVERVIEW, running=replace(CHECK, progress=replace(PROGRESS, rows=2000)))
         assert 'value="2000"' in _until(stream, "progress")

@@ -25,7 +25,7 @@ def listening(host: str, names: tuple[str, ...]) -> Iterator[int]:
 
 
 def asked_as(port: int, host: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", "/healthz", headers={"Host": host})
         return connection.getresponse().status

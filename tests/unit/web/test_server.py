@@ -78,7 +78,7 @@ def url(shown: Shown) -> Iterator[str]:
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -94,7 +94,7 @@ def test_the_page_is_served_before_and_after_the_first_look(url: str, shown: Sho
 
 def test_an_open_page_receives_each_new_view(url: str, shown: Shown) -> None:
     shown.view = view(1.5)
-    with urllib.request.urlopen(f"{url}events", timeout=10) as stream:
+    with urllib.request.urlopen(f"{url}events", timeout=60) as stream:
         seen = _next_event(stream)
         assert "1.5 s" in seen
         shown.view = view(None, NOW + timedelta(seconds=5))
@@ -150,7 +150,7 @@ def test_health_is_503_with_the_problems(url: str, shown: Shown) -> None:
 
 def test_every_answer_carries_the_security_headers(url: str) -> None:
     for path in ("", "metrics", "static/style.css", "healthz"):
-        with urllib.request.urlopen(url + path, timeout=10) as answer:
+        with urllib.request.urlopen(url + path, timeout=60) as answer:
             assert answer.headers["content-security-policy"].startswith("default-src 'self'")
             assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -164,7 +164,7 @@ def test_a_taken_address_is_refused(url: str) -> None:
 def test_stopping_does_not_wait_for_open_pages(shown: Shown) -> None:
     shown.view = view(1.0)
     server = web.start(PageSpec("127.0.0.1", 0), view=lambda: shown.view, health=lambda: shown.health)
-    with urllib.request.urlopen(f"{server.url}events", timeout=10) as stream:
+    with urllib.request.urlopen(f"{server.url}events", timeout=60) as stream:
         stream.readline()
-        server.stop(seconds=5)
+        server.stop(seconds=60)
         assert not server._thread.is_alive()
