@@ -149,9 +149,10 @@ def _emptied(world: World, server: ServerNow, emptied: Emptied) -> Finding:
     return Finding(
         subject=subject(world, server, FindingCode.HALF_LOADED),
         severity=Severity.CRITICAL,
-        summary=f"{label(server)} {how}, and has no data: a clone from {emptied.donor} has removed them",
+        summary=f"{label(server)} {how}, and is without its data: a clone from {emptied.donor} has removed them",
         meaning="A clone removes all data before it brings the donor's. The channels are still there, and can be started"
-        " over the empty server: nothing of replication's own would show then that the data are gone.",
+        " over the empty server: nothing of replication's own would show then that the data are gone. Who fills the server from"
+        " a dump sets gtid_purged to the dump's, which tells that they are back.",
         remedy="Wait for its end." if emptied.running else again,
         avoid="Do not read from it, do not promote it, and do not start replication before its data are back.",
         evidence=evidence(

@@ -107,7 +107,7 @@ class NoSpace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emptied:
-    """A clone has removed all data of the server, and has not brought the donor's. A clone ends with them, or leaves nothing."""
+    """A clone has removed all data of the server, has not brought the donor's, and nothing else has brought data since."""
 
     donor: str  # its address as the server was told it
     begun: str  # by the server's clock, UTC

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.sql import risks
+from repwatch.sql.catalogue import SYSTEM_SCHEMAS
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.reseed import MARKER_SCHEMA
 
@@ -30,7 +31,8 @@ class Part(StrEnum):
     SETTINGS = "settings"
     COUNTERS = "counters"
     BY_HAND = "by-hand"
-    EMPTIED = "emptied"
+    CLONE = "clone"
+    HAS_TABLES = "has-tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +116,18 @@ _NO_SPACE = (
 # A clone into a server removes its data first; if it fails then, nothing is left, the mark of a reseed neither, and the channels
 # are (MySQL manual, "Remote Cloning Operation Failure Handling"; tried on 9.7, where they can be started over the empty server).
 # The tables outlive a restart, and are there with the plugin alone. A clone into a folder has that as its DESTINATION. PID is
-# that of the session, 0 once nobody is at work. A server that somebody has filled again has tablespaces.
-_EMPTIED = (
+# that of the session, 0 once nobody is at work.
+_CLONE = (
     "SELECT s.SOURCE AS donor, s.BEGIN_TIME AS begun, s.STATE = 'In Progress' AND s.PID > 0 AS runs, s.ERROR_NO AS errno,"
     " s.ERROR_MESSAGE AS error FROM performance_schema.clone_status s"
     " WHERE s.STATE IN ('In Progress', 'Failed') AND s.DESTINATION = 'LOCAL INSTANCE'"
     " AND EXISTS (SELECT 1 FROM performance_schema.clone_progress p WHERE p.BEGIN_TIME >= s.BEGIN_TIME"
     " AND p.STAGE = 'DROP DATA' AND p.STATE <> 'Not Started')"
-    " AND NOT EXISTS (SELECT 1 FROM information_schema.INNODB_TABLESPACES t WHERE t.SPACE_TYPE = 'Single'"
-    " AND t.NAME NOT LIKE 'mysql/%' AND t.NAME NOT LIKE 'sys/%')"
+)
+# Of any engine, and in any tablespace. A reseed's mark is none of a user's.
+_HAS_TABLES = (
+    "SELECT EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+    f" AND TABLE_SCHEMA NOT IN ({', '.join(map(quote_text, (*SYSTEM_SCHEMAS, MARKER_SCHEMA)))})) AS has_tables"
 )
 NO_SUCH_TABLE = 1146  # the plugin is not there
 
@@ -155,7 +160,8 @@ STATEMENTS = (
     StatusStatement(Part.COUNTERS, Flavour.MARIADB, (10, 0), risks.COUNTERS),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (5, 7), risks.MYSQL_57_BY_HAND, "SELECT", _P_S),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (8, 0, 23), risks.MYSQL_BY_HAND, "SELECT", _P_S),
-    StatusStatement(Part.EMPTIED, Flavour.MYSQL, (8, 0, 17), _EMPTIED, "PROCESS, SELECT"),
+    StatusStatement(Part.CLONE, Flavour.MYSQL, (8, 0, 17), _CLONE, "SELECT", _P_S),
+    StatusStatement(Part.HAS_TABLES, Flavour.MYSQL, (8, 0, 17), _HAS_TABLES, "SELECT"),
 )
 
 

@@ -8,7 +8,6 @@ from repwatch.model.gtid import MariadbPosition
 from repwatch.model.observation import (
     BinlogFiles,
     ChannelObservation,
-    Emptied,
     Lag,
     LagBasis,
     NoSpace,
@@ -99,20 +98,6 @@ def read_no_space(rows: Iterable[RawRow], now: datetime, executed: str, known: N
     if old and known is not None and known.text == text and abs(at - known.at) < timedelta(seconds=5):
         stuck_at = known.stuck_at
     return NoSpace(at=at, text=text, stuck_at=stuck_at)
-
-
-def read_emptied(rows: Iterable[RawRow]) -> Emptied | None:
-    """The clone that has left the server without data, None if there is none."""
-    row = next((StatusRow(row) for row in rows), None)
-    if row is None:
-        return None
-    return Emptied(
-        donor=row.text("donor"),
-        begun=row.text("begun"),
-        running=row.is_on("runs"),
-        errno=row.whole("errno"),
-        error=hide_secrets(row.text("error")),
-    )
 
 
 def read_oldest_log(rows: Iterable[RawRow]) -> str:

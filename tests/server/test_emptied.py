@@ -21,6 +21,14 @@ from tests.server.freezing import FreezingProxy
 from tests.unit.health.worlds import world
 
 PLUGIN = "--plugin-load-add=mysql_clone.so"
+DUMP = (  # with no tablespace of a table's own
+    "CREATE DATABASE back",
+    "CREATE TABLESPACE g ADD DATAFILE 'g.ibd'",
+    "CREATE TABLE back.a (id INT PRIMARY KEY) TABLESPACE g",
+    "CREATE TABLE back.b (id INT PRIMARY KEY) TABLESPACE innodb_system",
+    "CREATE TABLE back.c (id INT PRIMARY KEY) ENGINE = MyISAM",
+)
+RESET = "RESET BINARY LOGS AND GTIDS"
 MIDDLE = 5_000_000  # bytes of a copy of more than a hundred megabytes
 
 
@@ -91,7 +99,7 @@ def test_a_clone_that_fails_in_the_middle_leaves_an_empty_server_that_looks_well
             assert seen.emptied is not None
             assert (seen.emptied.running, seen.emptied.donor) == (True, str(way.address))
             (in_progress,) = told(seen)
-            replica.sql(f"KILL QUERY {replica.sql('SELECT PID FROM performance_schema.clone_status')[0][0]}")
+            interrupt(replica)
         attempt.join(120)
         assert not attempt.is_alive()
         seen = until(look, lambda emptied: emptied is not None and not emptied.running)
@@ -105,10 +113,57 @@ def test_a_clone_that_fails_in_the_middle_leaves_an_empty_server_that_looks_well
         replica.sql("START REPLICA")
         box.wait_connected()
         assert told(until(look, lambda emptied: emptied is not None))  # it runs, without an error and without data
-        replica.sql("SET sql_log_bin = 0", "CREATE DATABASE back", "CREATE TABLE back.t (id INT PRIMARY KEY)")
-        seen = until(look, lambda emptied: emptied is None)
-        assert not seen.half_loaded
-        assert told(seen) == []
+        box.source.sql("CREATE DATABASE next", "CREATE TABLE next.t (id INT PRIMARY KEY)")
+        until_it_has(replica, "next")
+        replicates = look()
+        assert [failed.subject] == [finding.subject for finding in told(replicates)]
+        assert replicates.half_loaded
+        assert not any(channel.applier_error for channel in replicates.channels)
+
+        replica.sql("STOP REPLICA", "DROP DATABASE next", RESET, *DUMP)
+        assert told(look())  # of the rows alone: a channel started now goes on behind the gap
+        replica.sql(RESET, f"SET GLOBAL gtid_purged = '{box.source.sql('SELECT @@global.gtid_executed')[0][0]}'")
+        filled = look()
+        assert (filled.emptied, filled.half_loaded, filled.skipped) == (None, False, ())
+        assert told(filled) == []
+
+
+def until_it_has(server: SandboxServer, schema: str) -> None:
+    deadline = time.monotonic() + 120
+    while not server.sql(f"SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{schema}'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_source_that_is_cloned_into_by_mistake_is_told_of(box: Sandbox) -> None:
+    source, password = box.source, box.credentials.secret(Account.OPERATOR).text
+    with watching(source) as look, FreezingProxy(box.replicas[0].address, freeze_after=MIDDLE) as way:
+        before = look()
+        assert (before.emptied, before.dump_clients) == (None, 1)
+
+        def try_it() -> None:
+            with suppress(ServerError):
+                clone(source, way.address, password)
+
+        attempt = threading.Thread(target=try_it)
+        attempt.start()
+        assert told(until(look, lambda emptied: emptied is not None))
+        interrupt(source)
+    attempt.join(120)
+    assert not attempt.is_alive()
+    with watching(source) as look:
+        assert told(until(look, lambda emptied: emptied is not None and not emptied.running))
+        source.sql(*DUMP)
+        assert told(look()) == []  # who has no channel may fill it from anything
+
+
+def interrupt(server: SandboxServer) -> None:
+    """Once all data are removed, and not before."""
+    deadline = time.monotonic() + 120
+    while server.sql("SELECT STATE FROM performance_schema.clone_progress WHERE STAGE = 'FILE COPY'") != [("In Progress",)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    server.sql(f"KILL QUERY {server.sql('SELECT PID FROM performance_schema.clone_status')[0][0]}")
 
 
 def test_a_clone_that_ends_and_a_copy_into_a_folder_leave_nothing_to_tell(box: Sandbox) -> None:

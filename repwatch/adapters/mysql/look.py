@@ -24,6 +24,7 @@ from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
+from repwatch.sql.emptied import is_filled, read_clone
 from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.risks import count_clients, read_risks, with_by_hand
@@ -33,7 +34,6 @@ from repwatch.sql.status_rows import (
     Identity,
     Worker,
     read_channels,
-    read_emptied,
     read_identity,
     read_log_files,
     read_no_space,
@@ -98,7 +98,7 @@ class _Look:
         risks = self._risks(identity, channels, counters)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
-        emptied = self._emptied(identity, channels, risks, clients)
+        emptied = self._emptied(identity, channels, risks)
         binlog = self._binlog(identity)
         beats, now, unread = self._beats()
         return Observation(
@@ -241,27 +241,30 @@ class _Look:
         running = all(channel.applier is ThreadState.RUNNING for channel in channels)
         return running and before.starts == risks.starts and before.uptime <= risks.uptime
 
-    def _emptied(
-        self, identity: Identity, channels: tuple[ChannelObservation, ...], risks: Risks | None, clients: int | None
-    ) -> Emptied | None:
-        """CLONE stops the appliers: where they run it need not be asked for. Nobody clones into a server with replicas."""
+    def _emptied(self, identity: Identity, channels: tuple[ChannelObservation, ...], risks: Risks | None) -> Emptied | None:
+        """CLONE stops the appliers: where they run it need not be asked for."""
         before = self._before
-        if not identity.performance_schema or (not channels and clients):
+        ran_on = before and before.risks and risks and channels and self._ran_on(channels, risks, before.risks)
+        if before and ran_on and before.emptied is None:
             return None
-        ran_on = before and before.risks and risks and self._ran_on(channels, risks, before.risks)
-        row = statement(Part.EMPTIED, self._database.version)
-        if row is None or (channels and ran_on and before and before.emptied is None):
-            return None
+        clone = read_clone(self._clone()) if identity.performance_schema else None
+        if clone is None or clone.running:
+            return clone
+        has_tables = any(StatusRow(row).is_on("has_tables") for row in self._ask(Part.HAS_TABLES))
+        return None if is_filled(identity, channels, has_tables) else clone
+
+    def _clone(self) -> list[RawRow]:
+        row = statement(Part.CLONE, self._database.version)
         try:
-            return read_emptied(self._in_time(lambda: [*self._database.texts(row.sql)]))
+            return self._in_time(lambda: [*self._database.texts(row.sql)]) if row else []
         except PrivilegeMissing:
-            self._skipped.append(f"{Part.EMPTIED.value}: {row.grant(self._account())}")
+            self._skipped.append(f"{Part.CLONE.value}: {row.grant(self._account()) if row else ''}")
         except StatementTimedOut:
             raise
         except StatementRefused as error:
             if error.errno != NO_SUCH_TABLE:
-                self._skipped.append(f"{Part.EMPTIED.value}: {error.errno} {error.text}")
-        return None
+                self._skipped.append(f"{Part.CLONE.value}: {error.errno} {error.text}")
+        return []
 
     def _with_failed_gtid(self, channel: ChannelObservation) -> ChannelObservation:
         """MariaDB names the failed transaction in its error log only; the relay log has it where the applier stands."""
