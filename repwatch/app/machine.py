@@ -18,6 +18,8 @@ from repwatch.app.people import silence_target
 from repwatch.errors import UsageError
 from repwatch.flows.look import all_at_once
 from repwatch.health.checkup import Failed, Level, Remark, Topic
+from repwatch.health.notice import is_for_nobody
+from repwatch.health.overdue import Overdue, unheard
 from repwatch.model.endpoint import FileSecret, LiteralSecret, SecretSource
 from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver
 from repwatch.ports.clock import Clock
@@ -139,6 +141,7 @@ def _receivers(settings: Settings, clock: Clock) -> Iterator[Remark]:
         yield Remark(topic=Topic.RECEIVER, level=Level.NOTE, text=text, hint="add [receivers.NAME] to the configuration")
         return
     yield from _matching_nothing(settings)
+    yield from _unheard(settings, clock)
     jobs: dict[str, Callable[[], str]] = {receiver.id: partial(_reach, receiver) for receiver in settings.receivers}
     for name, result in all_at_once(jobs, clock, 3 * RECEIVER_SECONDS).items():
         if isinstance(result, Failed):
@@ -156,6 +159,16 @@ def _matching_nothing(settings: Settings) -> Iterator[Remark]:
         except UsageError as error:
             text = f"{name}: match {pattern!r} matches nothing: {error}"
             yield Remark(topic=Topic.RECEIVER, level=Level.PROBLEM, text=text, hint=error.hint)
+
+
+def _unheard(settings: Settings, clock: Clock) -> Iterator[Remark]:
+    """Who is told when a receiver takes nothing: never that receiver itself."""
+    for receiver in settings.receivers:
+        finding = unheard(Overdue(receiver.id, clock.now(), ""), clock.now())
+        if is_for_nobody(finding, settings.receivers):
+            text = f"nobody is told when {receiver.id} takes nothing: no other receiver takes {finding.subject.code}"
+            hint = "add one of another kind, or let `match` and `min_severity` of another take it"
+            yield Remark(topic=Topic.RECEIVER, level=Level.NOTE, text=text, hint=hint)
 
 
 def _reach(receiver: Receiver) -> str:

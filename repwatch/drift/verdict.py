@@ -18,7 +18,8 @@ EQUAL_ROUNDS: Final = 6
 DRIFT_ROUNDS: Final = 5
 DRIFT_SECONDS: Final = 10.0
 # … or at once if the source stood still, for this long before and after the round as well. A server's position and what its
-# engine shows move milliseconds apart (MySQL's gtid_executed trails, MariaDB's gtid_binlog_pos leads).
+# engine shows move milliseconds apart (MySQL's gtid_executed trails, MariaDB's gtid_binlog_pos leads). Where it can be seen that
+# the position, unmoved after the round, trails nothing, that takes the place of the second wait.
 STILL_MARGIN_DRIFT: Final = 1.0
 STILL_MARGIN_EQUAL: Final = 0.25
 
@@ -55,6 +56,7 @@ class Round:
     ahead: bool = False  # the replica had applied what the source did not yet show at S2
     locked: bool = False  # the row was locked on the source from S1 to S2, and R shows all that came before
     behind: bool = False  # the replica may not have applied all that S1 showed: G was read too soon where positions trail
+    logged_first: bool = False  # what it shows was in the source's binary log before it showed anywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,20 @@ class Stillness:
 
     since: float
     until: float
+    named: float | None = None  # when it was last seen that the position names all that is in the log
 
-    def covers(self, started: float, ended: float, margin: float) -> bool:
-        """True if nothing was committed from `margin` before to `margin` after."""
-        return self.since <= started - margin and self.until >= ended + margin
+    def covers(self, round_: Round, margin: float) -> bool:
+        """True if nothing was committed from `margin` before the round to its end.
+
+        What it shows is named within `margin` after it. What was logged first has to be seen to be: a commit that waits for
+        an acknowledgement is in the log, and on replicas, for long before it is named.
+        """
+        named = self.names(round_) if round_.logged_first else self.until >= round_.ended + margin
+        return self.since <= round_.started - margin and named
+
+    def names(self, round_: Round) -> bool:
+        """True if the position was seen to name all that a round of logged events shows."""
+        return self.named is not None and self.named >= round_.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,7 @@ def _proves_equal(rounds: Sequence[Round], events: Events, still: Stillness | No
     if events is Events.ROW_IMAGES:
         # A row that no event touched in between is as it was; one that an event touched is as the event's image says.
         return True
-    if still and still.covers(round_.started, round_.ended, STILL_MARGIN_EQUAL):
+    if still and still.covers(round_, STILL_MARGIN_EQUAL):
         return True
     if events is Events.COUNTED:
         return len(_alike_at_the_end(rounds)) >= EQUAL_ROUNDS
@@ -125,17 +137,23 @@ def _proves_drift(rounds: Sequence[Round], still: Stillness | None) -> bool:
     alike = _alike_at_the_end(rounds)
     if not alike:
         return False
-    if still and any(still.covers(round_.started, round_.ended, STILL_MARGIN_DRIFT) for round_ in alike):
+    if still and any(still.covers(round_, STILL_MARGIN_DRIFT) for round_ in alike):
         return True
     return len(alike) >= DRIFT_ROUNDS and alike[-1].ended - alike[0].started >= DRIFT_SECONDS
 
 
 def standstill_proves_at(rounds: Sequence[Round], still: Stillness | None) -> float | None:
-    """When it will be proved that these rounds show drift if the source goes on standing still; None: not by these rounds."""
+    """When these rounds may be proved to show drift if the source goes on standing still; None: not by these rounds."""
     if still is None:
         return None
-    covered = (round_ for round_ in _alike_at_the_end(rounds) if still.since <= round_.started - STILL_MARGIN_DRIFT)
-    return min((round_.ended + STILL_MARGIN_DRIFT for round_ in covered), default=None)
+    covered = [round_ for round_ in _alike_at_the_end(rounds) if still.since <= round_.started - STILL_MARGIN_DRIFT]
+    if not covered:
+        return None
+    if not covered[-1].logged_first:
+        return covered[0].ended + STILL_MARGIN_DRIFT
+    # What is in the log and not yet named may be any moment: seen already, or to be looked for now and then.
+    named = any(map(still.names, covered))
+    return covered[-1].ended + (0.0 if named else STILL_MARGIN_DRIFT)
 
 
 def holds_alike(rounds: Sequence[Round]) -> bool:

@@ -109,7 +109,7 @@ def position_of_all(db: Database) -> str:
     MariaDB names a transaction before it lets go of its locks. MySQL does so afterwards; until then it stands in `gtid_owned`,
     which is therefore read first: what is missing there by then has got into `gtid_executed`.
     """
-    owned = "" if db.version.is_mariadb else locked_rows.parse_owned(db.scalar(locked_rows.OWNED) or "")
+    owned = "" if db.version.is_mariadb else locked_rows.parse_owned(db.scalar(positions.UNNAMED) or "")
     written = db.scalar(replication.written(db.version)) or ""
     return canonical(db.version.flavour, ",".join(filter(None, (owned, written))))
 

@@ -83,6 +83,7 @@ class Pipeline:
             one_position=one_position,
             ahead=ahead,
             behind=not first.named,
+            logged_first=self.reader.logged_first,
         )
 
     def _facts(self, compared: Compared, number: int) -> tuple[bool, bool]:

@@ -71,14 +71,19 @@ def fall_reason(error: ServerError | Halt) -> Reason:
             return Reason.UNREACHABLE
 
 
-def note_position(world: CheckWorld, db: Database) -> str:
-    """The source's position; also noted on its watermark. Runs in the source's lane. "" where it does not tell."""
-    if not world.source.tells_writes:
+def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> str:
+    """The source's position; also noted on its watermark. Runs in the source's lane. "" where it does not tell.
+
+    `closely`: where that can be asked, also whether it names all that is in the log.
+    """
+    source = world.source
+    if not source.tells_writes:
         return ""
     asked = world.clock.monotonic()
-    source = world.source
+    # First: what is named meanwhile is in the position that is read after it.
+    whole = closely and source.tells_unnamed and not (db.scalar(positions.UNNAMED) or "").strip()
     position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
-    world.source.watermark.record(position, asked, world.clock.monotonic())
+    source.watermark.record(position, asked, world.clock.monotonic(), whole=whole)
     return position
 
 

@@ -328,7 +328,7 @@ class Run:
     def _look_later(self, db: Database) -> None:
         """Nothing else is to be read: see whether the source still stands."""
         self._world.clock.sleep(STILL_MARGIN_EQUAL / 4)
-        note_position(self._world, db)
+        note_position(self._world, db, closely=True)
 
     def _looked(self, future: Future[object]) -> None:
         self._source_busy = False

@@ -110,4 +110,4 @@ class _Pacing:
 def _note(world: CheckWorld) -> None:
     for number in world.standing() if world.by_both else ():
         world.replicas[number].lane.submit(partial(note_replica, world, replica=world.replicas[number]))
-    source_answer(world.source.lane.submit(partial(note_position, world)))
+    source_answer(world.source.lane.submit(partial(note_position, world, closely=True)))

@@ -111,6 +111,8 @@ class Reader:
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
         leads = world.source.version.is_mariadb and is_transactional(source.table.engine) and not world.source.applies
         self._trails = self.events is Events.STATEMENTS and not world.static and not leads
+        # What no engine takes back is written at once, and logged when its statement ends.
+        self.logged_first = world.source.tells_unnamed and not world.static and is_transactional(source.table.engine)
         self._undivided = UNDIVIDED_ROWS
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
 
@@ -188,11 +190,11 @@ class Reader:
                 exact = source.snapshots.get(coordinates)
         else:
             found, rows, overflow = read(db, reading, unit)
-        position = note_position(self._world, db) if on_source else ""
+        ended = self._world.clock.monotonic()
+        position = note_position(self._world, db, closely=positioned) if on_source else ""
         applied = exact or ""
         if not on_source and positioned and exact is None:
             applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
-        ended = self._world.clock.monotonic()
         return Sight(
             signatures=found, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
             coordinates=coordinates, applied=applied,

@@ -49,10 +49,10 @@ class Watermark:
         """True if the position has not moved since this monotonic second."""
         return self.still is not None and self.still.since <= moment
 
-    def record(self, position: str, asked: float, answered: float) -> None:
-        """Note a position that was asked for and answered at these monotonic seconds."""
+    def record(self, position: str, asked: float, answered: float, *, whole: bool = False) -> None:
+        """Note a position, asked for and answered at these monotonic seconds; `whole`: it was seen to name all of the log."""
         if self.still is not None and position == self.position:
-            self.still = Stillness(self.still.since, asked)
+            self.still = Stillness(self.still.since, asked, asked if whole else self.still.named)
         else:
             self.position, self.still = position, Stillness(answered, answered)
         self._count_move(answered)
@@ -89,6 +89,11 @@ class SourceSide:
     local_tables: tuple[str, ...] = ()
     parts_unread: bool = False  # of some of the tables that were looked at: the account is refused what they have beside columns
     parts_hidden: bool = False  # likewise: the account is shown only a part of it
+
+    @property
+    def tells_unnamed(self) -> bool:
+        """True if it can be asked what is in its log and not in its position yet."""
+        return not self.version.is_mariadb and not self.applies
 
 
 @dataclass(kw_only=True)

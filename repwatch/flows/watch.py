@@ -22,8 +22,8 @@ from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
 from repwatch.health.maintenance import maintenance
 from repwatch.health.movement import Progress
-from repwatch.health.notice import Audience, hush, post
-from repwatch.health.overdue import Overdue, unheard
+from repwatch.health.notice import Audience, hush, is_for_nobody, post
+from repwatch.health.overdue import Overdue, unheard, untold
 from repwatch.health.progress import remember
 from repwatch.health.restart_told import remembered
 from repwatch.health.skips import recall
@@ -188,16 +188,19 @@ class SelfWatcher:
     def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
         receivers = {receiver.id for receiver in self.audience.receivers}
         stands = [finding for finding in standing if finding.subject.channel in receivers]
-        yield from stands
+        yield from (self._to_somebody(finding) for finding in stands)
         refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
             self._owed = self.debts(receivers, now) if self.debts else ()
-        yield from (unheard(each, now) for each in self._owed if each.receiver not in refusing)
+        yield from (self._to_somebody(unheard(each, now)) for each in self._owed if each.receiver not in refusing)
         for watcher in self.watchers:
             age = timedelta(seconds=self.clock.monotonic() - watcher.looked)
             if is_unwatched(watcher.cluster, age):
                 yield unwatched(watcher.cluster, age)
+
+    def _to_somebody(self, finding: Finding) -> Finding:
+        return untold(finding) if is_for_nobody(finding, self.audience.receivers) else finding
 
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:

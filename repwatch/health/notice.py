@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from repwatch.health.flaps import hold
 from repwatch.health.incident import Incident, Phase
-from repwatch.model.finding import FindingCode, Severity
+from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver
 from repwatch.model.silence import Silence, matches
@@ -145,9 +145,18 @@ def _await_answer(incident: Incident, now: datetime) -> Incident:
 
 def wants(receiver: Receiver, incident: Incident, server_name: str | None) -> bool:
     """Whether a receiver's severity and patterns take this incident; a server is matched by name and by address."""
-    if _RANK[incident.finding.severity] < _RANK[receiver.min_severity]:
+    return _takes(receiver, incident.finding, server_name)
+
+
+def is_for_nobody(finding: Finding, receivers: Iterable[Receiver]) -> bool:
+    """True if no receiver takes this finding about repwatch itself."""
+    return not any(_takes(receiver, finding, None) for receiver in receivers)
+
+
+def _takes(receiver: Receiver, finding: Finding, server_name: str | None) -> bool:
+    if _RANK[finding.severity] < _RANK[receiver.min_severity]:
         return False
-    subject = incident.subject
+    subject = finding.subject
     if subject.code is FindingCode.RECEIVER_UNDELIVERABLE and subject.channel == receiver.id:
         return False  # it would refuse this one, too
     if subject.code is FindingCode.OBSERVATION_STALE and not subject.cluster:  # of a cluster that is not looked at

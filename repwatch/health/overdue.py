@@ -1,6 +1,6 @@
 """Of a receiver that does not get what it is owed though it refuses nothing: nothing reaches it, or it puts repwatch off."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
@@ -49,11 +49,12 @@ def _stuck(owed: Overdue, minutes: int) -> Finding:
     return Finding(
         subject=_subject(owed),
         severity=Severity.CRITICAL,
-        summary=f"{owed.receiver} takes other notices, but has not taken one about {owed.stuck} for {minutes} min: {owed.text}",
-        meaning="The receiver fails over this notice again and again. Whoever relies on it does not know of it, nor of what "
-        "comes later about the same condition: that waits behind it.",
-        remedy="Read the incident with `repwatch incidents`, then the receiver's own log for what it does not like in the "
-        "notice, which is sent again every few minutes; nothing has to be restarted.",
+        summary=f"{owed.receiver} takes other notices, but one about {owed.stuck} has failed for {minutes} min: {owed.text}",
+        meaning="The receiver fails over this notice again and again; or it was away, is back, and this notice has not had its "
+        "next turn yet. Whoever relies on it does not know of it, nor of what comes later about the same condition: that waits "
+        "behind it.",
+        remedy="It is sent again every few minutes: wait for that if the receiver was away. Else read the incident with "
+        "`repwatch incidents`, then the receiver's own log for what it does not like in the notice; nothing has to be restarted.",
         evidence={
             "receiver": owed.receiver,
             "answer": owed.text,
@@ -62,6 +63,16 @@ def _stuck(owed: Overdue, minutes: int) -> Finding:
         },
         settled=False,
         patience=FIRST_TRIES,
+    )
+
+
+def untold(finding: Finding) -> Finding:
+    """The same of a receiver beside which nobody is told: it has to be looked for."""
+    return replace(
+        finding,
+        summary=f"{finding.summary}; no other receiver is told of this",
+        meaning=f"{finding.meaning} Only the page and `repwatch status` tell of it.",
+        evidence={**finding.evidence, "told_to": "nobody"},
     )
 
 

@@ -15,6 +15,12 @@ SNAPSHOT: Final = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
 END_SNAPSHOT: Final = "COMMIT"
 
 
+# What is in the binary log of a MySQL server and not in gtid_executed yet, each with the thread that owns it. A transaction
+# gets there before it is written to the log, stays while semi-synchronous replication waits, and leaves as gtid_executed takes
+# it in, which is after the engine has committed (manual, "gtid_owned"; seen on 9.7).
+UNNAMED: Final = "SELECT @@GLOBAL.gtid_owned"
+
+
 def wait_for(version: ServerVersion, position: str, seconds: float) -> str:
     """Wait until a replica has applied `position`; the answer is 0 if it has."""
     function = "MASTER_GTID_WAIT" if version.is_mariadb else "WAIT_FOR_EXECUTED_GTID_SET"

@@ -10,8 +10,6 @@ from repwatch.sql.signature import TableReading, rows_of
 
 BEGIN: Final = "START TRANSACTION"
 RELEASE: Final = "ROLLBACK"
-# Between a transaction's place in the binary log and its place in gtid_executed it stands here (MySQL manual, "gtid_owned").
-OWNED: Final = "SELECT @@GLOBAL.gtid_owned"
 _OWNER: Final = re.compile(r"#\d+")
 
 

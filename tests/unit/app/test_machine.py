@@ -39,3 +39,19 @@ def test_a_receiver_that_waits_for_what_is_not_there_is_told_of(tmp_path: Path, 
     remarks = check_machine(load_config(path), SystemClock())
     told = [each for each in remarks if each.topic is Topic.RECEIVER and pattern in each.text]
     assert [each.level for each in told] == ([Level.PROBLEM] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("others", "alone"),
+    [
+        ("", ["oncall/webhook"]),
+        ('[receivers.team]\nwebhook = { url = "http://127.0.0.1:1/" }\nmatch = ["shop"]\n', ["oncall/webhook", "team/webhook"]),
+        ('[receivers.team]\nwebhook = { url = "http://127.0.0.1:1/" }\n', ["team/webhook"]),
+    ],
+)
+def test_a_receiver_whose_failure_nobody_is_told_of_is_named(tmp_path: Path, others: str, alone: list[str]) -> None:
+    path = tmp_path / "repwatch.toml"
+    path.write_text(CONFIG.replace("PATTERN", "shop") + others)
+    remarks = check_machine(load_config(path), SystemClock())
+    noted = [remark.text for remark in remarks if remark.topic is Topic.RECEIVER and remark.level is Level.NOTE]
+    assert [next(name for name in ("oncall/webhook", "team/webhook") if name in text) for text in noted] == alone

@@ -19,8 +19,23 @@ from repwatch.drift.verdict import (
 SOURCE, REPLICA = Content("a"), Content("b")
 
 
-def round_at(started: float, *, second: Content | None = SOURCE, ahead: bool = False) -> Round:
-    return Round(started=started, ended=started + 0.1, first=SOURCE, replica=REPLICA, second=second, ahead=ahead)
+def round_at(
+    started: float,
+    *,
+    second: Content | None = SOURCE,
+    ahead: bool = False,
+    logged_first: bool = False,
+    replica: Content = REPLICA,
+) -> Round:
+    return Round(
+        started=started,
+        ended=started + 0.1,
+        first=SOURCE,
+        replica=replica,
+        second=second,
+        ahead=ahead,
+        logged_first=logged_first,
+    )
 
 
 @given(starts=st.lists(st.floats(0, 10), min_size=1, max_size=DRIFT_ROUNDS - 1).map(sorted), since=st.floats(0, 10))
@@ -41,3 +56,36 @@ def test_it_is_the_moment_at_which_the_verdict_falls(starts: list[float], since:
 def test_some_rounds_have_to_be_repeated(round_: Round) -> None:
     assert standstill_proves_at([round_], Stillness(0, 6)) is None
     assert standstill_proves_at([round_], None) is None
+
+
+def test_what_was_logged_first_is_proved_by_a_look_at_the_log_and_by_no_wait() -> None:
+    """A commit that waits for an acknowledgement shows on a replica for long before the source shows and names it."""
+    round_ = round_at(5, logged_first=True)
+    ended = round_.ended
+    assert judge([round_], Events.ROW_IMAGES, Stillness(0, 1e9)).verdict is Verdict.UNDECIDED
+    assert judge([round_], Events.ROW_IMAGES, Stillness(0, 1e9, ended - 0.01)).verdict is Verdict.UNDECIDED
+    assert judge([round_], Events.ROW_IMAGES, Stillness(0, ended, ended)).verdict is Verdict.DRIFTED
+    # XA COMMIT is named before it shows: what was named in the last second may yet come.
+    assert judge([round_], Events.ROW_IMAGES, Stillness(4.5, ended, ended)).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("events", [Events.STATEMENTS, Events.COUNTED])
+def test_nor_is_equality_proved_by_a_wait_where_it_was_logged_first(events: Events) -> None:
+    round_ = round_at(5, second=None, replica=SOURCE, logged_first=True)
+    assert judge([round_], events, Stillness(0, 1e9)).verdict is Verdict.UNDECIDED
+    assert judge([round_], events, Stillness(0, round_.ended, round_.ended)).verdict is Verdict.IDENTICAL
+
+
+def test_the_next_look_at_the_log_is_a_wait_away_until_it_has_said_enough() -> None:
+    rounds = [round_at(start, logged_first=True) for start in (5, 6)]
+    assert standstill_proves_at(rounds, Stillness(0, 6.2)) == pytest.approx(6.1 + STILL_MARGIN_DRIFT)
+    at = standstill_proves_at(rounds, Stillness(0, 6.2, 5.5))
+    assert at is not None
+    assert at <= 6.2
+
+
+def test_what_no_engine_takes_back_shows_before_it_is_logged() -> None:
+    """A look at the log says nothing of it: only the wait does."""
+    round_ = round_at(5)
+    assert judge([round_], Events.ROW_IMAGES, Stillness(0, 5.2, 5.2)).verdict is Verdict.UNDECIDED
+    assert judge([round_], Events.ROW_IMAGES, Stillness(0, 5.1 + STILL_MARGIN_DRIFT)).verdict is Verdict.DRIFTED

@@ -50,6 +50,7 @@ class History:
     replica: tuple[int, ...]
     exact: bool  # snapshots know their positions
     leads: bool  # a commit is named before it shows
+    tells: bool = False  # it can be asked what is logged and not named
 
     def shown(self, at: float) -> int:
         return bisect_right([commit.shows for commit in self.commits], at)
@@ -66,13 +67,29 @@ class History:
 
     def stillness(self, at: float) -> Stillness:
         named = self.named(at)
-        return Stillness(self.commits[named - 1].named if named else -100.0, at)
+        return Stillness(self.commits[named - 1].named if named else -100.0, at, self._last_named(at) if self.tells else None)
+
+    def _last_named(self, at: float) -> float | None:
+        """The last moment at which nothing was logged and unnamed, with the position of now."""
+        logged = bisect_right([commit.logged for commit in self.commits], at)
+        named = self.named(at)
+        if logged == named:
+            return at
+        # What was logged since has its place among the unnamed; a look just before it may have been the last one.
+        before = self.commits[named].logged
+        since = self.commits[named - 1].named if named else -100.0
+        return before - 1e-9 if before > since else None
 
 
 @st.composite
 def histories(draw: st.DrawFn, events: Events) -> History:
     exact = draw(st.booleans())
     leads = draw(st.booleans())
+    tells = not leads and draw(st.booleans())
+    # A commit that waits for an acknowledgement is in the log, and on the replica, for seconds before it shows or is named.
+    stalls = draw(st.sampled_from([0.0, 0.1])) if tells else 0.0
+    # XA COMMIT is named and then shows, whatever the others do.
+    early = 0.0 if leads else draw(st.sampled_from([0.0, 0.0, 0.3]))
     drift = draw(st.sampled_from([0, 1, -1, -1, 2]))
     every = {
         Events.ROW_IMAGES: ["image", "other"],
@@ -93,8 +110,10 @@ def histories(draw: st.DrawFn, events: Events) -> History:
         kind = dice.choice(kinds)
         value = number % 2 if toggles else dice.randrange(4)
         before = commits[-1] if commits else Commit(0, 0, 0, 0, "", 0)
-        shows = max(before.shows, now + dice.uniform(0, spread))
-        named = max(before.named, now if leads else shows + dice.uniform(0, spread))
+        ready = now + (dice.uniform(0, 4) if dice.random() < stalls else 0.0)
+        shows = max(before.shows, ready + dice.uniform(0, spread))
+        first = leads or dice.random() < early
+        named = max(before.named, ready if first else shows + dice.uniform(0, spread))
         applied = max(before.applied, now + dice.uniform(0, 2 * delay))
         commits.append(Commit(now, shows, named, applied, kind, value))
         here, there = source[-1], replica[-1]
@@ -115,7 +134,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
             case _:
                 source.append(here)
                 replica.append(there)
-    return History(tuple(commits), tuple(source), tuple(replica), exact, leads)
+    return History(tuple(commits), tuple(source), tuple(replica), exact, leads, tells)
 
 
 def play(history: History, events: Events, dice: random.Random) -> tuple[Judgement, range]:
@@ -140,6 +159,7 @@ def play(history: History, events: Events, dice: random.Random) -> tuple[Judgeme
             second=None,
             one_position=history.exact and first == there,
             behind=behind,
+            logged_first=history.tells,
         )
         read = range(min(first, there), max(first, there) + 1)
         if needs_second(round_, events, history.stillness(at)):
@@ -155,6 +175,7 @@ def play(history: History, events: Events, dice: random.Random) -> tuple[Judgeme
                 one_position=round_.one_position,
                 ahead=there > shown,
                 behind=behind,
+                logged_first=history.tells,
             )
             read = range(min(first, there), max(last, there) + 1)
         rounds.append(round_)
@@ -249,7 +270,7 @@ def test_counted_rows(history: History, seed: int) -> None:
 def test_a_quiet_source_is_always_settled(events: Events, data: st.DataObject, seed: int) -> None:
     """Invariant: once nothing is committed any more, a verdict comes, and it is the right one."""
     history = data.draw(histories(events))
-    quiet = max((commit.applied for commit in history.commits), default=0.0) + 5
+    quiet = max((max(commit.applied, commit.shows, commit.named) for commit in history.commits), default=0.0) + 5
     late = History(
         tuple(
             Commit(c.logged - quiet, c.shows - quiet, c.named - quiet, c.applied - quiet, c.kind, c.value)
@@ -259,6 +280,7 @@ def test_a_quiet_source_is_always_settled(events: Events, data: st.DataObject, s
         history.replica,
         history.exact,
         history.leads,
+        history.tells,
     )
     judgement, _ = play(late, events, random.Random(seed))
     expected = Verdict.IDENTICAL if history.source[-1] == history.replica[-1] else Verdict.DRIFTED

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from repwatch.adapters.store.reader import read_views
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book
@@ -19,6 +20,7 @@ from repwatch.health.overdue import FIRST_TRIES, STUCK, TOO_LONG
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
+from repwatch.model.view import State
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Thread
 from tests.unit.watch.handclock import HandClock
 
@@ -103,6 +105,38 @@ def test_the_others_are_told_of_it_once_and_of_its_end(service: Service) -> None
     assert service.own.findings == ()
 
 
+@pytest.mark.parametrize(
+    "others",
+    [(), (replace(OTHER, match=("shop",)),)],
+    ids=["the only receiver", "another that takes a cluster alone"],
+)
+@pytest.mark.parametrize("answer", [DeliveryOutcome.RETRY, DeliveryOutcome.REFUSED])
+def test_where_nobody_else_is_to_be_told_it_is_shown_as_such(
+    service: Service, tmp_path: Path, others: tuple[Receiver, ...], answer: DeliveryOutcome
+) -> None:
+    service.own.audience = replace(service.audience, receivers=(DEAF, *others))
+    service.deaf.answer = answer
+    service.happen()
+    service.run(TOO_LONG + timedelta(minutes=1))
+    assert of_receivers(service.other.heard) == []
+    (view,) = [dated.cluster for dated in read_views(f"sqlite:///{tmp_path}/s.db") if not dated.cluster.name]
+    assert view.state is State.CRITICAL
+    (finding,) = view.findings
+    assert (finding.code, finding.evidence["told_to"]) == (FindingCode.RECEIVER_UNDELIVERABLE, "nobody")
+
+
+def test_two_that_take_nothing_are_told_of_to_each_other(service: Service) -> None:
+    service.other.answer = DeliveryOutcome.RETRY
+    service.happen()
+    service.run(2 * TOO_LONG)
+    assert {finding.subject for finding in service.own.findings} == {undeliverable(DEAF.id), undeliverable(OTHER.id)}
+    service.deaf.answer = service.other.answer = DeliveryOutcome.DELIVERED
+    service.run(2 * TOO_LONG)
+    for ear in (service.deaf, service.other):  # the end goes behind the beginning, which waited
+        assert of_receivers(ear.heard) == [NoticeEvent.OPENED, NoticeEvent.RESOLVED]
+    assert service.own.findings == ()
+
+
 def test_what_was_not_tried_yet_is_nobody_s_failure(service: Service) -> None:
     service.happen()
     service.clock.sleep(2 * TOO_LONG.total_seconds())  # the service was not running
@@ -143,6 +177,7 @@ def test_one_notice_that_is_never_taken_is_told_once_with_its_cause_and_over_whe
     assert not of_receivers(service.other.heard), "it may still go through"
     service.run(2 * FIRST_TRIES)
     (finding,) = service.own.findings
+    assert "told_to" not in finding.evidence
     assert (finding.subject, finding.evidence["answer"]) == (undeliverable(DEAF.id), "nobody there")
     assert finding.evidence["incident"] == DOWN.subject.key
     service.run(3 * STUCK)
