@@ -1,12 +1,12 @@
 """`repwatch reseed`: make a replica anew from a snapshot of its source."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from repwatch.adapters.binlog_tool import read_binlog
 from repwatch.adapters.clock import SystemClock
@@ -261,12 +261,13 @@ def _way_on(server: ServerSpec) -> Iterator[None]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Progress], None]]:
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with console.status("") as line:
-            yield lambda progress: line.update(progress_line(progress))
-    else:
+    if not sys.stderr.isatty():
         yield _Lines()
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and only needed on a terminal
+
+    with Console(stderr=True).status("") as line:
+        yield lambda progress: line.update(progress_line(progress))
 
 
 class _Lines:

@@ -23,10 +23,6 @@ log = logging.getLogger("repwatch.service")
 # default). Where hundreds wait at once, as when a thousand servers are looked at and much happens, they would do little else.
 SWITCH_SECONDS = 0.05
 
-# Looks make many objects and next to no cycles. The collector of cycles (Python manual, "gc"; after 700 objects by default) took
-# a tenth of what it costs to watch a thousand servers.
-YOUNG_OBJECTS = 20_000
-
 
 @click.command(epilog="Example: repwatch run --config /etc/repwatch/repwatch.toml")
 @config_option
@@ -60,7 +56,6 @@ def _rest_collector() -> None:
     """What stands at the start lives as long as the service: nobody need look through it again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _ending_on_signals() -> threading.Event:

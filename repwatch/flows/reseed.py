@@ -11,7 +11,7 @@ from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_physical import left_machine
 from repwatch.flows.reseed_run import Run
 from repwatch.flows.reseed_settings import put_back, put_settings_back
-from repwatch.flows.reseed_survey import ReseedRequest, survey
+from repwatch.flows.reseed_survey import ReseedRequest, open_givers, survey, survey_from
 from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Applied, Plan
 from repwatch.ports.database import Connect, Database
@@ -52,8 +52,10 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str | None) ->
     """
     wait_for_left_clone(request, tools)
     with ExitStack() as sessions:
-        target = in_turn(request, tools, sessions)
-        facts = survey(request, tools.connect, tools.shell)
+        with ExitStack() as looking:  # closed before anything is done: a clone ends sooner where nobody else is connected
+            givers = open_givers(request, tools.connect, looking)
+            target = in_turn(request, tools, sessions)
+            facts = survey_from(request, givers, target, tools.connect, tools.shell)
         facts, plan = agreed_plan(facts, plan_hash) if plan_hash else (facts, make_plan(facts))
         if plan.refusals:
             raise PlanRefused(plan)

@@ -10,12 +10,15 @@ the one who began it was killed.
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import Final
 
 from repwatch.errors import Refused, ServerError, StatementRefused, Unreachable
+from repwatch.flows.beside import beside
 from repwatch.flows.reseed_accounts import missing_grants, shut_out
 from repwatch.flows.turn import take_turn
 from repwatch.model.endpoint import Endpoint
@@ -32,7 +35,8 @@ from repwatch.sql.replication import SourceLogin
 _BACK_SECONDS: Final = 900.0  # for the restart, with recovery; or until somebody has started the server
 _ABANDONED_SECONDS: Final = 20.0  # a server that goes down for its restart is gone by then
 _POLL: Final = 1.0  # while data is copied; the answer to the statement ends the pause
-_SOON: Final = 0.1  # while the server restarts
+_ENDING: Final = 0.1  # after the answer, for the server to end
+_SOON: Final = (0.02, 0.5)  # while the server restarts: the first pause, and the longest, which is a twentieth of the wait
 _DAYS: Final = Timeouts(connect=10.0, read=1_000_000.0)  # the answer comes when all is copied
 _LOOK: Final = Timeouts(connect=5.0, read=30.0)
 
@@ -41,29 +45,49 @@ class CloneFailed(ServerError):
     """The clone ended with an error; `is_untouched` tells whether the target has lost data."""
 
 
-def clone_facts(source: Database, target: Database, replica: ServerSpec, connect: Connect) -> CloneFacts | None:
-    """What `reseed/clone.py` decides on. None where versions forbid it. Raises ServerError."""
+@dataclass(frozen=True, slots=True)
+class AskedAccounts:
+    """The plugins of both sides, and whoever will be shut out of a clone, who is asked for only where both can clone."""
+
+    plugins: tuple[frozenset[str], frozenset[str]]
+    shut_out: Future[tuple[str, ...]] | None
+
+
+def ask_accounts(source: Database, target: Database, replica: ServerSpec, connect: Connect) -> AskedAccounts | None:
+    """Begin to try the target's accounts on the source, which takes logins. None where versions forbid a clone."""
     if not (sql.supports(source.version) and sql.supports(target.version) and sql.same_series(source.version, target.version)):
         return None
-    sides = _side(source), _side(target)
-    ready = all(sql.PLUGIN in side.plugins for side in sides)
+    plugins = _plugins(source), _plugins(target)
+    if not all(sql.PLUGIN in side for side in plugins):
+        return AskedAccounts(plugins, None)
+    return AskedAccounts(plugins, beside(partial(shut_out, source.endpoint, replica, connect), "try accounts"))
+
+
+def clone_facts(source: Database, target: Database, asked: AskedAccounts | None) -> CloneFacts | None:
+    """What `reseed/clone.py` decides on. None where versions forbid it. Raises ServerError."""
+    if asked is None:
+        return None
     return CloneFacts(
-        donor=sides[0],
-        target=sides[1],
+        donor=_side(source, asked.plugins[0]),
+        target=_side(target, asked.plugins[1]),
         address=source.endpoint.address,
         missing_grants=missing_grants(target, clone_needs(target.version)),
-        shut_out=shut_out(source.endpoint, replica, connect) if ready else (),
         outside_files=tuple(row["file"] or "" for row in source.texts(sql.OUTSIDE_FILES)),
-        state=clone_status(target).state if ready else CloneState.NONE,
+        state=clone_status(target).state if asked.shut_out else CloneState.NONE,
         scheduler=target.scalar(sql.SCHEDULER) or "",
         persisted=target.scalar(sql.PERSISTED_READ_ONLY) or "",
+        shut_out=asked.shut_out.result() if asked.shut_out else (),
     )
 
 
-def _side(db: Database) -> CloneSide:
+def _plugins(db: Database) -> frozenset[str]:
+    return frozenset((row["PLUGIN_NAME"] or "").lower() for row in db.texts(sql.PLUGINS))
+
+
+def _side(db: Database, plugins: frozenset[str]) -> CloneSide:
     (build,) = db.texts(sql.BUILD)
     return CloneSide(
-        plugins=frozenset((row["PLUGIN_NAME"] or "").lower() for row in db.texts(sql.PLUGINS)),
+        plugins=plugins,
         registered=db.scalar(sql.REGISTERED) != "0",
         platform=build["os"] or "",
         charset=build["charset"] or "",
@@ -183,6 +207,7 @@ class _Watch:
     def wait(self) -> str:
         """Until it has ended and the server is back; the position."""
         while True:
+            self._pause()
             asked = self._asking
             over = asked is None or asked.ended  # before the look: what is seen then is newer than the answer
             try:
@@ -194,7 +219,6 @@ class _Watch:
                 raise
             except ServerError as error:
                 self._absent(error)
-            self._pause()
 
     def _pause(self) -> None:
         """No session of ours may be open when the server ends, which it does a moment after its answer."""
@@ -202,7 +226,9 @@ class _Watch:
             self._asking.wait(_POLL)
         elif self._copying:
             self._doors.clock.sleep(_POLL)
-        self._doors.clock.sleep(_SOON)
+        shortest, longest = _SOON
+        waited = self._worked - self._seen  # 0 or less where the server has let us in
+        self._doors.clock.sleep(min(max(waited / 20, shortest), longest) if waited > 0 else _ENDING)
 
     def _look(self, db: Database, refused: ServerError | None, *, over: bool) -> str | None:
         self._seen = self._doors.clock.monotonic()

@@ -10,7 +10,6 @@ from repwatch.flows.hold import run_until
 from repwatch.flows.reseed_clone import CloneFailed, Turn, clone, clone_status, is_untouched
 from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_left import doors_of
-from repwatch.flows.reseed_load import Load, load
 from repwatch.flows.reseed_marked import Marked, NotOurs
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
 from repwatch.flows.reseed_settings import restore_load_settings
@@ -52,6 +51,8 @@ class Filling:
         return ()
 
     def _load(self) -> tuple[str, ...]:
+        from repwatch.flows.reseed_load import Load, load  # noqa: PLC0415 - a tenth of the start of a copy of files
+
         marked = self.marked
         job = Load(
             source=self.request.copied.writer,

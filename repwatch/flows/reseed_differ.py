@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from repwatch.drift.definitions import compare_definitions, index_of
@@ -210,7 +211,8 @@ class Differ:
         return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, self._together)]
 
     def _rows(self, db: Database, leaf: _Leaf) -> Mapping[Key, str]:
-        return sql.parse_row_hashes(db.query(sql.row_hashes_in(self._reading, leaf.pieces)).rows, self._reading)
+        listed = db.batches(sql.row_hashes_in(self._reading, leaf.pieces))
+        return sql.parse_row_hashes(chain.from_iterable(listed), self._reading)
 
     def _note(self, read: _Listed) -> None:
         ours, theirs = read.ours, read.theirs.result()

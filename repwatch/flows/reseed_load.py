@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 
 from repwatch.errors import Refused
+from repwatch.flows.openings import open_all
 from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions, read_present
 from repwatch.flows.reseed_differ import Sides
 from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
@@ -193,17 +194,17 @@ class _Loading:
     def _writers(self) -> Iterator[Database]:
         """One for each session of the snapshot, the first being the one that makes all else."""
         yield self.job.writer
-        for _ in self.snapshot.sessions[1:]:
-            writer = self.opened.enter_context(self.job.connect(self.job.writer.endpoint, _PATIENT))
+        for writer in self._open_writers(len(self.snapshot.sessions) - 1):
             for statement in rowcopy.loader_setup(writer.version):
                 writer.execute(statement)
             yield writer
 
+    def _open_writers(self, count: int) -> tuple[Database, ...]:
+        return open_all(self.job.connect, self.job.writer.endpoint, _PATIENT, count, self.opened)
+
     def _sides(self, lane: ThreadPoolExecutor) -> Sides:
         """Further sessions on the replica: one reads while the other writes rows, with all unique keys watched."""
-        endpoint = self.job.writer.endpoint
-        writer = self.opened.enter_context(self.job.connect(endpoint, _PATIENT))
+        writer, target = self._open_writers(2)
         for statement in repair.writer_setup(writer.version):
             writer.execute(statement)
-        target = self.opened.enter_context(self.job.connect(endpoint, _PATIENT))
         return Sides(source=self.snapshot.sessions[0], target=target, lane=lane, writer=writer, clock=self.job.clock)

@@ -5,21 +5,25 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 """
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError
 from repwatch.flows import reseed_attach, reseed_physical
+from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
+from repwatch.flows.openings import open_beside
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
 from repwatch.flows.reseed_marked import PATIENT, Marked
 from repwatch.flows.reseed_marker import drop_marker
 from repwatch.flows.reseed_physical import left_machine
-from repwatch.flows.reseed_prove import prove, what_is_wrong
 from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
@@ -36,6 +40,7 @@ from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
 
 _PROOF = "proved"
+_CHECK = "repwatch.flows.reseed_prove"
 
 
 class NeedsPerson(Exception):
@@ -63,6 +68,8 @@ class Run:
         self._facts = facts
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
+        self._sessions = sessions
+        self._source: Future[Database] | None = None
         self._choice = choose(facts)
         self._marked = Marked(request, tools, sessions, target, facts)
 
@@ -192,6 +199,8 @@ class Run:
             raise WroteMore(f"{self._target.server} wrote more after its own transactions were saved: {now}")
 
     def _fill(self) -> None:
+        # While the servers copy; not when it is needed, which may be hours later, after an upgrade of repwatch.
+        beside(partial(import_module, _CHECK), "import the check")
         filling = Filling(request=self._request, tools=self._tools, facts=self._facts, choice=self._choice, marked=self._marked)
         self._notes += filling.fill()
 
@@ -214,13 +223,19 @@ class Run:
         reseed_attach.attach(self._target, self._channel, login)
 
     def _release(self) -> None:
+        self._source = self._open_source()  # while the replica starts
         reseed_attach.start(self._target, self._channel)
 
+    def _open_source(self) -> Future[Database]:
+        return open_beside(self._tools.connect, self._request.source.endpoint, None, self._sessions)
+
     def _catch_up(self) -> None:
-        with self._tools.connect(self._request.source.endpoint) as source:
+        with (self._source or self._open_source()).result() as source:
             reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:
+        from repwatch.flows.reseed_prove import prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end
+
         report = prove(self._request, self._choice.tables, self._tools.connect, self._tools.clock, self._tools.progress)
         if report.verdict is not Verdict.IDENTICAL:
             text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"

@@ -1,20 +1,22 @@
 """Reads what a reseed must know about both servers. Changes nothing."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final, TypeVar
 
 from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import channel_states
+from repwatch.flows.openings import open_beside
 from repwatch.flows.reseed_accounts import missing_grants
-from repwatch.flows.reseed_clone import clone_facts, clone_status
+from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
-from repwatch.flows.reseed_hosts import look_at_hosts
+from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.gtid import reached
@@ -35,8 +37,11 @@ from repwatch.sql.privileges import export_needs, operator_needs
 from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
+_LET_END: Final = 1.0  # seconds; then its session is closed under it
 _AT_ONCE = 32  # servers that are asked
 _GLANCES = 50  # a transaction takes its time to the replica
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,55 +76,69 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
     Raises ServerError.
     """
     with ExitStack() as opened:
-        ends = (request.source, request.replica.server, *((request.donor.server,) if request.donor else ()))
-        opening, opening_target, *donors = _openings([spec.writer for spec in ends], connect, opened)
-        source, target = opening.result(), opening_target.result()
-        try:
-            copied = donors[0].result() if donors else source
-        except (Unreachable, LoginRefused):
-            if not _is_needed_no_more(request, target):
-                raise
-            request, copied = replace(request, donor=None), source
-        source_facts = _source(source, with_data=request.donor is None)
+        givers = open_givers(request, connect, opened)
+        opening = open_beside(connect, request.replica.server.writer, _PATIENT, opened)
+        givers[0].result()  # where it cannot be had, the target is not waited for
+        return survey_from(request, givers, opening.result(), connect, shell)
+
+
+def open_givers(request: ReseedRequest, connect: Connect, opened: ExitStack) -> list[Future[Database]]:
+    """Sessions with the source and, if there is one, the donor, that `opened` closes; they are had from the results."""
+    ends = (request.source, *((request.donor.server,) if request.donor else ()))
+    return [open_beside(connect, spec.writer, _PATIENT, opened) for spec in ends]
+
+
+def survey_from(
+    request: ReseedRequest, givers: Sequence[Future[Database]], target: Database, connect: Connect, shell: Shell
+) -> Facts:
+    """The same over sessions that are there, those of `open_givers` and one with the target."""
+    source = givers[0].result()
+    try:
+        copied = givers[1].result() if request.donor else source
+    except (Unreachable, LoginRefused):
+        if not _is_needed_no_more(request, target):
+            raise
+        request, copied = replace(request, donor=None), source
+    asked_hosts = _ask_hosts(request, source, target, shell) if request.method is Method.PHYSICAL else None
+    asked_accounts = ask_accounts(copied, target, request.replica.server, connect)
+    with _beside_all(partial(_source, source, with_data=request.donor is None), "read source") as reading:
         target_server = _server(target)
         target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
-        errant, _ = read_errant(source, target)
-        donor = _donor(source, copied, request.donor) if request.donor else None
-        lacking = target_server.missing_grants or (donor.data if donor else source_facts).server.missing_grants
-        clone = None if lacking else clone_facts(copied, target, request.replica.server, connect)
-        if clone is not None and target_facts.marker is None and request.left is not None:
-            target_facts, clone = _with_what_is_left(target, target_facts, clone, request.left)
-        facts = Facts(
-            source=source_facts,
-            target=replace(target_facts, errant=errant),
-            channel=request.replica.channel,
-            login=request.login is not None,
-            overwrite_standalone=request.overwrite_standalone,
-            local_tables=request.replica.server.local_tables,
-            asked=request.method,
-            only=request.tables,
-            export=request.export is not None,
-            donor=donor,
-            clone=clone,
-            fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
-        )
-        if not by_files(facts):
-            return facts
-        hosts = look_at_hosts((request.source, request.replica.server), source, target, connect, shell)
-        return replace(facts, hosts=replace(hosts, begun=request.files_begun) if hosts else None)
+        source_facts = reading.result()
+    errant, _ = read_errant(source, target)
+    donor = _donor(source, copied, request.donor) if request.donor else None
+    lacking = target_server.missing_grants or (donor.data if donor else source_facts).server.missing_grants
+    clone = None if lacking else clone_facts(copied, target, asked_accounts)
+    if clone is not None and target_facts.marker is None and request.left is not None:
+        target_facts, clone = _with_what_is_left(target, target_facts, clone, request.left)
+    facts = Facts(
+        source=source_facts,
+        target=replace(target_facts, errant=errant),
+        channel=request.replica.channel,
+        login=request.login is not None,
+        overwrite_standalone=request.overwrite_standalone,
+        local_tables=request.replica.server.local_tables,
+        asked=request.method,
+        only=request.tables,
+        export=request.export is not None,
+        donor=donor,
+        clone=clone,
+        fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
+    )
+    if not by_files(facts):
+        return facts
+    hosts = asked_hosts or _ask_hosts(request, source, target, shell)
+    return replace(facts, hosts=replace(hosts.answers(connect), begun=request.files_begun) if hosts else None)
 
 
-def _openings(endpoints: Sequence[Endpoint], connect: Connect, opened: ExitStack) -> list[Future[Database]]:
-    """Sessions with all of them, opened at once; `opened` closes them, also one that comes after another could not be had."""
-    openings = [beside(partial(connect, endpoint, _PATIENT), f"connect {endpoint.address}") for endpoint in endpoints]
-    for opening in openings:
-        opened.callback(opening.add_done_callback, _close)
-    return openings
-
-
-def _close(opening: Future[Database]) -> None:
-    if opening.exception() is None:
-        opening.result().close()
+@contextmanager
+def _beside_all(work: Callable[[], Found], name: str) -> Iterator[Future[Found]]:
+    """`work` on a session that is asked for nothing else in the block, which a failure leaves when it has ended."""
+    working = beside(work, name)
+    try:
+        yield working
+    finally:
+        wait([working], _LET_END)
 
 
 def _is_needed_no_more(request: ReseedRequest, target: Database) -> bool:
@@ -157,6 +176,10 @@ def _fetching(source: Database, target: Database, channel: str) -> bool:
         if reached(flavour, state.received, before) and reached(flavour, source.scalar(written) or "", state.received):
             return True
     return False
+
+
+def _ask_hosts(request: ReseedRequest, source: Database, target: Database, shell: Shell) -> AskedHosts | None:
+    return ask_hosts((request.source, request.replica.server), source, target, shell)
 
 
 def _donor(source: Database, db: Database, target: ReplicaTarget) -> DonorFacts:

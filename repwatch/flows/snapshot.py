@@ -16,6 +16,7 @@ from threading import Barrier, Timer
 from typing import Self
 
 from repwatch.errors import Refused, RepwatchError, StatementRefused
+from repwatch.flows.openings import open_all
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.ports.clock import Clock
@@ -88,7 +89,7 @@ def take_held_snapshot(connect: Connect, endpoint: Endpoint, *, clock: Clock, se
 
 
 def _readers(connect: Connect, endpoint: Endpoint, sessions: int, opened: ExitStack) -> tuple[Database, ...]:
-    readers = tuple(opened.enter_context(connect(endpoint, _LONG_READ)) for _ in range(sessions))
+    readers = open_all(connect, endpoint, _LONG_READ, sessions, opened)
     for reader in readers:
         for statement in sql.session_setup(reader.version):
             reader.execute(statement)

@@ -25,6 +25,7 @@ CONCAT_LIMIT: Final = 64 * 1024 * 1024
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
 Raw = tuple[bytes | None, ...]
+Fetched = Sequence[bytes | bytearray | None]  # a row as the driver has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,15 +277,19 @@ def rows_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYT
     return f"SELECT {reading.named}, {values} FROM {reading.origin} WHERE {reading.among(keys, piece)}{reading.grouping}"
 
 
-def parse_row_hashes(rows: Sequence[Raw], reading: TableReading) -> dict[Key, str]:
+def parse_row_hashes(rows: Iterable[Fetched], reading: TableReading) -> dict[Key, str]:
     """Content by name. Where a hash is NULL (a code too long) it stays empty and equals nothing."""
     size = reading.name_size
-    if not reading.counted and not reading.documents:  # many thousand rows, of which each microsecond counts
-        return {parse_key(row, size): (row[size] or b"").decode() for row in rows}
-    return {parse_key(row, size): reading.content_of(row) for row in rows}
+    if reading.counted or reading.documents:
+        whole = (tuple([None if part is None else bytes(part) for part in row]) for row in rows)
+        return {parse_key(row, size): reading.content_of(row) for row in whole}
+    # Many thousand rows, of which each microsecond counts.
+    if size == 1:
+        return {(NULL_PART if key is None else key.decode(),): (code or b"").decode() for key, code in rows}
+    return {parse_key(row, size): (row[size] or b"").decode() for row in rows}
 
 
-def parse_key(row: Raw, key_size: int) -> Key:
+def parse_key(row: Fetched, key_size: int) -> Key:
     """The key at the head of a row."""
     return tuple([NULL_PART if part is None else part.decode("utf-8") for part in row[:key_size]])
 

@@ -18,6 +18,7 @@ class HotWriter:
     def __init__(self, server: SandboxServer, statements: Callable[[int], str]) -> None:
         self.longest = 0.0
         self.done = 0
+        self._begun = threading.Event()
         self._server, self._statements = server, statements
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -29,11 +30,13 @@ class HotWriter:
                 with suppress(StatementRefused):
                     db.execute(self._statements(self.done))
                     self.done += 1
+                self._begun.set()
                 self.longest = max(self.longest, time.monotonic() - started)
                 self._over.wait(PAUSE)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        assert self._begun.wait(60), "it has not begun"
         return self
 
     def __exit__(self, *details: object) -> None:

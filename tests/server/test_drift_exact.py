@@ -198,7 +198,7 @@ def test_a_server_that_somebody_else_works_on_is_left_out(star: Sandbox, schema:
     star.wait_caught_up(60)
     drift_on(star.replicas[0], f"DELETE FROM {schema}.t")
     with star.replicas[1].connect(Account.OPERATOR) as db:
-        assert db.scalar(reseed.lock(reseed.LOCK_NAME)) == "1"
+        assert db.scalar(reseed.lock(reseed.LOCK_NAME, 60)) == "1"
         report = run_check(star, f"{schema}.t", exact=means)
     found, refused = (of_replica(report, server) for server in star.replicas)
     assert (found.verdict, found.reason, found.tables[0].proof) == (Verdict.DRIFTED, None, Proof.SNAPSHOT)
@@ -347,7 +347,7 @@ def test_a_hold_that_is_worked_on_or_was_ended_is_left_alone(star: Sandbox, mean
     assert not let_go(target, means.records, Session.connect, SystemClock())
     with star.replicas[0].connect(Account.OPERATOR) as db:
         hold(db, "", book.begin(db))
-        assert db.scalar(reseed.lock(reseed.LOCK_NAME)) == "1"
+        assert db.scalar(reseed.lock(reseed.LOCK_NAME, 60)) == "1"
         assert not let_go(target, means.records, Session.connect, SystemClock())
         assert channel_state(db, "").held
     assert let_go(target, means.records, Session.connect, SystemClock(), patience=30)

@@ -458,7 +458,7 @@ def _table_locked(server: SandboxServer, table: str) -> Iterator[None]:
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert locked.wait(30)
+    assert locked.wait(60)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """Parts of a range on real servers, whatever the key: together they are the range, and one statement tells of each by itself."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import pytest
 
@@ -70,7 +71,10 @@ def test_parts_are_the_range_and_are_read_each_by_itself(
 
 
 def listed(db: Session, reading: TableReading, pieces: Sequence[KeyRange]) -> dict[Key, str]:
-    return sql.parse_row_hashes(db.query(sql.row_hashes_in(reading, pieces)).rows, reading)
+    statement = sql.row_hashes_in(reading, pieces)
+    found = sql.parse_row_hashes(db.query(statement).rows, reading)
+    assert sql.parse_row_hashes(chain.from_iterable(db.batches(statement)), reading) == found
+    return found
 
 
 def test_bounds_by_chance_are_found_by_one_walk_over_the_index(star: Sandbox, schema: str, db: Session) -> None:

@@ -403,7 +403,7 @@ def test_two_reseeds_of_one_server_exclude_each_other(star: Sandbox, schema: str
     asked = request(star, star.replicas[0])
     plan = plan_reseed(asked, Session.connect).plan
     with star.replicas[0].connect() as db:
-        assert db.scalar("SELECT GET_LOCK('repwatch.reseed', 0)") == "1"
+        assert db.scalar("SELECT GET_LOCK('repwatch.reseed', 60)") == "1"
         with pytest.raises(Refused):
             apply_reseed(asked, tools(tmp_path), plan.plan_hash)
 
@@ -415,7 +415,7 @@ def test_the_session_of_a_killed_one_is_waited_for(star: Sandbox, schema: str, t
     asked = request(star, star.replicas[0])
     plan = plan_reseed(asked, Session.connect).plan
     killed = star.replicas[0].connect()
-    assert killed.scalar("SELECT GET_LOCK('repwatch.reseed', 0)") == "1"
+    assert killed.scalar("SELECT GET_LOCK('repwatch.reseed', 60)") == "1"
 
     class Noticing(Session):
         def scalar(self, sql: str, params: Params = ()) -> str | None:

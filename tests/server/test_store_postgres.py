@@ -76,6 +76,7 @@ def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, po
     assert caught.value.hint
     store.set_standing(FINDING)
     store.close()
+    until(lambda: not holders(postgres, database), "its session is gone")
     SqlStore.open(postgres.url(database)).close()
 
 

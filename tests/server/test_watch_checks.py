@@ -90,7 +90,7 @@ def test_a_check_is_taken_up_and_obeys(star: Sandbox, schema: str, service: Serv
     service.start()
     until(lambda: running(service).get("paused") is True, "an end in order changes nothing in that")
     assert service.post("checks/shop/resume")[0] == 200
-    until(lambda: not running(service), "it has ended", 240)
+    until(lambda: not running(service), "it has ended", 400)
     (done,) = cluster_of(service)["checks"][:1]
     assert (done["outcome"], done["whole"], done["differences"]) == ("drifted", True, 1)
     assert pieces(tmp_path) == 0

@@ -15,7 +15,7 @@ import pytest
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox
 from repwatch.sandbox.standins import Misbehaviour
-from repwatch.sandbox.standins_webhook import WebhookCatcher
+from repwatch.sandbox.standins_webhook import CaughtPost, WebhookCatcher
 from tests.conftest import start
 from tests.server.watching import PATIENT, Service, collide, mend, until
 
@@ -32,6 +32,11 @@ def box(flavour: Flavour) -> Iterator[Sandbox]:
         yield started
 
 
+def about_appliers(hook: WebhookCatcher) -> list[CaughtPost]:
+    """On a busy machine a server may also be late, which is told."""
+    return [post for post in hook.posts if post.json["code"] == "applier-error"]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_no_kill_loses_or_doubles_a_notice(box: Sandbox, tmp_path: Path) -> None:
@@ -44,11 +49,11 @@ def test_no_kill_loses_or_doubles_a_notice(box: Sandbox, tmp_path: Path) -> None
         def kill_until(events: int) -> int:
             """Start and kill until the receiver has heard of so many different notices; the number of kills."""
             done = 0
-            while len({post.json["id"] for post in hook.posts}) < events:
+            while len({post.json["id"] for post in about_appliers(hook)}) < events:
                 # The receiver hears, and its answer takes a while: some kills fall between the two.
                 hook.misbehave(Misbehaviour(stall=chance.uniform(0, 0.5), after_effect=True))
                 service.start()
-                time.sleep(chance.uniform(0, LONGEST_LIFE))
+                time.sleep(chance.uniform(0, LONGEST_LIFE * (1 + done / 10)))  # on a machine that is slow none does else
                 service.kill()
                 done += 1
                 assert done < 60
@@ -70,13 +75,13 @@ def test_no_kill_loses_or_doubles_a_notice(box: Sandbox, tmp_path: Path) -> None
 
         lives: dict[object, list[object]] = defaultdict(list)
         bodies: dict[object, bytes] = {}
-        for post in hook.posts:
+        for post in about_appliers(hook):
             identity = post.json["id"]
             assert bodies.setdefault(identity, post.body) == post.body
             event = post.json["event"]
             if event not in lives[(post.json["key"], post.json["since"])]:
                 lives[(post.json["key"], post.json["since"])].append(event)
-        measured.warning("kills: %d, notices repeated under their id: %d", kills, len(hook.posts) - len(bodies))
+        measured.warning("kills: %d, notices repeated under their id: %d", kills, len(about_appliers(hook)) - len(bodies))
         assert len(bodies) == 2 * OUTAGES
         assert list(lives.values()) == [["opened", "resolved"]] * OUTAGES
         assert "Traceback" not in service.log

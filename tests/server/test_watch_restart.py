@@ -78,7 +78,7 @@ def test_what_helps_wakes_nobody_and_is_found_afterwards(
     before = starts(replica)
     begin(service)
     with replica.connect(Account.OPERATOR) as other:
-        assert take_turn(other, SystemClock(), 0)  # the service has to wait until the row is free
+        assert take_turn(other, SystemClock(), 60)  # the service has to wait until the row is free
         with row_held(box, replica):
             until_applier_stops(replica, 1205)
     until(lambda: "restart.started" in service.log, "it has been started again")
