@@ -65,7 +65,8 @@ class Stillness:
 
     since: float
     until: float
-    named: float | None = None  # when it was last seen that the position names all that is in the log
+    named: float | None = None  # when it was last seen that the position names all that is in the log …
+    unnamed: float | None = None  # … and when, that it does not
 
     def covers(self, round_: Round, margin: float) -> bool:
         """True if nothing was committed from `margin` before the round to its end.
@@ -78,7 +79,15 @@ class Stillness:
 
     def names(self, round_: Round) -> bool:
         """True if the position was seen to name all that a round of logged events shows."""
-        return self.named is not None and self.named >= round_.ended
+        return self.names_all_to(round_.ended)
+
+    def names_all_to(self, moment: float) -> bool:
+        """True if the position was seen to name all that was in the log at this second."""
+        return self.named is not None and self.named >= moment
+
+    def leaves_open(self, moment: float) -> bool:
+        """True if something was unnamed a margin after this second: it may be for minutes, or for ever."""
+        return self.unnamed is not None and self.unnamed >= moment + STILL_MARGIN_EQUAL
 
 
 @dataclass(frozen=True, slots=True)

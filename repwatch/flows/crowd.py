@@ -65,7 +65,7 @@ class Crowd:
             full = self._full_for(now)
             if not full and (line is self._urgent or not self._urgent.length):
                 break
-            line.called.wait(min(full or rest, rest))
+            line.called.wait(min(full or self.swift, rest))  # where there is room, the urgent one who was called comes, and goes
             now = time.monotonic()
         line.length -= 1
 

@@ -29,6 +29,11 @@ class Compared:
     second: Sight | None = None
     facts: dict[tuple[int, bool], tuple[bool, bool]] = field(default_factory=dict)  # (one position, ahead), worked out once
 
+    @property
+    def ended(self) -> float:
+        """When the last reading of it was over, in monotonic seconds."""
+        return max(sight.ended for sight in (self.first, *self.replicas.values(), *filter(None, [self.second])))
+
     def rows(self, number: int) -> tuple[dict[Key, str], set[Key]]:
         """The rows that all readings show alike, of which what is proved of one is of all, and the keys of the others."""
         first, replica = self.first.rows, self.replicas[number].rows

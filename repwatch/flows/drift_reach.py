@@ -81,7 +81,7 @@ def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> 
         return ""
     asked = world.clock.monotonic()
     # First: what is named meanwhile is in the position that is read after it.
-    whole = closely and source.tells_unnamed and not (db.scalar(positions.UNNAMED) or "").strip()
+    whole = not (db.scalar(positions.UNNAMED) or "").strip() if closely and source.tells_unnamed else None
     position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
     source.watermark.record(position, asked, world.clock.monotonic(), whole=whole)
     return position

@@ -135,6 +135,8 @@ class Run:
                 partial(self._second_read, compared),
                 patient=reader.patient,
             )
+        elif self._held and self._world.source.watermark.seen_since(self._held[0].ended + STILL_MARGIN_EQUAL):
+            self._ask_source(partial(note_position, self._world, closely=True), self._looked)
         elif not self._holds_back() and self._stands() and (work := self._next()) is not None:
             rows, reader = work.unit.rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
@@ -314,13 +316,16 @@ class Run:
         self._came(compared.pipeline)
 
     def _release_held(self) -> None:
-        """Pieces wait here, oldest first, while the source may yet have stood still for long enough to spare S2."""
+        """Pieces wait here, oldest first, while the source may yet have stood still for long enough to spare S2.
+
+        Not longer: what is in its log without a name may stay there for ever.
+        """
         while self._held:
             compared = self._held[0]
             still = self._world.standstill
             if not compared.pipeline.wants_second(compared):
                 self._done(self._held.popleft())
-            elif still is None or still.since > compared.first.started - STILL_MARGIN_EQUAL:
+            elif still is None or still.since > compared.first.started - STILL_MARGIN_EQUAL or still.leaves_open(compared.ended):
                 self._again.append(self._held.popleft())
             else:
                 return

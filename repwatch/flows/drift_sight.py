@@ -139,8 +139,13 @@ class Reader:
         )
 
     def _named_later(self, db: Database, sight: Sight) -> Sight:
-        """The sight with a position that surely names what was read; where the source stands still, that will say enough."""
-        if self._world.source.watermark.quiet_since(sight.started - _QUIET):
+        """The sight with a position that surely names what was read; where the source stands still, that will say enough.
+
+        Not where something in its log has no name: standing still proves nothing then.
+        """
+        source = self._world.source.watermark
+        told = not self.logged_first or (source.still is not None and source.still.names_all_to(sight.ended))
+        if told and source.quiet_since(sight.started - _QUIET):
             return replace(sight, named=False)
         self._world.clock.sleep(STILL_MARGIN_EQUAL)
         return replace(sight, position=note_position(self._world, db))

@@ -49,10 +49,14 @@ class Watermark:
         """True if the position has not moved since this monotonic second."""
         return self.still is not None and self.still.since <= moment
 
-    def record(self, position: str, asked: float, answered: float, *, whole: bool = False) -> None:
-        """Note a position, asked for and answered at these monotonic seconds; `whole`: it was seen to name all of the log."""
-        if self.still is not None and position == self.position:
-            self.still = Stillness(self.still.since, asked, asked if whole else self.still.named)
+    def record(self, position: str, asked: float, answered: float, *, whole: bool | None = None) -> None:
+        """Note a position, asked for and answered at these monotonic seconds.
+
+        `whole`: whether it was seen to name all of the log; None: that was not looked at.
+        """
+        if (still := self.still) is not None and position == self.position:
+            named, unnamed = asked if whole else still.named, asked if whole is False else still.unnamed
+            self.still = Stillness(still.since, asked, named, unnamed)
         else:
             self.position, self.still = position, Stillness(answered, answered)
         self._count_move(answered)

@@ -42,7 +42,7 @@ def dawdle(send: Function) -> Function:
     """Tell it too late."""
 
     def broken(self: object, notice: Notice, thread: Thread) -> Delivery:
-        time.sleep(10)
+        time.sleep(60)
         delivery: Delivery = send(self, notice, thread)
         return delivery
 

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from repwatch.model.server import Flavour
+from repwatch.sandbox.demo import acts
 from repwatch.sandbox.demo.narrator import Narrator
 from repwatch.sandbox.demo.story import Showing, play
 from tests.demo.sabotaged import FAULTS
@@ -33,6 +34,12 @@ NOTICED = {
     "status-lies": "halt",
     "page-empty": "healthy",
 }
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice may take longer on a machine that runs other tests beside this one."""
+    monkeypatch.setattr(acts, "NOTICE_SECONDS", 20.0)
 
 
 def tell(showing: Showing) -> tuple[int, str]:

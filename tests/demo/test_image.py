@@ -90,7 +90,7 @@ def box() -> Iterator[Sandbox]:
 
 def healthy(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
@@ -120,10 +120,11 @@ def test_the_image_builds_and_its_container_answers_healthz(engine: Engine, box:
     engine.run("run", *options, "repwatch-test")
     url = f"http://127.0.0.1:{port.number}/"
     try:
-        answered = wait(lambda: healthy(f"{url}healthz"), 60)
+        answered = wait(lambda: healthy(f"{url}healthz"), 120)
         assert answered is not None, engine.run("logs", "repwatch-test").stderr
-        status = engine.run("exec", "repwatch-test", "repwatch", "status", "--config", "/etc/repwatch/repwatch.toml", check=False)
-        assert status.returncode == 0, status.stdout + status.stderr
+        status = ("exec", "repwatch-test", "repwatch", "status", "--config", "/etc/repwatch/repwatch.toml")
+        well = wait(lambda: engine.run(*status, check=False).returncode == 0, 120)
+        assert well is not None, engine.run(*status, check=False).stdout
     finally:
         engine.run("stop", "repwatch-test")
         port.release()

@@ -49,7 +49,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
 def answers(url: str, expression: str) -> list[object]:
     query = urllib.parse.urlencode({"query": expression})
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=60) as answer:
             found: list[object] = json.load(answer)["data"]["result"]
             return found
     except OSError:
@@ -58,10 +58,10 @@ def answers(url: str, expression: str) -> list[object]:
 
 @pytest.mark.long
 def test_every_query_of_the_dashboard_is_answered_with_data(prometheus: str) -> None:
-    assert wait(lambda: bool(answers(prometheus, 'repwatch_finding{code="applier-stopped"}')), 60) is not None
+    assert wait(lambda: bool(answers(prometheus, 'repwatch_finding{code="applier-stopped"}')), 120) is not None
     # Every minute it is seen what has to be proved; a replica that is halted takes a minute to be given up.
     assert wait(lambda: bool(answers(prometheus, "repwatch_last_proved_seconds")), 240) is not None
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             expression = target["expr"].replace("$cluster", ".*")
-            assert wait(lambda expression=expression: bool(answers(prometheus, expression)), 20) is not None, panel["title"]  # type: ignore[misc]
+            assert wait(lambda expression=expression: bool(answers(prometheus, expression)), 60) is not None, panel["title"]  # type: ignore[misc]

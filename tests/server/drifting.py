@@ -40,6 +40,7 @@ def run_check(
     strict: bool = False,
     lock_hot: bool = False,
     exact: ExactMeans | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> DriftReport:
     """Check with the watching account, the least privileged one."""
     request = CheckRequest(
@@ -55,7 +56,7 @@ def run_check(
         strict=strict,
         lock_hot=lock_hot,
     )
-    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact)
+    return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact, cancelled=cancelled)
 
 
 def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60, most: int = 1000) -> DriftReport:

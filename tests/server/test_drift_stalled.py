@@ -1,7 +1,10 @@
-"""A commit that waits for an acknowledgement is in the log, and on replicas, for as long as it shows nowhere on the source."""
+"""A commit that waits for an acknowledgement is in the log, and on replicas, for as long as it shows nowhere on the source.
+
+A session may hold a GTID for as long. Nothing of that may keep a check from its end.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,7 +16,30 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import drift_on, of_table, run_check
 
 STALL_MS = 600_000
-SETTLE = 2.0  # seconds; far more than any standstill takes
+SETTLE = 6.0  # seconds; far more than any standstill takes, on a busy machine too
+LATE = 1.5  # seconds; longer than the source has to have stood before a reading, by any rule
+IDLE_GTID = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa:1"
+
+
+def late() -> Callable[[], bool]:
+    """For `cancelled`, which is asked before anything is read: the source has stood still for long by then."""
+    pauses = iter([LATE])
+
+    def never() -> bool:
+        time.sleep(next(pauses, 0.0))
+        return False
+
+    return never
+
+
+@contextmanager
+def owned(source: SandboxServer) -> Iterator[None]:
+    """A session holds a GTID and idles: `gtid_owned` is not empty, and no position will ever name it."""
+    with source.connect() as session:
+        session.execute(f"SET SESSION gtid_next = '{IDLE_GTID}'")
+        yield
+        session.execute("ROLLBACK")
+        session.execute("SET SESSION gtid_next = 'AUTOMATIC'")
 
 
 @contextmanager
@@ -58,3 +84,44 @@ def test_a_stalled_commit_makes_nothing_equal_and_nothing_different(fresh_star: 
     report = run_check(fresh_star, "d.*")
     assert of_table(report, wrong, "t").verdict is Verdict.DRIFTED
     assert of_table(report, right, "t").verdict is Verdict.IDENTICAL
+
+
+@pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
+def test_a_check_of_a_source_that_stood_long_ends_within_a_stall(fresh_star: Sandbox) -> None:
+    """Neither standing still nor a movement settles anything then, and what waits for one of them is read again."""
+    source = fresh_star.source
+    source.sql("CREATE DATABASE d", "CREATE TABLE d.t (v INT)", "INSERT INTO d.t VALUES (1), (1), (1)")
+    fresh_star.wait_caught_up(60)
+    with stalled(source, "DELETE FROM d.t LIMIT 1"):
+        for replica in fresh_star.replicas:
+            wait_for_rows(replica, "d.t", 2)
+        report = run_check(fresh_star, "d.*", seconds=SETTLE, cancelled=late())
+        assert all(of_table(report, replica, "t").verdict is Verdict.UNDECIDED for replica in fresh_star.replicas)
+
+
+@pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
+def test_a_session_that_idles_with_a_gtid_keeps_nothing_from_being_proved(fresh_star: Sandbox) -> None:
+    source, (wrong, right) = fresh_star.source, fresh_star.replicas
+    source.sql("CREATE DATABASE d", "CREATE TABLE d.t (v INT)", "INSERT INTO d.t VALUES (1), (1), (1)")
+    source.sql("CREATE TABLE d.u (id INT PRIMARY KEY)", "INSERT INTO d.u VALUES (1), (2)")
+    fresh_star.wait_caught_up(60)
+    drift_on(wrong, "INSERT INTO d.t VALUES (1)", "DELETE FROM d.u WHERE id = 1")
+    with owned(source):
+        report = run_check(fresh_star, "d.*", cancelled=late())
+    for table in ("t", "u"):
+        assert of_table(report, wrong, table).verdict is Verdict.DRIFTED
+        assert of_table(report, right, table).verdict is Verdict.IDENTICAL
+
+
+@pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
+def test_nor_does_it_where_statements_replicate(fresh_star: Sandbox) -> None:
+    """However long the source has stood, that proves nothing then: the position has to be read late enough."""
+    source, (wrong, right) = fresh_star.source, fresh_star.replicas
+    source.sql("SET GLOBAL binlog_format = 'MIXED'")
+    source.sql("CREATE DATABASE d", "CREATE TABLE d.u (id INT PRIMARY KEY, v INT)", "INSERT INTO d.u VALUES (1, 1), (2, 2)")
+    fresh_star.wait_caught_up(60)
+    drift_on(wrong, "UPDATE d.u SET v = 3 WHERE id = 2")
+    with owned(source):
+        report = run_check(fresh_star, "d.*", cancelled=late())
+    assert of_table(report, right, "u").verdict is Verdict.IDENTICAL
+    assert of_table(report, wrong, "u").verdict is Verdict.DRIFTED

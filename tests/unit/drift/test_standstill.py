@@ -15,6 +15,7 @@ from repwatch.drift.verdict import (
     judge,
     standstill_proves_at,
 )
+from repwatch.flows.drift_world import Watermark
 
 SOURCE, REPLICA = Content("a"), Content("b")
 
@@ -89,3 +90,23 @@ def test_what_no_engine_takes_back_shows_before_it_is_logged() -> None:
     round_ = round_at(5)
     assert judge([round_], Events.ROW_IMAGES, Stillness(0, 5.2, 5.2)).verdict is Verdict.UNDECIDED
     assert judge([round_], Events.ROW_IMAGES, Stillness(0, 5.1 + STILL_MARGIN_DRIFT)).verdict is Verdict.DRIFTED
+
+
+def test_what_is_unnamed_for_longer_than_a_margin_is_waited_for_no_more() -> None:
+    """A look that found all named, or that came too soon, says nothing of the kind."""
+    seen = Watermark()
+    seen.record("P", 0, 0)
+    for asked, whole, leaves_open in (
+        (5.0, False, False),
+        (5.2, False, False),
+        (5.3, None, False),
+        (5.3, True, False),
+        (5.4, False, True),
+    ):
+        seen.record("P", asked, asked, whole=whole)
+        assert seen.still is not None
+        assert seen.still.leaves_open(5.1) is leaves_open
+    assert seen.still is not None
+    assert seen.still.named == pytest.approx(5.3)
+    seen.record("Q", 6, 6, whole=False)
+    assert not seen.still.leaves_open(5.1)

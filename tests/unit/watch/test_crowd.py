@@ -96,3 +96,18 @@ def until_in_line(crowd: Crowd, standing: int) -> None:
     while crowd.standing < standing:
         assert time.monotonic() < deadline
         time.sleep(0.001)
+
+
+def test_who_made_room_for_an_urgent_one_looks_again_soon() -> None:
+    """Who comes while an urgent one has been called, and is not there yet, finds room and may not take it; nobody calls again."""
+    crowd, done = Crowd(abreast=1, swift=0.05, patience=LONG), threading.Semaphore(0)
+
+    def work() -> None:
+        with crowd.in_line():
+            done.release()
+
+    crowd._urgent.length = 1  # one that a busy machine holds up
+    threading.Thread(target=work, daemon=True).start()
+    until_in_line(crowd, 2)
+    crowd._urgent.length = 0
+    assert done.acquire(timeout=LONG / 2)
