@@ -179,7 +179,7 @@ FAULTS: dict[str, tuple[tuple[str, str], Callable[[Function], Function]]] = {
     "column-misnamed": (CHECK, in_report(misname_column)),
     "called-identical": (CHECK, call_identical),
     "repair-incomplete": (("repwatch.flows.repair_rows", "write_rows"), forget_change),
-    "reseed-incomplete": (("repwatch.flows.reseed_data", "load"), lose_copied_row),
+    "reseed-incomplete": (("repwatch.flows.reseed_load", "load"), lose_copied_row),
     "status-lies": (("repwatch.cli.status", "current_view"), all_is_well),
     "page-empty": (("repwatch.web.server", "tree"), empty_page),
 }

@@ -33,13 +33,17 @@ def lock_wait(box: Sandbox, replica: SandboxServer, seconds: int) -> None:
     box.wait_connected(60)
 
 
+_WAITING = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
+
+
 @contextmanager
 def row_held(box: Sandbox, replica: SandboxServer) -> Iterator[None]:
-    """The source changes a row that a session on the replica holds meanwhile."""
+    """The source changes a row that a session on the replica holds meanwhile; the applier has come to it."""
     with replica.connect() as holder:
         holder.execute("START TRANSACTION")
         holder.query("SELECT * FROM w.t FOR UPDATE")
         box.source.sql("SET SESSION binlog_format = ROW", "UPDATE w.t SET n = n + 1")
+        until(lambda: replica.sql(_WAITING) != [("0",)] or shown(replica)["applier"] == "No", "the applier waits for the row")
         yield
         holder.execute("ROLLBACK")
 
