@@ -65,13 +65,18 @@ def wait_for_rows(server: SandboxServer, table: str, count: int) -> None:
         time.sleep(0.05)
 
 
+def make_tables(star: Sandbox) -> None:
+    """`d.t` without a key, whose rows are alike, and `d.u` with one."""
+    star.source.sql("CREATE DATABASE d", "CREATE TABLE d.t (v INT)", "INSERT INTO d.t VALUES (1), (1), (1)")
+    star.source.sql("CREATE TABLE d.u (id INT PRIMARY KEY)", "INSERT INTO d.u VALUES (1), (2)")
+    star.wait_caught_up(60)
+
+
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
 def test_a_stalled_commit_makes_nothing_equal_and_nothing_different(fresh_star: Sandbox) -> None:
     """Without a key a row too many on one replica is met where the deletion has come to it and shows nowhere else."""
     source, (wrong, right) = fresh_star.source, fresh_star.replicas
-    source.sql("CREATE DATABASE d", "CREATE TABLE d.t (v INT)", "INSERT INTO d.t VALUES (1), (1), (1)")
-    source.sql("CREATE TABLE d.u (id INT PRIMARY KEY)", "INSERT INTO d.u VALUES (1), (2)")
-    fresh_star.wait_caught_up(60)
+    make_tables(fresh_star)
     drift_on(wrong, "INSERT INTO d.t VALUES (1)")
     with stalled(source, "DELETE FROM d.t LIMIT 1"):
         wait_for_rows(wrong, "d.t", 3)
@@ -102,9 +107,7 @@ def test_a_check_of_a_source_that_stood_long_ends_within_a_stall(fresh_star: San
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
 def test_a_session_that_idles_with_a_gtid_keeps_nothing_from_being_proved(fresh_star: Sandbox) -> None:
     source, (wrong, right) = fresh_star.source, fresh_star.replicas
-    source.sql("CREATE DATABASE d", "CREATE TABLE d.t (v INT)", "INSERT INTO d.t VALUES (1), (1), (1)")
-    source.sql("CREATE TABLE d.u (id INT PRIMARY KEY)", "INSERT INTO d.u VALUES (1), (2)")
-    fresh_star.wait_caught_up(60)
+    make_tables(fresh_star)
     drift_on(wrong, "INSERT INTO d.t VALUES (1)", "DELETE FROM d.u WHERE id = 1")
     with owned(source):
         report = run_check(fresh_star, "d.*", cancelled=late())

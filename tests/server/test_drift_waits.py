@@ -15,6 +15,7 @@ from repwatch.flows.drift_settle import HOT_ROWS
 from repwatch.flows.drift_sight import LEAF_ROWS
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.check_journal import NoJournal
+from repwatch.ports.clock import Clock
 from repwatch.sandbox import Sandbox
 from tests.server.drifting import Found, drift_on, fill, found_in, of_table
 
@@ -99,15 +100,20 @@ def test_what_is_read_last_is_waited_for_no_more_than_the_rest(star: Sandbox, sc
     assert not waits_of(star, schema, wrong, LAST)
 
 
+def found_missing(star: Sandbox, schema: str, clock: Clock) -> set[Found]:
+    """What a check of the one table finds on the second replica."""
+    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
+    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.t",))
+    report = check(request, connect=Session.connect, clock=clock)
+    return found_in(of_table(report, star.replicas[1], "t"))
+
+
 def test_what_shows_before_it_is_logged_is_waited_for(star: Sandbox, schema: str) -> None:
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY) ENGINE = MyISAM", f"INSERT INTO {schema}.t VALUES (1), (2)")
     star.wait_caught_up(60)
     drift_on(star.replicas[1], f"DELETE FROM {schema}.t WHERE id = 2")
     clock = StandingClock()
-    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
-    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.t",))
-    report = check(request, connect=Session.connect, clock=clock)
-    assert found_in(of_table(report, star.replicas[1], "t")) == {Found("missing", ("2",))}
+    assert found_missing(star, schema, clock) == {Found("missing", ("2",))}
     assert sum(clock.waits) >= 2 * STILL_MARGIN_DRIFT
 
 
@@ -116,10 +122,7 @@ def test_a_check_that_is_over_at_once_waits_until_the_source_has_stood_for_a_sec
     star.wait_caught_up(60)
     drift_on(star.replicas[1], f"DELETE FROM {schema}.t WHERE id = 2")
     clock = LeapingClock()
-    targets = tuple(ReplicaTarget(server=server.spec()) for server in star.replicas)
-    request = CheckRequest(source=star.source.spec(), replicas=targets, tables=(f"{schema}.t",))
-    report = check(request, connect=Session.connect, clock=clock)
-    assert found_in(of_table(report, star.replicas[1], "t")) == {Found("missing", ("2",))}
+    assert found_missing(star, schema, clock) == {Found("missing", ("2",))}
     assert len(clock.waits) <= 1
     assert sum(clock.waits) < STILL_MARGIN_DRIFT + SHORT
 
