@@ -119,23 +119,15 @@ def test_a_conflict_writes_nothing_at_all(store: SqlStore, late: Change) -> None
     assert store.waiting() == 0
 
 
-def at_once(store: SqlStore, entries: Sequence[Entry]) -> list[StoreError | None]:
+def at_once(store: SqlStore, entries: Sequence[Entry]) -> list[BaseException | None]:
     """Record them when all have come; what each met."""
-
-    def record(entry: Entry) -> StoreError | None:
-        try:
-            store.record(entry, NOW)
-        except StoreError as error:
-            return error
-        return None
-
     together = store._together
     with ThreadPoolExecutor(len(entries)) as pool:
         with together._desk:
-            coming = [pool.submit(record, entry) for entry in entries]
+            coming = [pool.submit(store.record, entry, NOW) for entry in entries]
             while len(together._queue) < len(entries):
                 time.sleep(0.01)
-        return [each.result() for each in coming]
+        return [each.exception(timeout=60) for each in coming]
 
 
 def begun(number: int, channel: str) -> Entry:
@@ -153,10 +145,19 @@ def test_entries_that_come_at_once_are_written_in_one_transaction(store: SqlStor
     assert store.waiting() == 20
 
 
-def test_a_conflict_of_one_is_none_of_those_that_come_with_it(store: SqlStore) -> None:
+def unwritable(entry: Entry) -> Entry:
+    """As it would be after a mistake in repwatch: a text that is none."""
+    (change,) = entry.changes
+    assert change.after is not None
+    broken = replace(change.after, finding=replace(change.after.finding, summary="\ud800"))
+    return replace(entry, changes=(Change(None, broken),))
+
+
+@pytest.mark.parametrize("bad", [begun(5, "mine"), unwritable(begun(5, "5"))], ids=["a conflict", "a mistake"])
+def test_what_is_wrong_with_one_entry_is_nothing_to_those_that_come_with_it(store: SqlStore, bad: Entry) -> None:
     store.record(begun(0, "mine"), NOW)
-    met = at_once(store, [begun(number, "mine" if number == 5 else str(number)) for number in range(1, 10)])
-    assert [isinstance(each, StoreConflict) for each in met] == [number == 5 for number in range(1, 10)]
+    met = at_once(store, [bad if number == 5 else begun(number, str(number)) for number in range(1, 10)])
+    assert [each is not None for each in met] == [number == 5 for number in range(1, 10)]
     assert {each.id for each in store.known("shop", NOW).incidents} == {f"i{number}" for number in range(10) if number != 5}
     assert store.waiting() == 9
 

@@ -45,14 +45,14 @@ class Together:
                 others.append(each)
         try:
             self.write([mine, *others])
-        except StoreConflict:
+        except Exception as error:
+            if isinstance(error, StoreError) and not isinstance(error, StoreConflict):  # it may take seconds to fail
+                for each in others:
+                    each.failure = error
+                raise
             if not others:
                 raise
-            self.write([mine])  # the others go on by themselves: whoever has the conflict meets it alone
-        except StoreError as error:
-            for each in others:
-                each.failure = error
-            raise
+            self.write([mine])  # one of them is at fault: each of the others is written by itself, and that one fails alone
         else:
             for each in others:
                 each.written = True
