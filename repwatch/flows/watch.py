@@ -89,9 +89,13 @@ class Watcher:
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers, urgent=kind is LookKind.CONFIRM)
         with JUDGING.in_line(urgent=kind is LookKind.CONFIRM):
-            return self._judge(results, kind)
+            entry = self._judge(results, kind)
+        self.book.record(entry)  # not in line: what many have to record at once is written together
+        report(entry)
+        self.looked = self.clock.monotonic()
+        return len(entry.postings), self._doubtful(entry.changes)
 
-    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
+    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> Entry:
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         if self.source and world.source and world.source != self.source:
             self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
@@ -114,10 +118,7 @@ class Watcher:
         audience = replace(self.audience, silences=silences)
         entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
-        self.book.record(replace(entry, view=self.view))
-        report(entry)
-        self.looked = self.clock.monotonic()
-        return len(entry.postings), self._doubtful(entry.changes)
+        return replace(entry, view=self.view)
 
     def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""
