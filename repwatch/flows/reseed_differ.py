@@ -26,7 +26,8 @@ from repwatch.sql.keyrange import EVERYTHING, Key, KeyColumn, KeyRange, among
 from repwatch.sql.rowcopy import CopyTable
 from repwatch.sql.signature import Line, Signature, TableReading
 
-LEAF_ROWS: Final = 1_000  # so many are compared row by row at a time
+LEAF_ROWS: Final = 1_000  # so many are compared row by row, where they are a piece
+_LISTED: Final = 5_000  # rows that are listed by one statement: all wrong parts of most pieces
 _AHEAD: Final = 3  # readings that the source may be ahead of the replica
 _MOST_ROWS: Final = 20 * LEAF_ROWS  # of the replica in a range that is small on the source
 _TOGETHER: Final = 1_000  # wrong and missing rows that are written by one transaction
@@ -213,7 +214,7 @@ class Differ:
             if theirs > _MOST_ROWS:
                 self._empty(piece)
             few.append((piece, ours if theirs > _MOST_ROWS else max(ours, theirs)))
-        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, self._together)]
+        return [_Leaf(pieces) for pieces in grouped(few, _LISTED, self._together)]
 
     def _note(self, read: _Listed) -> None:
         ours, theirs = read.ours, read.theirs.result()
