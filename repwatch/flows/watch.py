@@ -16,6 +16,7 @@ from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
+from repwatch.health.blockers import blamed
 from repwatch.health.causes import causes
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
@@ -114,9 +115,11 @@ class Watcher:
         incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
+        explained = causes(world, findings)
+        findings = blamed(world, findings, explained)
         look = self._seen(world, results, kind, incidents)
         audience = replace(self.audience, silences=silences)
-        entry = advance(incidents, findings, look, audience, causes(world, findings))
+        entry = advance(incidents, findings, look, audience, explained)
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         return replace(entry, view=self.view)
 
