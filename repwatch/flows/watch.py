@@ -33,7 +33,7 @@ from repwatch.health.unjudged import unjudged
 from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
-from repwatch.model.finding import Finding, FindingCode, Subject
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.past import Past
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
@@ -191,12 +191,13 @@ class SelfWatcher:
 
     def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
         receivers = {receiver.id for receiver in self.audience.receivers}
-        stands = [finding for finding in standing if finding.subject.channel in receivers]
-        yield from (self._to_somebody(finding) for finding in stands)
-        refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
             self._owed = self.debts(receivers, now) if self.debts else ()
+        owed = {each.receiver for each in self._owed}
+        stands = [each for each in standing if each.subject.channel in receivers and not _is_outdone(each, owed)]
+        yield from (self._to_somebody(finding) for finding in stands)
+        refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         yield from (self._to_somebody(unheard(each, now)) for each in self._owed if each.receiver not in refusing)
         for watcher in self.watchers:
             age = timedelta(seconds=self.clock.monotonic() - watcher.looked)
@@ -205,6 +206,12 @@ class SelfWatcher:
 
     def _to_somebody(self, finding: Finding) -> Finding:
         return untold(finding) if is_for_nobody(finding, self.audience.receivers) else finding
+
+
+def _is_outdone(finding: Finding, owed: Collection[str]) -> bool:
+    """True if some recipients of a receiver were refused, and by now none of them gets what they are owed."""
+    partly = finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE and finding.severity is Severity.WARNING
+    return partly and finding.subject.channel in owed
 
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:

@@ -70,7 +70,7 @@ class Settled:
     fate: Fate
     at: datetime
     thread: Thread  # what the receiver wants to remember of the incident
-    text: str = ""  # why it did not arrive
+    text: str = ""  # why it did not arrive, or did not reach everybody
     rewritable: bool = False  # the message can be brought up to date
 
 
