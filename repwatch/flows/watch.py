@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
@@ -17,6 +18,7 @@ from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
 from repwatch.health.causes import causes
+from repwatch.health.impact import impact_of
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
@@ -111,7 +113,7 @@ class Watcher:
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         look = self._seen(world, results, kind, incidents)
-        audience = replace(self.audience, silences=silences)
+        audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
         entry = advance(incidents, findings, look, audience, causes(world, findings))
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         self.book.record(replace(entry, view=self.view))
