@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
@@ -18,6 +19,7 @@ from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
 from repwatch.health.blockers import blamed
 from repwatch.health.causes import causes
+from repwatch.health.impact import impact_of
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
@@ -118,7 +120,7 @@ class Watcher:
         explained = causes(world, findings)
         findings = blamed(world, findings, explained)
         look = self._seen(world, results, kind, incidents)
-        audience = replace(self.audience, silences=silences)
+        audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
         entry = advance(incidents, findings, look, audience, explained)
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
         return replace(entry, view=self.view)
