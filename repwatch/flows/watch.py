@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
@@ -16,7 +17,9 @@ from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
+from repwatch.health.blockers import blamed
 from repwatch.health.causes import causes
+from repwatch.health.impact import impact_of
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
@@ -89,9 +92,13 @@ class Watcher:
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers, urgent=kind is LookKind.CONFIRM)
         with JUDGING.in_line(urgent=kind is LookKind.CONFIRM):
-            return self._judge(results, kind)
+            entry = self._judge(results, kind)
+        self.book.record(entry)  # not in line: what many have to record at once is written together
+        report(entry)
+        self.looked = self.clock.monotonic()
+        return len(entry.postings), self._doubtful(entry.changes)
 
-    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
+    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> Entry:
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         if self.source and world.source and world.source != self.source:
             self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
@@ -110,14 +117,13 @@ class Watcher:
         incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
+        explained = causes(world, findings)
+        findings = blamed(world, findings, explained)
         look = self._seen(world, results, kind, incidents)
-        audience = replace(self.audience, silences=silences)
-        entry = advance(incidents, findings, look, audience, causes(world, findings))
+        audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
+        entry = advance(incidents, findings, look, audience, explained)
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
-        self.book.record(replace(entry, view=self.view))
-        report(entry)
-        self.looked = self.clock.monotonic()
-        return len(entry.postings), self._doubtful(entry.changes)
+        return replace(entry, view=self.view)
 
     def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""
