@@ -206,6 +206,7 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
 
 
 SUSPECT = ("replica1", "suspect-data")
+PASSED_OVER = frozenset({SUSPECT, ("replica1", "unsafe-settings")})
 UNSAFE = places(("source", "unsafe-settings"))
 
 ROLES = (
@@ -285,10 +286,8 @@ ROLES = (
         what="a replica passes over errors, and has done so",
         breaks=errors_passed_over,
         told={
-            Flavour.MARIADB: frozenset(
-                {("replica1", "unsafe-settings"), SUSPECT, ("replica1", "skipped-transactions")}
-            ),  # it counts
-            Flavour.MYSQL: frozenset({("replica1", "unsafe-settings"), SUSPECT}),
+            Flavour.MARIADB: frozenset({*PASSED_OVER, ("replica1", "skipped-transactions")}),  # it counts them
+            Flavour.MYSQL: PASSED_OVER,
         },
     ),
     Scenario(
