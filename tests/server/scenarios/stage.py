@@ -133,6 +133,12 @@ class Stage:
             "receiver error", lambda: (s := self.state(server))["receiver"] != "Yes" and s["receiver_errno"] not in ("", "0")
         )
 
+    def until_applier_waits(self) -> None:
+        """Wait until the replica's applier waits for a lock."""
+        thread = "SELECT 1 FROM information_schema.processlist WHERE USER = 'system user' AND STATE LIKE 'Waiting for % lock'"
+        row = "SELECT 1 FROM information_schema.innodb_trx WHERE TRX_STATE = 'LOCK WAIT'"
+        self.until("the applier waits for a lock", lambda: bool(self.replica.sql(thread) or self.replica.sql(row)))
+
     def go_on(self) -> None:
         """Start what is stopped, and wait until all replicas have everything."""
         self.control("START")
@@ -159,9 +165,12 @@ def places(*told: tuple[str, str]) -> Mapping[Flavour, frozenset[Place]]:
 class Scenario:
     """One way to break replication.
 
-    `breaks` leaves the servers broken, in a way that they themselves show already unless it is `slow`, and puts them right when
-    it is left. `told`: what somebody is told of, exactly. `follows`: consequences that may open beside it, of which nobody is
-    told. `beside`: what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
+    `breaks` leaves the servers broken, in a way that they themselves show already, and puts them right when it is left. It is
+    seen in the first `looks` looks; or, where servers or rules take their time, by each look that begins so much later
+    (`within`, in their own terms, with a minute for a busy machine).
+
+    `told`: what somebody is told of, exactly. `follows`: consequences that may open beside it, of which nobody is told. `beside`:
+    what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
     """
 
     name: str
@@ -174,7 +183,8 @@ class Scenario:
     claims: Claims | None = None
     prepare: Part = nothing
     on: frozenset[Flavour] = BOTH
-    slow: bool = False  # it takes time, or several looks, to be seen at all
+    looks: int = 1
+    within: timedelta = timedelta(0)
     silent: frozenset[str] = frozenset()  # names of servers that do not answer
     long: bool = False
     root: bool = False  # it needs rights that an ordinary user does not have
