@@ -32,6 +32,7 @@ class FreezingProxy:
         self._flows = threading.Event()
         self._flows.set()
         self._is_cut = False
+        self._is_over = False
         self.harm: Harm | None = None
         self._sockets: list[socket.socket] = []
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
@@ -60,6 +61,7 @@ class FreezingProxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._flows.set()
+        self._is_over = True
         self._hang_up([self._listener, *self._sockets])
 
     def _hang_up(self, sockets: list[socket.socket]) -> None:
@@ -81,6 +83,8 @@ class FreezingProxy:
                     client.close()
                     continue
                 self._sockets += [client, server]
+                if self._is_over:  # it came while all were closed
+                    self._hang_up([client, server])
                 asked = threading.Event()
                 for one, other in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=(one, other, asked, one is server), daemon=True).start()
