@@ -66,7 +66,7 @@ def test_exactly_the_right_thing_is_told_and_all_resolves(stage: Stage, scenario
     assert may_be_root() or not scenario.root, "this way needs root, or sudo without a password; it counts as failed without"
     with ExitStack() as prepared:
         prepared.enter_context(scenario.prepare(stage))
-        watch = prepared.enter_context(patrol(stage.cluster, tmp_path, scenario.silent))
+        watch = prepared.enter_context(patrol(stage.cluster, tmp_path, stage.threads, scenario.silent))
         watch.until_calm()
         watch.stories.clear()  # of what the way before this one may have left for a moment
         watch.checks = False  # else a check of suspect data finds the drift that a scenario has made, and tries again much later

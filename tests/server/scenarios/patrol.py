@@ -19,6 +19,7 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.suspect_job import suspect_checker
 from repwatch.flows.book import Book
+from repwatch.flows.hands import Call, Hands
 from repwatch.flows.probing import Probing
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.suspects import Suspects
@@ -49,6 +50,17 @@ class KeepsEntries(SqlStore):
     def record(self, entry: Entry, now: datetime) -> None:
         super().record(entry, now)
         self.entries.append(entry)
+
+
+class Threads(Hands):
+    """Those of a machine that may have none left."""
+
+    used_up = False
+
+    def __call__(self, call: Call) -> None:
+        if self.used_up:
+            raise RuntimeError("can't start new thread")
+        super().__call__(call)
 
 
 class WaitsForAll:
@@ -178,8 +190,8 @@ class Patrol:
 
 
 @contextmanager
-def patrol(cluster: ClusterSpec, folder: Path, silent: Collection[str] = ()) -> Iterator[Patrol]:
-    """A watch over a cluster as the service has it, with one receiver that is told everything.
+def patrol(cluster: ClusterSpec, folder: Path, threads: Threads, silent: Collection[str] = ()) -> Iterator[Patrol]:
+    """A watch over a cluster as the service has it, with one receiver that is told everything; looks run on these `threads`.
 
     Those who are meant to be `silent` are not waited for long; of the others a busy machine may take its time.
     """
@@ -195,7 +207,7 @@ def patrol(cluster: ClusterSpec, folder: Path, silent: Collection[str] = ()) -> 
     watcher = Watcher(
         cluster=cluster,
         diagnose=diagnose,
-        probing=WaitsForAll(Probing(probe, clock), 2 * PATIENT),
+        probing=WaitsForAll(Probing(probe, clock, threads), 2 * PATIENT),
         book=Book(store, clock, cluster.name),
         audience=Audience(receivers=(Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/")),)),
         clock=clock,

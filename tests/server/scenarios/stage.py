@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
 from tests.server.diagnosing import locally, words
 from tests.server.freezing import FreezingProxy
-from tests.server.scenarios.patrol import Patrol, Place
+from tests.server.scenarios.patrol import Patrol, Place, Threads
 from tests.server.scenarios.tls import Certificates
 
 NOT_ABOUT_LAG = timedelta(minutes=10)
@@ -31,6 +33,8 @@ class Stage:
     cluster: ClusterSpec = field(init=False)
     schema: str = field(init=False)
     proxy: FreezingProxy | None = None
+    settings: pytest.MonkeyPatch | None = None  # of repwatch
+    threads: Threads = field(default_factory=lambda: Threads("probe"))  # of repwatch
     holder: int = 0  # the connection that holds a lock
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from repwatch.model.finding import Severity
 from repwatch.sandbox import Account, Sandbox
 from tests.server.diagnosing import with_server
 from tests.server.disks import mount, unmount
@@ -134,6 +135,42 @@ def all_rows_changed(stage: Stage) -> Iterator[None]:
     stage.box.wait_caught_up(180)
 
 
+@contextmanager
+def little_room(stage: Stage) -> Iterator[None]:
+    """The replica may keep 64 kB of relay logs; a server reads that at its start."""
+    restart(stage, "--relay-log-space-limit=65536", "--max-relay-log-size=4096")
+    yield
+    restart(stage, "--relay-log-space-limit=0", "--max-relay-log-size=0")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    stage.replica.kill()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.box.wait_connected(90)
+
+
+@contextmanager
+def relay_logs_full(stage: Stage) -> Iterator[None]:
+    """More than may be kept arrives while the applier is stopped."""
+    stage.write(f"CREATE TABLE {stage.schema}.large (id INT PRIMARY KEY, b LONGTEXT)")
+    stage.box.wait_caught_up(60)
+    stage.control("STOP", "SQL_THREAD")
+    stage.write(*(f"INSERT INTO {stage.schema}.large VALUES ({number}, '{'x' * 10_000}')" for number in range(30)))
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE STATE LIKE '%relay log space%'"
+    stage.until("the receiver waits for room", lambda: bool(stage.replica.sql(waiting)))
+    yield
+    stage.go_on()
+
+
+def is_critical(code: str) -> Claims:
+    def claims(stage: Stage, watch: Patrol) -> None:
+        del stage
+        assert watch.finding("replica1", code).severity is Severity.CRITICAL
+
+    return claims
+
+
 MEGABYTE = 1_000_000
 
 
@@ -226,6 +263,15 @@ WAITING = (
         follows=frozenset({("replica1", "lagging")}),
         looks=LOOKS,
         long=True,
+    ),
+    Scenario(
+        name="relay-logs-full",
+        what="the relay logs have the size that they may have, and the receiver waits",
+        breaks=relay_logs_full,
+        prepare=little_room,
+        told=places(("replica1", "relay-space-full"), ("replica1", "applier-stopped")),
+        evidence={"relay_log_space_limit": "65536"},
+        claims=is_critical("relay-space-full"),
     ),
     Scenario(
         name="delay-forgotten",
