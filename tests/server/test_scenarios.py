@@ -73,6 +73,7 @@ def test_exactly_the_right_thing_is_told_and_all_resolves(stage: Stage, scenario
         with scenario.breaks(stage):
             first, broken = watch.ticks + 1, time.monotonic()
             watch.until_told(scenario.told[stage.flavour])
+            watch.until_opened(scenario.brings)
             for _ in range(2):
                 watch.tick()
             told_right(watch, scenario, stage)
@@ -92,7 +93,7 @@ def told_right(watch: Patrol, scenario: Scenario, stage: Stage) -> None:
     """Everything that it says, and nothing that it does not."""
     wanted = scenario.told[stage.flavour]
     assert wanted <= watch.told() <= wanted | scenario.beside, watch.summaries()
-    assert set(watch.opened()) <= wanted | scenario.follows | scenario.beside, watch.summaries()
+    assert set(watch.opened()) <= wanted | scenario.brings | scenario.follows | scenario.beside, watch.summaries()
     assert max(watch.opened().values()) == 1, f"what came again is told again: {watch.opened()}"
     found = [watch.finding(*place) for place in wanted]
     for name, value in scenario.evidence.items():

@@ -176,6 +176,14 @@ class Patrol:
             time.sleep(0.1)
             self.tick()
 
+    def until_opened(self, places: Collection[Place], seconds: float = LONG) -> None:
+        """Tick until each of these was confirmed."""
+        deadline = time.monotonic() + seconds
+        while not self.opened().keys() >= set(places):
+            self.tick()
+            assert time.monotonic() < deadline, f"wanted {sorted(places)}, found {self.summaries()}"
+            time.sleep(0.1)
+
     def until_told(self, places: Collection[Place], seconds: float = LONG) -> None:
         """Tick until each of these was told of, or something else was."""
         deadline = time.monotonic() + seconds

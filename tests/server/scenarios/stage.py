@@ -173,14 +173,15 @@ class Scenario:
     seen in the first `looks` looks; or, where servers or rules take their time, by each look that begins so much later
     (`within`, in their own terms, with a minute for a busy machine).
 
-    `told`: what somebody is told of, exactly. `follows`: consequences that may open beside it, of which nobody is told. `beside`:
-    what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
+    `told`: what somebody is told of, exactly. `brings`: consequences that open beside it, of which nobody is told; `follows`:
+    those that may. `beside`: what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
     """
 
     name: str
     what: str
     breaks: Part
     told: Mapping[Flavour, frozenset[Place]]
+    brings: frozenset[Place] = frozenset()
     follows: frozenset[Place] = frozenset()
     beside: frozenset[Place] = frozenset()
     evidence: Mapping[str, str] = field(default_factory=dict)
