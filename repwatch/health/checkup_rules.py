@@ -275,6 +275,22 @@ def binlog(context: _Context) -> Iterator[Remark]:
         )
 
 
+def disk(context: _Context) -> Iterator[Remark]:
+    """Whether it can be told before a disk is full."""
+    look = context.look
+    if not look.version.is_mariadb:
+        told = "how full its disks are cannot be known before they are full: MySQL does not tell"
+        yield _note(Topic.DISK, told, "have the host watched")
+    elif look.disks is None:
+        told = "how full its disks are is not known: the plugin `disks` is not installed"
+        yield _note(Topic.DISK, told, "INSTALL SONAME 'disks', or have the host watched")
+    elif not look.disks:
+        told = f"how full its disks are is not known: {look.login.user} lacks FILE, or none of them is listed"
+        yield _note(Topic.DISK, told, "FILE lets an account read and write the host's files: rather have the host watched")
+    else:
+        yield _good(Topic.DISK, f"it tells how full its disks are ({', '.join(space.path for space in look.disks)})")
+
+
 def durability(context: _Context) -> Iterator[Remark]:
     """What a MySQL replica keeps through a crash of its host, where its binary log holds its position (MySQL manual, "GTID Life
     Cycle"). Without that, as on MariaDB, the position lies in InnoDB with the rows."""
@@ -369,6 +385,7 @@ RULES = (
     replication,
     gtid,
     binlog,
+    disk,
     durability,
     read_only,
     against_source,
