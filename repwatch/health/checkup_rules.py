@@ -271,7 +271,9 @@ def binlog(context: _Context) -> Iterator[Remark]:
     image = look.variables.get("binlog_row_image", "FULL").upper()
     if image not in ("FULL", "FULL_NODUP"):
         yield _note(
-            Topic.BINLOG, f"binlog_row_image is {image}: an applier then notices less of what has drifted", "set it to FULL"
+            Topic.BINLOG,
+            f"binlog_row_image is {image}: where a replica has other columns or another key, wrong rows may be changed",
+            "set it to FULL",
         )
 
 
