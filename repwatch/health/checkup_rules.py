@@ -268,6 +268,13 @@ def binlog(context: _Context) -> Iterator[Remark]:
         yield _note(
             Topic.BINLOG, "binlog_format is STATEMENT: statements that are not deterministic make replicas drift", "set it to ROW"
         )
+    for name, schemas in (("binlog_do_db", look.logged.do), ("binlog_ignore_db", look.logged.ignore)):
+        if schemas:
+            told = (
+                f"{name} is {', '.join(schemas)}: what it leaves out reaches no replica, and where statements are logged it goes"
+            )
+            hint = "take it out of the option file, and filter on the replicas (replicate_…) what they need not have"
+            yield _note(Topic.BINLOG, f"{told} by the session's default schema, so that writes to others are lost as well", hint)
     image = look.variables.get("binlog_row_image", "FULL").upper()
     if image not in ("FULL", "FULL_NODUP"):
         yield _note(

@@ -10,6 +10,7 @@ from repwatch.health.upstream import agreed_source, leads_to
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.observation import DiskSpace
 from repwatch.model.server import Address
+from repwatch.sql.filters import DatabaseFilters
 from tests.unit.health.looks import MARIADB, MYSQL, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
@@ -45,6 +46,14 @@ def test_nothing_is_said_of_servers_that_have_nothing(version: str) -> None:
 def test_whether_a_disk_is_seen_before_it_is_full(version: str, disks: tuple[DiskSpace, ...] | None, level: Level) -> None:
     checkup = check_cluster(cluster(server("db1")), {"db1": replace(look("db1", version=version), disks=disks)})
     assert [remark.level for remark in checkup.servers[0].remarks if remark.topic is Topic.DISK] == [level]
+
+
+@pytest.mark.parametrize("version", [MYSQL, MARIADB])
+@pytest.mark.parametrize("logged", [DatabaseFilters(do=("a", "b")), DatabaseFilters(ignore=("a",))])
+def test_what_a_source_does_not_log_is_noted(version: str, logged: DatabaseFilters) -> None:
+    source = replace(look("db1", version=version), logged=logged)
+    replica = replace(look("db2", channel("db1:3306", source_id=1), version=version), logged=logged)
+    assert remarks({"db1": source, "db2": replica}, Level.NOTE) == {("db1", Topic.BINLOG)}
 
 
 @pytest.mark.parametrize("version", ["9.7.0", MARIADB])
