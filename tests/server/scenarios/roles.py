@@ -334,6 +334,14 @@ ROLES = (
         evidence={"binlog_format": "STATEMENT"},
     ),
     Scenario(
+        name="row-images-minimal",
+        what="the source logs of a changed row its key and what changed alone",
+        breaks=set_globally("binlog_row_image", "MINIMAL", "FULL", on_source=True),
+        told=UNSAFE,
+        evidence={"binlog_row_image": "MINIMAL"},
+        long=True,
+    ),
+    Scenario(
         name="gtid-mode-differs",
         what="a replica has another gtid_mode than its source",
         breaks=set_globally("gtid_mode", "ON_PERMISSIVE", "ON"),
