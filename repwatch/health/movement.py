@@ -72,3 +72,4 @@ class Progress:
 
     channels: Mapping[tuple[str, str], ChannelProgress] = field(default_factory=dict)  # by (server's label, channel)
     unseen_since: Mapping[str, datetime] = field(default_factory=dict)  # by label: the end of the first look that saw nothing
+    commits: Mapping[str, Movement] = field(default_factory=dict)  # by label: of a source whose commits wait for a replica

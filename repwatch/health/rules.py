@@ -46,6 +46,7 @@ RULES = (
     Rule(FindingCode.WRONG_SOURCE, rules_topology.wrong_source),
     Rule(FindingCode.SOURCE_CHANGED, rules_source.source_changed),
     Rule(FindingCode.SOURCE_READ_ONLY, rules_settings.source_read_only),
+    Rule(FindingCode.COMMITS_BLOCKED, rules_semisync.commits_blocked),
     Rule(FindingCode.BINLOG_PURGED, rules_purge.binlog_purged),
     Rule(FindingCode.PURGE_HORIZON, rules_purge.purge_horizon),
     Rule(FindingCode.APPLIER_ERROR, rules_channel.applier_error),

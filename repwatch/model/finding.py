@@ -45,6 +45,7 @@ class FindingCode(StrEnum):
     UNSAFE_SETTINGS = "unsafe-settings"
     REPLICATION_FILTERS_DIFFER = "replication-filters-differ"
     SEMISYNC_DEGRADED = "semisync-degraded"
+    COMMITS_BLOCKED = "commits-blocked"
     DRIFTED = "drifted"
     PROOF_OVERDUE = "proof-overdue"
     HALF_LOADED = "half-loaded"
@@ -53,6 +54,10 @@ class FindingCode(StrEnum):
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
     BUTTON_DISCONNECTED = "button-disconnected"
+
+
+BLOCKS = "blocks"
+"""In the evidence of a finding: the servers that cannot work because of it."""
 
 
 @dataclass(frozen=True, slots=True)

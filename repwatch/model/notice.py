@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from repwatch.model.finding import Severity, Subject
+from repwatch.model.impact import Impact
 
 
 class NoticeEvent(StrEnum):
@@ -34,6 +35,7 @@ class Notice:
     remedy: str
     avoid: str
     evidence: Mapping[str, str]
+    impact: Impact | None = None  # None: of what is over, or leaves its server reliable
 
     @property
     def server_label(self) -> str:

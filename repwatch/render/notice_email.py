@@ -11,6 +11,8 @@ from html import escape
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.notice_more import acknowledge_command, impact_facts
+from repwatch.render.notice_plain import plain_text, reference_lines
 from repwatch.render.notice_text import (
     Fact,
     badge,
@@ -21,8 +23,6 @@ from repwatch.render.notice_text import (
     facts,
     headline,
     passages,
-    plain_text,
-    reference_lines,
     sentence,
     time_line,
     what,
@@ -72,9 +72,11 @@ def _html(notice: Notice) -> str:
     meaning = "" if resolved else clean(notice.meaning)
     parts = [
         heading("What it means") + paragraph(meaning) if meaning else "",
+        _evidence("Impact", [] if resolved else impact_facts(notice)),
         "" if resolved else heading("What to do") + remedy_html(notice.remedy) if passages(notice.remedy) else "",
         "" if resolved else avoid_html(notice.avoid),
         _evidence(evidence_title(notice), facts(notice)[:_MAX_FACTS]),
+        heading("To say that somebody has it") + _code(command, _COMMAND) if (command := acknowledge_command(notice)) else "",
     ]
     head = Head(
         colour=_colour(notice), badge=badge(notice), place=where(notice), text=sentence(what(notice)), below=time_line(notice)

@@ -12,6 +12,7 @@ from typing import Final
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.notice_more import impact_data
 from repwatch.render.notice_text import bounded, clean, cut, headline, where
 from repwatch.render.times import rfc3339
 
@@ -82,5 +83,6 @@ def _name(text: str) -> str:
 
 
 def _details(notice: Notice) -> dict[str, str]:
-    texts = {"meaning": notice.meaning, "remedy": notice.remedy, "avoid": notice.avoid, **notice.evidence, "notice": notice.id}
+    texts = {"meaning": notice.meaning, "remedy": notice.remedy, "avoid": notice.avoid, **notice.evidence, **impact_data(notice)}
+    texts["notice"] = notice.id
     return {clean(name): cut(clean(text), _TEXT_LIMIT) for name, text in texts.items() if text}

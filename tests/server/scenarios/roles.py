@@ -182,31 +182,6 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
     stage.box.wait_connected(90)
 
 
-@contextmanager
-def acknowledging(stage: Stage) -> Iterator[None]:
-    """Semi-synchronous replication with one replica that takes part. Its source notices at a heartbeat that it is gone."""
-    names = ("master", "slave") if stage.is_mariadb else ("source", "replica")
-    if not stage.is_mariadb and not stage.source.sql("SHOW VARIABLES LIKE 'rpl_semi_sync_source_enabled'"):
-        stage.source.sql("SET SESSION sql_log_bin = 0", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
-        stage.on_replica("INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")
-    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 1")
-    stage.change("HEARTBEAT_PERIOD = 1")
-    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_timeout = 50", f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 1")
-    clients = f"SHOW STATUS LIKE 'rpl_semi_sync_{names[0]}_clients'"
-    stage.until("the replica takes part", lambda: stage.source.sql(clients)[0][1] == "1")
-    yield
-    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 0")
-    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 0")
-    stage.go_on()
-
-
-@contextmanager
-def nobody_acknowledges(stage: Stage) -> Iterator[None]:
-    stage.control("STOP", "IO_THREAD")
-    yield
-    stage.go_on()
-
-
 SUSPECT = ("replica1", "suspect-data")
 UNSAFE = places(("source", "unsafe-settings"))
 
@@ -334,14 +309,6 @@ ROLES = (
         breaks=by_file_and_position,
         told=places(("replica1", "unsafe-settings")),
         long=True,
-    ),
-    Scenario(
-        name="semisync-without-replicas",
-        what="the only replica that acknowledges is gone",
-        breaks=nobody_acknowledges,
-        prepare=acknowledging,
-        told=places(("source", "semisync-degraded"), ("replica1", "receiver-stopped")),
-        slow=True,
     ),
     Scenario(
         name="clock-ahead",
