@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
+import pytest
+
+from repwatch.health import rules_source
+from repwatch.model.server import Flavour
+from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.scenarios.patrol import Patrol
 from tests.server.scenarios.reach import log_out
 from tests.server.scenarios.receiving import MARIADB, MYSQL
 from tests.server.scenarios.stage import Part, Scenario, Stage, places
@@ -61,6 +69,21 @@ def switched_over(stage: Stage) -> Iterator[None]:
     stage.go_on()
 
 
+@contextmanager
+def followed(stage: Stage) -> Iterator[None]:
+    """The configuration leaves it to the replicas who the source is; for how long a change is told of may be set."""
+    stage.cluster = replace(stage.cluster, source=AUTO)
+    with pytest.MonkeyPatch.context() as stage.settings:
+        yield
+
+
+def ends_when_announced(stage: Stage, watch: Patrol) -> None:
+    """It ends though nobody puts anything back. That the servers go back later is announced again, and ends as well."""
+    assert stage.settings is not None
+    stage.settings.setattr(rules_source, "ANNOUNCED", timedelta(0))
+    watch.until_calm()
+
+
 def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
     """A global setting (`mysql`: its name there), and its value afterwards."""
 
@@ -73,6 +96,28 @@ def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source
         server.sql(f"SET GLOBAL {variable} = {back}")
 
     return play
+
+
+@contextmanager
+def errors_passed_over(stage: Stage) -> Iterator[None]:
+    """It can only be set at a start. A row that is there already stays as it is, and replication goes on."""
+    option = "--slave-skip-errors" if stage.is_mariadb else "--replica-skip-errors"
+    restart(stage, f"{option}=1062")
+    stage.on_replica(f"INSERT INTO {stage.table} VALUES (9, 'x')")
+    stage.write(f"INSERT INTO {stage.table} VALUES (9, 'N')")
+    stage.box.wait_caught_up(60)
+    assert stage.replica.sql(f"SELECT status FROM {stage.table} WHERE id = 9") == [("x",)]
+    yield
+    stage.on_replica(f"UPDATE {stage.table} SET status = 'N' WHERE id = 9")
+    restart(stage, f"{option}=OFF")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    """The replica, with these options as well."""
+    stage.replica.stop()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.go_on()
 
 
 @contextmanager
@@ -183,6 +228,7 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
 
 
 SUSPECT = ("replica1", "suspect-data")
+PASSED_OVER = frozenset({SUSPECT, ("replica1", "unsafe-settings")})
 UNSAFE = places(("source", "unsafe-settings"))
 
 ROLES = (
@@ -218,6 +264,14 @@ ROLES = (
                 ("replica2", "wrong-source"),
             }
         ),
+    ),
+    Scenario(
+        name="switched-over-and-followed",
+        what="another server has become the source, and the configuration leaves that to the replicas",
+        breaks=switched_over,
+        prepare=followed,
+        told=places(("replica1", "source-changed")),
+        claims=ends_when_announced,
     ),
     Scenario(
         name="writable",
@@ -258,6 +312,15 @@ ROLES = (
         told=places(("replica1", "unsafe-settings"), SUSPECT),
     ),
     Scenario(
+        name="errors-passed-over",
+        what="a replica passes over errors, and has done so",
+        breaks=errors_passed_over,
+        told={
+            Flavour.MARIADB: frozenset({*PASSED_OVER, ("replica1", "skipped-transactions")}),  # it counts them
+            Flavour.MYSQL: PASSED_OVER,
+        },
+    ),
+    Scenario(
         name="filters-differ",
         what="a replica leaves out what its sibling does not",
         breaks=filtered,
@@ -269,6 +332,14 @@ ROLES = (
         breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT", on_source=True),
         told=UNSAFE,
         evidence={"binlog_format": "STATEMENT"},
+    ),
+    Scenario(
+        name="row-images-minimal",
+        what="the source logs of a changed row its key and what changed alone",
+        breaks=set_globally("binlog_row_image", "MINIMAL", "FULL", on_source=True),
+        told=UNSAFE,
+        evidence={"binlog_row_image": "MINIMAL"},
+        long=True,
     ),
     Scenario(
         name="gtid-mode-differs",
