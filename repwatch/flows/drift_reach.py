@@ -74,7 +74,8 @@ def fall_reason(error: ServerError | Halt) -> Reason:
 def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> str:
     """The source's position; also noted on its watermark. Runs in the source's lane. "" where it does not tell.
 
-    `closely`: where that can be asked, also whether it names all that is in the log.
+    `closely`: where that can be asked, also whether it names all that is in the log. Where the position leads it is asked
+    each time what of it shows, as only that tells a standstill from a commit that waits.
     """
     source = world.source
     if not source.tells_writes:
@@ -82,8 +83,9 @@ def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> 
     asked = world.clock.monotonic()
     # First: what is named meanwhile is in the position that is read after it.
     whole = not (db.scalar(positions.UNNAMED) or "").strip() if closely and source.tells_unnamed else None
+    shown = positions.parse_shown(db.texts(positions.SHOWN)) if source.tells_shown else positions.ALL_SHOWN
     position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
-    source.watermark.record(position, asked, world.clock.monotonic(), whole=whole)
+    source.watermark.record(position, asked, world.clock.monotonic(), whole=whole, shown=shown)
     return position
 
 

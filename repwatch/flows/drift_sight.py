@@ -73,6 +73,7 @@ class Sight:
     ended: float
     position: str = ""  # of the source after the reading
     named: bool = True  # the position surely names all that was read
+    shows_all: bool = True  # on the source: nothing that the position names was seen to wait to be shown
     exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
@@ -204,7 +205,7 @@ class Reader:
             applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
         return Sight(
             signatures=found, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
-            coordinates=coordinates, applied=applied,
+            coordinates=coordinates, applied=applied, shows_all=not on_source or source.watermark.shows_all,
         )  # fmt: skip
 
     def _in_snapshot(self, unit: Unit, started: float, like: Sight | None) -> bool:
@@ -278,6 +279,8 @@ def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) 
     `anything`: not only what comes of an origin that is known on the source.
     """
     if flavour is Flavour.MARIADB:
+        if not shown.exact and not shown.shows_all:
+            return True  # its position leads: it names what the replica may show and the source does not
         return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(replica.applied))
     there = GtidSet.parse(shown.position)
     origins = {origin for origin, _ in there.ranges}

@@ -19,6 +19,7 @@ from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
+from repwatch.sql.drift_position import ALL_SHOWN, Shown
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.where import Condition
 
@@ -33,8 +34,14 @@ class Watermark:
     def __init__(self) -> None:
         self.position = ""
         self.still: Stillness | None = None
+        self._shown = ALL_SHOWN
         self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
         self._moves = 0
+
+    @property
+    def shows_all(self) -> bool:
+        """False if something in the log was last seen to wait to be shown."""
+        return not self._shown.waits
 
     @property
     def written_to(self) -> bool:
@@ -49,12 +56,17 @@ class Watermark:
         """True if the position has not moved since this monotonic second."""
         return self.still is not None and self.still.since <= moment
 
-    def record(self, position: str, asked: float, answered: float, *, whole: bool | None = None) -> None:
+    def record(
+        self, position: str, asked: float, answered: float, *, whole: bool | None = None, shown: Shown = ALL_SHOWN
+    ) -> None:
         """Note a position, asked for and answered at these monotonic seconds.
 
-        `whole`: whether it was seen to name all of the log; None: that was not looked at.
+        `whole`: whether it was seen to name all of the log; None: that was not looked at. `shown`: what the source was seen to
+        show of its log before that. While a commit waits to be shown, and when it is, the source does not stand still.
         """
-        if (still := self.still) is not None and position == self.position:
+        stood = shown == self._shown and not shown.waits
+        self._shown = shown
+        if (still := self.still) is not None and position == self.position and stood:
             named, unnamed = asked if whole else still.named, asked if whole is False else still.unnamed
             self.still = Stillness(still.since, asked, named, unnamed)
         else:
@@ -98,6 +110,11 @@ class SourceSide:
     def tells_unnamed(self) -> bool:
         """True if it can be asked what is in its log and not in its position yet."""
         return not self.version.is_mariadb and not self.applies
+
+    @property
+    def tells_shown(self) -> bool:
+        """True if its position leads, and it can be asked what of that its engine does not show yet."""
+        return self.version.is_mariadb and not self.applies
 
 
 @dataclass(kw_only=True)

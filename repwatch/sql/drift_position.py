@@ -21,6 +21,34 @@ END_SNAPSHOT: Final = "COMMIT"
 UNNAMED: Final = "SELECT @@GLOBAL.gtid_owned"
 
 
+# What of a MariaDB source's log its engine shows: the place of the last commit that does, and how many wait for an
+# acknowledgement (AFTER_SYNC): in the log, on replicas and in gtid_binlog_pos, and shown nowhere. Both are asked, as a log that
+# ends with such a commit moves the place to the next log at once (seen on 10.11).
+SHOWN: Final = (
+    "SHOW GLOBAL STATUS WHERE Variable_name IN "
+    "('Binlog_snapshot_file', 'Binlog_snapshot_position', 'Rpl_semi_sync_master_wait_sessions')"
+)
+_WAITING: Final = "rpl_semi_sync_master_wait_sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a MariaDB source shows of its log. `place` is the last commit that shows; `waits`: one is logged and does not."""
+
+    place: str
+    waits: bool
+
+
+ALL_SHOWN: Final = Shown("", waits=False)  # of a server that is not asked
+
+
+def parse_shown(rows: Sequence[RawRow]) -> Shown:
+    """The rows of SHOWN."""
+    found = {(row.get("Variable_name") or "").lower(): row.get("Value") or "" for row in rows}
+    place = f"{found.get('binlog_snapshot_file', '')}:{found.get('binlog_snapshot_position', '')}"
+    return Shown(place, found.get(_WAITING, "0") != "0")
+
+
 def wait_for(version: ServerVersion, position: str, seconds: float) -> str:
     """Wait until a replica has applied `position`; the answer is 0 if it has."""
     function = "MASTER_GTID_WAIT" if version.is_mariadb else "WAIT_FOR_EXECUTED_GTID_SET"

@@ -15,7 +15,10 @@ from repwatch.drift.verdict import (
     judge,
     standstill_proves_at,
 )
+from repwatch.flows.drift_sight import Sight, is_ahead
 from repwatch.flows.drift_world import Watermark
+from repwatch.model.server import Flavour
+from repwatch.sql.drift_position import Shown, parse_shown
 
 SOURCE, REPLICA = Content("a"), Content("b")
 
@@ -110,3 +113,42 @@ def test_what_is_unnamed_for_longer_than_a_margin_is_waited_for_no_more() -> Non
     assert seen.still.named == pytest.approx(5.3)
     seen.record("Q", 6, 6, whole=False)
     assert not seen.still.leaves_open(5.1)
+
+
+def test_a_source_does_not_stand_still_while_a_commit_waits_to_be_shown() -> None:
+    """Nor when it is shown: its position named it long before."""
+    seen = Watermark()
+    for at, shown, since in (
+        (1.0, Shown("log.1:10", waits=False), 1.0),
+        (2.0, Shown("log.1:10", waits=False), 1.0),
+        (3.0, Shown("log.1:10", waits=True), 3.0),
+        (4.0, Shown("log.1:10", waits=True), 4.0),
+        (5.0, Shown("log.1:20", waits=False), 5.0),
+        (6.0, Shown("log.1:20", waits=False), 5.0),
+        (7.0, Shown("log.2:20", waits=False), 7.0),
+    ):
+        seen.record("P", at, at, shown=shown)
+        assert seen.still is not None
+        assert seen.still.since == since
+        assert seen.shows_all is not shown.waits
+    assert not seen.written_to
+
+
+@pytest.mark.parametrize(("sessions", "waits"), [("0", False), ("2", True), (None, False)])
+def test_what_mariadb_shows_of_its_log(sessions: str | None, waits: bool) -> None:
+    rows = [
+        {"Variable_name": "Binlog_snapshot_position", "Value": "717"},
+        {"Variable_name": "Binlog_snapshot_file", "Value": "b.2"},
+    ]
+    if sessions is not None:
+        rows.append({"Variable_name": "Rpl_semi_sync_master_wait_sessions", "Value": sessions})
+    assert parse_shown(rows) == Shown("b.2:717", waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("exact", "shows_all", "ahead"), [(None, True, False), (None, False, True), ("0-1-6", False, True), ("0-1-7", False, False)]
+)
+def test_a_position_that_leads_does_not_tell_while_something_waits(exact: str | None, shows_all: bool, ahead: bool) -> None:
+    """Only an exact one does."""
+    source = Sight(started=0, ended=1, position="0-1-7", exact=exact, shows_all=shows_all)
+    assert is_ahead(Flavour.MARIADB, source, Sight(started=0, ended=1, applied="0-1-7"), anything=False) is ahead

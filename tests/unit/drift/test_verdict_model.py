@@ -67,7 +67,13 @@ class History:
 
     def stillness(self, at: float) -> Stillness:
         named = self.named(at)
-        return Stillness(self.commits[named - 1].named if named else -100.0, at, self._last_named(at) if self.tells else None)
+        if not self.leads:
+            since = self.commits[named - 1].named if named else -100.0
+            return Stillness(since, at, self._last_named(at) if self.tells else None)
+        # While a commit waits to be shown the source does not stand still.
+        waits = self.shown(at) < named
+        last = self.commits[named - 1] if named else None
+        return Stillness(at if waits else max(last.named, last.shows) if last else -100.0, at)
 
     def _last_named(self, at: float) -> float | None:
         """The last moment at which nothing was logged and unnamed, with the position of now."""
@@ -87,7 +93,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
     leads = draw(st.booleans())
     tells = not leads and draw(st.booleans())
     # A commit that waits for an acknowledgement is in the log, and on the replica, for seconds before it shows or is named.
-    stalls = draw(st.sampled_from([0.0, 0.1])) if tells else 0.0
+    stalls = draw(st.sampled_from([0.0, 0.1])) if tells or leads else 0.0
     # XA COMMIT is named and then shows, whatever the others do.
     early = 0.0 if leads else draw(st.sampled_from([0.0, 0.0, 0.3]))
     drift = draw(st.sampled_from([0, 1, -1, -1, 2]))
@@ -113,7 +119,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
         ready = now + (dice.uniform(0, 4) if dice.random() < stalls else 0.0)
         shows = max(before.shows, ready + dice.uniform(0, spread))
         first = leads or dice.random() < early
-        named = max(before.named, ready if first else shows + dice.uniform(0, spread))
+        named = max(before.named, (now if leads else ready) if first else shows + dice.uniform(0, spread))
         applied = max(before.applied, now + dice.uniform(0, 2 * delay))
         commits.append(Commit(now, shows, named, applied, kind, value))
         here, there = source[-1], replica[-1]
