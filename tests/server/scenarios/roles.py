@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from repwatch.model.server import Flavour
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.scenarios.reach import log_out
@@ -73,6 +74,28 @@ def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source
         server.sql(f"SET GLOBAL {variable} = {back}")
 
     return play
+
+
+@contextmanager
+def errors_passed_over(stage: Stage) -> Iterator[None]:
+    """It can only be set at a start. A row that is there already stays as it is, and replication goes on."""
+    option = "--slave-skip-errors" if stage.is_mariadb else "--replica-skip-errors"
+    restart(stage, f"{option}=1062")
+    stage.on_replica(f"INSERT INTO {stage.table} VALUES (9, 'x')")
+    stage.write(f"INSERT INTO {stage.table} VALUES (9, 'N')")
+    stage.box.wait_caught_up(60)
+    assert stage.replica.sql(f"SELECT status FROM {stage.table} WHERE id = 9") == [("x",)]
+    yield
+    stage.on_replica(f"UPDATE {stage.table} SET status = 'N' WHERE id = 9")
+    restart(stage, f"{option}=OFF")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    """The replica, with these options as well."""
+    stage.replica.stop()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.go_on()
 
 
 @contextmanager
@@ -183,6 +206,7 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
 
 
 SUSPECT = ("replica1", "suspect-data")
+PASSED_OVER = frozenset({SUSPECT, ("replica1", "unsafe-settings")})
 UNSAFE = places(("source", "unsafe-settings"))
 
 ROLES = (
@@ -256,6 +280,15 @@ ROLES = (
         what="a replica passes over rows that are missing or there already",
         breaks=set_globally("slave_exec_mode", "IDEMPOTENT", "STRICT", "replica_exec_mode"),
         told=places(("replica1", "unsafe-settings"), SUSPECT),
+    ),
+    Scenario(
+        name="errors-passed-over",
+        what="a replica passes over errors, and has done so",
+        breaks=errors_passed_over,
+        told={
+            Flavour.MARIADB: frozenset({*PASSED_OVER, ("replica1", "skipped-transactions")}),  # it counts them
+            Flavour.MYSQL: PASSED_OVER,
+        },
     ),
     Scenario(
         name="filters-differ",
