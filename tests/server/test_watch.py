@@ -70,7 +70,10 @@ def test_a_halt_is_told_soon_and_once_and_so_is_its_end(box: Sandbox, hook: Webh
     assert note["server"] == str(replica.address)
     assert isinstance(note["evidence"], dict)
     assert (note["evidence"]["errno"], note["evidence"]["table"]) == ("1062", "w.t")
-    assert note["evidence"]["impact_others"] == "1"
+    assert (note["evidence"]["impact_others"], note["evidence"]["link_runbook"]) == (
+        "1",
+        "https://wiki.example.com/applier-error",
+    )
     until(lambda: service.status("--format", "json")[0] == 2, "the status is critical")  # of a view too old it is unknown
     until(lambda: time.monotonic() - halted > 5 * POLL_SECONDS, "five polls have passed")
     assert told(hook) == [OPENED]

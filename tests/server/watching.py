@@ -26,6 +26,7 @@ class Service:
         self._log = folder / "run.log"
         receivers = [f'[receivers.hook{n}]\nwebhook = {{ url = "{hook.url}" }}\n' for n, hook in enumerate(hooks)]
         head = f'[store]\nurl = "sqlite:///{store}"\n[web]\nlisten = "127.0.0.1:0"\n'
+        head += '[notices]\nrunbook = "https://wiki.example.com/{code}"\n'
         self.config.write_text(head + box.configuration() + "\n" + "\n".join(receivers), encoding="utf-8")
         self.process: subprocess.Popen[bytes] | None = None
 

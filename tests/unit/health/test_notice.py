@@ -9,8 +9,9 @@ import pytest
 from repwatch.health.incident import Incident, Phase
 from repwatch.health.notice import Audience, Message, Reason, Withheld, decide, post, wants
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.notice import NoticeEvent
-from repwatch.model.settings import Receiver, WebhookReceiver
+from repwatch.model.impact import Impact
+from repwatch.model.notice import Links, NoticeEvent
+from repwatch.model.settings import LinkSpec, Receiver, WebhookReceiver
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 HOOK = WebhookReceiver(url="http://127.0.0.1:1/")
@@ -44,6 +45,24 @@ TOLD: dict[str, Any] = {"told_to": (ALL.id,), "told": ("warning//",)}
 )
 def test_decision(given: Incident, expected: tuple[Message, ...] | Withheld) -> None:
     assert decide(given, (ALL, PAGER), "db2", NOW) == expected
+
+
+def test_a_notice_carries_impact_and_links_and_of_what_is_over_no_impact() -> None:
+    asked = []
+
+    def assess(finding: Finding) -> Impact:
+        asked.append(finding)
+        return Impact(others=3)
+
+    audience = Audience(receivers=(ALL,), assess=assess, links=LinkSpec(page="https://r/", runbook="https://w/{code}"))
+    told, (opened,) = post(incident(), audience, (), NOW)
+    assert (opened.notice.impact, asked) == (Impact(others=3), [told.finding])
+    assert opened.notice.links == Links(page="https://r/#shop/10.0.0.2:3306//lagging", runbook="https://w/lagging")
+    post(told, audience, (), NOW)
+    assert len(asked) == 1  # nothing is worked out where nothing is told
+    _, (over,) = post(replace(told, phase=Phase.RESOLVED), audience, (), NOW)
+    assert (over.notice.impact, over.notice.links) == (None, opened.notice.links)
+    assert len(asked) == 1
 
 
 def test_nobody_wants_it() -> None:
