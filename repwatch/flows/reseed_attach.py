@@ -60,7 +60,14 @@ def forget_others(db: Database, channel: str) -> None:
 
 
 def start(db: Database, channel: str) -> None:
-    """Lift the hold and start both threads. An intended delay comes back at the end, when the proof is done."""
+    """Lift the hold and start both threads. An intended delay comes back at the end, when the proof is done.
+
+    A channel that runs without delay is let be: MariaDB forgets what it has received when both threads stop, and the source
+    may have purged it meanwhile.
+    """
+    state = channel_state(db, channel)
+    if not state.delay and state.receiver_running and state.applier_running:
+        return
     db.execute(replication.stop_channel(db.version, channel))
     db.execute(replication.set_delay(db.version, channel, 0))
     db.execute(replication.start_channel(db.version, channel))

@@ -40,6 +40,9 @@ from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
 
 _PROOF = "proved"
+# Done in each run, whatever an earlier one has done. Since then the server may have restarted without starting its channel,
+# somebody may have stopped it, or the run may have ended while it gave the channel its delay back.
+_EACH_TIME = (Stage.MARKED, Stage.RELEASED, Stage.CAUGHT_UP)
 _CHECK = "repwatch.flows.reseed_prove"
 
 
@@ -131,7 +134,7 @@ class Run:
             (Stage.CAUGHT_UP, self._catch_up),
         )
         for reached, step in steps:
-            if stage is None or reached.rank > stage.rank or reached is Stage.MARKED:
+            if stage is None or reached.rank > stage.rank or reached in _EACH_TIME:
                 self._marked.step(reached.value, step)
                 self._marked.advance(reached)
         self._marked.step(_PROOF, self._prove)
