@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from repwatch.errors import ServerError, StatementRefused
 from repwatch.flows.hold import ApplierFailed, channel_state, channel_states
+from repwatch.health.errors_receiver import is_purged
 from repwatch.model.gtid import missing_count, reached
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
@@ -16,6 +17,10 @@ from repwatch.sql.replication import HOLD_DELAY, SourceLogin
 
 _POLL = (0.05, 0.5)  # seconds: the first pause, which doubles up to the longest
 _STALLED = 600.0  # seconds without a transaction applied although the source is ahead
+
+
+class SourcePurged(ServerError):
+    """The source has deleted what the replica has not received yet: from where it stands it cannot catch up any more."""
 
 
 def set_position(db: Database, position: str, *, log_bin: bool) -> None:
@@ -85,7 +90,7 @@ def restore_delay(db: Database, channel: str, seconds: int) -> None:
 def catch_up(source: Database, target: Database, channel: str, clock: Clock, progress: Callable[[Progress], None]) -> None:
     """Wait until the replica has what the source had when this began.
 
-    Raises ApplierFailed, and ServerError when the receiver fails for good or nothing is applied for ten minutes.
+    Raises ApplierFailed, SourcePurged, and ServerError when the receiver fails for good or nothing is applied for ten minutes.
     """
     goal = source.scalar(replication.written(source.version)) or ""
     flavour = target.version.flavour
@@ -109,4 +114,5 @@ def _check(target: Database, channel: str) -> None:
     if state.applier_errno:
         raise ApplierFailed(state.applier_error, server=target.server, errno=state.applier_errno)
     if state.receiver_errno and not state.receiver_running:
-        raise ServerError(state.receiver_error, server=target.server, errno=state.receiver_errno)
+        kind = SourcePurged if is_purged(state.receiver_errno, state.receiver_error) else ServerError
+        raise kind(state.receiver_error, server=target.server, errno=state.receiver_errno)

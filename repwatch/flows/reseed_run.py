@@ -18,6 +18,7 @@ from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
 from repwatch.flows.openings import open_beside
+from repwatch.flows.reseed_attach import SourcePurged
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
@@ -58,8 +59,8 @@ class WroteMore(Refused):
     """Somebody wrote on the replica after its own transactions were saved."""
 
 
-class DonorLost(Refused):
-    """What was loaded is void, and where it came from it cannot be copied again: to resume is no way on."""
+class NoWayOn(Refused):
+    """What was loaded is void, and cannot be copied again in the same way: to resume does not help."""
 
 
 class Run:
@@ -96,7 +97,7 @@ class Run:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
         except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
             outcome, verdict, text = self._stopped(error)
-        except DonorLost as error:
+        except NoWayOn as error:
             outcome, verdict, text = Outcome.FAILED, "", f"{error}; {error.hint}"
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
@@ -124,6 +125,27 @@ class Run:
     def _stages(self) -> None:
         self._tools.progress(Progress(phase=Phase.PREPARE))
         stage = self._where_it_stands()
+        try:
+            self._go_on(stage)
+        except SourcePurged as lost:
+            if stage is None or stage.rank < Stage.LOADED.rank:
+                raise  # of a copy that was made just now; the next run makes another one
+            self._begin_anew(lost)
+            self._go_on(Stage.MARKED)
+
+    def _begin_anew(self, lost: SourcePurged) -> None:
+        """The copy of an earlier run is too old to be brought up to the source. Raises NoWayOn."""
+        why = f"the source has purged what follows the copy ({lost})"
+        if self._choice.in_place:
+            hint = "these tables cannot help a replica that has lost its source: look at a plan for all of it, with --method"
+            raise NoWayOn(why, hint=hint)
+        self._demand_donor()
+        self._notes += (f"{why}, so that a new one was made",)
+        self._marked.record("purged", text=str(lost))
+        self._tools.progress(Progress(phase=Phase.PREPARE, text="anew, because the source has purged what follows the copy"))
+        self._marked.marker = replace(self._marked.marker, stage=Stage.MARKED, position="")
+
+    def _go_on(self, stage: Stage | None) -> None:
         in_place = self._choice.in_place
         steps: tuple[tuple[Stage, Callable[[], None]], ...] = (
             (Stage.MARKED, self._mark),
@@ -162,7 +184,7 @@ class Run:
         return stage
 
     def _demand_donor(self) -> None:
-        """What was loaded is void. Raises DonorLost where its donor is lost, or may not stand for the source any more."""
+        """What was loaded is void. Raises NoWayOn where its donor is lost, or may not stand for the source any more."""
         if self._request.donor is None:
             return
         why = [refusal.summary for refusal in donor_refusals(self._facts, held=not self._cloning)]
@@ -170,7 +192,7 @@ class Run:
             why = [f"{self._request.copied.label} cannot be reached"]
         if why:
             hint = "look at a new plan, with another --from or none, and start that with --apply"
-            raise DonorLost(f"something was applied or written since the data was copied, and {'; '.join(why)}", hint=hint)
+            raise NoWayOn(f"what was copied is void, and {'; '.join(why)}", hint=hint)
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:

@@ -1,22 +1,27 @@
 """A reseed that is taken up late: whatever has happened to the channel in between, the same end."""
 
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from repwatch.adapters.journal import FileJournal
+from repwatch.errors import StatementRefused
 from repwatch.flows.hold import channel_state
 from repwatch.flows.reseed import apply_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.model.plan import Outcome
 from repwatch.model.schema import TableName
+from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import DROP_MARKER
-from tests.server.reseeding import delay_by, healthy, put_back, request, tools
+from tests.conftest import start
+from tests.server.reseeding import contents, delay_by, healthy, journal_events, put_back, request, tools
 from tests.server.test_reseed import Enough, killed_at
 
 DELAY = 7_000  # seconds: whatever is wanted of a replica that waits for so long comes too late
@@ -97,3 +102,37 @@ def test_a_channel_that_runs_is_not_stopped_again(star: Sandbox, schema: str, re
     applied = apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("STOP ").connect), None)
     assert applied.outcome is Outcome.DONE, applied.text
     healthy(star, replica)
+
+
+@pytest.mark.parametrize("step", ["positioned", "caught-up"])
+def test_a_copy_that_the_source_has_left_behind_is_made_anew(flavour: Flavour, tmp_path: Path, step: str) -> None:
+    with start(flavour, replicas=1) as box:
+        source, (replica,) = box.source, box.replicas
+        source.sql("CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)")
+        box.wait_caught_up(60)
+        asked = request(box, replica, method=Method.DIFFERENTIAL)
+        end_at(asked, tmp_path, "begin", step)
+        with replica.connect() as db:
+            db.execute(replication.stop_channel(db.version, ""))
+        source.sql("INSERT INTO shop.t VALUES (2)")
+        purge(source)
+        applied = apply_reseed(asked, tools(tmp_path), None)
+        assert applied.outcome is Outcome.DONE, applied.text
+        assert applied.done_steps.count("loaded") == 1
+        assert ("purged", "") in journal_events(tmp_path / "journal.jsonl")
+        healthy(box, replica)
+        assert contents(replica, "shop") == contents(source, "shop")
+
+
+def purge(source: SandboxServer) -> None:
+    """Delete all binary logs but the present one. A session that was sent one, and a checkpoint, keep it for a moment."""
+    source.sql("FLUSH BINARY LOGS")
+    deadline = time.monotonic() + 90
+    while len(logs := source.sql("SHOW BINARY LOGS")) > 1:
+        assert time.monotonic() < deadline, logs
+        with source.connect() as db:
+            for row in db.texts("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
+                with suppress(StatementRefused):  # it has ended by itself
+                    db.execute(f"KILL {row['ID']}")
+        source.sql(f"PURGE BINARY LOGS TO '{logs[-1][0]}'")
+        time.sleep(0.2)
