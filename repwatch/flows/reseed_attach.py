@@ -90,8 +90,10 @@ def restore_delay(db: Database, channel: str, seconds: int) -> None:
 def catch_up(source: Database, target: Database, channel: str, clock: Clock, progress: Callable[[Progress], None]) -> None:
     """Wait until the replica has what the source had when this began.
 
-    Raises ApplierFailed, SourcePurged, and ServerError when the receiver fails for good or nothing is applied for ten minutes.
+    Raises ApplierFailed, SourcePurged, and ServerError when the receiver fails for good or nothing is applied for ten minutes,
+    and for as much longer as the replica is delayed on purpose.
     """
+    patience = _STALLED + channel_state(target, channel).delay
     goal = source.scalar(replication.written(source.version)) or ""
     flavour = target.version.flavour
     began = moved = clock.monotonic()
@@ -99,8 +101,8 @@ def catch_up(source: Database, target: Database, channel: str, clock: Clock, pro
     pause, longest = _POLL
     while last:
         _check(target, channel)
-        if clock.monotonic() - moved > _STALLED:
-            raise ServerError(f"applied nothing for {_STALLED:.0f} s and lacks {last} transactions", server=target.server)
+        if clock.monotonic() - moved > patience:
+            raise ServerError(f"applied nothing for {patience:.0f} s and lacks {last} transactions", server=target.server)
         progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=clock.monotonic() - began))
         clock.sleep(pause)
         pause = min(2 * pause, longest)
