@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from repwatch.drift.report import Verdict
-from repwatch.errors import Refused, RepwatchError
+from repwatch.errors import Refused, RepwatchError, StoreError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
@@ -102,7 +102,10 @@ class Run:
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
             text = f"{error}; run it again with --resume"
-        self._marked.record("outcome", outcome=outcome.value, text=text)
+        try:
+            self._marked.record("outcome", outcome=outcome.value, text=text)
+        except StoreError as trouble:  # what came of it is told all the same
+            self._notes += (f"and that could not be recorded: {trouble}",)
         return Applied(
             plan=plan,
             outcome=outcome,

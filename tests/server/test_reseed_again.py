@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repwatch.adapters.journal import FileJournal
-from repwatch.errors import StatementRefused
+from repwatch.errors import StatementRefused, StoreError
 from repwatch.flows.hold import channel_state
 from repwatch.flows.reseed import apply_reseed
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -101,6 +101,25 @@ def test_a_channel_that_runs_is_not_stopped_again(star: Sandbox, schema: str, re
     end_at(asked, tmp_path, "begin", "proved")
     applied = apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("STOP ").connect), None)
     assert applied.outcome is Outcome.DONE, applied.text
+    healthy(star, replica)
+
+
+class _Full(FileJournal):
+    """Its disk is full at the end of the run."""
+
+    def append(self, entry: Mapping[str, str]) -> None:
+        if entry["event"] == "outcome":
+            raise StoreError("no space left")
+        super().append(entry)
+
+
+def test_what_came_of_it_is_told_also_where_it_cannot_be_recorded(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    full = replace(tools(tmp_path), journal=_Full(tmp_path / "journal.jsonl"))
+    applied = apply_reseed(request(star, replica), full, None)
+    assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
+    assert "no space left" in applied.text
     healthy(star, replica)
 
 
