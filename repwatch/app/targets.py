@@ -108,6 +108,11 @@ def ends_of(cluster: ClusterSpec, replica: ServerSpec, channel: str | None) -> E
     return Ends(source, ReplicaTarget(server=replica, channel=name), others)
 
 
+def named_inventory(settings: Settings, cluster: ClusterSpec) -> ClusterSpec | None:
+    """A cluster, not settled yet, whose source a configuration names: what its servers show of that counts."""
+    return cluster if settings.path is not None and cluster.source != AUTO else None
+
+
 def donor_of(cluster: ClusterSpec, replica: ReplicaTarget, name: str) -> ReplicaTarget:
     """The replica of that name or address, with the channel by which it follows the source of `replica`. Raises UsageError."""
     _, donor = choose_replica(Settings(clusters=(cluster,)), name)

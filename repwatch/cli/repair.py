@@ -10,7 +10,7 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.journal import FileJournal
 from repwatch.adapters.mysql.session import Session
 from repwatch.adapters.records import FileRecords
-from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, named_inventory, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import change_options, format_option, target_options
@@ -71,6 +71,7 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
+    inventory = named_inventory(settings, cluster)
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
     folder = _folder(settings, server)
     tools = Tools(
@@ -83,7 +84,8 @@ def repair(  # noqa: PLR0913 - click hands each option over as an argument
     )
     begun_with = _begun_with(tools) if donor is None and not undo else None
     try:
-        request = replace(_request(cluster, server, channel, donor or begun_with), tables=tables, exclude=exclude)
+        request = _request(cluster, server, channel, donor or begun_with)
+        request = replace(request, tables=tables, exclude=exclude, inventory=inventory)
     except UsageError as error:
         if begun_with is None:
             raise

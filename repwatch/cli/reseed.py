@@ -16,7 +16,7 @@ from repwatch.adapters.records import FileRecords
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.shell import HostShell
 from repwatch.adapters.turn_lock import alone
-from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, state_name
+from repwatch.app.targets import choose_replica, donor_of, ends_of, load_settings, named_inventory, state_name
 from repwatch.cli.agreement import ask
 from repwatch.cli.letting_go import let_go_of_killed
 from repwatch.cli.options import change_options, format_option, target_options
@@ -107,12 +107,14 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
     clock = SystemClock()
     settings = load_settings(config, source, replicas, state)
     cluster, server = choose_replica(settings, replica)
+    inventory = named_inventory(settings, cluster)
     cluster = settle_source(cluster, connect=Session.connect, clock=clock)
     request = replace(
         _request(cluster, server, channel, overwrite_standalone, donor),
         method=of_text(method),
         tables=tuple(dict.fromkeys(map(_table_name, tables))),
         export=export_errant,
+        inventory=inventory,
     )
     show = plan_json if output_format == "json" else plan_text
     if apply_it or resume or cancel:

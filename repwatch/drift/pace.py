@@ -6,9 +6,11 @@ from typing import Final
 from repwatch.model.schema import Table
 
 TARGET_SECONDS: Final = 0.4
-GENTLE_SECONDS: Final = 0.1  # while the source is written to: a writer waits no longer than that for its processor
+GENTLE_SECONDS: Final = 0.1  # while the source is written to, where rows are slow to read
 # Beyond a few megabytes a concatenation falls out of the processor's caches and gets slower, not faster.
 TARGET_BYTES: Final = 4 * 1024 * 1024
+# While the source is written to, pieces are so much smaller: of a few milliseconds, which a writer hardly notices.
+GENTLE_PART: Final = 4
 FIRST_ROWS: Final = 2_000
 MOST_ROWS: Final = 100_000
 LEAST_ROWS: Final = 10
@@ -37,5 +39,6 @@ class Pace:
             return Pace(max(LEAST_ROWS, self.rows // 8), max(LEAST_ROWS, self.rows // 2))
         if rows < self.rows // 2:
             return self  # the last piece of a table says little
-        by_time = rows * (GENTLE_SECONDS if gentle else TARGET_SECONDS) / max(seconds, 0.001)
-        return replace(self, rows=max(LEAST_ROWS, int(min(by_time, self.rows * _GROWTH, self.most))))
+        target, most = (GENTLE_SECONDS, self.most // GENTLE_PART) if gentle else (TARGET_SECONDS, self.most)
+        by_time = rows * target / max(seconds, 0.001)
+        return replace(self, rows=max(LEAST_ROWS, int(min(by_time, self.rows * _GROWTH, most))))

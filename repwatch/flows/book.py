@@ -36,10 +36,10 @@ class Book:
     def read(self) -> tuple[tuple[Incident, ...], tuple[Finding, ...]]:
         """The pending and open incidents, and the findings that stand until they are cleared."""
         try:
+            known = self.ledger.known(self.cluster, self.clock.now())
             if not self._unwritten.changes:
-                self._memory = self.ledger.open_incidents(self.cluster)
-            self._standing = self.ledger.standing(self.cluster)
-            self.silences = self.ledger.silences(self.clock.now())
+                self._memory = known.incidents
+            self._standing, self.silences = known.standing, known.silences
             if self._ended is None:
                 self._ended = dict(self.ledger.ended(self.cluster, self.clock.now() - MEMORY))
         except StoreError as error:

@@ -45,8 +45,15 @@ def judge(parcel: Parcel, delivery: Delivery, now: datetime) -> list[Settled]:
 def _judge(envelope: Envelope, delivery: Delivery, now: datetime) -> Settled:
     match delivery.outcome:
         case DeliveryOutcome.DELIVERED:
-            thread, rewritable = delivery.thread, delivery.rewritable
-            return Settled(envelope=envelope, fate=Fate.DELIVERED, at=now, thread=thread, rewritable=rewritable)
+            # It is not sent again to those whom it did not reach: the others have it.
+            return Settled(
+                envelope=envelope,
+                fate=Fate.DELIVERED,
+                at=now,
+                thread=delivery.thread,
+                text=delivery.text,
+                rewritable=delivery.rewritable,
+            )
         case DeliveryOutcome.RETRY:
             until = now + max(asked(delivery), timedelta(seconds=PAUSES.after(envelope.attempts + 1)))
             return Settled(envelope=envelope, fate=Fate.POSTPONED, at=until, thread=delivery.thread, text=delivery.text)
@@ -195,11 +202,14 @@ class Courier:
         """Before the notice itself is settled: killed in between, it is tried again and this as well."""
         if not self.vouches:
             return
+        delivered = [settled for settled in self._settled if settled.fate is Fate.DELIVERED]
         refused = [settled for settled in self._settled if settled.fate is Fate.REFUSED]
-        if refused:
-            self.outbox.set_standing(_finding(self.receiver, refused[-1].text))
+        missed = [settled for settled in delivered if settled.text]
+        if refused or missed:
+            told = _finding(self.receiver, refused[-1].text) if refused else _missed(self.receiver, missed[-1].text)
+            self.outbox.set_standing(told)
             self.refusing = True
-        elif self.refusing and any(settled.fate is Fate.DELIVERED for settled in self._settled):
+        elif self.refusing and delivered:
             self.outbox.clear_standing(undeliverable(self.receiver))
             self.refusing = False
 
@@ -209,6 +219,8 @@ class Courier:
             case Fate.DELIVERED:
                 self.delivered += 1
                 log.info("notice.delivered id=%s to=%s attempts=%d", name, self.receiver, attempts + 1)
+                if settled.text:
+                    log.warning("notice.missed id=%s to=%s: %s", name, self.receiver, settled.text)
             case Fate.POSTPONED if attempts == 0:
                 log.warning("notice.postponed id=%s to=%s: %s", name, self.receiver, settled.text)
             case Fate.REFUSED:
@@ -223,5 +235,17 @@ def _finding(receiver: str, text: str) -> Finding:
         meaning="The receiver refuses what repwatch sends and will go on doing so: whoever relies on it is told of nothing.",
         remedy=f"Correct the receiver {receiver.partition('/')[0]!r} in the configuration and restart `repwatch run`;"
         " what it refused in the last week is then sent again.",
+        evidence={"receiver": receiver, "answer": text},
+    )
+
+
+def _missed(receiver: str, text: str) -> Finding:
+    return Finding(
+        subject=undeliverable(receiver),
+        severity=Severity.WARNING,
+        summary=f"notices do not reach everybody of {receiver}: {text}",
+        meaning="The mail server refuses these recipients while it takes what is sent for the others: they are told of nothing.",
+        remedy=f"Correct the recipients of {receiver.partition('/')[0]!r} in the configuration, or their mailboxes. What they"
+        " have missed is not sent again, for the others have it: `repwatch incidents` lists it.",
         evidence={"receiver": receiver, "answer": text},
     )

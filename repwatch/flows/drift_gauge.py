@@ -87,12 +87,12 @@ class Gauge:
         return self._limits.load is None
 
     def rest_after(self, seconds: float, *, written_to: bool) -> None:
-        """The source was read for so long; `rests` is true for as long as the load budget asks."""
+        """The source was read for so long; it rests for as long as the load budget asks."""
         self._rests_until = self._clock.monotonic() + self._limits.pause_after(seconds, written_to=written_to)
 
-    def rests(self) -> bool:
-        """True while the source is left alone for the load budget's sake."""
-        return self._clock.monotonic() < self._rests_until
+    def rest(self) -> float:
+        """Seconds for which the source is still left alone for the load budget's sake."""
+        return max(0.0, self._rests_until - self._clock.monotonic())
 
 
 def _look(db: Database, source_id: int) -> Pressure:

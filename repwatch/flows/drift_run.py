@@ -137,7 +137,7 @@ class Run:
             )
         elif self._held and self._world.source.watermark.seen_since(self._held[0].ended + STILL_MARGIN_EQUAL):
             self._ask_source(partial(note_position, self._world, closely=True), self._looked)
-        elif not self._holds_back() and self._stands() and (work := self._next()) is not None:
+        elif not self._held_back() and self._stands() and (work := self._next()) is not None:
             rows, reader = work.unit.rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
             self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
@@ -161,12 +161,12 @@ class Run:
             stand.take()
         return True
 
-    def _holds_back(self) -> bool:
-        """True if the source should be left alone."""
+    def _held_back(self) -> float:
+        """Seconds for which the source should be left alone, before that is asked again."""
         if not self._gently:
-            return False
+            return 0.0
         self._waits = self._world.hold()
-        return self._waits is not None or self._world.gauge.rests()
+        return _REST if self._waits else min(_REST, self._world.gauge.rest())
 
     def _next(self) -> Work | None:
         while self._has_room() and (self._ready or self._more):
@@ -205,8 +205,7 @@ class Run:
     def _collect(self) -> bool:
         """Handle what has come; False if nothing came for a while."""
         if not self._inflight:
-            if self._holds_back():
-                self._world.clock.sleep(_REST)
+            self._world.clock.sleep(self._held_back())
             return True
         done, _ = wait(self._inflight, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:

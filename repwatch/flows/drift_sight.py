@@ -25,7 +25,9 @@ LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
 _FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
 _QUIET: Final = 1.0  # where the source stood still for so long it will most likely prove what a reading says by standing still
-_LOG_READ_LIMIT: Final = 64 * 1024 * 1024  # BINLOG_GTID_POS reads a log from its start; beyond this only when it stands still
+# BINLOG_GTID_POS reads a log from its start: a hundred megabytes take the source longer than several pieces do. Beyond this, only
+# where the source stands still, and not for every other piece beside writers who pause for a moment.
+_LOG_READ_LIMIT: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +259,8 @@ class Reader:
         if not seen_before:
             source.snapshots.clear()
             source.snapshots[coordinates] = None
-        if source.snapshots[coordinates] is None and (seen_before or int(coordinates[1]) <= _LOG_READ_LIMIT):
+        stands = seen_before and source.watermark.quiet_since(sight.ended - _QUIET)
+        if source.snapshots[coordinates] is None and (stands or int(coordinates[1]) <= _LOG_READ_LIMIT):
             source.snapshots[coordinates] = db.scalar(positions.log_to_gtid(*coordinates))
         return replace(sight, exact=source.snapshots[coordinates])
 

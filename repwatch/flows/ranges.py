@@ -1,13 +1,14 @@
 """Ranges of one table on one server: cut into pieces and parts, and read as signatures or row by row."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from repwatch.model.schema import PartKind
 from repwatch.ports.database import Database
 from repwatch.sql import signature as sql
 from repwatch.sql.keyrange import EVERYTHING, KeyRange, cut_at, evenly, first_keys, span
-from repwatch.sql.signature import Signature, TableReading
+from repwatch.sql.signature import Line, Signature, TableReading
 
 # Where a piece differs, its parts of about so many rows are read by one statement. Smaller ones cost more than they spare.
 PART_ROWS: Final = 500
@@ -58,6 +59,16 @@ def signatures(db: Database, reading: TableReading, pieces: Sequence[KeyRange]) 
         rows = db.query(sql.signatures(reading, some, db.version)).rows
         found |= sql.parse_signatures(rows, some, db.warnings(), narrowed=bool(reading.where))
     return found
+
+
+def listed(db: Database, reading: TableReading, pieces: Sequence[KeyRange]) -> list[Line]:
+    """Name and content of each row of these ranges, as one text where that is possible: reading it costs a tenth."""
+    if reading.joined:
+        lines = sql.parse_joined_rows(db.query(sql.joined_rows_in(reading, pieces)).rows)
+        if not db.warnings():
+            return lines
+    found = db.batches(sql.row_hashes_in(reading, pieces))
+    return sql.lines_of(sql.parse_row_hashes(chain.from_iterable(found), reading), reading)
 
 
 def listed_together(reading: TableReading) -> int:

@@ -18,10 +18,9 @@ from repwatch.model.notice import Notice
 from repwatch.model.observation import ProbeResult
 from repwatch.model.risks import Suspicion
 from repwatch.model.settings import Receiver, WebhookReceiver
-from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.ports.clock import Clock
-from repwatch.ports.store import Entry
+from repwatch.ports.store import Entry, Known
 
 EVERYBODY = Receiver(name="replay", channel=WebhookReceiver(url=""))
 """Who hears of everything, at once; nothing is sent."""
@@ -119,17 +118,11 @@ class _Memory:
     incidents: tuple[Incident, ...] = ()
     postings: list[Posting] = field(default_factory=list)
 
-    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
-        return self.incidents
-
-    def standing(self, cluster: str) -> tuple[Finding, ...]:
-        return ()
+    def known(self, cluster: str, now: datetime) -> Known:
+        return Known(incidents=self.incidents)
 
     def ended(self, cluster: str, since: datetime) -> Mapping[Subject, Ended]:
         return {}
-
-    def silences(self, now: datetime) -> tuple[Silence, ...]:
-        return ()
 
     def suspicions(self, cluster: str) -> tuple[Suspicion, ...]:
         return ()

@@ -18,7 +18,7 @@ from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.plan import Plan, Refusal
 from repwatch.model.schema import Table, TableName
-from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
@@ -40,6 +40,7 @@ class RepairRequest:
     tables: tuple[str, ...] = ()  # shell wildcards on db.table; empty: all
     exclude: tuple[str, ...] = ()
     donor: ReplicaTarget | None = None  # a trusted replica of the source: its rows count, and the source's are not read
+    inventory: ClusterSpec | None = None  # a cluster whose source the configuration names; None: AUTO, or there is none
 
     @property
     def copied(self) -> ServerSpec:
@@ -105,7 +106,13 @@ def propose(request: RepairRequest, tools: Tools) -> Proposal:
 
 def look_at_servers(request: RepairRequest, tools: Tools) -> Facts:
     """Identity, role and replication of both servers, and of the donor. Raises ServerError."""
-    asked = ReseedRequest(source=request.source, replica=request.replica, others=request.others, donor=request.donor)
+    asked = ReseedRequest(
+        source=request.source,
+        replica=request.replica,
+        others=request.others,
+        donor=request.donor,
+        inventory=request.inventory,
+    )
     return survey(asked, tools.connect)
 
 

@@ -25,21 +25,16 @@ class SourcePurged(ServerError):
 
 def set_position(db: Database, position: str, *, log_bin: bool) -> None:
     """Make the server's GTID state exactly `position`. Its channels are stopped. Raises ServerError if that fails."""
-    if not db.version.is_mariadb or (log_bin and _has_history(db)):  # without a binary log: error 1186
+    if not db.version.is_mariadb:
+        db.execute(reseed.forget_history(db.version))
+    elif log_bin and db.scalar(reseed.MARIADB_HISTORY):  # without a binary log: error 1186
+        db.execute(reseed.MARIADB_FLUSH)
         db.execute(reseed.forget_history(db.version))
     db.execute(reseed.set_position(db.version, position))
     now = db.scalar(replication.executed(db.version)) or ""
     flavour = db.version.flavour
     if not (reached(flavour, now, position) and reached(flavour, position, now)):
         raise StatementRefused(f"its GTID state is {now} and should be {position}", server=db.server)
-
-
-def _has_history(db: Database) -> bool:
-    """Whether there is anything to reset on MariaDB: a new data folder has nothing.
-
-    After a write RESET MASTER waits for InnoDB's next flush, half a second where innodb_flush_log_at_trx_commit is 2.
-    """
-    return bool(db.scalar(reseed.MARIADB_HISTORY))
 
 
 def attach(db: Database, channel: str, login: SourceLogin | None) -> None:

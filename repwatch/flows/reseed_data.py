@@ -149,12 +149,12 @@ class Filling:
         giving = self.facts.hosts.source_host if self.facts.hosts else None
         size = giving.used if giving else 0
         backup = Backup(source=self.request.source, run=marked.marker.run, size=size, marker=loaded)
-        position = reseed_physical.make_copy(machine, backup, marked.step)
-        marked.marker = replace(marked.marker, position=position, copied=True)
-        marked.record("written", position=position)
+        copy = reseed_physical.make_copy(machine, backup, marked.step)
+        marked.marker = replace(marked.marker, position=copy.position, copied=True)
+        marked.record("written", position=copy.position)
         marked.reopen()  # the server may have restarted while files were copied, and the turn may have gone with it
         marked.db.close()
-        reseed_physical.put_in_place(machine, marked.step)
+        reseed_physical.put_in_place(machine, backup, copy, marked.step)
         marked.reopen(replace(marked.marker, stage=Stage.LOADED))
         marked.db.execute(sql.set_read_only(on=True))
 

@@ -10,13 +10,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 from repwatch.drift.definitions import compare_definitions, index_of
 from repwatch.drift.pace import Pace
 from repwatch.errors import StatementRefused
-from repwatch.flows.ranges import cut, grouped, is_dense, listed_together, parts, signatures
+from repwatch.flows.ranges import cut, grouped, is_dense, listed, listed_together, parts, signatures
 from repwatch.flows.reseed_write import RowWriter
 from repwatch.model.schema import Table
 from repwatch.ports.clock import Clock
@@ -25,9 +24,10 @@ from repwatch.sql import repair, rowcopy
 from repwatch.sql import signature as sql
 from repwatch.sql.keyrange import EVERYTHING, Key, KeyColumn, KeyRange, among
 from repwatch.sql.rowcopy import CopyTable
-from repwatch.sql.signature import Signature, TableReading
+from repwatch.sql.signature import Line, Signature, TableReading
 
-LEAF_ROWS: Final = 1_000  # so many are compared row by row at a time
+LEAF_ROWS: Final = 1_000  # so many are compared row by row, where they are a piece
+_LISTED: Final = 5_000  # rows that are listed by one statement: all wrong parts of most pieces
 _AHEAD: Final = 3  # readings that the source may be ahead of the replica
 _MOST_ROWS: Final = 20 * LEAF_ROWS  # of the replica in a range that is small on the source
 _TOGETHER: Final = 1_000  # wrong and missing rows that are written by one transaction
@@ -79,11 +79,11 @@ class _Signed:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """The contents of all rows of a leaf, by key."""
+    """All rows of a leaf."""
 
     leaf: _Leaf
-    ours: Mapping[Key, str]
-    theirs: Future[Mapping[Key, str]]
+    ours: list[Line]
+    theirs: Future[list[Line]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +120,15 @@ def reading_of(table: Table) -> TableReading | None:
 
 
 class Differ:
-    """One pass over one table. `rewritten` counts the rows that were inserted."""
+    """One pass over one table. `rewritten` counts the rows that were inserted.
 
-    def __init__(self, sides: Sides, reading: TableReading, copy: CopyTable, tell: Callable[[int], None]) -> None:
+    `in_parts`: the last piece differed, of the table before it at first; so the next is read in parts at once, which costs hardly
+    more than as a whole, and half of reading it again.
+    """
+
+    def __init__(
+        self, sides: Sides, reading: TableReading, copy: CopyTable, tell: Callable[[int], None], *, in_parts: bool = False
+    ) -> None:
         self._sides = sides
         self._reading = reading
         self._copy = copy
@@ -130,7 +136,7 @@ class Differ:
         self._writer = RowWriter(sides.writer)
         self._pace = Pace.of(reading.table)
         self._together = listed_together(reading)
-        self._in_parts = False  # the last piece differed; so the next is read in parts at once, which costs hardly more
+        self.in_parts = in_parts
         self._wrong: list[Key] = []
         self._missing: list[Key] = []
         self._touched: list[_Leaf] = []  # where these are
@@ -175,15 +181,15 @@ class Differ:
                 case _Whole(piece, rows):
                     waiting.append(self._signed(parts(self._sides.source, self._reading, piece, rows)))
                 case _Leaf() as leaf:
-                    theirs = self._sides.lane.submit(self._rows, self._sides.target, leaf)
-                    waiting.append(_Listed(leaf, self._rows(self._sides.source, leaf), theirs))
+                    theirs = self._sides.lane.submit(listed, self._sides.target, self._reading, leaf.pieces)
+                    waiting.append(_Listed(leaf, listed(self._sides.source, self._reading, leaf.pieces), theirs))
 
     def _scan(self, rest: _Rest) -> tuple[_Signed, list[_Rest]]:
         """The next piece, and what is left after it."""
         reading, source, rows = self._reading, self._sides.source, self._pace.rows
         started = self._sides.clock.monotonic()
         piece, left = cut(source, reading, rest.piece, rows, dense=rest.dense)
-        read = self._signed(parts(source, reading, piece, rows) if self._in_parts else (piece,))
+        read = self._signed(parts(source, reading, piece, rows) if self.in_parts else (piece,))
         seconds = self._sides.clock.monotonic() - started
         found = sum(own.rows for own in read.ours.values())
         void = any(own.void for own in read.ours.values())
@@ -199,7 +205,7 @@ class Differ:
         """What is to be read next of that which differs: its parts where it is large and was read as a whole, else its rows."""
         differing = read.differing()
         if read.scanned is not None:
-            self._in_parts = bool(differing)
+            self.in_parts = bool(differing)
             self._tell(read.scanned)
         if differing and read.scanned is not None and len(read.ours) == 1 and read.scanned > LEAF_ROWS:
             return [_Whole(differing[0][0], read.scanned)]
@@ -208,17 +214,12 @@ class Differ:
             if theirs > _MOST_ROWS:
                 self._empty(piece)
             few.append((piece, ours if theirs > _MOST_ROWS else max(ours, theirs)))
-        return [_Leaf(pieces) for pieces in grouped(few, LEAF_ROWS, self._together)]
-
-    def _rows(self, db: Database, leaf: _Leaf) -> Mapping[Key, str]:
-        listed = db.batches(sql.row_hashes_in(self._reading, leaf.pieces))
-        return sql.parse_row_hashes(chain.from_iterable(listed), self._reading)
+        return [_Leaf(pieces) for pieces in grouped(few, _LISTED, self._together)]
 
     def _note(self, read: _Listed) -> None:
         ours, theirs = read.ours, read.theirs.result()
-        # An empty hash, of a row too long for one, equals nothing.
-        self._wrong += (key for key, content in theirs.items() if not content or ours.get(key) != content)
-        self._missing += (key for key, content in ours.items() if not content or theirs.get(key) != content)
+        self._wrong += map(sql.name_of, sql.not_among(theirs, ours))
+        self._missing += map(sql.name_of, sql.not_among(ours, theirs))
         self._touched.append(read.leaf)
 
     def _write(self, *, last: bool) -> None:

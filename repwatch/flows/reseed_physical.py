@@ -4,10 +4,13 @@ Each function may be repeated after an interruption at any moment: what lies the
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from repwatch.errors import HostFailed, LoginRefused, NotMySQL, ServerError, Unreachable
+from repwatch.flows.beside import beside
 from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Outcome
 from repwatch.model.topology import HostSpec, ServerSpec
@@ -86,18 +89,23 @@ class Backup:
     marker: Callable[[str], Mapping[str, str]]
 
 
-def make_copy(machine: Machine, backup: Backup, step: Step) -> str:
-    """A copy that only has to be put in its place, and its position; one that this run has made before is taken as it is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """What a backup was unpacked to. `ready`: it says that it is half loaded, and only has to be put in its place."""
 
-    Raises HostFailed, ServerError.
-    """
+    position: str
+    ready: bool
+
+
+def make_copy(machine: Machine, backup: Backup, step: Step) -> Copy:
+    """A copy beside the data; one that this run has made before is taken as it is. Raises HostFailed, ServerError."""
     ready, _, position = machine.run(host_scripts.is_ready(machine.folders, backup.run)).strip().partition(" ")
     if ready:
-        return position
+        return Copy(position=position, ready=True)
     step("streamed", lambda: _stream(machine, backup))
     found: list[str] = []
     step("prepared", lambda: found.append(_prepare(machine, backup)))
-    return found[0]
+    return Copy(position=found[0], ready=False)
 
 
 def _stream(machine: Machine, backup: Backup) -> None:
@@ -125,18 +133,17 @@ def _prepare(machine: Machine, backup: Backup) -> str:
         position = db.scalar(snapshot.MARIADB_GTID_AT, (file, int(place)))
         if position is None:
             raise ServerError(f"has deleted {file} since the backup began: keep binary logs for longer", server=db.server)
-    machine.run(host_scripts.mark(machine.folders, backup.run, position), physical.bootstrap(backup.marker(position)))
     return position
 
 
-def put_in_place(machine: Machine, step: Step) -> None:
+def put_in_place(machine: Machine, backup: Backup, copy: Copy, step: Step) -> None:
     """Stop the server, let the copy be its data, start it and wait until it answers. The old data stays beside it.
 
     Raises HostFailed. Where the server cannot be stopped, or its data not be moved, it is not left stopped.
     """
     machine.tools.progress(Progress(phase=Phase.SWAP))
     try:
-        step("stopped", lambda: stop(machine))
+        step("stopped", lambda: _stop_and_mark(machine, backup, copy))
         step("swapped", lambda: _quietly(machine, host_scripts.swap))
     except HostFailed as error:
         try:
@@ -146,6 +153,18 @@ def put_in_place(machine: Machine, step: Step) -> None:
             raise HostFailed(f"{error}; {left}", hint=left.hint) from None
         raise
     step("started", lambda: start(machine))
+
+
+def _stop_and_mark(machine: Machine, backup: Backup, copy: Copy) -> None:
+    """The copy is marked, by a server that starts and ends on it, while the server on the old data ends."""
+    stopping = beside(partial(stop, machine), "stop the target")
+    try:
+        if not copy.ready:
+            feed = physical.bootstrap(backup.marker(copy.position))
+            machine.run(host_scripts.mark(machine.folders, backup.run, copy.position), feed)
+    finally:
+        wait([stopping])  # whoever starts it again must not meet its end
+    stopping.result()
 
 
 def put_back(machine: Machine) -> bool:

@@ -43,6 +43,11 @@ def _settled(check: Callable[[], DriftReport]) -> DriftReport:
     return report
 
 
+def is_proof(report: DriftReport) -> bool:
+    """True if every row has been compared and is equal."""
+    return report.verdict is Verdict.IDENTICAL
+
+
 def what_is_wrong(report: DriftReport) -> str:
     """One line about a report that is not *identical*."""
     (replica,) = report.replicas

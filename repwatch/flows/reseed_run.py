@@ -12,7 +12,6 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from repwatch.drift.report import Verdict
 from repwatch.errors import Refused, RepwatchError, StoreError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.beside import beside
@@ -72,6 +71,7 @@ class Run:
         self._facts = facts
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
+        self._verdict = ""
         self._sessions = sessions
         self._source: Future[Database] | None = None
         self._choice = choose(facts)
@@ -92,7 +92,7 @@ class Run:
         """All that is left to do."""
         try:
             self._stages()
-            outcome, verdict, text = Outcome.DONE, Verdict.IDENTICAL.value, ""
+            outcome, verdict, text = Outcome.DONE, self._verdict, ""
         except NeedsPerson as trouble:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
         except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
@@ -262,12 +262,13 @@ class Run:
             reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:
-        from repwatch.flows.reseed_prove import prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end
+        from repwatch.flows.reseed_prove import is_proof, prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end
 
         report = prove(self._request, self._choice.tables, self._tools.connect, self._tools.clock, self._tools.progress)
-        if report.verdict is not Verdict.IDENTICAL:
+        if not is_proof(report):
             text = f"the replica runs but is not proved: {what_is_wrong(report)}; --resume compares it again"
             raise NeedsPerson(text, report.verdict.value)
+        self._verdict = report.verdict.value
         marker = self._marked.marker
         reseed_attach.restore_delay(self._target, self._channel, marker.delay)
         restore_settings(self._target, marker)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from repwatch.errors import LoginRefused, RepwatchError, StatementRefused, Unreachable
+from repwatch.errors import LoginRefused, StatementRefused, Unreachable
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import channel_states
 from repwatch.flows.openings import open_beside
@@ -18,15 +18,15 @@ from repwatch.flows.reseed_definitions import fingerprint, read_definitions, rea
 from repwatch.flows.reseed_errant import read_errant
 from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
 from repwatch.flows.reseed_marker import read_marker
-from repwatch.model.endpoint import Endpoint
+from repwatch.flows.reseed_others import Glance, disputes_of, glance_at, glance_at_all, replicas_of
 from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
-from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import by_files, is_loaded, settled_choice
-from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, reads_from
+from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql import definitions, replication, rowload
@@ -38,7 +38,6 @@ from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
 _LET_END: Final = 1.0  # seconds; then its session is closed under it
-_AT_ONCE = 32  # servers that are asked
 _GLANCES = 50  # a transaction takes its time to the replica
 
 Found = TypeVar("Found")
@@ -62,6 +61,7 @@ class ReseedRequest:
     donor: ReplicaTarget | None = None  # a replica of `source` that is copied from in its place
     clone_login: SourceLogin | None = None  # how the target logs in to the server that it is cloned from
     files_begun: bool = False  # a reseed by files has begun and not ended, as the journal has it
+    inventory: ClusterSpec | None = None  # a cluster whose source the configuration names; None: AUTO, or there is none
     left: tuple[Marker, str] | None = None  # what an interrupted clone left in the journal (`reseed/clone.py`)
 
     @property
@@ -103,7 +103,9 @@ def survey_from(
     asked_accounts = ask_accounts(copied, target, request.replica.server, connect)
     with _beside_all(partial(_source, source, with_data=request.donor is None), "read source") as reading:
         target_server = _server(target)
-        target_facts = _target(target, target_server, _replicas_of(request, target_server, connect))
+        glances = glance_at_all(request.others, connect)
+        replicas = replicas_of(target_server, request.replica.server, request.others, glances)
+        target_facts = _target(target, target_server, replicas)
         source_facts = reading.result()
     errant, _ = read_errant(source, target)
     donor = _donor(source, copied, request.donor) if request.donor else None
@@ -124,11 +126,21 @@ def survey_from(
         donor=donor,
         clone=clone,
         fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
+        disputes=_disputes(request, glances, (source, source_facts.server), (target, target_server)),
     )
     if not by_files(facts):
         return facts
     hosts = asked_hosts or _ask_hosts(request, source, target, shell)
     return replace(facts, hosts=replace(hosts.answers(connect), begun=request.files_begun) if hosts else None)
+
+
+def _disputes(request: ReseedRequest, glances: dict[str, Glance], *ends: tuple[Database, ServerFacts]) -> tuple[str, ...]:
+    """Where there is no third server, all that could be told of the source is told by what either end replicates from."""
+    if request.inventory is None or not request.others or any(facts.missing_grants for _, facts in ends):
+        return ()
+    specs = (request.source, request.replica.server)
+    seen = {spec.label: glance_at(db) for spec, (db, _) in zip(specs, ends, strict=True)}
+    return disputes_of(request.inventory, request.replica.server, glances | seen)
 
 
 @contextmanager
@@ -293,25 +305,3 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
 
 def _without_marker(server: ServerFacts) -> ServerFacts:
     return replace(server, schemas=tuple(name for name in server.schemas if name != sql.MARKER_SCHEMA))
-
-
-def _replicas_of(request: ReseedRequest, target: ServerFacts, connect: Connect) -> tuple[str, ...]:
-    """Servers of the inventory that replicate from the target, or are meant to."""
-    names = {request.replica.server.name, str(target.address)} - {None}
-    meant = {other.label for other in request.others if {other.replicates_from, *other.channels.values()} & names}
-    asked = [other for other in request.others if other.label not in meant]
-    for start in range(0, len(asked), _AT_ONCE):
-        answers = [
-            (other.label, beside(partial(_reads_from, other.endpoint, target, connect), f"ask {other.label}"))
-            for other in asked[start : start + _AT_ONCE]
-        ]
-        meant |= {label for label, reads in answers if reads.result()}
-    return tuple(other.label for other in request.others if other.label in meant)
-
-
-def _reads_from(endpoint: Endpoint, target: ServerFacts, connect: Connect) -> bool:
-    try:
-        with connect(endpoint) as db:
-            return any(reads_from(state, target) for state in channel_states(db))
-    except RepwatchError:
-        return False  # it cannot be asked; if it is connected to the target, the target's own list shows it

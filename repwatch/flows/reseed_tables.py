@@ -71,6 +71,7 @@ class Tables:
     _total: int = field(default=0, init=False)  # an estimate
     _began: float = field(default=0.0, init=False)
     _ended: bool = field(default=False, init=False)
+    _in_parts: bool = field(default=False, init=False)  # the end of the last table differed
     _left: dict[TableName, int] = field(default_factory=dict, init=False)  # pieces that are not copied yet
     # One line at a time reads the catalogue, tells how far it is, and takes the next table.
     _turn: Lock = field(default_factory=Lock, init=False)
@@ -149,9 +150,10 @@ class Tables:
         """Rows without a name cannot be rewritten one by one: their table is copied whole, if it differs at all."""
         reading = reading_of(layout)
         if reading is not None:
-            differ = Differ(sides, reading, copy, lambda count: self._tell(copy.table.name, count))
+            differ = Differ(sides, reading, copy, lambda count: self._tell(copy.table.name, count), in_parts=self._in_parts)
             if not reading.counted:
                 differ.run()
+                self._in_parts = differ.in_parts
                 return differ.rewritten
             if differ.alike():
                 return 0

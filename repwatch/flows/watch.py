@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from repwatch.errors import StoreError
 from repwatch.flows.book import Book, living
@@ -16,7 +17,9 @@ from repwatch.flows.heartbeat import HeartWriter
 from repwatch.flows.probing import BUDGET, Rounds
 from repwatch.flows.restart import Restarter
 from repwatch.flows.suspects import Suspects
+from repwatch.health.blockers import blamed
 from repwatch.health.causes import causes
+from repwatch.health.impact import impact_of
 from repwatch.health.incident import Change, Incident, Look, LookKind, step
 from repwatch.health.inventory import agreed_source, is_settled
 from repwatch.health.lag import follow_lags
@@ -32,7 +35,7 @@ from repwatch.health.unjudged import unjudged
 from repwatch.health.unwatched import is_unwatched, unwatched
 from repwatch.health.view import DatedView, build_cluster_view, build_service_view, date_view
 from repwatch.health.world import ServerNow, SourceChange, World
-from repwatch.model.finding import Finding, FindingCode, Subject
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.past import Past
 from repwatch.model.topology import AUTO, ClusterSpec, ServerSpec
@@ -89,9 +92,13 @@ class Watcher:
     def _look(self, servers: Sequence[ServerSpec], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
         results = self._ask(servers, urgent=kind is LookKind.CONFIRM)
         with JUDGING.in_line(urgent=kind is LookKind.CONFIRM):
-            return self._judge(results, kind)
+            entry = self._judge(results, kind)
+        self.book.record(entry)  # not in line: what many have to record at once is written together
+        report(entry)
+        self.looked = self.clock.monotonic()
+        return len(entry.postings), self._doubtful(entry.changes)
 
-    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> tuple[int, tuple[ServerSpec, ...]]:
+    def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> Entry:
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
         if self.source and world.source and world.source != self.source:
             self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
@@ -110,14 +117,13 @@ class Watcher:
         incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
+        explained = causes(world, findings)
+        findings = blamed(world, findings, explained)
         look = self._seen(world, results, kind, incidents)
-        audience = replace(self.audience, silences=silences)
-        entry = advance(incidents, findings, look, audience, causes(world, findings))
+        audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
+        entry = advance(incidents, findings, look, audience, explained)
         self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
-        self.book.record(replace(entry, view=self.view))
-        report(entry)
-        self.looked = self.clock.monotonic()
-        return len(entry.postings), self._doubtful(entry.changes)
+        return replace(entry, view=self.view)
 
     def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""
@@ -187,12 +193,13 @@ class SelfWatcher:
 
     def _findings(self, standing: Iterable[Finding]) -> Iterator[Finding]:
         receivers = {receiver.id for receiver in self.audience.receivers}
-        stands = [finding for finding in standing if finding.subject.channel in receivers]
-        yield from (self._to_somebody(finding) for finding in stands)
-        refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         now = self.clock.now()
         with suppress(StoreError):  # told by the book, which reads the same store
             self._owed = self.debts(receivers, now) if self.debts else ()
+        owed = {each.receiver for each in self._owed}
+        stands = [each for each in standing if each.subject.channel in receivers and not _is_outdone(each, owed)]
+        yield from (self._to_somebody(finding) for finding in stands)
+        refusing = {finding.subject.channel for finding in stands if finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE}
         yield from (self._to_somebody(unheard(each, now)) for each in self._owed if each.receiver not in refusing)
         for watcher in self.watchers:
             age = timedelta(seconds=self.clock.monotonic() - watcher.looked)
@@ -201,6 +208,12 @@ class SelfWatcher:
 
     def _to_somebody(self, finding: Finding) -> Finding:
         return untold(finding) if is_for_nobody(finding, self.audience.receivers) else finding
+
+
+def _is_outdone(finding: Finding, owed: Collection[str]) -> bool:
+    """True if some recipients of a receiver were refused, and by now none of them gets what they are owed."""
+    partly = finding.subject.code is FindingCode.RECEIVER_UNDELIVERABLE and finding.severity is Severity.WARNING
+    return partly and finding.subject.channel in owed
 
 
 def retire(book: Book, audience: Audience, clock: Clock) -> None:

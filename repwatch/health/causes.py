@@ -7,11 +7,13 @@ reseeded is stopped, writable and behind because of that. Who stops a replica st
 receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
 Replicas with one identity throw each other out of their source, on MariaDB without any error. Who switches over and does not
 change the configuration makes one disagreement, not one for each server. A full disk makes an applier fail or stand.
+A source that waits for acknowledgements is blocked by its replicas (`blockers`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from repwatch.health.blockers import held_up
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.inventory import find, source_of, wanted_source
 from repwatch.health.progress import progressing
@@ -20,6 +22,7 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
+_WORSE = {FindingCode.SUSPECT_DATA: FindingCode.APPLIER_ERROR, FindingCode.DISK_NEARLY_FULL: FindingCode.DISK_FULL}
 _MAKES_LAG = (FindingCode.RECEIVER_STALLED, FindingCode.APPLIER_STALLED, FindingCode.APPLIER_BLOCKED)
 
 
@@ -48,7 +51,8 @@ def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subjec
     findings = tuple(findings)
     found = _Found.among(findings)
     named = {each.subject: _of_server(world, each, found) or _of_receiver(world, each, found) for each in findings}
-    return {subject: cause for subject, cause in named.items() if cause is not None}
+    explained = {subject: cause for subject, cause in named.items() if cause is not None}
+    return {**explained, **held_up(world, findings, explained)}
 
 
 def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
@@ -59,8 +63,8 @@ def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
         return replace(subject, code=FindingCode.APPLIER_STOPPED)
     if (maker := _full_disk(finding, found.present) or _lag_maker(subject, found.present)) is not None:
         return maker
-    if subject.code is FindingCode.SUSPECT_DATA:
-        return replace(subject, code=FindingCode.APPLIER_ERROR)
+    if subject.code in _WORSE:
+        return replace(subject, code=_WORSE[subject.code])
     if subject.code in OF_A_RESEED:
         return Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
     return None

@@ -2,7 +2,8 @@
 
 Two servers are not read at one moment. A transaction of the replica's own can reach its source on no way (a source that
 replicates from the replica is left out), so there the moment does not matter. Of all others only those count that the replica
-had at its look before, and that its source lacks in a look which began later.
+had at its look before, and that its source lacks in a look which began later. While commits of a MySQL source wait for an
+acknowledgement, its replicas have what it has not committed yet: it is in the binary log, and so it will be.
 """
 
 from repwatch.health.inventory import is_identity, source_of, wanted_source
@@ -26,6 +27,7 @@ def errant_transactions(world: World, server: ServerNow) -> str:
         local = own_transactions(own.version, str(own.server_id), own.server_uuid, _history(own), known)
         before = world.past.get(server.spec.label, Past()).before
         ordered = before is not None and all(source.at - source.took >= before.at for source in sources)
+        ordered = ordered and not any(_waits(world, source) for source in sources)
         foreign = beyond(own.version, _history(before) + "," + _applied(before), known) if before and ordered else ""
         return merged(own.version, local, foreign)
     except ValueError:
@@ -45,6 +47,16 @@ def _sources(world: World, server: ServerNow) -> list[Observation] | None:
             return None
         found.append(look)
     return found or None
+
+
+def _waits(world: World, source: Observation) -> bool:
+    """As the counters say, which are read after the GTIDs; so the look before is asked as well."""
+    if source.version.is_mariadb:
+        return False
+    labels = [server.spec.label for server in world.servers if server.observation is source]
+    before = [world.past.get(label, Past()).before for label in labels]
+    risks = [look.risks for look in (source, *before) if look is not None]
+    return any(each is not None and each.semisync is not None and each.semisync.waiting > 0 for each in risks)
 
 
 def _history(look: Observation) -> str:

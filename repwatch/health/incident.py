@@ -15,14 +15,19 @@ from enum import StrEnum
 
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.flaps import Ended, flaps_of, hold
-from repwatch.model.finding import Finding, FindingCode, Subject
+from repwatch.model.finding import BLOCKS, Finding, FindingCode, Subject
 
 LOOKS_TO_CONFIRM = 2  # a stopped thread or an error: a poll and the quick second look after it
 POLLS_TO_CONFIRM = 2  # all else, so that a passing condition tells nobody
 GOOD_POLLS_TO_CLOSE = 2  # one more than the first good one, so that a flap is one incident
 # A receiver that has lost its source tries again once in MASTER_CONNECT_RETRY seconds, 60 by default on both flavours.
 # Data that an applier's error made suspect are being checked when the applier runs again; the check says more than a suspicion.
-GRACE = {FindingCode.RECEIVER_RETRYING: timedelta(seconds=75), FindingCode.SUSPECT_DATA: timedelta(minutes=5)}
+# A source remembers for ten minutes that it did without acknowledgements; when its replica is back, that is no news any more.
+GRACE = {
+    FindingCode.RECEIVER_RETRYING: timedelta(seconds=75),
+    FindingCode.SUSPECT_DATA: timedelta(minutes=5),
+    FindingCode.SEMISYNC_DEGRADED: timedelta(minutes=10),
+}
 # The replicas may notice the loss of their source a little before the next poll of the source does.
 CAUSE_LEAD = timedelta(seconds=30)
 
@@ -107,10 +112,11 @@ class Incident:
 
     @property
     def fingerprint(self) -> str:
-        """What of the finding is worth another notice when it changes: severity and class of error, not a position."""
+        """What of the finding is worth another notice when it changes: severity, class of error, whom it blocks; no position."""
         kind = self.finding.evidence.get("error_class", "")
         number = self.finding.evidence.get("errno", "") if kind == ErrorClass.OTHER else ""
-        return f"{self.finding.severity}/{kind}/{number}"
+        blocks = self.finding.evidence.get(BLOCKS, "")
+        return f"{self.finding.severity}/{kind}/{number}" + (f"/{blocks}" if blocks else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def step(
     known = {incident.subject: incident for incident in incidents}
     changes = [Change(incident, _advance(incident, sight)) for incident in known.values()]
     changes += [Change(None, _begin(finding, look)) for subject, finding in found.items() if subject not in known]
-    return _explained(changes, causes, look)
+    return _explained(changes, causes, sight)
 
 
 def _begin(finding: Finding, look: Look) -> Incident:
@@ -204,15 +210,15 @@ def _is_over(incident: Incident, sight: _Sight) -> bool:
     return subject.code in BLIND and sight.blind.get(subject.server, -1) > BLIND[subject.code]
 
 
-def _explained(changes: list[Change], causes: Mapping[Subject, Subject], look: Look) -> tuple[Change, ...]:
+def _explained(changes: list[Change], causes: Mapping[Subject, Subject], sight: _Sight) -> tuple[Change, ...]:
     present = [change.after for change in changes if change.after is not None]
     living = {each.subject: each for each in present if each.phase is not Phase.RESOLVED and not each.is_calm}
 
     def after(incident: Incident) -> Incident:
-        if incident.good_polls:  # not seen this time: it is about to close, and was nobody's news
+        if incident.subject not in sight.found:  # about to close, or out of sight: what is known of its cause is what was known
             return incident
         cause = causes.get(incident.subject)
-        return _explain(incident, living.get(cause) if cause else None, look)
+        return _explain(incident, living.get(cause) if cause else None, sight.look)
 
     return tuple(Change(change.before, change.after and after(change.after)) for change in changes)
 

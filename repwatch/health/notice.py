@@ -5,20 +5,25 @@ once, and of its end exactly once if it was told of the opening, and never other
 acknowledged by nobody; a receiver with `escalate_after` hears of such alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from repwatch.health.flaps import hold
 from repwatch.health.incident import Incident, Phase
+from repwatch.health.links import links_to
 from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.impact import Impact
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.model.settings import Receiver
+from repwatch.model.settings import NO_LINKS, LinkSpec, Receiver
 from repwatch.model.silence import Silence, matches
 
 RESTART_PATIENCE = timedelta(seconds=20)
 """Nobody is woken while repwatch itself starts a thread for the first time; that takes seconds, or does not come about."""
+
+Assess = Callable[[Finding], Impact | None]
+"""The impact of a finding, as seen now; asked for where something is told."""
 
 _RANK = {Severity.WARNING: 0, Severity.CRITICAL: 1}
 
@@ -164,13 +169,20 @@ def _takes(receiver: Receiver, finding: Finding, server_name: str | None) -> boo
     return not receiver.match or matches(receiver.match, subject, server_name)
 
 
+def nothing_seen(_finding: Finding) -> Impact | None:
+    """Of a look at no servers: what is wrong with repwatch itself, and what nobody watches any more."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audience:
-    """Who may be told, and what people call the servers (`host:port` -> name)."""
+    """Who may be told, what people call the servers (`host:port` -> name), and what the look at hand says beside a finding."""
 
     receivers: tuple[Receiver, ...]
     names: Mapping[str, str] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
+    assess: Assess = nothing_seen
+    links: LinkSpec = NO_LINKS
 
 
 def hush(incident: Incident, audience: Audience, now: datetime) -> Incident:
@@ -197,6 +209,7 @@ def post(
         evidence["came_back"] = _count(incident.flaps)
     if incident.acknowledged_by:
         evidence["acknowledged_by"] = incident.acknowledged_by
+    impact = None if incident.phase is Phase.RESOLVED else audience.assess(incident.finding)
     postings = []
     for message in messages:
         incident = replace(
@@ -208,6 +221,7 @@ def post(
             acknowledgement_told=incident.acknowledged,
         )
         notice = _notice(incident, message.reason, name, evidence, now)
+        notice = replace(notice, impact=impact, links=links_to(audience.links, incident.subject, name))
         postings.append(Posting(incident_id=incident.id, notice=notice, receivers=message.receivers, reason=message.reason))
     return incident, tuple(postings)
 

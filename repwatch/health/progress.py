@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from repwatch.health.inventory import label, source_of, wanted_source
-from repwatch.health.movement import ChannelProgress, Progress, follow
+from repwatch.health.movement import ChannelProgress, Movement, Progress, follow
 from repwatch.health.reach import follow_reach
 from repwatch.health.received import unreceived
+from repwatch.health.trend import LATER, Trend
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
@@ -32,7 +33,26 @@ def remember(world: World) -> Progress:
         for server in world.servers
         if server.observation is None
     }
-    return Progress(channels=channels, unseen_since=unseen)
+    commits = {label(server): waits for server in world.servers if (waits := _commits(world, server)) is not None}
+    disks = {
+        (label(server), space.path): known.disks.get((label(server), space.path), Trend(step=LATER)).then(told.asked, space.used)
+        for server in world.servers
+        if server.last_good is not None and (told := server.last_good.disks) is not None
+        for space in told.spaces
+    }
+    return Progress(channels=channels, unseen_since=unseen, commits=commits, disks=disks)
+
+
+def _commits(world: World, server: ServerNow) -> Movement | None:
+    """How the commits get on that wait for an acknowledgement; None if none waits."""
+    seen, known = server.last_good, world.progress.commits.get(label(server))
+    semisync = seen.risks.semisync if seen and seen.risks else None
+    if seen is None or semisync is None or not semisync.waiting:
+        return None
+    if known is not None and known.looked == seen.at:
+        return known
+    mark = f"{semisync.acknowledged} {semisync.unacknowledged}"
+    return follow(known, mark, seen.at, stale_after(world.cluster.poll_interval))
 
 
 def _channel(world: World, server: ServerNow, seen: Observation, channel: ChannelObservation) -> ChannelProgress:

@@ -34,6 +34,12 @@ def source_changed(world: World) -> Iterator[Finding]:
         )
 
 
+def disputes(world: World) -> Iterator[Finding]:
+    """Why the source that the configuration names may not be the source. While there is any, nothing is taken from it."""
+    yield from disagreement(world)
+    yield from loops(world)
+
+
 def disagreement(world: World) -> Iterator[Finding]:
     """All that replicates in the cluster comes from one server, and the configuration names another one."""
     disputed = disputed_source(world)

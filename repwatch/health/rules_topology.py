@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from repwatch.health import commands
 from repwatch.health.inventory import agreed_source, find, is_identity, label, same_server, source_of, wanted_channels
 from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
-from repwatch.health.rules_source import disagreement, loops
+from repwatch.health.rules_source import disputes
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import ChannelObservation, Observation, ThreadState
@@ -61,8 +61,7 @@ def wrong_source(world: World) -> Iterator[Finding]:
             if source is not None and found and all(_is_elsewhere(world, channel, source) for channel in found):
                 yield _wrong(world, server, found[0], source)
     yield from _sources_disagree(world)
-    yield from disagreement(world)
-    yield from loops(world)
+    yield from disputes(world)
 
 
 def _is_elsewhere(world: World, channel: ChannelObservation, wanted: ServerNow) -> bool:

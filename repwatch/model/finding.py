@@ -31,6 +31,7 @@ class FindingCode(StrEnum):
     PURGE_HORIZON = "purge-horizon"
     LAGGING = "lagging"
     DISK_FULL = "disk-full"
+    DISK_NEARLY_FULL = "disk-nearly-full"
     RELAY_SPACE_FULL = "relay-space-full"
     AUTO_INCREMENT_EXHAUSTION = "auto-increment-exhaustion"
     REPLICATION_MISSING = "replication-missing"
@@ -45,6 +46,7 @@ class FindingCode(StrEnum):
     UNSAFE_SETTINGS = "unsafe-settings"
     REPLICATION_FILTERS_DIFFER = "replication-filters-differ"
     SEMISYNC_DEGRADED = "semisync-degraded"
+    COMMITS_BLOCKED = "commits-blocked"
     DRIFTED = "drifted"
     PROOF_OVERDUE = "proof-overdue"
     HALF_LOADED = "half-loaded"
@@ -53,6 +55,10 @@ class FindingCode(StrEnum):
     OBSERVATION_STALE = "observation-stale"
     RECEIVER_UNDELIVERABLE = "receiver-undeliverable"
     BUTTON_DISCONNECTED = "button-disconnected"
+
+
+BLOCKS = "blocks"
+"""In the evidence of a finding: the servers that cannot work because of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from repwatch.model.finding import Severity, Subject
+from repwatch.model.impact import Impact
 
 
 class NoticeEvent(StrEnum):
@@ -16,6 +17,14 @@ class NoticeEvent(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     REMINDER = "reminder"
     RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """URLs at which one reads more; "" where none is configured."""
+
+    page: str = ""  # repwatch's own status page, at the finding
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +43,8 @@ class Notice:
     remedy: str
     avoid: str
     evidence: Mapping[str, str]
+    impact: Impact | None = None  # None: of what is over, or leaves its server reliable
+    links: Links = Links()
 
     @property
     def server_label(self) -> str:

@@ -15,6 +15,8 @@ class SemiSync:
     clients: int  # replicas that acknowledge
     fallbacks: int  # how often it went on without an acknowledgement
     unacknowledged: int  # transactions that were committed so
+    acknowledged: int = 0  # transactions that were not; both numbers begin anew with FLUSH STATUS
+    waiting: int = 0  # sessions whose commit waits now; on MySQL those behind the first of them do not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Delivery:
     """The result of one attempt. `thread` is what to remember; it replaces what was remembered before."""
 
     outcome: DeliveryOutcome
-    text: str = ""  # why not; never contains a secret
+    text: str = ""  # why not, or of what was delivered: whom it did not reach, and why; never contains a secret
     retry_after: timedelta | None = None
     thread: Thread = field(default_factory=dict)
     rewritable: bool = False  # of a bundle: its message can be brought up to date

@@ -70,7 +70,7 @@ class Settled:
     fate: Fate
     at: datetime
     thread: Thread  # what the receiver wants to remember of the incident
-    text: str = ""  # why it did not arrive
+    text: str = ""  # why it did not arrive, or did not reach everybody
     rewritable: bool = False  # the message can be brought up to date
 
 
@@ -84,23 +84,24 @@ class ToldBundle:
     shown: Tally
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is stored of a cluster, at one moment."""
+
+    incidents: tuple[Incident, ...] = ()  # the pending and open ones
+    standing: tuple[Finding, ...] = ()  # what no look at a server can show or clear: drift, a receiver that refuses
+    silences: tuple[Silence, ...] = ()  # of all clusters: what people want nobody to be told of, as far as it is not over
+
+
 class Ledger(Protocol):
     """Incidents, and the findings that hold until somebody clears them."""
 
-    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
-        """The pending and open ones of a cluster; "" is repwatch itself."""
-        ...
-
-    def standing(self, cluster: str) -> tuple[Finding, ...]:
-        """Findings that no look at a server can show or clear: drift, a receiver that refuses."""
+    def known(self, cluster: str, now: datetime) -> Known:
+        """What a look starts from; "" is repwatch itself."""
         ...
 
     def ended(self, cluster: str, since: datetime) -> Mapping[Subject, Ended]:
         """The last end of each subject's incidents since that time."""
-        ...
-
-    def silences(self, now: datetime) -> tuple[Silence, ...]:
-        """What people want nobody to be told of, as far as it is not over."""
         ...
 
     def record(self, entry: Entry, now: datetime) -> None:

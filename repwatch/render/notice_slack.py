@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.render.notice_more import acknowledge_command, explain_command, impact_facts, reading
+from repwatch.render.notice_plain import plain_text
 from repwatch.render.notice_text import (
     Fact,
     badge,
@@ -23,7 +25,6 @@ from repwatch.render.notice_text import (
     lasted,
     one_line,
     passages,
-    plain_text,
     sentence,
     stamp,
     time_line,
@@ -39,6 +40,8 @@ MAX_JSON = 12_900
 _HEADER = 150
 _BUTTON_VALUE = 1000
 _MAX_FIELDS = 10
+_LONGEST_COMMAND = 400
+_LONGEST_LINK = 1300  # two of them in one block
 _MAX_LONG_FACTS = 3
 _MAX_PASSAGES = 16
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -77,10 +80,12 @@ def root(notice: Notice, *, button: bool = False) -> SlackMessage:
         lambda share: [
             *_head(notice, share),
             *prose("*What it means*", notice.meaning, int(1200 * share)),
+            *_impact(notice, share),
             *remedy_blocks("What to do", notice.remedy, share),
             *prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
             *_evidence(notice, share),
-            *(_button(notice) if button else ()),
+            *(_button(notice) if button else _command(notice)),
+            *_reading(notice, share),
         ],
     )
 
@@ -91,6 +96,26 @@ def _button(notice: Notice) -> Iterator[Block]:
         return
     text = {"type": "plain_text", "text": "Acknowledge", "emoji": False}
     yield {"type": "actions", "elements": [{"type": "button", "action_id": ACKNOWLEDGE, "text": text, "value": key}]}
+
+
+def _command(notice: Notice) -> Iterator[Block]:
+    if (command := acknowledge_command(notice)) and units(command) <= _LONGEST_COMMAND:
+        yield {"type": "rich_text", "elements": [_rich("To say that somebody has it:"), _preformatted(command)]}
+
+
+def _reading(notice: Notice, share: float) -> Iterator[Block]:
+    """Their URLs are encoded: nothing in them ends the link. One that does not fit is left out, for half of it leads nowhere."""
+    longest = _LONGEST_LINK if share > 0.3 else _LONGEST_LINK // 4
+    links = [shown for link in reading(notice) if len(shown := f"<{escape(link.url)}|{link.label}>") <= longest]
+    links += [f"`{command}`"] if (command := explain_command(notice)) else []
+    if links:
+        yield section(f"*To read more:* {'  ·  '.join(links)}")
+
+
+def _impact(notice: Notice, share: float) -> Iterator[Block]:
+    if known := impact_facts(notice):
+        yield section("*Impact*")
+        yield {"type": "section", "fields": [_field(fact, share) for fact in known]}
 
 
 def reply(notice: Notice) -> SlackMessage:

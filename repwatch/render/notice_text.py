@@ -1,4 +1,4 @@
-"""What every rendering of a notice shares: safe text, cut text, the words a person on call reads first; and the plain text."""
+"""What every rendering of a notice shares: safe text, cut text, the words a person on call reads first."""
 
 import re
 import textwrap
@@ -17,10 +17,8 @@ _REORDERING = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029\x85]")
 _LONGEST_TEXT = 6000
-_LONGEST_WHOLE = 20_000
 _MOST_FACTS = 60
 _LONGEST_PLACE = 200
-_LONGEST_KEY = 300
 _VERBS = "run|status|drift|repair|reseed|doctor|explain|init|incidents|ack|silence|record|replay"
 _SPAN = re.compile(r"`((?:repwatch|[A-Z]{2,}) [^`]+)`(?:[.,;:]\s*|\s*$)")
 _COMMAND = re.compile(rf"repwatch ({_VERBS})\b|[A-Z]{{3,}}\s.*;$")
@@ -211,25 +209,6 @@ def _pasteable(command: str) -> str:
     return f"{command};" if re.match(r"[A-Z]{2,} ", command) and not command.endswith(";") else command
 
 
-def plain_text(notice: Notice) -> str:
-    """The whole notice for a terminal, a text mail or a log; at most _LONGEST_WHOLE characters."""
-    notice = bounded(notice)
-    parts = [f"{badge(notice)}  {where(notice)}", sentence(what(notice)), "", time_line(notice)]
-    if notice.event is not NoticeEvent.RESOLVED:
-        parts += titled("What it means", wrapped(clean(notice.meaning)))
-        parts += titled("What to do", remedy_lines(notice.remedy))
-        parts += titled("What NOT to do", wrapped(clean(notice.avoid)))
-    parts += titled(evidence_title(notice), [line for fact in facts(notice) for line in _fact_lines(fact)])
-    parts += ["", *reference_lines(notice)]
-    return cut("\n".join(parts), _LONGEST_WHOLE) + "\n"
-
-
-def reference_lines(notice: Notice) -> list[str]:
-    """Server, incident key and notice id: what one looks for in a log."""
-    pairs = [("Server", notice.server_label), ("Incident", notice.subject.key), ("Notice", notice.id)]
-    return [f"{name}: {shown}" for name, value in pairs if (shown := cut(one_line(value), _LONGEST_KEY))]
-
-
 def titled(title: str, lines: Sequence[str]) -> list[str]:
     """The lines below a title; nothing where there are none."""
     return ["", title, *(f"  {line}".rstrip() for line in lines)] if lines else []
@@ -254,9 +233,3 @@ def remedy_lines(remedy: str) -> list[str]:
         else:
             lines += wrapped(passage.text)
     return "\n".join(lines).strip("\n").split("\n") if lines else []
-
-
-def _fact_lines(fact: Fact) -> list[str]:
-    if fact.is_short:
-        return [f"{fact.label}: {fact.value}"]
-    return [f"{fact.label}:", *(f"  {line}" for line in wrapped(fact.value))]

@@ -143,6 +143,7 @@ class Facts:
     clone: CloneFacts | None = None  # None: these versions cannot be cloned
     export: bool = False  # what only the target has is saved to a file first
     hosts: Hosts | None = None  # None: not looked at, or not in the configuration
+    disputes: tuple[str, ...] = ()  # why the named source may not be the source of the cluster any more
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property

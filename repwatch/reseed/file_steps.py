@@ -19,7 +19,7 @@ def copying_steps(facts: Facts) -> tuple[Step, ...]:
         ),
         ("make the files consistent", target, f"mariadb-backup --prepare --target-dir={folders.new}"),
         ("mark the copy as half loaded, disable its events", target, "mariadbd --bootstrap"),
-        ("stop the server", target, facts.hosts.stop if facts.hosts else ""),
+        ("meanwhile stop the server", target, facts.hosts.stop if facts.hosts else ""),
         (
             f"put the copy in the place of the data folder{without}",
             target,

@@ -110,14 +110,10 @@ def take(folders: Folders, threads: int) -> str:
 
 
 def prepare(folders: Folders) -> str:
-    """Makes the files of the copy consistent, and prints the source's binary log coordinates of that state: file, position.
-
-    What was streamed is flushed meanwhile. A failure of that is told once, and so its status counts.
-    """
+    """Makes the files of the copy consistent, and prints the source's binary log coordinates of that state: file, position."""
     info = " ".join(f'"$new"/{name}' for name in _INFO)
     return (
-        f'{_PATH}; {folders.names}; sync -f "$new" & flushed=$!\n'
-        f'mariadb-backup --defaults-file="$new/backup-my.cnf" --prepare --target-dir="$new" >&2 && wait $flushed && '
+        f'{_PATH}; {folders.names}; mariadb-backup --defaults-file="$new/backup-my.cnf" --prepare --target-dir="$new" >&2 && '
         f"cat {info} 2>/dev/null | head -n 1"
     )
 
@@ -126,13 +122,14 @@ def mark(folders: Folders, run: str, position: str) -> str:
     """Runs the statements of the feed, one a line, on the copy, before any server listens on it; then says that it is ready.
 
     A server in bootstrap mode has no network, no replication, no scheduler and no accounts (MariaDB manual, "mariadbd
-    Options"). The file that it leaves last holds the run whose copy is complete, and its position.
+    Options"). The file that it leaves last holds the run whose copy is complete, and its position. Meanwhile what was streamed is
+    flushed, which takes longer; a failure of that is told once, and so its status counts.
     """
     return f"""\
-{_PATH}; {folders.names}; owner=$(stat -c %U "$data")
+{_PATH}; {folders.names}; owner=$(stat -c %U "$data"); sync -f "$new" & flushed=$!
 chmod --reference="$data" "$new" && chown -R --reference="$data" "$new" &&
 mariadbd --defaults-file="$new/backup-my.cnf" --bootstrap --user="$owner" --datadir="$new" --tmpdir="$new" </proc/self/fd/3 >&2 &&
-chown -R --reference="$data" "$new" && sync -f "$new" &&
+chown -R --reference="$data" "$new" && wait $flushed && sync -f "$new" &&
 echo {shlex.quote(f"{run} {position}")} >"$new/{_READY}" && chown --reference="$data" "$new/{_READY}" &&
 sync "$new/{_READY}" "$new"
 """

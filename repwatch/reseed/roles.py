@@ -9,7 +9,7 @@ _SHOWN = 5
 
 
 def source_refusals(facts: Facts) -> Iterator[Refusal]:
-    """The target has replicas, feeds the source, or is a member of a group."""
+    """The target has replicas, feeds the source, or is a member of a group; or the source may be none any more."""
     target = facts.target
     address = target.server.address
     if target.dump_clients:
@@ -20,6 +20,11 @@ def source_refusals(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(code="is-source", summary=f"{facts.source.server.address} replicates from {address}")
     if target.server.group_member:
         yield Refusal(code="group-member", summary=f"{address} is a member of a replication group or Galera cluster")
+    for dispute in facts.disputes:
+        yield Refusal(
+            code="source-disputed",
+            summary=f"{dispute}: name the right one in the configuration, or point the replicas back, and try again",
+        )
 
 
 def readiness_refusals(server: ServerFacts) -> Iterator[Refusal]:

@@ -99,8 +99,11 @@ def forget_history(version: ServerVersion) -> str:
     return "RESET BINARY LOGS AND GTIDS" if not version.is_mariadb and version.at_least(8, 2) else "RESET MASTER"
 
 
-# What `forget_history` would delete on MariaDB: "" where nothing has been written to the binary log.
+# What `forget_history` would delete on MariaDB: "" where nothing has been written to the binary log, as in a new data folder.
 MARIADB_HISTORY = "SELECT @@GLOBAL.gtid_binlog_state"
+# After a write RESET MASTER waits until InnoDB flushes its log, up to a second where innodb_flush_log_at_trx_commit is not 1. To
+# make a table flushes it at once, whatever that setting is; FLUSH ENGINE LOGS does not (10.11). The table goes with the marker.
+MARIADB_FLUSH = f"CREATE OR REPLACE TABLE {MARKER_SCHEMA}.flushed (n INT) ENGINE=InnoDB"
 
 
 def set_position(version: ServerVersion, position: str) -> str:

@@ -20,6 +20,9 @@ SETTINGS: Final = (
     "gtid_strict_mode",
     "gtid_mode",
     "relay_log_space_limit",
+    "rpl_semi_sync_replica_enabled",
+    "rpl_semi_sync_source_timeout",
+    "rpl_semi_sync_source_wait_for_replica_count",
 )
 
 
@@ -39,12 +42,26 @@ _OLD_NAMES = ("slave_exec_mode", "slave_skip_errors", "log_slave_updates")
 # MySQL has the first from 8.0.22 on and the second up to 8.3; both count the same.
 _STARTS = ("Com_replica_start", "Com_slave_start", "Com_start_slave", "Com_start_all_slaves")
 _STOPS = ("Com_replica_stop", "Com_slave_stop", "Com_stop_slave", "Com_stop_all_slaves")
-_SEMISYNC = ("clients", "no_times", "no_tx", "status")
+_SEMISYNC = ("clients", "no_times", "no_tx", "status", "wait_sessions", "yes_tx")
 
-# The plugins' variables are there only if they are loaded; this table can be read by everybody. The old names count, too.
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(quote_text, names))
+
+
+# MySQL's plugins are called source and replica from 8.0.26 on; the old ones may be loaded instead.
+_PLUGINS = {
+    "rpl_semi_sync_source_enabled": "rpl_semi_sync_master_enabled",
+    "rpl_semi_sync_source_timeout": "rpl_semi_sync_master_timeout",
+    "rpl_semi_sync_source_wait_for_replica_count": "rpl_semi_sync_master_wait_for_slave_count",
+    "rpl_semi_sync_replica_enabled": "rpl_semi_sync_slave_enabled",
+}
+# Their variables are there only if they are loaded; this table can be read by everybody.
 _PLUGIN = (
-    ", (SELECT MAX(VARIABLE_VALUE) FROM performance_schema.global_variables WHERE VARIABLE_NAME IN"
-    " ('rpl_semi_sync_source_enabled', 'rpl_semi_sync_master_enabled')) AS rpl_semi_sync_source_enabled"
+    ", plugins.* FROM (SELECT "
+    + ", ".join(f"MAX(IF(VARIABLE_NAME IN ({_listed(names)}), VARIABLE_VALUE, NULL)) AS {names[0]}" for names in _PLUGINS.items())
+    + " FROM performance_schema.global_variables"
+    f" WHERE VARIABLE_NAME IN ({_listed((*_PLUGINS, *_PLUGINS.values()))})) AS plugins"
 )
 MYSQL_57_SETTINGS: Final = _select(*_SHARED, "gtid_mode", *_OLD_NAMES) + _PLUGIN
 # The new names from 8.0.26 on (MySQL manual, "Replication and Binary Logging Option and Variable Reference").
@@ -52,15 +69,18 @@ MYSQL_SETTINGS: Final = (
     _select(*_SHARED, "gtid_mode", "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
 )
 # Semi-synchronous replication is built in from 10.3.3 on.
-MARIADB_SETTINGS: Final = _select(*_SHARED, *_OLD_NAMES, "gtid_strict_mode", "rpl_semi_sync_master_enabled")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(quote_text, names))
+MARIADB_SETTINGS: Final = _select(
+    *_SHARED,
+    *_OLD_NAMES,
+    "gtid_strict_mode",
+    "rpl_semi_sync_master_enabled",
+    "rpl_semi_sync_master_timeout",
+    "rpl_semi_sync_slave_enabled",
+)
 
 
 def _semisync_names() -> list[str]:
-    """MySQL's plugins are called source and replica from 8.0.26 on; the old ones may be loaded instead."""
+    """By the names of both sets of plugins; MariaDB has the old ones."""
     return [f"Rpl_semi_sync_{word}_{name}" for word in ("source", "master") for name in _SEMISYNC]
 
 
@@ -125,4 +145,6 @@ def _semisync(counted: StatusRow, *, enabled: bool) -> SemiSync | None:
         clients=counted.whole("rpl_semi_sync_source_clients"),
         fallbacks=counted.whole("rpl_semi_sync_source_no_times"),
         unacknowledged=counted.whole("rpl_semi_sync_source_no_tx"),
+        acknowledged=counted.whole("rpl_semi_sync_source_yes_tx"),
+        waiting=counted.whole("rpl_semi_sync_source_wait_sessions"),
     )

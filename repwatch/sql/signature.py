@@ -15,7 +15,17 @@ from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
 from repwatch.sql.documents import document_form, with_documents
 from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements, summed_hashes
-from repwatch.sql.keyrange import EVERYTHING, NULL_PART, Key, KeyColumn, KeyRange, among, in_range, key_expression
+from repwatch.sql.keyrange import (
+    EVERYTHING,
+    NULL_PART,
+    Key,
+    KeyColumn,
+    KeyRange,
+    among,
+    in_range,
+    is_whole_number,
+    key_expression,
+)
 from repwatch.sql.quoting import quote_name, quote_table, quote_text
 
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
@@ -26,6 +36,7 @@ _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
 Raw = tuple[bytes | None, ...]
 Fetched = Sequence[bytes | bytearray | None]  # a row as the driver has it
+Line = bytes | tuple[str, ...]  # name and content of a row, as the server has joined them or apart; see `name_of`
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,11 @@ class TableReading:
         return "" if None in row[: self.name_size] else (row[self.name_size] or b"").decode()
 
     @property
+    def joined(self) -> bool:
+        """True if many rows may be listed as one text: their names are short and plain, and their hashes the server's own."""
+        return is_whole_number(self.key) and not self.documents
+
+    @property
     def grouping(self) -> str:
         """GROUP BY clause that makes one row of those that are alike."""
         return " GROUP BY 1" if self.counted else ""
@@ -181,10 +197,8 @@ def signatures(reading: TableReading, pieces: Sequence[KeyRange], version: Serve
     order. A GROUP BY of an expression would sort all rows first (docs/decisions/0003-signature.md).
     """
     digest = summed_hashes(reading.elements) if reading.counted else f"SHA2({joined_codes(reading.elements, version)}, 256)"
-    return " UNION ALL ".join(
-        f"SELECT {number}, COUNT(*), {digest} FROM {reading.origin} WHERE {reading.chosen(piece)}"
-        for number, piece in enumerate(pieces)
-    )
+    signature = f"COUNT(*), {digest} FROM {reading.origin} WHERE"  # once: there may be hundreds of pieces
+    return " UNION ALL ".join(f"SELECT {number}, {signature} {reading.chosen(piece)}" for number, piece in enumerate(pieces))
 
 
 def parse_signatures(
@@ -256,6 +270,44 @@ def row_hashes_in(reading: TableReading, pieces: Sequence[KeyRange], limit: int 
     return " UNION ALL ".join(
         f"(SELECT {reading.named} FROM {reading.origin} WHERE {reading.chosen(piece)}{chosen}{order}{most})" for piece in pieces
     )
+
+
+def joined_rows_in(reading: TableReading, pieces: Sequence[KeyRange]) -> str:
+    """Name and content of each row of these ranges, of a reading that is `joined`, in one text for each.
+
+    A row with a hash that is NULL (a code too long) has none there: as NULL it would be left out of the text.
+    """
+    line = f"CONCAT({_keys(reading.key)}, ':', IFNULL({reading.row_hash}, ''))"
+    return " UNION ALL ".join(
+        f"SELECT GROUP_CONCAT({line}) FROM {reading.origin} WHERE {reading.chosen(piece)}" for piece in pieces
+    )
+
+
+def parse_joined_rows(rows: Iterable[Fetched]) -> list[Line]:
+    """The answer of `joined_rows_in`. It is whole if the server did not warn."""
+    return [line for (text,) in rows if text for line in bytes(text).split(b",")]
+
+
+def lines_of(contents: Mapping[Key, str], reading: TableReading) -> list[Line]:
+    """The same of rows that were read one by one; alike on both servers, also where one of them could not join its own."""
+    if reading.joined:
+        return [f"{name}:{content}".encode() for (name,), content in contents.items()]
+    return [(*name, content) for name, content in contents.items()]
+
+
+def name_of(line: Line) -> Key:
+    """The name of a row."""
+    return (line.partition(b":")[0].decode(),) if isinstance(line, bytes) else line[:-1]
+
+
+def not_among(lines: Sequence[Line], others: Iterable[Line]) -> list[Line]:
+    """Those that others have not, in their order, and those whose content is unknown, which equals nothing."""
+    alone = set(lines).difference(others)
+    return [line for line in lines if line in alone or _is_unknown(line)]
+
+
+def _is_unknown(line: Line) -> bool:
+    return line.endswith(b":") if isinstance(line, bytes) else not line[-1]
 
 
 def longer(prefix: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What the tests of refusals share: states in which real servers are, and all that a refused run must not have changed."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from typing import Generic, TypeVar
 
 from repwatch.flows.hold import channel_states
 from repwatch.model.server import Flavour
-from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.model.topology import ClusterSpec, ServerSpec
+from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.ports import ReservedPort
+from repwatch.sandbox.statements import attach
 from repwatch.sql.definitions import LIST_SCHEMAS
 from tests.server.reseeding import contents
 
@@ -101,3 +104,44 @@ def everything_on(server: SandboxServer) -> dict[str, object]:
         "channels": channels,
         "variables": variables,
     }
+
+
+def inventory(star: Sandbox, *more: ServerSpec) -> ClusterSpec:
+    """A configuration that names the star's source."""
+    specs = (star.source.spec(), *(server.spec() for server in star.replicas))
+    return ClusterSpec(name="shop", source=star.source.spec().label, servers=(*specs, *more))
+
+
+@contextmanager
+def another_source(star: Sandbox, *followers: SandboxServer) -> Iterator[None]:
+    """Somebody has switched over to the second replica, which these servers follow now, and has told no configuration."""
+    new, mariadb = star.replicas[1], star.flavour is Flavour.MARIADB
+    login = (Account.REPLICATION.value, star.credentials.secret(Account.REPLICATION))
+    leave = ("STOP SLAVE", "RESET SLAVE ALL") if mariadb else ("STOP REPLICA", "RESET REPLICA ALL")
+    new.sql(*leave)
+    try:
+        for server in followers:
+            if server is not star.source:
+                server.sql(leave[0])
+            elif mariadb:
+                server.sql("SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos")
+            server.sql(*attach(star.flavour, "", new.address, *login))
+            _wait_connected(server, new)
+        yield
+    finally:
+        for server in followers:
+            server.sql(*leave)
+            if server is star.source and mariadb:
+                server.sql("SET GLOBAL gtid_slave_pos = ''")
+        for server in (new, *followers):
+            if server is not star.source:
+                server.sql(*attach(star.flavour, "", star.source.address, *login))
+        star.wait_caught_up(60)
+
+
+def _wait_connected(server: SandboxServer, source: SandboxServer) -> None:
+    deadline = time.monotonic() + 60
+    with server.connect() as db:
+        while not any(state.connected and state.source_id == source.seat.server_id for state in channel_states(db)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

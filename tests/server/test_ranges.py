@@ -67,14 +67,31 @@ def test_parts_are_the_range_and_are_read_each_by_itself(
             assert sum(signature.rows for signature in found.values()) == ROWS, name
             for part, signature in found.items():
                 assert signature.same_as(ranges.signatures(db, reading, [part])[part]), name
-            assert listed(db, reading, cut) == listed(db, reading, [EVERYTHING]), name
+            assert row_by_row(db, reading, cut) == row_by_row(db, reading, [EVERYTHING]), name
 
 
-def listed(db: Session, reading: TableReading, pieces: Sequence[KeyRange]) -> dict[Key, str]:
+def row_by_row(db: Session, reading: TableReading, pieces: Sequence[KeyRange]) -> dict[Key, str]:
     statement = sql.row_hashes_in(reading, pieces)
     found = sql.parse_row_hashes(db.query(statement).rows, reading)
     assert sql.parse_row_hashes(chain.from_iterable(db.batches(statement)), reading) == found
     return found
+
+
+def test_rows_are_listed_alike_in_one_text_one_by_one_and_where_the_text_is_cut(star: Sandbox, schema: str, db: Session) -> None:
+    with db:
+        for name, reading in readings(star, schema).items():
+            piece, rest = ranges.cut(db, reading, EVERYTHING, ROWS // 2, dense=False)
+            assert rest is not None, name
+            nothing = KeyRange(piece.upper, piece.upper)
+            lines = ranges.listed(db, reading, [piece, nothing, rest])
+            assert isinstance(lines[0], bytes) is (name in ("dense", "sparse", "unique")), name
+            contents = row_by_row(db, reading, [EVERYTHING])
+            assert {sql.name_of(line) for line in lines} == set(contents), name
+            assert set(lines) == set(sql.lines_of(contents, reading)), name
+            assert len(lines) == len(contents), name
+            db.execute("SET SESSION group_concat_max_len = 1000")
+            assert ranges.listed(db, reading, [piece, nothing, rest]) == lines, name
+            db.execute(no_cut())
 
 
 def test_bounds_by_chance_are_found_by_one_walk_over_the_index(star: Sandbox, schema: str, db: Session) -> None:

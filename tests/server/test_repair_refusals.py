@@ -20,7 +20,7 @@ from repwatch.flows.repair_undo import carry_out_undo
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Account, Sandbox
-from tests.server.refusing import Case, State, both, changed, everything_on, in_group, only
+from tests.server.refusing import Case, State, another_source, both, changed, everything_on, in_group, inventory, only
 from tests.server.repairing import by_hand, plan, plan_undo, repair, request, run_command, run_killed, tools
 from tests.server.reseeding import break_with_1062
 from tests.server.test_reseed_refusals import badly_set, by_file_and_position, interrupted, words
@@ -264,6 +264,21 @@ def undoing(name: str, *statements: str) -> Any:
     return make
 
 
+@contextmanager
+def left_by_its_source(star: Sandbox, schema: str) -> Cases:
+    """It goes on to follow the old source, which follows a new one itself."""
+    with another_source(star, star.source):
+        yield case(star, schema, inventory=inventory(star))
+
+
+@contextmanager
+def undo_beside_an_old_source(star: Sandbox, schema: str) -> Cases:
+    folder = state_folder(star, schema)
+    undo = repaired(star, schema, folder)
+    with another_source(star, star.source):
+        yield case(star, schema, folder, undo, inventory=inventory(star))
+
+
 AUDIT = "CREATE TRIGGER {s}.w AFTER UPDATE ON {s}.t FOR EACH ROW SET @a = 1"
 MARIADB = Flavour.MARIADB
 STATES: tuple[State[Asked], ...] = (
@@ -296,6 +311,8 @@ STATES: tuple[State[Asked], ...] = (
     both(undo_of_another, "other-server"),
     both(undoing("undo_of_changed_rows", "UPDATE {s}.t SET v = '9' WHERE id = 2"), "rows-changed"),
     both(undoing("undo_of_another_table", "ALTER TABLE {s}.t ADD COLUMN w INT"), "schema-differs"),
+    both(left_by_its_source, "source-disputed"),
+    both(undo_beside_an_old_source, "source-disputed"),
     both(undoing("undo_that_fires", AUDIT, AUDIT.replace(".w", ".x").replace("UPDATE", "INSERT")), "triggers"),
 )
 

@@ -216,7 +216,7 @@ def test_a_copy_that_does_not_start_is_no_obstacle_to_cancel(box: Sandbox, tmp_p
 def test_the_copy_of_an_interrupted_run_is_used_again(box: Sandbox, tmp_path: Path, words: Words) -> None:
     configuration, arguments = words
     journal = journal_of(box, tmp_path)
-    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal, ("done", "prepared"))
+    kill_at(command(configuration, *arguments, "--apply", "--yes"), journal, ("done", "stopped"))
     assert run_command(configuration, *arguments, "--resume").returncode == 0
     assert journal_events(journal).count(("begin", "streamed")) == 1
     healthy(box, box.replicas[0])

@@ -29,7 +29,19 @@ from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox
 from repwatch.sql.reseed import MARKER_SCHEMA
-from tests.server.refusing import LOCAL, Case, State, both, changed, everything_on, in_group, lone, only
+from tests.server.refusing import (
+    LOCAL,
+    Case,
+    State,
+    another_source,
+    both,
+    changed,
+    everything_on,
+    in_group,
+    inventory,
+    lone,
+    only,
+)
 from tests.server.reseeding import break_with_1062, last_error, request, reseed, tools
 
 Cases = Iterator[Case[ReseedRequest]]
@@ -324,6 +336,30 @@ def half_loaded(star: Sandbox, schema: str) -> Cases:
         yield one_table(star, schema)
 
 
+@contextmanager
+def left_by_its_source(star: Sandbox, schema: str) -> Cases:
+    """All but this replica have another source by now, the old source as well."""
+    with another_source(star, star.source):
+        yield case(star, inventory=inventory(star))
+
+
+@contextmanager
+def half_loaded_by_an_old_source(star: Sandbox, schema: str) -> Cases:
+    """What was begun is not gone on with."""
+    with interrupted(star, star.folder / schema) as asked, another_source(star, star.source):
+        yield Case(replace(asked, inventory=inventory(star)), star.replicas[0])
+
+
+@contextmanager
+def empty_beside_an_old_source(star: Sandbox, schema: str) -> Cases:
+    """Nothing but the other replicas tells that the old source, which stands alone, is none any more."""
+    with another_source(star, star.replicas[0]), lone(star.flavour) as server:
+        empty = server.spec()
+        others = tuple(replica.spec() for replica in star.replicas)
+        asked = request(star, star.replicas[0], login=True)
+        yield Case(replace(asked, replica=ReplicaTarget(server=empty), others=others, inventory=inventory(star, empty)), server)
+
+
 MARIADB, MYSQL = Flavour.MARIADB, Flavour.MYSQL
 STATES: tuple[State[ReseedRequest], ...] = (
     both(same_server, "same-server"),
@@ -363,6 +399,9 @@ STATES: tuple[State[ReseedRequest], ...] = (
     both(table_has_stopped_it, "applier-error"),
     both(by_file_and_position, "gtid-off"),
     both(half_loaded, "half-loaded"),
+    both(left_by_its_source, "source-disputed"),
+    both(half_loaded_by_an_old_source, "source-disputed"),
+    both(empty_beside_an_old_source, "source-disputed"),
 )
 
 

@@ -1,6 +1,8 @@
 """The store's contract, on SQLite; and what it says when it cannot be used."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 
 from repwatch.adapters.store import codec, schema
 from repwatch.adapters.store.engine import open_engine
@@ -82,21 +84,21 @@ def posting(number: int, of: Incident, *receivers: str, event: NoticeEvent = Not
 
 def test_an_incident_comes_back_as_it_was(store: SqlStore) -> None:
     store.record(Entry(changes=(Change(None, incident()),)), NOW)
-    assert store.open_incidents("shop") == (incident(),)
-    assert store.open_incidents("other") == ()
+    assert store.known("shop", NOW).incidents == (incident(),)
+    assert store.known("other", NOW).incidents == ()
 
 
 def test_a_resolved_incident_is_no_longer_open_and_its_key_is_free(store: SqlStore) -> None:
     done = incident(phase=Phase.RESOLVED, resolved=NOW, revision=2)
     store.record(Entry(changes=(Change(None, incident()), Change(incident(), done), Change(None, incident(2)))), NOW)
-    assert store.open_incidents("shop") == (incident(2),)
+    assert store.known("shop", NOW).incidents == (incident(2),)
 
 
 def test_a_dropped_incident_is_gone(store: SqlStore) -> None:
     pending = incident(phase=Phase.PENDING)
     store.record(Entry(changes=(Change(None, pending),)), NOW)
     store.record(Entry(changes=(Change(pending, None),)), NOW)
-    assert store.open_incidents("shop") == ()
+    assert store.known("shop", NOW).incidents == ()
 
 
 @pytest.mark.parametrize(
@@ -113,15 +115,67 @@ def test_a_conflict_writes_nothing_at_all(store: SqlStore, late: Change) -> None
     other = incident(3, finding=replace(FINDING, subject=replace(SUBJECT, channel="other")))
     with pytest.raises(StoreConflict):
         store.record(Entry(changes=(Change(None, other), late), postings=(posting(1, other, "r"),)), NOW)
-    assert store.open_incidents("shop") == (incident(),)
+    assert store.known("shop", NOW).incidents == (incident(),)
     assert store.waiting() == 0
+
+
+def at_once(store: SqlStore, entries: Sequence[Entry]) -> list[BaseException | None]:
+    """Record them when all have come; what each met."""
+    together = store._together
+    with ThreadPoolExecutor(len(entries)) as pool:
+        with together._desk:
+            coming = [pool.submit(store.record, entry, NOW) for entry in entries]
+            while len(together._queue) < len(entries):
+                time.sleep(0.01)
+        return [each.exception(timeout=60) for each in coming]
+
+
+def begun(number: int, channel: str) -> Entry:
+    """A new incident of that channel with its notice."""
+    made = incident(number, finding=replace(FINDING, subject=replace(SUBJECT, channel=channel)))
+    return Entry(changes=(Change(None, made),), postings=(posting(number, made, "r"),))
+
+
+def test_entries_that_come_at_once_are_written_in_one_transaction(store: SqlStore) -> None:
+    commits: list[Connection] = []
+    event.listen(store._engine, "commit", commits.append)
+    assert at_once(store, [begun(number, str(number)) for number in range(20)]) == [None] * 20
+    assert len(commits) == 1
+    assert {each.id for each in store.known("shop", NOW).incidents} == {f"i{number}" for number in range(20)}
+    assert store.waiting() == 20
+
+
+def unwritable(entry: Entry) -> Entry:
+    """As it would be after a mistake in repwatch: a text that is none."""
+    (change,) = entry.changes
+    assert change.after is not None
+    broken = replace(change.after, finding=replace(change.after.finding, summary="\ud800"))
+    return replace(entry, changes=(Change(None, broken),))
+
+
+@pytest.mark.parametrize("bad", [begun(5, "mine"), unwritable(begun(5, "5"))], ids=["a conflict", "a mistake"])
+def test_what_is_wrong_with_one_entry_is_nothing_to_those_that_come_with_it(store: SqlStore, bad: Entry) -> None:
+    store.record(begun(0, "mine"), NOW)
+    met = at_once(store, [bad if number == 5 else begun(number, str(number)) for number in range(1, 10)])
+    assert [each is not None for each in met] == [number == 5 for number in range(1, 10)]
+    assert {each.id for each in store.known("shop", NOW).incidents} == {f"i{number}" for number in range(10) if number != 5}
+    assert store.waiting() == 9
+
+
+def test_a_store_that_cannot_be_written_is_told_to_all_who_come(store: SqlStore, url: str) -> None:
+    with elsewhere(url) as other:
+        other.exec_driver_sql("DROP TABLE threads")
+        other.exec_driver_sql("DROP TABLE outbox")
+    met = at_once(store, [begun(number, str(number)) for number in range(5)])
+    assert all(isinstance(each, StoreError) for each in met)
+    assert store.known("shop", NOW).incidents == ()
 
 
 def test_a_failing_notice_takes_the_incident_with_it(store: SqlStore) -> None:
     twice = (posting(1, incident(), "r"), posting(1, incident(), "r"))
     with pytest.raises(StoreError):
         store.record(Entry(changes=(Change(None, incident()),), postings=twice), NOW)
-    assert store.open_incidents("shop") == ()
+    assert store.known("shop", NOW).incidents == ()
 
 
 def test_a_notice_belongs_to_an_incident(store: SqlStore) -> None:
@@ -133,10 +187,10 @@ def test_acknowledging_does_not_race_with_the_service(store: SqlStore, url: str)
     store.record(Entry(changes=(Change(None, incident()),)), NOW)
     with elsewhere(url) as other:
         other.exec_driver_sql("UPDATE incidents SET acknowledged = 'x'")
-    (read,) = store.open_incidents("shop")
+    (read,) = store.known("shop", NOW).incidents
     assert read.acknowledged
     store.record(Entry(changes=(Change(read, replace(read, revision=2)),)), NOW)
-    assert store.open_incidents("shop")[0].acknowledged
+    assert store.known("shop", NOW).incidents[0].acknowledged
 
 
 def due(store: SqlStore, receiver: str = "r", now: datetime = NOW) -> list[Envelope]:
@@ -335,7 +389,7 @@ def test_an_older_store_is_brought_up_to_date_with_what_is_in_it(url: str, revis
             letter = {"body": codec.dump(codec.NOTICE, each.notice), "next_attempt": stamp(NOW), "last_error": ""}
             _insert(old, "outbox", {**whose, **letter, "attempts": 1})
     store = SqlStore.open(url)
-    assert store.open_incidents("shop") == (incident(),)
+    assert store.known("shop", NOW).incidents == (incident(),)
     (envelope,) = due(store)
     assert (envelope.notice, envelope.reached) == (opened.notice, True)
     # What waited may have been sent already: it stays a message of its own.

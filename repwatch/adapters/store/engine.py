@@ -102,5 +102,7 @@ def _read_only_setup(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> 
 
 def _begin(connection: Connection) -> None:
     # A write that begins as a read cannot wait for another writer, it fails at once as locked; IMMEDIATE waits.
-    immediate = connection.get_execution_options().get("repwatch_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    # One statement alone sees one state without either.
+    options = connection.get_execution_options()
+    if not options.get("repwatch_alone", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("repwatch_writes", False) else "BEGIN")

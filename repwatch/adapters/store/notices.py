@@ -50,6 +50,7 @@ def _due() -> Select[Any]:
 
 
 _DUE: Final = _due()  # once: making it costs more than running it
+_POST: Final = insert(outbox)
 _TOLD_IN: Final = _envelopes().where(_MINE, outbox.c.message == bindparam("message"))
 
 
@@ -115,7 +116,7 @@ def write_posting(connection: Connection, posting: Posting, now: datetime) -> No
     row = {"notice_id": posting.notice.id, "incident_id": posting.incident_id, "body": body, "state": RowState.WAITING}
     row |= {"next_attempt": stamp(now), "last_error": ""}
     for receiver in posting.receivers:
-        connection.execute(insert(outbox).values(**row, receiver=receiver, attempts=0))
+        connection.execute(_POST, {**row, "receiver": receiver, "attempts": 0})
 
 
 def marks(settled: Settled) -> dict[str, str | int]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.bundles import drop_bundle, forget_bundles, read_outdated, write_bundles, write_shown
@@ -15,24 +15,25 @@ from repwatch.adapters.store.database_lock import DatabaseLock
 from repwatch.adapters.store.digests import Digests, take_up_digests
 from repwatch.adapters.store.drift_runs import begin_run, end_run, forget_runs, read_runs
 from repwatch.adapters.store.engine import BUSY_SECONDS, describe, open_engine, sqlite_file
+from repwatch.adapters.store.entries import write_entry
 from repwatch.adapters.store.failures import store_errors
 from repwatch.adapters.store.history import read_incidents
 from repwatch.adapters.store.identity import FileIdentity
+from repwatch.adapters.store.known import read_known
 from repwatch.adapters.store.lock import StoreLock
 from repwatch.adapters.store.notices import (
     read_due,
     read_told_in,
     take_up_notices,
     write_message,
-    write_posting,
     write_settled,
 )
 from repwatch.adapters.store.overdue import read_overdue
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
-from repwatch.adapters.store.silences import read_silences
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
 from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.together import Together, Waiting
 from repwatch.adapters.store.under_way import count_waiting
 from repwatch.adapters.store.upgrade import upgrade
 from repwatch.drift.overview import DriftRun, RunOutcome, RunSummary
@@ -40,25 +41,12 @@ from repwatch.drift.proving import TableProof
 from repwatch.errors import StoreError
 from repwatch.health.bundled import Tally
 from repwatch.health.flaps import Ended
-from repwatch.health.incident import Change, Incident, Phase
+from repwatch.health.incident import Incident
 from repwatch.health.overdue import Overdue
-from repwatch.health.view import DatedView
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.restart import Restart
 from repwatch.model.risks import Suspicion
-from repwatch.model.silence import Silence
-from repwatch.ports.store import Entry, Envelope, Settled, StoreConflict, ToldBundle
-
-# What each look needs, made once: making a statement costs as much as running it.
-_OPEN = select(incidents.c.body, incidents.c.acknowledged, incidents.c.acknowledged_by).where(
-    incidents.c.cluster == bindparam("name"), incidents.c.resolved.is_(None)
-)
-_STANDING = select(standing.c.body).where(standing.c.cluster == bindparam("name"))
-_RENEW_VIEW = (
-    update(views)
-    .where(views.c.cluster == bindparam("name"))
-    .values({views.c.as_of: bindparam("as_of"), views.c.poll_seconds: bindparam("poll_seconds"), views.c.body: bindparam("body")})
-)
+from repwatch.ports.store import Entry, Envelope, Known, Settled, ToldBundle
 
 
 class SqlStore:
@@ -67,9 +55,11 @@ class SqlStore:
     def __init__(self, engine: Engine, where: str, lock: StoreLock | DatabaseLock) -> None:
         self._engine = engine
         self._writer = engine.execution_options(repwatch_writes=True)
+        self._glance = engine.execution_options(repwatch_alone=True)
         self._where = where
         self._lock: StoreLock | DatabaseLock | None = lock
         self._turn = threading.Lock()
+        self._together = Together(self._write_entries)
         self._file: FileIdentity | None = None  # known once the store is open
         self.digests = Digests(self._read, self._write, self)
 
@@ -95,8 +85,9 @@ class SqlStore:
             self._lock = None
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with store_errors(self._where), self._engine.begin() as connection:
+    def _read(self, *, alone: bool = False) -> Iterator[Connection]:
+        """For statements that see one state, or for one `alone`."""
+        with store_errors(self._where), (self._glance if alone else self._engine).begin() as connection:
             yield connection
 
     @contextmanager
@@ -126,11 +117,10 @@ class SqlStore:
 
     # -- incidents ---------------------------------------------------------------------------------------------------
 
-    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
-        """The pending and open ones."""
-        with self._read() as connection:
-            rows = connection.execute(_OPEN, {"name": cluster}).all()
-        return tuple(codec.incident(body, acknowledged=acknowledged is not None, by=by) for body, acknowledged, by in rows)
+    def known(self, cluster: str, now: datetime) -> Known:
+        """What a look starts from."""
+        with self._read(alone=True) as connection:
+            return read_known(connection, cluster, now)
 
     def ended(self, cluster: str, since: datetime) -> dict[Subject, Ended]:
         """The last end of each subject's incidents since that time."""
@@ -145,11 +135,6 @@ class SqlStore:
         with self._read() as connection:
             return tuple(filed.incident for filed in read_incidents(connection, resolved_since))
 
-    def silences(self, now: datetime) -> tuple[Silence, ...]:
-        """Those that are not over."""
-        with self._read() as connection:
-            return read_silences(connection, now)
-
     def clusters(self) -> frozenset[str]:
         """Names of all clusters of which something is open or standing or shown."""
         with self._read() as connection:
@@ -159,20 +144,19 @@ class SqlStore:
 
     def record(self, entry: Entry, now: datetime) -> None:
         """Write all or nothing."""
+        self._together.record(entry, now)
+
+    def _write_entries(self, waiting: Sequence[Waiting]) -> None:
         with self._write() as connection:
-            for change in entry.changes:
-                _write_change(connection, change)
-            for posting in entry.postings:
-                write_posting(connection, posting, now)
-            if entry.view is not None:
-                _write_view(connection, entry.view)
+            for each in waiting:
+                write_entry(connection, each.entry, each.now)
 
     # -- findings that hold until cleared -------------------------------------------------------------------------------
 
     def standing(self, cluster: str) -> tuple[Finding, ...]:
         """Those of one cluster."""
         with self._read() as connection:
-            bodies = connection.execute(_STANDING, {"name": cluster}).scalars()
+            bodies = connection.execute(select(standing.c.body).where(standing.c.cluster == cluster)).scalars()
             return tuple(codec.FINDING.validate_json(body) for body in bodies)
 
     def set_standing(self, finding: Finding) -> None:
@@ -329,35 +313,3 @@ def _locked(url: str, path: Path | None) -> tuple[Engine, str, StoreLock | Datab
         raise StoreError(f"cannot make the state store's folder {path.parent}: {error.strerror}") from None
     lock = StoreLock(path)
     return open_engine(url), describe(url), lock
-
-
-def _write_change(connection: Connection, change: Change) -> None:
-    before, after = change.before, change.after
-    if before is None:
-        assert after is not None
-        connection.execute(
-            insert(incidents).values(id=after.id, key=after.subject.key, cluster=after.subject.cluster, **_columns(after))
-        )
-        return
-    held = and_(incidents.c.id == before.id, incidents.c.revision == before.revision)
-    statement = delete(incidents).where(held) if after is None else update(incidents).where(held).values(**_columns(after))
-    if connection.execute(statement).rowcount != 1:
-        raise StoreConflict(f"the incident {before.subject.key} was changed by somebody else")
-
-
-def _columns(incident: Incident) -> dict[str, str | int | None]:
-    return {
-        "phase": incident.phase,
-        "since": stamp(incident.since),
-        "resolved": stamp(incident.resolved) if incident.resolved and incident.phase is Phase.RESOLVED else None,
-        "revision": incident.revision,
-        "body": codec.dump(codec.INCIDENT, incident),
-    }
-
-
-def _write_view(connection: Connection, view: DatedView) -> None:
-    name = view.cluster.name
-    values = {"as_of": stamp(view.as_of), "poll_seconds": view.poll_interval.total_seconds()}
-    values["body"] = codec.dump(codec.CLUSTER, view.cluster)
-    if not connection.execute(_RENEW_VIEW, {**values, "name": name}).rowcount:
-        connection.execute(insert(views).values(cluster=name, **values))

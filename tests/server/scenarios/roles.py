@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
+import pytest
+
+from repwatch.health import rules_source
+from repwatch.model.server import Flavour
+from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.scenarios.patrol import Patrol
 from tests.server.scenarios.reach import log_out
 from tests.server.scenarios.receiving import MARIADB, MYSQL
 from tests.server.scenarios.stage import Part, Scenario, Stage, places
@@ -61,6 +69,21 @@ def switched_over(stage: Stage) -> Iterator[None]:
     stage.go_on()
 
 
+@contextmanager
+def followed(stage: Stage) -> Iterator[None]:
+    """The configuration leaves it to the replicas who the source is; for how long a change is told of may be set."""
+    stage.cluster = replace(stage.cluster, source=AUTO)
+    with pytest.MonkeyPatch.context() as stage.settings:
+        yield
+
+
+def ends_when_announced(stage: Stage, watch: Patrol) -> None:
+    """It ends though nobody puts anything back. That the servers go back later is announced again, and ends as well."""
+    assert stage.settings is not None
+    stage.settings.setattr(rules_source, "ANNOUNCED", timedelta(0))
+    watch.until_calm()
+
+
 def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
     """A global setting (`mysql`: its name there), and its value afterwards."""
 
@@ -73,6 +96,28 @@ def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source
         server.sql(f"SET GLOBAL {variable} = {back}")
 
     return play
+
+
+@contextmanager
+def errors_passed_over(stage: Stage) -> Iterator[None]:
+    """It can only be set at a start. A row that is there already stays as it is, and replication goes on."""
+    option = "--slave-skip-errors" if stage.is_mariadb else "--replica-skip-errors"
+    restart(stage, f"{option}=1062")
+    stage.on_replica(f"INSERT INTO {stage.table} VALUES (9, 'x')")
+    stage.write(f"INSERT INTO {stage.table} VALUES (9, 'N')")
+    stage.box.wait_caught_up(60)
+    assert stage.replica.sql(f"SELECT status FROM {stage.table} WHERE id = 9") == [("x",)]
+    yield
+    stage.on_replica(f"UPDATE {stage.table} SET status = 'N' WHERE id = 9")
+    restart(stage, f"{option}=OFF")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    """The replica, with these options as well."""
+    stage.replica.stop()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.go_on()
 
 
 @contextmanager
@@ -182,32 +227,8 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
     stage.box.wait_connected(90)
 
 
-@contextmanager
-def acknowledging(stage: Stage) -> Iterator[None]:
-    """Semi-synchronous replication with one replica that takes part. Its source notices at a heartbeat that it is gone."""
-    names = ("master", "slave") if stage.is_mariadb else ("source", "replica")
-    if not stage.is_mariadb and not stage.source.sql("SHOW VARIABLES LIKE 'rpl_semi_sync_source_enabled'"):
-        stage.source.sql("SET SESSION sql_log_bin = 0", "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")
-        stage.on_replica("INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")
-    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 1")
-    stage.change("HEARTBEAT_PERIOD = 1")
-    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_timeout = 50", f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 1")
-    clients = f"SHOW STATUS LIKE 'rpl_semi_sync_{names[0]}_clients'"
-    stage.until("the replica takes part", lambda: stage.source.sql(clients)[0][1] == "1")
-    yield
-    stage.source.sql(f"SET GLOBAL rpl_semi_sync_{names[0]}_enabled = 0")
-    stage.replica.sql(f"SET GLOBAL rpl_semi_sync_{names[1]}_enabled = 0")
-    stage.go_on()
-
-
-@contextmanager
-def nobody_acknowledges(stage: Stage) -> Iterator[None]:
-    stage.control("STOP", "IO_THREAD")
-    yield
-    stage.go_on()
-
-
 SUSPECT = ("replica1", "suspect-data")
+PASSED_OVER = frozenset({SUSPECT, ("replica1", "unsafe-settings")})
 UNSAFE = places(("source", "unsafe-settings"))
 
 ROLES = (
@@ -243,6 +264,14 @@ ROLES = (
                 ("replica2", "wrong-source"),
             }
         ),
+    ),
+    Scenario(
+        name="switched-over-and-followed",
+        what="another server has become the source, and the configuration leaves that to the replicas",
+        breaks=switched_over,
+        prepare=followed,
+        told=places(("replica1", "source-changed")),
+        claims=ends_when_announced,
     ),
     Scenario(
         name="writable",
@@ -283,6 +312,15 @@ ROLES = (
         told=places(("replica1", "unsafe-settings"), SUSPECT),
     ),
     Scenario(
+        name="errors-passed-over",
+        what="a replica passes over errors, and has done so",
+        breaks=errors_passed_over,
+        told={
+            Flavour.MARIADB: frozenset({*PASSED_OVER, ("replica1", "skipped-transactions")}),  # it counts them
+            Flavour.MYSQL: PASSED_OVER,
+        },
+    ),
+    Scenario(
         name="filters-differ",
         what="a replica leaves out what its sibling does not",
         breaks=filtered,
@@ -294,6 +332,14 @@ ROLES = (
         breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT", on_source=True),
         told=UNSAFE,
         evidence={"binlog_format": "STATEMENT"},
+    ),
+    Scenario(
+        name="row-images-minimal",
+        what="the source logs of a changed row its key and what changed alone",
+        breaks=set_globally("binlog_row_image", "MINIMAL", "FULL", on_source=True),
+        told=UNSAFE,
+        evidence={"binlog_row_image": "MINIMAL"},
+        long=True,
     ),
     Scenario(
         name="gtid-mode-differs",
@@ -334,14 +380,6 @@ ROLES = (
         breaks=by_file_and_position,
         told=places(("replica1", "unsafe-settings")),
         long=True,
-    ),
-    Scenario(
-        name="semisync-without-replicas",
-        what="the only replica that acknowledges is gone",
-        breaks=nobody_acknowledges,
-        prepare=acknowledging,
-        told=places(("source", "semisync-degraded"), ("replica1", "receiver-stopped")),
-        slow=True,
     ),
     Scenario(
         name="clock-ahead",

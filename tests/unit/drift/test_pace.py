@@ -2,7 +2,7 @@
 
 import pytest
 
-from repwatch.drift.pace import GENTLE_SECONDS, LEAST_ROWS, TARGET_SECONDS, Pace
+from repwatch.drift.pace import GENTLE_PART, GENTLE_SECONDS, LEAST_ROWS, TARGET_SECONDS, Pace
 from repwatch.flows.drift_world import Watermark
 
 
@@ -16,6 +16,14 @@ def test_the_next_piece_takes_its_time(seconds: float, target: float, *, gentle:
 def test_it_never_grows_tenfold_at_once_nor_shrinks_to_nothing() -> None:
     assert Pace(1_000, 100_000).after(rows=1_000, seconds=0.0001, void=False, gentle=False).rows == 10_000
     assert Pace(1_000, 100_000).after(rows=1_000, seconds=1e6, void=False, gentle=True).rows == LEAST_ROWS
+
+
+def test_pieces_are_small_only_while_the_source_is_written_to() -> None:
+    large = Pace(20_000, 20_000)
+    small = large.after(rows=20_000, seconds=0.01, void=False, gentle=True)
+    assert small.rows == 20_000 // GENTLE_PART
+    assert small.after(rows=small.rows, seconds=0.003, void=False, gentle=True) == small
+    assert small.after(rows=small.rows, seconds=0.003, void=False, gentle=False) == large
 
 
 BUSY = [number * 0.01 for number in range(1000)]  # when transactions are committed

@@ -235,6 +235,21 @@ def test_a_symptom_that_is_no_longer_seen_is_not_told_while_it_closes() -> None:
     assert story.of(FindingCode.APPLIER_STOPPED).cause == half.subject.key
 
 
+def test_a_symptom_whose_server_goes_out_of_sight_stays_one() -> None:
+    """Its own server is not seen: that it is not found says nothing, its cause lasts, and there is another finding."""
+    story = Story()
+    stopped, blocked, dark = (
+        finding(FindingCode.RECEIVER_STOPPED, B),
+        finding(FindingCode.COMMITS_BLOCKED),
+        finding(FindingCode.LOGIN_REFUSED),
+    )
+    for _ in range(2):
+        story.look(stopped, blocked, causes={blocked.subject: stopped.subject})
+    story.look(stopped, dark, blind="a", causes={dark.subject: blocked.subject})
+    assert story.of(FindingCode.COMMITS_BLOCKED).cause == stopped.subject.key
+    assert story.of(FindingCode.LOGIN_REFUSED).cause == blocked.subject.key
+
+
 def test_a_cause_that_comes_back_takes_its_symptom_again() -> None:
     story = Story()
     for _ in range(2):

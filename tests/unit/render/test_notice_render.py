@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -15,14 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repwatch.adapters.smtp import compose
+from repwatch.health.links import links_to
 from repwatch.model.finding import FindingCode, Severity, Subject
-from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.model.settings import EmailReceiver
+from repwatch.model.impact import Impact, Names
+from repwatch.model.notice import Links, Notice, NoticeEvent
+from repwatch.model.settings import EmailReceiver, LinkSpec
 from repwatch.render import notice_slack
 from repwatch.render.notice_email import email
 from repwatch.render.notice_forms import alertmanager_body, pagerduty_body
+from repwatch.render.notice_more import acknowledge_command, impact_facts
+from repwatch.render.notice_plain import plain_text
 from repwatch.render.notice_slack import MAX_JSON, SlackMessage
-from repwatch.render.notice_text import clean, cut, facts, passages, plain_text, units, what, where
+from repwatch.render.notice_text import clean, cut, facts, passages, units, what, where
 from repwatch.render.notice_webhook import signature, webhook_body
 from repwatch.render.times import duration
 from repwatch.sandbox.standins_slack import SlackError, checked_blocks
@@ -56,6 +62,24 @@ text = st.one_of(
     st.sampled_from(["", "&<>" * 3000, "\U0001f600" * 4000, "中" * 8000, "`" * 5000, "\x00\x1b[31m\r\n", "\ud800", "a" * 9000]),
     st.text(max_size=5).map(lambda piece: f"  {piece}\nx\n" * 200),
 )
+number = st.none() | st.floats(0, 1e12)
+names = st.builds(Names.of, st.lists(text, max_size=12))
+impacts = st.builds(
+    Impact,
+    lag_seconds=number,
+    lag_at_least=st.booleans(),
+    transactions_missing=st.none() | st.integers(0, 2**64),
+    purge_seconds_left=number,
+    below=names,
+    complete=st.none() | names,
+    good=names,
+    others=st.integers(0, 10_000),
+)
+spec = st.builds(
+    LinkSpec,
+    page=st.sampled_from(["", "https://repwatch.example.com/"]),
+    runbook=st.sampled_from(["", "https://w/{code}?x={server}&y={cluster}", "https://w/?" + "&" * 900]),
+)
 notices = st.builds(
     Notice,
     id=text,
@@ -70,6 +94,8 @@ notices = st.builds(
     remedy=text,
     avoid=text,
     evidence=st.dictionaries(text, text, max_size=20),
+    impact=st.none() | impacts,
+    links=st.builds(links_to, spec, st.builds(Subject, text, text, text, st.sampled_from(FindingCode)), st.none() | text),
 )
 
 
@@ -95,8 +121,15 @@ def test_slack_takes_the_worst_texts(filler: str, event: NoticeEvent) -> None:
     long = filler * 7000
     notice = replace(NOTICE, event=event, id=long, server_name=long, summary=long, meaning=long, remedy=long, avoid=long)
     subject = Subject(long, long, long, FindingCode.LAGGING)
+    many = Names.of([long] * 9)
+    links = Links(page="https://p/#" + "a" * 980, runbook="https://r/" + "%41" * 320)
+    impact = Impact(lag_seconds=9e9, purge_seconds_left=9e9, below=many, complete=many, good=many, others=9)
     notice = replace(
-        notice, subject=subject, evidence={f"{number}{long}": long if number % 2 else filler for number in range(40)}
+        notice,
+        subject=subject,
+        impact=impact,
+        links=links,
+        evidence={f"{number}{long}": long if number % 2 else filler for number in range(40)},
     )
     for render in MESSAGES:
         checked_blocks(render(notice).payload())
@@ -122,7 +155,7 @@ def test_a_mail_takes_any_notice(notice: Notice) -> None:
     page.close()
     assert page.open == []
     assert page.tags <= {
-        *("html", "head", "meta", "title", "style", "body", "div", "br", "table", "tr", "td", "pre", "code"),
+        *("html", "head", "meta", "title", "style", "body", "div", "br", "table", "tr", "td", "pre", "code", "a"),
     }
 
 
@@ -207,7 +240,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "background", "onclick", "onload"}
+        assert not {name for name, _ in attrs} & {"src", "background", "onclick", "onload"}
+        assert tag == "a" or "href" not in dict(attrs)
+        assert re.fullmatch(r"https://[^\s<>\"]+", dict(attrs)["href"] or "") if tag == "a" else True
         assert not any("url(" in (value or "") for _, value in attrs)
         if tag not in {"meta", "br"}:
             self.open.append(tag)
@@ -230,6 +265,112 @@ def test_an_open_incident_is_told_in_the_order_of_a_person_on_call(event: Notice
             position = whole.index(piece, position)
     assert notice.summary in content.subject
     assert "CRITICAL" in content.subject
+
+
+IMPACT = Impact(
+    lag_seconds=93.2,
+    lag_at_least=True,
+    transactions_missing=4711,
+    purge_seconds_left=12_000.0,
+    below=Names.of(["db7"]),
+    good=Names.of(["db4", "db5", "db6", "db8", "db9"]),
+    others=7,
+)
+
+
+def forms(notice: Notice) -> dict[str, str]:
+    """The notice as each receiver gets it."""
+    return {
+        "text": plain_text(notice),
+        "html": email(notice).html,
+        "slack": shown(notice_slack.root(notice)),
+        "slack, plain": shown(notice_slack.plain(notice)),
+    }
+
+
+def test_the_impact_stands_in_each_form() -> None:
+    for form, whole in forms(replace(NOTICE, impact=IMPACT)).items():
+        position = whole.index("Impact")
+        for piece in ("1 min 33 s", "2026-11-22 02:24:35 UTC", "4711", "3 h 20 min", "2026-11-22 05:46:09 UTC", "db7", "db4"):
+            assert whole.find(piece, position) > 0, (form, piece)
+        assert "db9" not in whole, form  # few are named, and the rest is counted
+    evidence = json.loads(webhook_body(replace(NOTICE, impact=IMPACT)))["evidence"]
+    assert {name: value for name, value in evidence.items() if name.startswith("impact_")} == {
+        "impact_lag_seconds": "93.2",
+        "impact_lag_at_least": "yes",
+        "impact_transactions_missing": "4711",
+        "impact_purge_seconds_left": "12000",
+        "impact_others": "7",
+        "impact_below_count": "1",
+        "impact_below": "db7",
+        "impact_good_count": "5",
+        "impact_good": "db4, db5, db6, db8, db9",
+    }
+    details = json.loads(pagerduty_body(replace(NOTICE, impact=IMPACT), "k"))["payload"]["custom_details"]
+    assert evidence.items() <= details.items()
+
+
+def test_of_what_is_not_known_nothing_is_said() -> None:
+    assert len(impact_facts(replace(NOTICE, impact=Impact()))) == 1  # that there is no other replica
+    assert len(impact_facts(replace(NOTICE, impact=Impact(lag_seconds=0.4, lag_at_least=True)))) == 1
+    assert len(impact_facts(replace(NOTICE, impact=Impact(lag_seconds=0.4)))) == 2
+    assert impact_facts(NOTICE) == []
+    lost = Impact(complete=Names(), others=2)
+    assert len(impact_facts(replace(NOTICE, impact=lost))) == 1  # that none has all; that none is well goes without saying
+
+
+LINKS = Links(
+    page="https://repwatch.example.com/#shop/10.0.0.3:3306//applier-error", runbook="https://wiki.example.com/db?a=1&b=2"
+)
+
+
+def test_links_stand_in_each_form() -> None:
+    notice = replace(NOTICE, links=LINKS)
+    for form, whole in forms(notice).items():
+        assert LINKS.page in whole, form
+        assert LINKS.runbook in whole.replace("&amp;", "&"), form
+        assert "repwatch explain" not in whole, form
+    data = {"link_status_page": LINKS.page, "link_runbook": LINKS.runbook}
+    assert data.items() <= json.loads(webhook_body(notice))["evidence"].items()
+    event = json.loads(pagerduty_body(notice, "k"))
+    assert (event["client_url"], [link["href"] for link in event["links"]]) == (LINKS.page, [LINKS.page, LINKS.runbook])
+    for alert in json.loads(alertmanager_body(notice)):
+        assert (alert["generatorURL"], alert["annotations"]["runbook_url"]) == (LINKS.page, LINKS.runbook)
+
+
+def test_where_there_is_no_runbook_the_page_of_the_finding_can_be_asked_for() -> None:
+    for form, whole in forms(NOTICE).items():
+        assert "repwatch explain applier-error" in whole, form
+        assert "http" not in re.sub("www.w3.org|http-equiv", "", whole), form
+
+
+def test_of_what_is_over_the_status_page_shows_nothing() -> None:
+    for form, whole in forms(replace(NOTICE, links=LINKS, event=NoticeEvent.RESOLVED)).items():
+        assert LINKS.page not in whole, form
+        assert "repwatch explain" not in whole, form
+
+
+@pytest.mark.parametrize(
+    ("changes", "offered"),
+    [
+        ({}, True),
+        ({"event": NoticeEvent.UPDATED}, True),
+        ({"event": NoticeEvent.REMINDER}, True),
+        ({"event": NoticeEvent.ACKNOWLEDGED}, False),
+        ({"event": NoticeEvent.RESOLVED}, False),
+        ({"event": NoticeEvent.UPDATED, "evidence": {"acknowledged_by": "ann"}}, False),
+    ],
+)
+def test_the_command_that_acknowledges_can_be_pasted(changes: dict[str, Any], offered: bool) -> None:
+    notice = replace(NOTICE, **changes)
+    for form, whole in forms(notice).items():
+        assert (f"repwatch ack {notice.subject.key}" in whole) is offered, form
+    assert ("repwatch ack" in shown(notice_slack.root(notice, button=True))) is False  # there the button does it
+
+
+def test_a_key_with_blanks_is_quoted() -> None:
+    odd = replace(NOTICE, subject=replace(NOTICE.subject, channel="from $(hostname)"))
+    assert shlex.split(acknowledge_command(odd))[2:] == [odd.subject.key]
 
 
 def test_a_resolved_incident_says_how_long_it_lasted_and_no_longer_what_to_do() -> None:

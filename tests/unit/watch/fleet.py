@@ -37,7 +37,7 @@ from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.model.view import State
 from repwatch.ports.notifier import BUNDLE, Delivery, DeliveryOutcome, Letter, Thread
-from repwatch.ports.store import Entry, Envelope, Fate, Settled, StoreConflict
+from repwatch.ports.store import Entry, Envelope, Fate, Known, Settled, StoreConflict
 from tests.unit.health.worlds import channel, observation, spec, unobserved
 from tests.unit.watch.handclock import HandClock
 
@@ -181,7 +181,14 @@ class ModelStore:
         yield
         self.fuse.burn()
 
-    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
+    def known(self, cluster: str, now: datetime) -> Known:
+        return Known(
+            incidents=self._living(cluster),
+            standing=self.standing(cluster),
+            silences=tuple(each for each in self.wishes if each.until > now),
+        )
+
+    def _living(self, cluster: str) -> tuple[Incident, ...]:
         mine = [each for each in self.incidents.values() if each.subject.cluster == cluster and each.phase is not Phase.RESOLVED]
         return tuple(
             replace(each, acknowledged=each.id in self.answers, acknowledged_by=self.answers.get(each.id, "")) for each in mine
@@ -194,9 +201,6 @@ class ModelStore:
         over = sorted((each.resolved, each.id) for each in self.incidents.values() if each.resolved and each.resolved >= since)
         found = [self.incidents[name] for _, name in over]
         return {each.subject: Ended(each.resolved, each.flaps) for each in found if each.resolved}
-
-    def silences(self, now: datetime) -> tuple[Silence, ...]:
-        return tuple(each for each in self.wishes if each.until > now)
 
     def record(self, entry: Entry, now: datetime) -> None:
         with self._effect():

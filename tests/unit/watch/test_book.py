@@ -16,7 +16,7 @@ from repwatch.health.notice import Audience
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.settings import Receiver, WebhookReceiver
-from repwatch.ports.store import Entry, Fate, Settled
+from repwatch.ports.store import Entry, Fate, Known, Settled
 from tests.unit.watch.handclock import HandClock
 
 RECEIVER = Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/"))
@@ -40,10 +40,10 @@ class Flaky(SqlStore):
             raise StoreError("full", hint="make room")
         super().record(entry, now)
 
-    def open_incidents(self, cluster: str) -> tuple[Incident, ...]:
+    def known(self, cluster: str, now: datetime) -> Known:
         if self.gone:
             raise StoreError("gone")
-        return super().open_incidents(cluster)
+        return super().known(cluster, now)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_an_outage_that_comes_and_goes_on_a_full_disk_is_told_afterwards(store: 
     desk.look()
     assert desk.book.problem == ""
     assert desk.outbox() == [NoticeEvent.OPENED, NoticeEvent.RESOLVED]
-    assert store.open_incidents("shop") == ()
+    assert store.known("shop", desk.clock.now()).incidents == ()
 
 
 def test_an_outage_keeps_its_start_over_a_full_disk(store: Flaky) -> None:
@@ -102,7 +102,7 @@ def test_an_outage_keeps_its_start_over_a_full_disk(store: Flaky) -> None:
         desk.look(replace(FINDING, evidence={"n": "new every time"}))
     store.full = False
     desk.look(FINDING)
-    (incident,) = store.open_incidents("shop")
+    (incident,) = store.known("shop", desk.clock.now()).incidents
     assert incident.since == begun
     assert desk.outbox() == [NoticeEvent.OPENED]
 

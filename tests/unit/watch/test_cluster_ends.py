@@ -56,7 +56,7 @@ def is_over(store: SqlStore, source: str, *seen: Observation | ProbeFailure) -> 
     for _ in range(4):
         watcher.tick()
         clock.sleep(5)
-    return SUBJECT not in {each.subject for each in store.open_incidents("shop")}
+    return SUBJECT not in {each.subject for each in store.known("shop", clock.now()).incidents}
 
 
 @FLAVOURS

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repwatch.adapters.notifiers import build
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import StoreError
 from repwatch.flows.deliver import Courier, undeliverable
@@ -22,13 +23,16 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
+from repwatch.model.settings import EmailReceiver, Receiver
 from repwatch.ports.notifier import Delivery, DeliveryOutcome, Letter, Notifier, Thread
 from repwatch.ports.store import Entry, Outbox, Settled
+from repwatch.sandbox.standins_mail import MailCatcher
 from tests.unit.watch.handclock import HandClock
 
 PATIENT = 60
 OK = Delivery(outcome=DeliveryOutcome.DELIVERED, thread={"ts": "1"})
 BUSY = Delivery(outcome=DeliveryOutcome.RETRY, text="busy")
+MISSED = Delivery(outcome=DeliveryOutcome.DELIVERED, text="gone@example.com: 550 no such user", thread={"ts": "1"})
 NO = Delivery(outcome=DeliveryOutcome.REFUSED, text="unknown channel")
 
 
@@ -185,6 +189,61 @@ def test_what_does_not_vouch_neither_sets_nor_clears_the_finding(
     mute.vouches = False
     drain(mute)
     assert store.standing("") == (told,)
+
+
+def test_who_is_left_out_is_told_until_a_mail_reaches_all(
+    store: SqlStore, clock: HandClock, put: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """And nothing is sent again: the others have it."""
+    ear = Scripted([MISSED, NO, MISSED, OK])
+    courier = courier_to(ear, store, clock)
+    severities = []
+    for number in range(1, 5):
+        put(number, NoticeEvent.OPENED)
+        drain(courier)
+        severities.append([(finding.subject, finding.severity) for finding in store.standing("")])
+    subject = undeliverable("r")
+    assert severities == [[(subject, Severity.WARNING)], [(subject, Severity.CRITICAL)], [(subject, Severity.WARNING)], []]
+    assert ear.ids == ["i1-1", "i2-1", "i3-1", "i4-1"]
+    assert (courier.delivered, store.waiting()) == (3, 0)
+    assert [record.levelname for record in caplog.records if MISSED.text in record.getMessage()] == ["WARNING"] * 2
+    store.begin_service(["r"], [], clock.now())
+    drain(courier)
+    assert ear.ids[4:] == ["i2-1"], "what was refused by all alone"
+
+
+def test_who_is_left_out_is_told_though_another_mail_reached_all_at_the_same_time(
+    store: SqlStore, clock: HandClock, put: Callable[..., None]
+) -> None:
+    ear = Scripted([OK, MISSED, OK])
+    courier = courier_to(ear, store, clock, lanes=2)
+    put(1, NoticeEvent.OPENED)
+    drain(courier)
+    put(2, NoticeEvent.OPENED)
+    put(3, NoticeEvent.OPENED)
+    courier.turn()
+    assert ear.ids == ["i1-1", "i2-1", "i3-1"]
+    assert [finding.subject for finding in store.standing("")] == [undeliverable("r")]
+
+
+def test_a_recipient_whom_the_mail_server_refuses_is_named(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
+    with MailCatcher() as server:
+        mail = EmailReceiver(
+            to=("dba@example.com", "gone@example.com"), sender="repwatch@example.com", host=server.host, port=server.port
+        )
+        courier = courier_to(build(Receiver(name="r", channel=mail), seconds=PATIENT), store, clock)
+        server.refusals.recipients = {"gone@example.com": "550 no such user"}
+        put(1, NoticeEvent.OPENED, NoticeEvent.RESOLVED)
+        drain(courier)
+        (finding,) = store.standing("")
+        assert "gone@example.com" in finding.evidence["answer"]
+        assert "dba@example.com" not in finding.evidence["answer"]
+        assert [mail.recipients for mail in server.mails] == [("dba@example.com",)] * 2
+        server.refusals.recipients = {}
+        put(2, NoticeEvent.OPENED)
+        drain(courier)
+        assert store.standing("") == ()
+        assert [mail.recipients for mail in server.mails[2:]] == [("dba@example.com", "gone@example.com")]
 
 
 class Broken:

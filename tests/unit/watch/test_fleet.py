@@ -16,7 +16,9 @@ Invariants, whatever happens and wherever the service is killed:
 
 from collections import Counter
 from datetime import timedelta
+from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -276,3 +278,43 @@ def test_what_strikes_all_at_once_is_told_to_people_in_few_messages_and_to_machi
     told = [len(notices) for _, notices in people.messages]
     assert told[: FIRST + 1] == [*[1] * FIRST, len(REPLICAS) - FIRST]
     assert max(told[FIRST + 1 :]) > 1
+
+
+def outage(goes: int, moment: int) -> tuple[Fleet, bool]:
+    """A server is away, somebody answers, it comes back, and the service is killed at that moment of it; whether it was."""
+    fleet = Fleet()
+    fleet.tick()
+    fleet.fuse.left = moment
+    (fleet.truth.broken if goes in REPLICAS else fleet.truth.dead).add(goes)
+    polls(fleet, 4)
+    told = {posting.incident_id for posting in (row.posting for row in fleet.store.rows)}
+    fleet.store.answers |= dict.fromkeys(told, "ann")
+    polls(fleet, 2)
+    fleet.truth.heal()
+    polls(fleet, 4)
+    killed = bool(fleet.kills)
+    fleet.fuse.left = None
+    return fleet, killed
+
+
+def polls(fleet: Fleet, times: int) -> None:
+    """So many that come to their end."""
+    while times:
+        times -= fleet.tick()
+
+
+@pytest.mark.parametrize("goes", [numbers("shop")[0], numbers("shop")[1]], ids=["a-source-is-away", "an-applier-stops"])
+def test_a_kill_at_each_moment_of_one_outage_loses_and_doubles_nothing(goes: int) -> None:
+    for moment in count():
+        fleet, killed = outage(goes, moment)
+        assert fleet.store.waiting == 0, moment
+        assert not [each for each in fleet.store.incidents.values() if each.phase is not Phase.RESOLVED], moment
+        for receiver in RECEIVERS[:2]:
+            ear = fleet.ears[receiver.id]
+            assert [(each.event, each.subject.server) for each in ear.once] == [
+                (event, address_of(goes)) for event in (NoticeEvent.OPENED, NoticeEvent.ACKNOWLEDGED, NoticeEvent.RESOLVED)
+            ], (moment, receiver.name)
+            assert ear.repeats <= fleet.kills, (moment, receiver.name)  # the one that was under way
+        if not killed:
+            break
+    assert moment >= 2 * 2 * (3 + 3 * 2)  # before and after: three records, and for each of two a message and its record

@@ -143,7 +143,7 @@ class Life(RuleBasedStateMachine):
                 self.owed = set(connection.execute(select(outbox.c.incident_id).distinct()).scalars())
 
     def stored(self) -> tuple[Incident, ...]:
-        return self.store.open_incidents("shop")
+        return self.store.known("shop", self.clock.now()).incidents
 
     @rule()
     def fill_or_clean_the_disk(self) -> None:

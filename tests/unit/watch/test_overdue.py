@@ -44,6 +44,7 @@ class Ear:
         self.takes: set[Subject] = set()  # whatever the answer is
         self.leaves: set[Subject] = set()  # likewise
         self.heard: list[tuple[FindingCode, NoticeEvent]] = []
+        self.missed = ""  # whom what it takes does not reach
 
     def send(self, notice: Letter, thread: Thread) -> Delivery:
         assert isinstance(notice, Notice)
@@ -51,6 +52,7 @@ class Ear:
         outcome = DeliveryOutcome.RETRY if notice.subject in self.leaves else outcome
         if outcome is DeliveryOutcome.DELIVERED:
             self.heard.append((notice.subject.code, notice.event))
+            return Delivery(outcome=outcome, text=self.missed, thread=thread)
         return Delivery(outcome=outcome, text="nobody there", thread=thread)
 
 
@@ -123,6 +125,23 @@ def test_where_nobody_else_is_to_be_told_it_is_shown_as_such(
     assert view.state is State.CRITICAL
     (finding,) = view.findings
     assert (finding.code, finding.evidence["told_to"]) == (FindingCode.RECEIVER_UNDELIVERABLE, "nobody")
+
+
+def test_that_nobody_is_reached_is_worse_than_that_somebody_is_not(service: Service) -> None:
+    service.deaf.answer, service.deaf.missed = DeliveryOutcome.DELIVERED, "550 no such user"
+    service.happen()
+    service.run(timedelta(minutes=1))
+    assert [(finding.subject, finding.severity) for finding in service.own.findings] == [
+        (undeliverable(DEAF.id), Severity.WARNING)
+    ]
+    service.deaf.answer = DeliveryOutcome.RETRY
+    service.happen(OTHER_DOWN)
+    service.run(TOO_LONG + timedelta(minutes=1))
+    (finding,) = service.own.findings
+    assert (finding.subject, finding.severity) == (undeliverable(DEAF.id), Severity.CRITICAL)
+    service.deaf.answer, service.deaf.missed = DeliveryOutcome.DELIVERED, ""
+    service.run(timedelta(minutes=10))
+    assert service.own.findings == ()
 
 
 def test_two_that_take_nothing_are_told_of_to_each_other(service: Service) -> None:

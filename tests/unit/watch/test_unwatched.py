@@ -114,6 +114,6 @@ def test_it_goes_to_those_who_want_to_hear_of_that_cluster(tmp_path: Path, match
     service = Service(store, receiver=replace(RECEIVER, match=match), broken=True)
     service.run(timedelta(minutes=1))
     assert len(service.told()) == told
-    (incident,) = store.open_incidents("")
+    (incident,) = store.known("", service.clock.now()).incidents
     assert wants(service.receiver, incident, None) == bool(told)
     store.close()

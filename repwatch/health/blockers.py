@@ -1,0 +1,106 @@
+"""A source that its replicas hold up: with semi-synchronous replication it commits nothing until one of them acknowledges.
+
+So the direction of cause is turned round: what became of a replica that takes part is the root, and what the source suffers is
+its symptom. The root says whom it blocks, and is as bad as that.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from repwatch.health.inventory import find, label, wanted_channels, wanted_source
+from repwatch.health.world import ServerNow, World
+from repwatch.model.finding import BLOCKS, Finding, FindingCode, Severity, Subject
+
+_ENDS = {
+    FindingCode.SERVER_UNREACHABLE,
+    FindingCode.DISK_FULL,
+    FindingCode.REPLICATION_MISSING,
+    FindingCode.WRONG_SOURCE,
+    FindingCode.RECEIVER_ERROR,
+    FindingCode.RECEIVER_RETRYING,
+    FindingCode.RECEIVER_STALLED,
+    FindingCode.RECEIVER_STOPPED,
+    FindingCode.RELAY_SPACE_FULL,
+}
+"""With these a replica receives nothing, and acknowledges nothing."""
+
+_NO_CONNECTION = "1040"
+"""The server lives, and sessions that wait hold all its connections."""
+
+
+def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subject, Subject]) -> Mapping[Subject, Subject]:
+    """What explains that a source is held up, and what comes of that; `explained` are the causes of all else.
+
+    A cause that somebody has silenced explains nothing here: it is silenced for what it is on the replica.
+    """
+    present = {finding.subject for finding in findings}
+    named: dict[Subject, Subject] = {}
+    for finding in findings:
+        subject, blocked = finding.subject, replace(finding.subject, code=FindingCode.COMMITS_BLOCKED)
+        match subject.code:
+            case FindingCode.COMMITS_BLOCKED | FindingCode.SEMISYNC_DEGRADED:
+                roots = (_root(each, explained, present) for each in _silent(world, findings, subject.server))
+                cause = next((root for root in roots if not _is_silenced(world, root)), None)
+                cause = cause or (blocked if blocked in present - {subject} else None)
+            case FindingCode.HEARTBEAT_STOPPED:
+                cause = blocked if blocked in present else None
+            case FindingCode.LOGIN_REFUSED if finding.evidence.get("errno") == _NO_CONNECTION:
+                cause = blocked  # as it was seen last
+            case _:
+                cause = None
+        if cause is not None:
+            named[subject] = cause
+    return named
+
+
+def blamed(world: World, findings: Iterable[Finding], explained: Mapping[Subject, Subject]) -> tuple[Finding, ...]:
+    """The findings, of which those that hold up a source say so."""
+    findings = tuple(findings)
+    blocked: dict[Subject, list[str]] = {}
+    for finding in findings:
+        cause, server = explained.get(finding.subject), find(world, finding.subject.server)
+        if finding.subject.code is FindingCode.COMMITS_BLOCKED and cause is not None and server is not None:
+            blocked.setdefault(cause, []).append(label(server))
+    return tuple(_blamed(each, blocked[each.subject]) if each.subject in blocked else each for each in findings)
+
+
+def _blamed(finding: Finding, names: list[str]) -> Finding:
+    listed = ", ".join(names)
+    return replace(
+        finding,
+        severity=Severity.CRITICAL,
+        summary=f"{finding.summary}; {listed} commits nothing without its acknowledgement",
+        evidence={**finding.evidence, BLOCKS: listed},
+    )
+
+
+def _silent(world: World, findings: Iterable[Finding], source: str) -> Iterator[Subject]:
+    """What ended the acknowledgements of replicas of that source, the worst first."""
+    for finding in findings:
+        server = find(world, finding.subject.server)
+        if finding.subject.code in _ENDS and server is not None and _acknowledges(world, server, finding.subject.channel, source):
+            yield finding.subject
+
+
+def _acknowledges(world: World, server: ServerNow, channel: str, source: str) -> bool:
+    """Whether a replica is to take part, as it was seen last."""
+    known = server.last_good
+    enabled = known.risks.settings.get("rpl_semi_sync_replica_enabled", "") if known and known.risks else ""
+    channels = {channel} if channel else {channel, *wanted_channels(world, server)}
+    wanted = (wanted_source(world, server, each) for each in channels)
+    return enabled in ("1", "on") and any(each is not None and each.address == source for each in wanted)
+
+
+def _root(subject: Subject, explained: Mapping[Subject, Subject], present: Collection[Subject]) -> Subject:
+    for _ in explained:  # never longer than that, even if two should name each other
+        above = explained.get(subject)
+        if above is None or above not in present:
+            break
+        subject = above
+    return subject
+
+
+def _is_silenced(world: World, subject: Subject) -> bool:
+    server = find(world, subject.server)
+    name = server.spec.name if server else None
+    return any(silence.covers(subject, name, world.now) for silence in world.silences)
