@@ -205,11 +205,12 @@ def _with_steps(
         except ServerError:
             if proposal.pending is None:
                 raise
-    plan = make_plan(scope, replica_of(facts), planned, refusals, _reason(proposal, report))
+    replica = replica_of(facts)
+    plan = make_plan(scope, replica, planned, refusals, _reason(proposal, report, replica.delay))
     if plan.steps and not plan.refusals:
         with suppress(StoreError):  # kept for --plan-hash; without it the hash fits while the rows are the very same
             tools.records.save(plan_record(plan.plan_hash), scope.to_json())
-    return replace(proposal, plan=plan, replica=replica_of(facts), tables=planned)
+    return replace(proposal, plan=plan, replica=replica, tables=planned)
 
 
 def plan_now(request: RepairRequest, tools: Tools, scope: Scope) -> tuple[PlannedTable, ...]:
@@ -229,7 +230,7 @@ def plan_record(plan_hash: str) -> str:
     return f"plan-{plan_hash}.json"
 
 
-def _reason(proposal: Proposal, report: ReplicaReport | None) -> str:
+def _reason(proposal: Proposal, report: ReplicaReport | None, delay: int) -> str:
     counts = count_rows(proposal.scope)
     rows = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
     if proposal.pending is not None:
@@ -239,7 +240,13 @@ def _reason(proposal: Proposal, report: ReplicaReport | None) -> str:
     undecided = [f"{table.schema}.{table.table}" for table in report.tables if table.verdict is Verdict.UNDECIDED]
     rest = f"; undecided and left alone: {', '.join(undecided)}" if undecided else ""
     taken = f"; the rows are taken from {proposal.scope.donor}, and compared with it" if proposal.scope.donor else ""
-    return f"few rows differ ({rows}) and replication runs, so that rewriting them is the cheapest way{taken}{rest}"
+    late = (
+        f"; the replica is brought up to its source for it, and then falls behind by its delay of {delay} s again, for which "
+        "the check at the end has to wait"
+        if delay
+        else ""
+    )
+    return f"few rows differ ({rows}) and replication runs, so that rewriting them is the cheapest way{taken}{rest}{late}"
 
 
 def _finish(request: RepairRequest, tools: Tools, pending: Unfinished) -> Proposal:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from repwatch.errors import ServerError, StatementRefused
 from repwatch.flows.hold import ApplierFailed, channel_state, channel_states
+from repwatch.health.errors_receiver import is_purged
 from repwatch.model.gtid import missing_count, reached
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
@@ -16,6 +17,10 @@ from repwatch.sql.replication import HOLD_DELAY, SourceLogin
 
 _POLL = (0.05, 0.5)  # seconds: the first pause, which doubles up to the longest
 _STALLED = 600.0  # seconds without a transaction applied although the source is ahead
+
+
+class SourcePurged(ServerError):
+    """The source has deleted what the replica has not received yet: from where it stands it cannot catch up any more."""
 
 
 def set_position(db: Database, position: str, *, log_bin: bool) -> None:
@@ -55,7 +60,14 @@ def forget_others(db: Database, channel: str) -> None:
 
 
 def start(db: Database, channel: str) -> None:
-    """Lift the hold and start both threads. An intended delay comes back at the end, when the proof is done."""
+    """Lift the hold and start both threads. An intended delay comes back at the end, when the proof is done.
+
+    A channel that runs without delay is let be: MariaDB forgets what it has received when both threads stop, and the source
+    may have purged it meanwhile.
+    """
+    state = channel_state(db, channel)
+    if not state.delay and state.receiver_running and state.applier_running:
+        return
     db.execute(replication.stop_channel(db.version, channel))
     db.execute(replication.set_delay(db.version, channel, 0))
     db.execute(replication.start_channel(db.version, channel))
@@ -73,8 +85,10 @@ def restore_delay(db: Database, channel: str, seconds: int) -> None:
 def catch_up(source: Database, target: Database, channel: str, clock: Clock, progress: Callable[[Progress], None]) -> None:
     """Wait until the replica has what the source had when this began.
 
-    Raises ApplierFailed, and ServerError when the receiver fails for good or nothing is applied for ten minutes.
+    Raises ApplierFailed, SourcePurged, and ServerError when the receiver fails for good or nothing is applied for ten minutes,
+    and for as much longer as the replica is delayed on purpose.
     """
+    patience = _STALLED + channel_state(target, channel).delay
     goal = source.scalar(replication.written(source.version)) or ""
     flavour = target.version.flavour
     began = moved = clock.monotonic()
@@ -82,8 +96,8 @@ def catch_up(source: Database, target: Database, channel: str, clock: Clock, pro
     pause, longest = _POLL
     while last:
         _check(target, channel)
-        if clock.monotonic() - moved > _STALLED:
-            raise ServerError(f"applied nothing for {_STALLED:.0f} s and lacks {last} transactions", server=target.server)
+        if clock.monotonic() - moved > patience:
+            raise ServerError(f"applied nothing for {patience:.0f} s and lacks {last} transactions", server=target.server)
         progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=clock.monotonic() - began))
         clock.sleep(pause)
         pause = min(2 * pause, longest)
@@ -97,4 +111,5 @@ def _check(target: Database, channel: str) -> None:
     if state.applier_errno:
         raise ApplierFailed(state.applier_error, server=target.server, errno=state.applier_errno)
     if state.receiver_errno and not state.receiver_running:
-        raise ServerError(state.receiver_error, server=target.server, errno=state.receiver_errno)
+        kind = SourcePurged if is_purged(state.receiver_errno, state.receiver_error) else ServerError
+        raise kind(state.receiver_error, server=target.server, errno=state.receiver_errno)

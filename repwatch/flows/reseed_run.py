@@ -12,11 +12,12 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from repwatch.errors import Refused, RepwatchError
+from repwatch.errors import Refused, RepwatchError, StoreError
 from repwatch.flows import reseed_attach, reseed_physical
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
 from repwatch.flows.openings import open_beside
+from repwatch.flows.reseed_attach import SourcePurged
 from repwatch.flows.reseed_clone import disable_events
 from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
@@ -39,6 +40,9 @@ from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
 
 _PROOF = "proved"
+# Done in each run, whatever an earlier one has done. Since then the server may have restarted without starting its channel,
+# somebody may have stopped it, or the run may have ended while it gave the channel its delay back.
+_EACH_TIME = (Stage.MARKED, Stage.RELEASED, Stage.CAUGHT_UP)
 _CHECK = "repwatch.flows.reseed_prove"
 
 
@@ -54,8 +58,8 @@ class WroteMore(Refused):
     """Somebody wrote on the replica after its own transactions were saved."""
 
 
-class DonorLost(Refused):
-    """What was loaded is void, and where it came from it cannot be copied again: to resume is no way on."""
+class NoWayOn(Refused):
+    """What was loaded is void, and cannot be copied again in the same way: to resume does not help."""
 
 
 class Run:
@@ -93,12 +97,15 @@ class Run:
             outcome, verdict, text = Outcome.NEEDS_PERSON, trouble.verdict, str(trouble)
         except (ApplierFailed, AlreadyPast, PositionNotReached, WroteMore) as error:
             outcome, verdict, text = self._stopped(error)
-        except DonorLost as error:
+        except NoWayOn as error:
             outcome, verdict, text = Outcome.FAILED, "", f"{error}; {error.hint}"
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
             text = f"{error}; run it again with --resume"
-        self._marked.record("outcome", outcome=outcome.value, text=text)
+        try:
+            self._marked.record("outcome", outcome=outcome.value, text=text)
+        except StoreError as trouble:  # what came of it is told all the same
+            self._notes += (f"and that could not be recorded: {trouble}",)
         return Applied(
             plan=plan,
             outcome=outcome,
@@ -121,6 +128,27 @@ class Run:
     def _stages(self) -> None:
         self._tools.progress(Progress(phase=Phase.PREPARE))
         stage = self._where_it_stands()
+        try:
+            self._go_on(stage)
+        except SourcePurged as lost:
+            if stage is None or stage.rank < Stage.LOADED.rank:
+                raise  # of a copy that was made just now; the next run makes another one
+            self._begin_anew(lost)
+            self._go_on(Stage.MARKED)
+
+    def _begin_anew(self, lost: SourcePurged) -> None:
+        """The copy of an earlier run is too old to be brought up to the source. Raises NoWayOn."""
+        why = f"the source has purged what follows the copy ({lost})"
+        if self._choice.in_place:
+            hint = "these tables cannot help a replica that has lost its source: look at a plan for all of it, with --method"
+            raise NoWayOn(why, hint=hint)
+        self._demand_donor()
+        self._notes += (f"{why}, so that a new one was made",)
+        self._marked.record("purged", text=str(lost))
+        self._tools.progress(Progress(phase=Phase.PREPARE, text="anew, because the source has purged what follows the copy"))
+        self._marked.marker = replace(self._marked.marker, stage=Stage.MARKED, position="")
+
+    def _go_on(self, stage: Stage | None) -> None:
         in_place = self._choice.in_place
         steps: tuple[tuple[Stage, Callable[[], None]], ...] = (
             (Stage.MARKED, self._mark),
@@ -131,7 +159,7 @@ class Run:
             (Stage.CAUGHT_UP, self._catch_up),
         )
         for reached, step in steps:
-            if stage is None or reached.rank > stage.rank or reached is Stage.MARKED:
+            if stage is None or reached.rank > stage.rank or reached in _EACH_TIME:
                 self._marked.step(reached.value, step)
                 self._marked.advance(reached)
         self._marked.step(_PROOF, self._prove)
@@ -159,7 +187,7 @@ class Run:
         return stage
 
     def _demand_donor(self) -> None:
-        """What was loaded is void. Raises DonorLost where its donor is lost, or may not stand for the source any more."""
+        """What was loaded is void. Raises NoWayOn where its donor is lost, or may not stand for the source any more."""
         if self._request.donor is None:
             return
         why = [refusal.summary for refusal in donor_refusals(self._facts, held=not self._cloning)]
@@ -167,7 +195,7 @@ class Run:
             why = [f"{self._request.copied.label} cannot be reached"]
         if why:
             hint = "look at a new plan, with another --from or none, and start that with --apply"
-            raise DonorLost(f"something was applied or written since the data was copied, and {'; '.join(why)}", hint=hint)
+            raise NoWayOn(f"what was copied is void, and {'; '.join(why)}", hint=hint)
 
     def _mark(self) -> None:
         if self._facts.target.marker is None:

@@ -1,6 +1,6 @@
 """Errors of the receiver: the connection to the source, and what the source refuses to send."""
 
-from repwatch.health.errors_catalogue import Advice, Entry, ErrorClass, entry
+from repwatch.health.errors_catalogue import Advice, Entry, ErrorClass, advise, entry
 
 # 1236 is the source's refusal as MySQL up to 5.7 and MariaDB number it, 13114 the same with MySQL 8's number around its text.
 _REFUSED = (1236, 13114)
@@ -226,3 +226,8 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
 )
+
+
+def is_purged(errno: int, text: str) -> bool:
+    """True of an error by which the source tells that it has deleted what the replica needs."""
+    return advise(errno, text, RECEIVER_ERRORS).error_class is ErrorClass.PURGED

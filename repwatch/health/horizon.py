@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from repwatch.health.errors_catalogue import ErrorClass, advise
-from repwatch.health.errors_receiver import RECEIVER_ERRORS
+from repwatch.health.errors_receiver import is_purged
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress
 from repwatch.health.reach import lacking
@@ -75,7 +74,7 @@ def says_purged(channel: ChannelObservation) -> bool:
     error = channel.receiver_error
     if error is None or channel.receiver is not ThreadState.STOPPED:
         return False
-    return advise(error.errno, error.text, RECEIVER_ERRORS).error_class is ErrorClass.PURGED
+    return is_purged(error.errno, error.text)
 
 
 def _deletes_nothing(source: Observation) -> bool:

@@ -2,7 +2,6 @@
 
 from repwatch.reseed.progress import Phase, Progress
 
-_UNITS = {Phase.CATCH_UP: "transactions", Phase.STREAM: "MiB"}
 _PHASES = {
     Phase.PREPARE: "preparing the replica",
     Phase.SNAPSHOT: "taking a snapshot of the source",
@@ -17,7 +16,7 @@ _PHASES = {
     Phase.CATCH_UP: "catching up",
     Phase.VERIFY: "comparing all rows with the source",
 }
-_UNITS = {Phase.CATCH_UP: "transactions", Phase.CLONE: "bytes"}
+_UNITS = {Phase.CATCH_UP: "transactions", Phase.STREAM: "MiB", Phase.CLONE: "bytes"}
 
 
 def progress_line(progress: Progress) -> str:

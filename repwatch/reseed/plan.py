@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 
+from repwatch.health.errors_receiver import is_purged
 from repwatch.model.plan import Plan, Step
 from repwatch.model.schema import TableName
 from repwatch.reseed import clone
@@ -53,6 +54,8 @@ def make_plan(facts: Facts) -> Plan:
         reason += f"; files cannot be copied, because of {some([refusal.code for refusal in why])}"
     if facts.target.marker:
         reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
+        if facts.target.marker.loaded and facts.current and is_purged(facts.current.receiver_errno, facts.current.receiver_error):
+            reason += ", and its copy made anew, for the source has purged what follows it"
     if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE):
         reason += _room(facts, choice.method)
     if facts.target.errant and choice.method is not Method.TABLE:

@@ -152,7 +152,8 @@ def _outside(base: Sequence[TableFacts], engines: set[str]) -> list[str]:
 
 def _named_tables(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal]:
     """What `--table` names must be on the source, and not the replica's own."""
-    known = {table.name for table in facts.copied.tables if table.kind == "BASE TABLE"}
+    # A table that keeps its history is there, and refused for that.
+    known = {table.name for table in facts.copied.tables if table.kind in ("BASE TABLE", "SYSTEM VERSIONED")}
     if unknown := [str(name) for name in tables if name not in known]:
         yield Refusal(code="no-such-table", summary=f"{facts.copied.server.address} has no table {some(unknown)}")
     if own := [str(name) for name in tables if any(fnmatchcase(str(name), pattern) for pattern in facts.local_tables)]:

@@ -10,6 +10,8 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.repair_stages import Phase, unfinished
 from repwatch.drift.report import Verdict
 from repwatch.errors import Refused
+from repwatch.flows import reseed_attach
+from repwatch.flows.hold import channel_state
 from repwatch.flows.repair_run import carry_out
 from repwatch.flows.repair_undo import carry_out_undo
 from repwatch.model.endpoint import Endpoint
@@ -20,7 +22,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import LOCK_NAME
 from tests.server.repairing import by_hand, healthy, identical, let_replicate, plan, plan_undo, repair, request, tools, undo
-from tests.server.reseeding import contents, make_everything, writer
+from tests.server.reseeding import contents, delay_by, make_everything, writer
 
 IS_LOCKED = f"SELECT IS_USED_LOCK('{LOCK_NAME}')"
 
@@ -316,3 +318,30 @@ def test_another_server_at_the_address_of_the_replica_is_not_undone(
     assert carry_out_undo(asked, doors, proposal).outcome is Outcome.FAILED
     assert contents(star.replicas[0], schema) == before
     assert undo(asked, tmp_path, file).outcome is Outcome.DONE
+
+
+def test_the_proof_of_a_delayed_replica_waits_for_its_delay(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the source has written since the snapshot comes after the delay only, and nothing at all before."""
+    monkeypatch.setattr(reseed_attach, "_STALLED", 10.0)
+    table = orders(star, schema, rows=10)
+    with replica.connect() as db:
+        delay_by(db, 12)
+    by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id = 3")
+    asked = request(star, replica, table)
+
+    def write(phase: Phase) -> None:
+        if phase is Phase.CATCH_UP:
+            star.source.sql(f"INSERT INTO {table} (status) VALUES ('N')")
+
+    proposal = plan(asked, tmp_path)
+    try:
+        applied = carry_out(asked, replace(tools(tmp_path), progress=write), proposal)
+        assert applied.outcome is Outcome.DONE, applied.text
+        with replica.connect() as db:
+            assert channel_state(db, "").delay == 12
+    finally:
+        with replica.connect() as db:
+            delay_by(db, 0)
+    identical(star, replica, schema)

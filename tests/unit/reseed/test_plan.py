@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from repwatch.reseed.facts import Facts
+from repwatch.reseed.method import Method
 from repwatch.reseed.plan import make_plan
+from repwatch.reseed.stages import Stage
 from tests.unit.reseed.facts import FACTS, TARGET_UUID, channel, table
 from tests.unit.reseed.test_preconditions import on_target, source, tables, target
+from tests.unit.reseed.test_stages import marker
 
 
 @pytest.mark.parametrize(
@@ -63,3 +66,12 @@ def test_what_will_be_lost_may_be_saved_first() -> None:
     assert saving.steps[1:] == make_plan(FACTS).steps
     assert saving.plan_hash != make_plan(FACTS).plan_hash
     assert make_plan(replace(FACTS, export=True)).steps == make_plan(FACTS).steps
+
+
+def test_that_the_source_has_purged_what_follows_the_copy_is_said() -> None:
+    begun = on_target(marker=replace(marker(Stage.LOADED), method=Method.LOGICAL, tables=()))
+    error = "Could not find GTID state requested by slave in any binlog files. Probably the slave state is too old"
+    lost = replace(channel(), receiver_running=False, receiver_errno=1236, receiver_error=error)
+    purged = replace(begun, target=replace(begun.target, server=replace(begun.target.server, channels=(lost,))))
+    assert make_plan(purged).reason != make_plan(begun).reason
+    assert make_plan(purged).plan_hash == make_plan(begun).plan_hash

@@ -94,6 +94,13 @@ def test_each_reason_is_told(facts: Facts, code: str) -> None:
     assert code in codes(facts)
 
 
+def test_a_named_table_that_keeps_its_history_is_there() -> None:
+    versioned = table(kind="SYSTEM VERSIONED")
+    told = codes(replace(tables(versioned), only=(versioned.name,)))
+    assert "system-versioned" in told
+    assert "no-such-table" not in told
+
+
 def test_all_reasons_are_told_at_once() -> None:
     facts = target(source(log_bin=False), group_member=True, lower_case_names=2)
     assert codes(facts) == {"no-binlog", "group-member", "lower-case-names-differ"}

@@ -22,3 +22,8 @@ def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 def test_each_phase_has_its_line(phase: Phase) -> None:
     assert progress_line(Progress(phase=phase))
+
+
+@pytest.mark.parametrize(("phase", "unit"), [(Phase.STREAM, "MiB"), (Phase.CLONE, "bytes"), (Phase.DATA, "rows")])
+def test_each_phase_counts_in_its_own_unit(phase: Phase, unit: str) -> None:
+    assert unit in progress_line(Progress(phase=phase, done=3, total=7))
