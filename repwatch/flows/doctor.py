@@ -15,6 +15,7 @@ from repwatch.ports.shell import Job, Shell
 from repwatch.reseed import host_scripts
 from repwatch.reseed.hosts import HostFacts
 from repwatch.sql import clone, heartbeat
+from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters, log_status, parse_log_status
 
 _MACHINE_SECONDS = 8.0  # for one to answer; all of a server's looks have one deadline
 
@@ -48,10 +49,21 @@ def _look(cluster: ClusterSpec, server: ServerSpec, connect: Connect, shell: She
         with connect(server.endpoint, TIMEOUTS) as db:
             found = db.scalar(heartbeat.FIND, (cluster.heartbeat, heartbeat.TABLE))
         look = replace(look, heartbeat=found not in (None, "0"))
+    if feeds and look.is_on("log_bin"):
+        look = replace(look, logged=_logged(server, connect))
     if account is not None and feeds:
         endpoint = replace(server.endpoint, user=account.user, password=account.password, tls=account.tls)
         look = replace(look, replication=try_login(endpoint, connect))
     return look
+
+
+def _logged(server: ServerSpec, connect: Connect) -> DatabaseFilters:
+    """Over a connection of its own: where a full disk holds up the binary log, this does not come back."""
+    try:
+        with connect(server.endpoint, TIMEOUTS) as db:
+            return parse_log_status(db.texts(log_status(db.version)))
+    except RepwatchError:
+        return NO_DATABASE_FILTERS
 
 
 def _machine(host: HostSpec, folder: str, shell: Shell) -> HostFacts | Failed:

@@ -8,11 +8,14 @@ from typing import TypeVar
 from repwatch.errors import LoginRefused, PrivilegeMissing, RepwatchError, StatementRefused
 from repwatch.health.checkup import Failed, Login, Look
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.observation import DiskSpace
 from repwatch.model.server import Address
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql import inspect
+from repwatch.sql.disks import read_disks
 from repwatch.sql.replication import ChannelState, channel_state, show_channels
+from repwatch.sql.status import Part, statement
 
 TIMEOUTS = Timeouts(connect=4.0, read=5.0)
 DEADLINE = 20.0  # seconds for one server, name resolution included
@@ -33,6 +36,7 @@ def look_at(endpoint: Endpoint, connect: Connect) -> Look:
             channels=_channels(db),
             replicas=_replicas(db),
             clients=_clients(db),
+            disks=_disks(db),
         )
 
 
@@ -99,6 +103,14 @@ def _replicas(db: Database) -> tuple[Address, ...]:
     except StatementRefused:
         return ()  # not part of the least privileges
     return tuple(Address((row["Host"] or "").lower(), int(row["Port"] or 0)) for row in rows)
+
+
+def _disks(db: Database) -> tuple[DiskSpace, ...] | None:
+    row = statement(Part.DISKS, db.version)
+    try:
+        return read_disks(db.texts(row.sql)) if row else None
+    except StatementRefused:
+        return None  # the plugin is not there
 
 
 def _clients(db: Database) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
 
 _SYMPTOMS = {FindingCode.RECEIVER_RETRYING, FindingCode.RECEIVER_ERROR}
+_WORSE = {FindingCode.SUSPECT_DATA: FindingCode.APPLIER_ERROR, FindingCode.DISK_NEARLY_FULL: FindingCode.DISK_FULL}
 _MAKES_LAG = (FindingCode.RECEIVER_STALLED, FindingCode.APPLIER_STALLED, FindingCode.APPLIER_BLOCKED)
 
 
@@ -62,8 +63,8 @@ def _of_server(world: World, finding: Finding, found: _Found) -> Subject | None:
         return replace(subject, code=FindingCode.APPLIER_STOPPED)
     if (maker := _full_disk(finding, found.present) or _lag_maker(subject, found.present)) is not None:
         return maker
-    if subject.code is FindingCode.SUSPECT_DATA:
-        return replace(subject, code=FindingCode.APPLIER_ERROR)
+    if subject.code in _WORSE:
+        return replace(subject, code=_WORSE[subject.code])
     if subject.code in OF_A_RESEED:
         return Subject(world.cluster.name, subject.server, "", FindingCode.HALF_LOADED)
     return None

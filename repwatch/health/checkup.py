@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from repwatch.model.observation import DiskSpace
 from repwatch.model.server import Address, ServerVersion
 from repwatch.model.view import Role
 from repwatch.reseed.hosts import HostFacts
+from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.replication import ChannelState
 
 
@@ -35,6 +37,7 @@ class Topic(StrEnum):
     REPLICATION = "replication"
     GTID = "gtid"
     BINLOG = "binlog"
+    DISK = "disk"
     DURABILITY = "durability"
     READ_ONLY = "read-only"
     VERSION = "version"
@@ -91,6 +94,8 @@ class Look:
     operator: Login | Failed | None = None  # None: none is configured
     replication: Login | Failed | None = None  # None: none is configured, or this is no source
     machine: HostFacts | Failed | None = None  # None: none is configured, or no files are copied from or to this flavour
+    logged: DatabaseFilters = NO_DATABASE_FILTERS  # what of its schemas a source logs
+    disks: tuple[DiskSpace, ...] | None = None  # None: it does not tell
     can_clone: bool | None = None  # the plugin is active; None: this version has none
 
     @property

@@ -268,11 +268,36 @@ def binlog(context: _Context) -> Iterator[Remark]:
         yield _note(
             Topic.BINLOG, "binlog_format is STATEMENT: statements that are not deterministic make replicas drift", "set it to ROW"
         )
+    for name, schemas in (("binlog_do_db", look.logged.do), ("binlog_ignore_db", look.logged.ignore)):
+        if schemas:
+            told = (
+                f"{name} is {', '.join(schemas)}: what it leaves out reaches no replica, and where statements are logged it goes"
+            )
+            hint = "take it out of the option file, and filter on the replicas (replicate_…) what they need not have"
+            yield _note(Topic.BINLOG, f"{told} by the session's default schema, so that writes to others are lost as well", hint)
     image = look.variables.get("binlog_row_image", "FULL").upper()
     if image not in ("FULL", "FULL_NODUP"):
         yield _note(
-            Topic.BINLOG, f"binlog_row_image is {image}: an applier then notices less of what has drifted", "set it to FULL"
+            Topic.BINLOG,
+            f"binlog_row_image is {image}: where a replica has other columns or another key, wrong rows may be changed",
+            "set it to FULL",
         )
+
+
+def disk(context: _Context) -> Iterator[Remark]:
+    """Whether it can be told before a disk is full."""
+    look = context.look
+    if not look.version.is_mariadb:
+        told = "how full its disks are cannot be known before they are full: MySQL does not tell"
+        yield _note(Topic.DISK, told, "have the host watched")
+    elif look.disks is None:
+        told = "how full its disks are is not known: the plugin `disks` is not installed"
+        yield _note(Topic.DISK, told, "INSTALL SONAME 'disks', or have the host watched")
+    elif not look.disks:
+        told = f"how full its disks are is not known: {look.login.user} lacks FILE, or none of them is listed"
+        yield _note(Topic.DISK, told, "FILE lets an account read and write the host's files: rather have the host watched")
+    else:
+        yield _good(Topic.DISK, f"it tells how full its disks are ({', '.join(space.path for space in look.disks)})")
 
 
 def durability(context: _Context) -> Iterator[Remark]:
@@ -369,6 +394,7 @@ RULES = (
     replication,
     gtid,
     binlog,
+    disk,
     durability,
     read_only,
     against_source,

@@ -63,6 +63,33 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
+        # Of an InnoDB table that is MyISAM on the replica MySQL 9.7 says 1785; both may say 1837 (its text in errmsg-utf8.txt).
+        (1785, 1837),
+        "",
+        Advice(
+            ErrorClass.SCHEMA,
+            "The transaction writes to a table{in_table} whose engine has no transactions on the replica, and has them on the "
+            "source; so it would be in pieces under one GTID. Or somebody set GTID_NEXT in a session, and forgot to set it back.",
+            "Compare the engines (SHOW CREATE TABLE on both), and bring the replica's into line with the binary log off (SET "
+            "SESSION sql_log_bin = 0, ALTER TABLE … ENGINE=InnoDB), then: {start_applier}. Then check what was written to the "
+            "table before: {drift}",
+            _NEVER_SKIP + " Do not turn enforce_gtid_consistency off.",
+        ),
+    ),
+    entry(
+        (1966,),
+        "",
+        Advice(
+            ErrorClass.SETTING,
+            "Somebody wants to skip a transaction by count (sql_slave_skip_counter), which MariaDB refuses where several GTID "
+            "domains are applied in parallel: it would not be clear which one is left out.",
+            "Find what stopped the applier: the error that it shows, or the one before this in the error log. Mend that, then: "
+            "{start_applier}",
+            "Do not set gtid_slave_pos beyond the transaction, as the server's text says: all it changed would be lost on this "
+            "replica, and those of other domains with it if the position is wrong.",
+        ),
+    ),
+    entry(
         (1050, 1007, 1008, 1060, 1061, 1304, 1359, 1396, 1410, 1826),
         "",
         Advice(

@@ -17,6 +17,15 @@ _REFUSED_LOGIN = Advice(
     "Do not reseed: a new copy would be refused in the same way.",
 )
 
+_SAME_IDENTITY = Advice(
+    ErrorClass.DUPLICATE_IDENTITY,
+    "Two replicas log in to the source with one and the same identity, and each throws the other out. Mostly one is a "
+    "copy of the other's data folder.",
+    "Find both in the source's process list. Give one of them a new server_id; on MySQL also stop it, delete auto.cnf "
+    "from its data folder and start it, so that it makes a new server_uuid.",
+    "Do not reseed: a copy of the data folder copies the identity with it.",
+)
+
 RECEIVER_ERRORS: tuple[Entry, ...] = (
     entry(
         _REFUSED,
@@ -31,18 +40,8 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             "Do not set the replica to the source's present position: everything in between would be missing without a trace.",
         ),
     ),
-    entry(
-        _REFUSED,
-        r"same server_(uu)?id",
-        Advice(
-            ErrorClass.DUPLICATE_IDENTITY,
-            "Two replicas log in to the source with one and the same identity, and each throws the other out. Mostly one is a "
-            "copy of the other's data folder.",
-            "Find both in the source's process list. Give one of them a new server_id; on MySQL also stop it, delete auto.cnf "
-            "from its data folder and start it, so that it makes a new server_uuid.",
-            "Do not reseed: a copy of the data folder copies the identity with it.",
-        ),
-    ),
+    entry(_REFUSED, r"same server_(uu)?id", _SAME_IDENTITY),
+    entry((4052,), "", _SAME_IDENTITY),  # MariaDB's, which stands in its error log alone: the status shows no error
     entry(
         (*_REFUSED, 1945, 1955),
         r"has more GTIDs|diverged|erroneous transactions|not in the (master|source)'s binlog|is missing the GTID",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from repwatch.health.reach import Reach
+from repwatch.health.trend import Trend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,4 +73,5 @@ class Progress:
 
     channels: Mapping[tuple[str, str], ChannelProgress] = field(default_factory=dict)  # by (server's label, channel)
     unseen_since: Mapping[str, datetime] = field(default_factory=dict)  # by label: the end of the first look that saw nothing
+    disks: Mapping[tuple[str, str], Trend] = field(default_factory=dict)  # by (server's label, path): bytes that are used
     commits: Mapping[str, Movement] = field(default_factory=dict)  # by label: of a source whose commits wait for a replica

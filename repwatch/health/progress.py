@@ -7,6 +7,7 @@ from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress, Movement, Progress, follow
 from repwatch.health.reach import follow_reach
 from repwatch.health.received import unreceived
+from repwatch.health.trend import LATER, Trend
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
@@ -33,7 +34,13 @@ def remember(world: World) -> Progress:
         if server.observation is None
     }
     commits = {label(server): waits for server in world.servers if (waits := _commits(world, server)) is not None}
-    return Progress(channels=channels, unseen_since=unseen, commits=commits)
+    disks = {
+        (label(server), space.path): known.disks.get((label(server), space.path), Trend(step=LATER)).then(told.asked, space.used)
+        for server in world.servers
+        if server.last_good is not None and (told := server.last_good.disks) is not None
+        for space in told.spaces
+    }
+    return Progress(channels=channels, unseen_since=unseen, commits=commits, disks=disks)
 
 
 def _commits(world: World, server: ServerNow) -> Movement | None:

@@ -61,6 +61,7 @@ RULES = (
     Rule(FindingCode.APPLIER_BLOCKED, rules_applier.applier_blocked),
     Rule(FindingCode.APPLIER_STALLED, rules_applier.applier_stalled),
     Rule(FindingCode.RELAY_SPACE_FULL, rules_room.relay_space_full),
+    Rule(FindingCode.DISK_NEARLY_FULL, rules_room.disk_nearly_full),
     Rule(FindingCode.LAGGING, rules_channel.lagging),
     Rule(FindingCode.AUTO_INCREMENT_EXHAUSTION, rules_room.auto_increment_exhaustion),
     Rule(FindingCode.HEARTBEAT_STOPPED, heart.heartbeat_stopped),

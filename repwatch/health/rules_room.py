@@ -1,6 +1,7 @@
-"""Rules about room that runs out: for relay logs, and for the numbers of new rows."""
+"""Rules about room that runs out: on a disk, for relay logs, and for the numbers of new rows."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from repwatch.health import commands
 from repwatch.health.inventory import label
@@ -8,12 +9,65 @@ from repwatch.health.rules_common import evidence, of_channel, seen, subject
 from repwatch.health.world import ServerNow, World
 from repwatch.model.backlog import has_work
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
-from repwatch.model.observation import ChannelObservation, ThreadWait
+from repwatch.model.observation import ChannelObservation, DiskSpace, ThreadWait
 from repwatch.model.sequence import AutoIncrement
+
+DISK_WARN, DISK_WAKE = 0.1, 0.03
+"""Shares of a disk that are still free."""
+
+FULL_SOON, FULL_NOW = timedelta(hours=4), timedelta(hours=1)
+"""Time until it is full at its present rate, where more is used each minute, for twelve in a row."""
 
 RELAY_WARN = 0.8
 NUMBERS_WAKE = 0.95
 SHOWN = 10
+
+
+def disk_nearly_full(world: World) -> Iterator[Finding]:
+    """Little is free on a disk that a server has its data or logs on, or it fills so fast that it soon will be."""
+    for server, observation in seen(world):
+        spaces = observation.disks.spaces if observation.disks else ()
+        found = [(space, _time_left(world, server, space)) for space in spaces if space.used + space.free > 0]
+        short = [(space, left) for space, left in found if _share(space) < DISK_WARN or (left is not None and left < FULL_SOON)]
+        if short:
+            yield _disk(world, server, min(short, key=lambda each: (each[1] or timedelta.max, _share(each[0]))), len(short) - 1)
+
+
+def _share(space: DiskSpace) -> float:
+    return space.free / (space.used + space.free)
+
+
+def _time_left(world: World, server: ServerNow, space: DiskSpace) -> timedelta | None:
+    """Until it is full; None if it does not fill steadily, or is not known to."""
+    trend = world.progress.disks.get((label(server), space.path))
+    if trend is None or not trend.only_grows or not trend.rate:
+        return None
+    return timedelta(seconds=min(space.free / trend.rate, timedelta(days=3650).total_seconds()))
+
+
+def _disk(world: World, server: ServerNow, short: tuple[DiskSpace, timedelta | None], more: int) -> Finding:
+    space, left = short
+    soon = f", and it is full in {left.total_seconds() / 60:.0f} minutes at its present rate" if left else ""
+    wake = _share(space) < DISK_WAKE or (left is not None and left < FULL_NOW)
+    return Finding(
+        subject=subject(world, server, FindingCode.DISK_NEARLY_FULL),
+        severity=Severity.CRITICAL if wake else Severity.WARNING,
+        summary=f"{label(server)}: {_share(space):.0%} of the disk at {space.path} are free ({space.free / 2**30:.1f} GiB){soon}"
+        + (f" (and {more} more)" if more else ""),
+        meaning="When it is full, commits and replication wait without an error, or fail, until somebody makes room.",
+        remedy=f"See on {label(server)}'s host what fills it. Binary logs that every replica has received go with `PURGE BINARY "
+        "LOGS`; relay logs that pile up mean an applier that is behind; a large temporary table ends with its session.",
+        avoid="Do not delete files of InnoDB, binary logs or relay logs by hand.",
+        evidence=evidence(
+            {
+                "path": space.path,
+                "free_bytes": space.free,
+                "used_bytes": space.used,
+                "full_in_seconds": f"{left.total_seconds():.0f}" if left is not None else "",
+            }
+        ),
+        settled=False,
+    )
 
 
 def relay_space_full(world: World) -> Iterator[Finding]:

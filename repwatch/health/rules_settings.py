@@ -60,6 +60,12 @@ def _logs_unlike_source(world: World, server: ServerNow, observation: Observatio
     return observation.log_bin and _unlike_source("binlog_format")(world, server, observation)
 
 
+def _feeds_rows(world: World, server: ServerNow, observation: Observation) -> bool:
+    """True for whom replicas get rows from, and not statements alone."""
+    feeds = _source(world, server, observation) or _passes_on(world, server, observation)
+    return feeds and observation.log_bin and _setting(observation, "binlog_format") != "statement"
+
+
 def _sources(world: World, server: ServerNow, observation: Observation) -> Iterator[Observation]:
     """As last seen: what differs from a source does not cease to when the source is down."""
     for channel in observation.channels if is_replica(world, server) else ():
@@ -124,6 +130,15 @@ _TABLE = (
         "after a failover to this replica, statements that are not deterministic have another effect on the others; its "
         "source logs otherwise",
         "ROW",
+    ),
+    # MySQL manual, "Replication and Binary Logging Options", binlog_row_image: then source and replica diverge in silence.
+    _Unsafe(
+        "binlog_row_image",
+        _feeds_rows,
+        _not("full", "full_nodup"),
+        "rows are found on replicas by the source's key alone: where a table's columns or primary key are not the same there, "
+        "others may be changed in their place, and no error says so",
+        "FULL",
     ),
     _Unsafe(
         "gtid_mode",

@@ -31,6 +31,7 @@ class FindingCode(StrEnum):
     PURGE_HORIZON = "purge-horizon"
     LAGGING = "lagging"
     DISK_FULL = "disk-full"
+    DISK_NEARLY_FULL = "disk-nearly-full"
     RELAY_SPACE_FULL = "relay-space-full"
     AUTO_INCREMENT_EXHAUSTION = "auto-increment-exhaustion"
     REPLICATION_MISSING = "replication-missing"

@@ -106,6 +106,23 @@ class NoSpace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpace:
+    """A file system on which a server has its data or its logs. Bytes; what is reserved for root is neither."""
+
+    path: str  # where it is mounted
+    used: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disks:
+    """What a MariaDB server tells of its disks; none where the account may not see them."""
+
+    asked: datetime
+    spaces: tuple[DiskSpace, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Emptied:
     """A clone has removed all data of the server, has not brought the donor's, and nothing else has brought data since."""
 
@@ -188,6 +205,7 @@ class Observation:
     gtid_executed: str  # all this server has executed, whatever it came from
     binlog: BinlogKeep = BinlogKeep()
     no_space: NoSpace | None = None  # None: nothing is told of it, or it cannot be asked (MariaDB)
+    disks: Disks | None = None  # None: it does not tell
     gtid_binlog: str = ""  # MariaDB: the last one of each domain in its binary logs, those that are gone included
     gtid_logged: str = ""  # MariaDB: the last one of each server and domain in its binary logs, those that are gone included
     instance: str = ""  # host, port and data folder as the server itself has them: equal for two addresses of one server

@@ -11,6 +11,7 @@ from enum import StrEnum
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.sql import risks
 from repwatch.sql.catalogue import SYSTEM_SCHEMAS
+from repwatch.sql.disks import DISKS
 from repwatch.sql.quoting import quote_text
 from repwatch.sql.reseed import MARKER_SCHEMA
 
@@ -28,6 +29,7 @@ class Part(StrEnum):
     OLDEST_LOG = "oldest-log"
     LOG_FILES = "log-files"
     NO_SPACE = "no-space"
+    DISKS = "disks"
     SETTINGS = "settings"
     COUNTERS = "counters"
     BY_HAND = "by-hand"
@@ -153,6 +155,7 @@ STATEMENTS = (
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
     StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (11, 4, 1), "SHOW BINARY LOGS", "BINLOG MONITOR"),
     StatusStatement(Part.NO_SPACE, Flavour.MYSQL, (8, 0, 22), _NO_SPACE, "SELECT", _P_S),
+    StatusStatement(Part.DISKS, Flavour.MARIADB, (10, 1, 32), DISKS),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (5, 7), risks.MYSQL_57_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (8, 0, 26), risks.MYSQL_SETTINGS),
     StatusStatement(Part.SETTINGS, Flavour.MARIADB, (10, 3, 3), risks.MARIADB_SETTINGS),

@@ -183,3 +183,14 @@ def test_a_url_of_root_and_no_configuration_is_enough(star: Sandbox, tmp_path: P
     status, document = doctor("--source", url(star.source), "--replica", url(star.replicas[0], Account.WATCH), folder=tmp_path)
     assert (status, problems(document)) == (0, [])
     assert [server["name"] for server in document["clusters"][0]["servers"]] == [None, None]
+
+
+def test_what_a_source_does_not_log(flavour: Flavour, tmp_path: Path) -> None:
+    with Sandbox.start(flavour, replicas=0, options=("--binlog-ignore-db=Scratch",)) as box:
+        path = tmp_path / "repwatch.toml"
+        path.write_text(box.configuration())
+        _, document = doctor("--config", str(path), folder=tmp_path)
+    remarks = document["clusters"][0]["servers"][0]["remarks"]
+    found = [remark for remark in remarks if remark["topic"] == "binlog"]
+    assert [remark["level"] for remark in found] == ["note"]
+    assert "Scratch" in found[0]["text"]

@@ -21,6 +21,7 @@ from repwatch.drift.report import Verdict
 from repwatch.drift.throttle import Hold, Limits, Strain
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Result, Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -111,6 +112,31 @@ def test_servers_of_one_machine_take_turns_while_the_source_is_written_to(star: 
     source = str(star.source.address)
     assert gentle.overlaps(source) < TABLES / 2 < min(idle.overlaps(source), full.overlaps(source))
     assert gentle.share(source) < 0.7
+
+
+@pytest.mark.parametrize("flavour", [Flavour.MARIADB], indirect=True, ids=str)
+def test_beside_writers_no_long_log_is_read_for_a_position(star: Sandbox, schema: str, request_: CheckRequest) -> None:
+    """BINLOG_GTID_POS reads a log from its start. It may be asked where the writer pauses, but not for each piece."""
+    long = [f"INSERT INTO {schema}.log VALUES (REPEAT('x', 1000000))"] * 6
+    star.source.sql(f"CREATE TABLE {schema}.log (v LONGBLOB)", "SET SESSION binlog_format = ROW", *long)
+    star.wait_caught_up(60)
+    asked: list[str] = []
+
+    def connect(endpoint: Endpoint, timeouts: Timeouts | None = None) -> Session:
+        session = Session.connect(endpoint, timeouts)
+        query = session.query
+
+        def noted(sql: str, params: Params = ()) -> Result:
+            asked.append(sql)
+            return query(sql, params)
+
+        session.query = noted  # type: ignore[method-assign]
+        return session
+
+    with writing(star.source, lambda n: f"UPDATE {schema}.t SET v = {n} WHERE id = 1 + {n} % 30000", pause=0.01):
+        check(replace(request_, limits=Limits(load=100)), connect=connect, clock=SystemClock())
+    pieces = sum("GROUP_CONCAT" in sql and "FORCE INDEX" in sql for sql in asked)
+    assert sum("BINLOG_GTID_POS" in sql for sql in asked) < pieces / 8
 
 
 class Spent:

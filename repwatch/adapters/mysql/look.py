@@ -14,6 +14,7 @@ from repwatch.model.observation import (
     BinlogKeep,
     ChannelObservation,
     ClockReading,
+    Disks,
     Emptied,
     NoSpace,
     Observation,
@@ -24,6 +25,7 @@ from repwatch.model.sequence import AutoIncrements
 from repwatch.model.server import Flavour
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
+from repwatch.sql.disks import read_disks
 from repwatch.sql.emptied import is_filled, read_clone
 from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
@@ -49,6 +51,9 @@ OLDEST_LOG_EVERY = timedelta(seconds=10)
 NO_SPACE_EVERY = timedelta(seconds=10)
 """It is a table in memory, of five megabytes at most; and asked at once where an applier has a new error."""
 
+DISKS_EVERY = timedelta(minutes=1)
+"""The server asks each file system that is mounted."""
+
 LOG_FILES_EVERY = timedelta(minutes=1)
 """A server that writes enough to delete by size has many, and looks at each of them."""
 
@@ -69,6 +74,7 @@ class Memory:
     latest: Observation | None = None  # what the look before saw
     numbers: Numbers = field(default_factory=Numbers)
     space_asked: float | None = None  # monotonic seconds
+    disks_asked: float | None = None  # likewise
 
 
 def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None = None) -> Observation:
@@ -117,6 +123,7 @@ class _Look:
             instance=identity.instance,
             binlog=binlog,
             no_space=self._no_space(identity, channels),
+            disks=self._disks(),
             auto_increments=self._auto_increments(identity, channels),
             beats=beats,
             beats_unread=unread,
@@ -162,6 +169,23 @@ class _Look:
         self._memory.space_asked = now
         known = self._before.no_space if self._before else None
         return read_no_space(self._ask(Part.NO_SPACE), self._clock.now(), identity.gtid_executed, known)
+
+    def _disks(self) -> Disks | None:
+        """Asked once in a while whether the plugin is there or not; what this look did not ask is as it was."""
+        row = statement(Part.DISKS, self._database.version)
+        asked, now = self._memory.disks_asked, self._clock.monotonic()
+        if row is None:
+            return None
+        if self._before and asked is not None and now - asked < DISKS_EVERY.total_seconds():
+            return self._before.disks
+        self._memory.disks_asked = now
+        try:
+            spaces = read_disks(self._in_time(lambda: [*self._database.texts(row.sql)]))
+            return Disks(asked=self._clock.now(), spaces=spaces)
+        except StatementTimedOut:
+            raise
+        except StatementRefused:
+            return None
 
     @staticmethod
     def _fails_anew(channels: tuple[ChannelObservation, ...], before: Observation) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from repwatch.health import rules_source
+from repwatch.model.server import Flavour
 from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
@@ -95,6 +96,28 @@ def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source
         server.sql(f"SET GLOBAL {variable} = {back}")
 
     return play
+
+
+@contextmanager
+def errors_passed_over(stage: Stage) -> Iterator[None]:
+    """It can only be set at a start. A row that is there already stays as it is, and replication goes on."""
+    option = "--slave-skip-errors" if stage.is_mariadb else "--replica-skip-errors"
+    restart(stage, f"{option}=1062")
+    stage.on_replica(f"INSERT INTO {stage.table} VALUES (9, 'x')")
+    stage.write(f"INSERT INTO {stage.table} VALUES (9, 'N')")
+    stage.box.wait_caught_up(60)
+    assert stage.replica.sql(f"SELECT status FROM {stage.table} WHERE id = 9") == [("x",)]
+    yield
+    stage.on_replica(f"UPDATE {stage.table} SET status = 'N' WHERE id = 9")
+    restart(stage, f"{option}=OFF")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    """The replica, with these options as well."""
+    stage.replica.stop()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.go_on()
 
 
 @contextmanager
@@ -205,6 +228,7 @@ def by_file_and_position(stage: Stage) -> Iterator[None]:
 
 
 SUSPECT = ("replica1", "suspect-data")
+PASSED_OVER = frozenset({SUSPECT, ("replica1", "unsafe-settings")})
 UNSAFE = places(("source", "unsafe-settings"))
 
 ROLES = (
@@ -288,6 +312,15 @@ ROLES = (
         told=places(("replica1", "unsafe-settings"), SUSPECT),
     ),
     Scenario(
+        name="errors-passed-over",
+        what="a replica passes over errors, and has done so",
+        breaks=errors_passed_over,
+        told={
+            Flavour.MARIADB: frozenset({*PASSED_OVER, ("replica1", "skipped-transactions")}),  # it counts them
+            Flavour.MYSQL: PASSED_OVER,
+        },
+    ),
+    Scenario(
         name="filters-differ",
         what="a replica leaves out what its sibling does not",
         breaks=filtered,
@@ -299,6 +332,14 @@ ROLES = (
         breaks=set_globally("binlog_format", "STATEMENT", "DEFAULT", on_source=True),
         told=UNSAFE,
         evidence={"binlog_format": "STATEMENT"},
+    ),
+    Scenario(
+        name="row-images-minimal",
+        what="the source logs of a changed row its key and what changed alone",
+        breaks=set_globally("binlog_row_image", "MINIMAL", "FULL", on_source=True),
+        told=UNSAFE,
+        evidence={"binlog_row_image": "MINIMAL"},
+        long=True,
     ),
     Scenario(
         name="gtid-mode-differs",

@@ -8,18 +8,20 @@ from repwatch.health.checkup import Failed, Level, Login, Look, Topic
 from repwatch.health.checkup_rules import check_cluster
 from repwatch.health.upstream import agreed_source, leads_to
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.observation import DiskSpace
 from repwatch.model.server import Address
+from repwatch.sql.filters import DatabaseFilters
 from tests.unit.health.looks import MARIADB, MYSQL, channel, cluster, look, server
 
 TWO = cluster(server("db1"), server("db2"))
 
 
 def remarks(results: dict[str, Look | Failed], level: Level = Level.PROBLEM) -> set[tuple[str | None, Topic]]:
-    """Server and topic of the remarks of that level, but for the operator account that nobody has here."""
+    """Server and topic of the remarks of that level, but for the operator account that nobody has here, and disks."""
     wanted = cluster(*(server(name) for name in results))
     checkup = check_cluster(wanted, results)
     found = {(one.name, remark.topic) for one in checkup.servers for remark in one.remarks if remark.level is level}
-    return {(name, topic) for name, topic in found if topic is not Topic.OPERATOR}
+    return {(name, topic) for name, topic in found if topic not in (Topic.OPERATOR, Topic.DISK)}
 
 
 @pytest.mark.parametrize("version", ["9.7.0", "8.4.2", "26.10.0", MARIADB, "11.8.3-MariaDB"])
@@ -30,6 +32,28 @@ def test_nothing_is_said_of_servers_that_have_nothing(version: str) -> None:
     }
     assert remarks(results) == set()
     assert remarks(results, Level.NOTE) == set()
+
+
+@pytest.mark.parametrize(
+    ("version", "disks", "level"),
+    [
+        (MYSQL, None, Level.NOTE),
+        (MARIADB, None, Level.NOTE),  # no plugin
+        (MARIADB, (), Level.NOTE),  # no privilege
+        (MARIADB, (DiskSpace(path="/", used=1, free=1),), Level.GOOD),
+    ],
+)
+def test_whether_a_disk_is_seen_before_it_is_full(version: str, disks: tuple[DiskSpace, ...] | None, level: Level) -> None:
+    checkup = check_cluster(cluster(server("db1")), {"db1": replace(look("db1", version=version), disks=disks)})
+    assert [remark.level for remark in checkup.servers[0].remarks if remark.topic is Topic.DISK] == [level]
+
+
+@pytest.mark.parametrize("version", [MYSQL, MARIADB])
+@pytest.mark.parametrize("logged", [DatabaseFilters(do=("a", "b")), DatabaseFilters(ignore=("a",))])
+def test_what_a_source_does_not_log_is_noted(version: str, logged: DatabaseFilters) -> None:
+    source = replace(look("db1", version=version), logged=logged)
+    replica = replace(look("db2", channel("db1:3306", source_id=1), version=version), logged=logged)
+    assert remarks({"db1": source, "db2": replica}, Level.NOTE) == {("db1", Topic.BINLOG)}
 
 
 @pytest.mark.parametrize("version", ["9.7.0", MARIADB])

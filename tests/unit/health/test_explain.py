@@ -136,6 +136,8 @@ NAMED_CONNECTION = (
             [("receiver-error", "source-log", None)],
         ),
         ("MY-013117", [("receiver-error", "other", "mysql"), ("applier-error", "other", "mysql")]),
+        ("4052", [("receiver-retrying", "duplicate-identity", "mariadb")]),
+        ("ERROR 1966 (HY000)", [("applier-error", "setting", "mariadb")]),
         ("13117: Could not open log file", [("applier-error", "relay-log", "mysql")]),
         (
             NAMED_CONNECTION,
@@ -150,6 +152,28 @@ def test_errors(text: str, expected: list[tuple[str, str, str | None]]) -> None:
 @pytest.mark.parametrize("text", ["", "hello", "2026-11-26", "10.0.0.1", "65000", "0", "*** 1. row ***", "Slave_IO_Running:"])
 def test_what_is_not_understood(text: str) -> None:
     assert explained(text) == ()
+
+
+SAME_ID = (
+    "2026-11-26 19:49:21 11 [Note] Master 'east': Slave I/O thread: connected to master 'repl@127.0.0.1:31937',replication …\n"
+    "2026-11-26 19:49:21 11 [ERROR] Master 'east': Error reading packet from server: A slave with the same "
+    "server_uuid/server_id {} (server_errno=4052)\n"
+)
+
+
+@pytest.mark.parametrize("end", ["as this slave has connected to the master", "is already connected; the first event '.' at 4"])
+def test_two_replicas_with_one_server_id_are_told_of_where_the_log_of_mariadb_alone_does(end: str) -> None:
+    (found,) = explained(SAME_ID.format(end) * 3)
+    assert found.channel.name == "east"
+    ((code, error_class, flavour),) = codes(SAME_ID.format(end))
+    assert (code, error_class, flavour) == ("receiver-retrying", "duplicate-identity", "mariadb")
+    (unnamed,) = explained(SAME_ID.format(end).replace("Master 'east': ", ""))
+    assert unnamed.channel.name == ""
+
+
+def test_a_connection_that_was_made_anew_is_not_told_of_beside_an_error() -> None:
+    lost = "11 [ERROR] Error reading packet from server: Lost connection to server during query (server_errno=2013)"
+    assert codes(f"{lost}\n{NAMED_CONNECTION}\n{lost}") == [("applier-error", "row-not-found", "mariadb")]
 
 
 def test_an_error_alone_tells_no_state_of_a_thread() -> None:

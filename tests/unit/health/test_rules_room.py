@@ -1,14 +1,18 @@
 """Room that runs out: relay logs, numbers of new rows, attempts of a receiver."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from repwatch.health.causes import causes
+from repwatch.health.movement import Progress
+from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
-from repwatch.health.rules_room import auto_increment_exhaustion, numbers_unknown, relay_space_full
+from repwatch.health.rules_room import auto_increment_exhaustion, disk_nearly_full, numbers_unknown, relay_space_full
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Severity
-from repwatch.model.observation import ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
+from repwatch.model.observation import Disks, DiskSpace, ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
 from repwatch.model.risks import Risks
 from repwatch.model.schema import TableName
 from repwatch.model.sequence import AutoIncrement, AutoIncrements
@@ -115,3 +119,55 @@ def test_what_was_not_asked_is_no_finding() -> None:
     looked = world([observation(Flavour.MYSQL, 1, auto_increments=AutoIncrements(asked=NOW)), observation(Flavour.MYSQL, 2)])
     assert list(auto_increment_exhaustion(looked)) == []
     assert list(auto_increment_exhaustion(replace(looked, servers=looked.servers[1:]))) == []
+
+
+GIB = 2**30
+
+
+def disk_world(*spaces: DiskSpace, growing: float = 0.0, minutes: int = 12, also: int = 0) -> World:
+    """A MariaDB source with these disks, which have filled by so many bytes a minute for so long; `also`: once less."""
+    progress = Progress()
+    for ago in range(minutes, -1, -1):
+        past = tuple(replace(space, used=space.used - int(growing * ago) - (also if ago == 3 else 0)) for space in spaces)
+        looked = NOW - timedelta(minutes=ago)
+        seen = observation(Flavour.MARIADB, 1, at=looked, disks=Disks(asked=looked, spaces=past))
+        made = replace(world([seen]), progress=progress)
+        progress = remember(made)
+    return replace(made, progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("used", "free", "growing", "minutes", "severity"),
+    [
+        (91, 9, 0, 1, Severity.WARNING),
+        (90, 10, 0, 1, None),
+        (98, 2, 0, 1, Severity.CRITICAL),
+        (100, 0, 0, 1, Severity.CRITICAL),
+        (0, 0, 0, 1, None),
+        (50, 50, 0.1, 12, None),  # in more than eight hours
+        (50, 50, 0.25, 12, Severity.WARNING),
+        (50, 50, 1, 12, Severity.CRITICAL),
+        (50, 50, 1, 11, None),  # not known for long enough
+        (50, 50, -1, 12, None),
+    ],
+)
+def test_a_disk_that_is_nearly_full(used: int, free: int, growing: float, minutes: int, severity: Severity | None) -> None:
+    made = disk_world(DiskSpace(path="/srv", used=used * GIB, free=free * GIB), growing=growing * GIB, minutes=minutes)
+    assert [each.severity for each in disk_nearly_full(made)] == ([severity] if severity else [])
+
+
+def test_a_disk_that_does_not_only_fill_is_no_trend() -> None:
+    space = DiskSpace(path="/srv", used=50 * GIB, free=50 * GIB)
+    assert not [*disk_nearly_full(disk_world(space, growing=GIB, also=3 * GIB))]
+
+
+def test_one_finding_a_server_and_the_worst_disk_in_it() -> None:
+    made = disk_world(*(DiskSpace(path=path, used=98 - free, free=free) for path, free in (("/a", 8), ("/b", 2), ("/c", 50))))
+    (found,) = disk_nearly_full(made)
+    assert found.evidence["path"] == "/b"
+
+
+def test_a_full_disk_explains_that_it_is_nearly_full() -> None:
+    made = disk_world(DiskSpace(path="/srv", used=100, free=0))
+    (found,) = disk_nearly_full(made)
+    assert causes(made, diagnose(made))[found.subject].code is FindingCode.DISK_FULL

@@ -33,6 +33,11 @@ def codes(made: World) -> list[tuple[str, str]]:
         ({"binlog_format": "row"}, {"binlog_format": "statement"}, ["db2"]),  # after a failover to it
         ({"binlog_format": "row"}, {"binlog_format": "mixed"}, []),
         ({}, {"binlog_format": "statement"}, []),
+        ({"binlog_row_image": "minimal", "binlog_format": "row"}, {"binlog_row_image": "minimal"}, ["db1"]),
+        ({"binlog_row_image": "noblob"}, {}, ["db1"]),
+        ({"binlog_row_image": "minimal", "binlog_format": "mixed"}, {}, ["db1"]),
+        ({"binlog_row_image": "full"}, {"binlog_row_image": "minimal"}, []),
+        ({"binlog_row_image": "full_nodup"}, {}, []),  # MariaDB: FULL, with what did not change once
         ({"gtid_mode": "on"}, {"gtid_mode": "on_permissive"}, ["db2"]),
         ({"gtid_mode": "off"}, {"gtid_mode": "off"}, []),
         ({}, {"gtid_mode": "on"}, []),
@@ -83,6 +88,19 @@ def test_a_chain_that_passes_nothing_on(flavour: Flavour) -> None:
         source, middle = observation(flavour, 1, risks=risks), observation(flavour, 2, channel(flavour, 1), risks=risks)
         end = observation(flavour, 3, channel(flavour, 2), risks=risks)
         assert codes(world([source, middle, end], spec(1), spec(2), spec(3, replicates_from="db2"))) == found
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("log_bin", "format_", "found"), [(True, "row", True), (False, "row", False), (True, "statement", False)]
+)
+def test_row_images_of_a_chain(flavour: Flavour, log_bin: bool, format_: str, found: bool) -> None:
+    risks = Risks(settings={"binlog_row_image": "minimal", "binlog_format": format_, "log_replica_updates": "1"})
+    middle = observation(flavour, 2, channel(flavour, 1), risks=risks, log_bin=log_bin)
+    end = observation(flavour, 3, channel(flavour, 2), risks=risks)
+    made = world([observation(flavour, 1), middle, end], spec(1), spec(2), spec(3, replicates_from="db2"))
+    images = [each.subject.server for each in diagnose(made) if "binlog_row_image" in each.evidence]
+    assert images == (["10.0.0.2:3306"] if found else [])
 
 
 def test_a_finding_names_the_variable_as_its_server_does() -> None:

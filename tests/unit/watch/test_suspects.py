@@ -1,6 +1,7 @@
 """Suspicions outlive a restart and a store that fails; their checks begin when they can, and are not made over and over."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from repwatch.flows.suspects import Suspects
 from repwatch.health.rules import diagnose
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode
-from repwatch.model.observation import ThreadError, ThreadState
+from repwatch.model.observation import ChannelObservation, ThreadError, ThreadState
 from repwatch.model.risks import Risks, Suspicion
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
@@ -242,3 +243,93 @@ def test_a_service_that_ends_begins_no_check(store: Flaky) -> None:
     bench.checker.cancel()
     bench.look(healthy())
     assert bench.checked == []
+
+
+class Siblings:
+    """Two replicas; a check of the first takes as long as the test wants."""
+
+    def __init__(self, store: Flaky) -> None:
+        self.clock = HandClock()
+        self.suspects = Suspects(store, "shop")
+        self.begun: list[tuple[str, tuple[str, ...]]] = []
+        self.may_end = threading.Event()
+        self.checker = SuspectChecker(check=self._check, record=lambda _: None, suspects=self.suspects, clock=self.clock)
+
+    def look(self, *, everything: bool = False, **tables: str) -> None:
+        """Such a table has stopped the applier of a replica; or `everything` of the first one is in question."""
+        risks = Risks(settings={"replica_exec_mode": "idempotent"}) if everything else Risks()
+        replicas = [
+            observation(MY, number, self._channel(tables.get(f"db{number}", "")), risks=risks if number == 2 else Risks())
+            for number in (2, 3)
+        ]
+        self.clock.sleep(1)
+        made = at(world([observation(MY, 1), *replicas]), self.clock.now())
+        self.suspects.after(made)
+        self.checker.begin(made)
+
+    def _channel(self, table: str) -> ChannelObservation:
+        if not table:
+            return channel(MY, 1)
+        error = ThreadError(errno=1062, text="")
+        return channel(MY, 1, applier=ThreadState.STOPPED, applier_error=error, failed_table=table, failed_gtid="x:1")
+
+    def _check(
+        self, target: ReplicaTarget, tables: Sequence[str], *, cancelled: Callable[[], bool], progress: Callable[[Progress], None]
+    ) -> Ended:
+        self.begun.append((target.server.label, tuple(tables)))
+        progress(PROGRESS)
+        if target.server.label == "db2":
+            assert self.may_end.wait(120)
+        address = str(target.server.endpoint.address)
+        replica = ReplicaReport(
+            server=address, name=target.server.label, channel="", server_uuid="", verdict=Verdict.IDENTICAL, as_of="", reason=None
+        )
+        now = self.clock.now()
+        report = DriftReport(
+            verdict=Verdict.IDENTICAL, started=now, finished=now, source="a:1", source_name=None, replicas=(replica,)
+        )
+        return Ended(report, by_person=False)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 120
+        while not holds():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_check_of_everything_keeps_no_check_of_a_table_of_a_sibling_waiting(store: Flaky) -> None:
+    bench = Siblings(store)
+    try:
+        bench.look(everything=True)
+        bench.until(lambda: bench.begun == [("db2", ())])
+        first = bench.checker.now
+        bench.look(everything=True, db3="w.t")
+        assert len(bench.begun) == 1
+        bench.look(everything=True)
+        bench.until(lambda: [s.server for s in bench.suspects.open()] == ["10.0.0.2:3306"])
+        assert bench.begun == [("db2", ()), ("db3", ("w.t",))]
+        bench.until(lambda: not bench.checker._of_known.locked())
+        assert (bench.checker.running, bench.checker.now) == (True, first)
+    finally:
+        bench.may_end.set()
+    bench.until(lambda: not bench.checker.running)
+    assert (bench.suspects.open(), bench.checker.now) == ((), None)
+
+
+def test_what_is_checked_is_not_checked_beside_that(store: Flaky) -> None:
+    """All of it is in question by now, and is checked when the first check is over."""
+    bench = Siblings(store)
+    try:
+        bench.look(db2="w.t")
+        bench.look()
+        bench.until(lambda: bench.begun == [("db2", ("w.t",))])
+        for _ in range(3):
+            bench.look(everything=True)
+        bench.until(lambda: not bench.checker._of_all.locked())
+        assert len(bench.begun) == 1
+    finally:
+        bench.may_end.set()
+    bench.until(lambda: not bench.checker.running)
+    bench.look(everything=True)
+    bench.until(lambda: bench.suspects.open() == ())
+    assert bench.begun[1:] == [("db2", ())]
