@@ -17,8 +17,6 @@ ELSEWHERE = {
 }
 """What real servers are brought to in a test of its own: module and name."""
 UNPLAYED = {"disk-nearly-full"}  # a plugin that the tests do not install: tests/unit/health/test_rules_room.py
-    "disk-nearly-full"
-}  # MariaDB's plugin `disks` is not in the packages that the tests install: unit/health/test_rules_room.py
 
 
 @pytest.mark.parametrize("flavour", list(Flavour))
