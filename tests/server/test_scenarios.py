@@ -83,6 +83,8 @@ def test_exactly_the_right_thing_is_told_and_all_resolves(stage: Stage, scenario
                 scenario.claims(stage, watch)
         watch.checks = True
         watch.until_calm()
+        for _ in range(2):
+            watch.tick()
         told_right(watch, scenario, stage)
         untold = [story.place for story in watch.stories.values() if story.told is not None and not story.resolution_told]
         assert not untold, f"nobody was told that they are over: {untold}"
