@@ -1,10 +1,11 @@
 """What it costs to watch many servers, and how soon a halt is told: a real service, real connections, a real webhook.
 
-    python -m bench.watch --flavour mariadb --servers 40 200 1000
+    python -m bench.watch --flavour mariadb --servers 12 40 200 1000
 
 Clusters of four: the servers are four real ones, each reached under as many loopback addresses as there are clusters. For each
 size the service settles, its processor time and memory are taken over a while, then the applier of one real replica is stopped:
-as many incidents as clusters at once, each handed over to a webhook.
+as many incidents as clusters at once, each handed over to a webhook. What the process takes when it looks at nothing is measured
+first, and taken off before the cost of a server is told: whether that is flat shows only without it.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from repwatch.sandbox import Account, Sandbox
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 
 INTERVAL = 5.0  # seconds between two looks
+SELDOM = 3600.0  # the same, of a process that is idle while it is measured
 SERVERS = 4  # of a cluster
 SETTLE = 30.0
 PATIENCE = 120.0
@@ -54,7 +56,7 @@ class Cost:
         return statistics.quantiles(self.told, n=100)[-1] if len(self.told) > 1 else self.told[0]
 
 
-def configuration(box: Sandbox, clusters: int, folder: Path, hook: WebhookCatcher) -> Path:
+def configuration(box: Sandbox, clusters: int, folder: Path, hook: WebhookCatcher, interval: float = INTERVAL) -> Path:
     """A `repwatch.toml` of so many clusters; each server of each has an address of its own."""
     secret = box.source.endpoint(Account.WATCH).password
     assert isinstance(secret, LiteralSecret)
@@ -63,7 +65,7 @@ def configuration(box: Sandbox, clusters: int, folder: Path, hook: WebhookCatche
     lines = ['[store]\nurl = "sqlite:///repwatch.db"', '[web]\nlisten = "127.0.0.1:0"']
     lines.append(f'[receivers.hook]\nwebhook = {{ url = "{hook.url}" }}')
     for number in range(clusters):
-        lines.append(f'[clusters.c{number}]\nsource = "source"\npoll_interval = "{INTERVAL:g}s"')
+        lines.append(f'[clusters.c{number}]\nsource = "source"\npoll_interval = "{interval:g}s"')
         for place, server in enumerate(box.servers):
             address = f"127.{1 + number // 250}.{number % 250}.{place + 1}:{server.port}"
             lines.append(f'[clusters.c{number}.servers.{server.name}]\nurl = "mysql://{Account.WATCH.value}@{address}"')
@@ -138,16 +140,31 @@ def missed(page: str, seconds: float) -> int:
     return count
 
 
+def settled_share(pid: int, page: str, seconds: float) -> float:
+    """Of one core, over a while that begins when all is well and the start is over."""
+    wait(lambda: ready(page), "all servers are seen and well")
+    time.sleep(SETTLE)
+    begun, before = time.monotonic(), used(pid)
+    time.sleep(seconds)
+    return (used(pid) - before) / (time.monotonic() - begun)
+
+
+def idle(box: Sandbox, seconds: float) -> float:
+    """What the process takes for itself: page, store, couriers, and one cluster that is not looked at meanwhile."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        WebhookCatcher() as hook,
+        service(configuration(box, 1, Path(name), hook, SELDOM)) as (process, page),
+    ):
+        return settled_share(process.pid, page, seconds)
+
+
 def measure(box: Sandbox, clusters: int, seconds: float) -> Cost:
     """One size."""
     with tempfile.TemporaryDirectory() as name, WebhookCatcher() as hook:
         config = configuration(box, clusters, Path(name), hook)
         with service(config) as (process, page):
-            wait(lambda: ready(page), "all servers are seen and well")
-            time.sleep(SETTLE)
-            begun, before = time.monotonic(), used(process.pid)
-            time.sleep(seconds)
-            processor = (used(process.pid) - before) / (time.monotonic() - begun)
+            processor = settled_share(process.pid, page, seconds)
             late = missed(page, seconds)
             told = halt(box, clusters, hook)
             return Cost(servers=clusters * SERVERS, processor=processor, memory=memory(process.pid), missed=late, told=told)
@@ -177,18 +194,20 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flavour", choices=[flavour.value for flavour in Flavour], default=Flavour.MARIADB.value)
-    parser.add_argument("--servers", type=int, nargs="+", default=[40, 200, 1000])
+    parser.add_argument("--servers", type=int, nargs="+", default=[12, 40, 200, 1000])
     parser.add_argument("--seconds", type=float, default=60, help="how long processor time is taken")
     arguments = parser.parse_args()
     options = ("--bind-address=0.0.0.0", "--max-connections=2000")
     with Sandbox.start(Flavour(arguments.flavour), replicas=SERVERS - 1, options=options) as box:
         version = box.source.sql("SELECT VERSION()")[0][0]
         click.echo(f"{arguments.flavour} {version}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+        alone = idle(box, arguments.seconds)
+        click.echo(f"A process that looks at nothing takes {alone:.3f} of a core; it is taken off what is told per server.\n")
         click.echo("| servers | share of a core | per server, ms a look | memory, MiB | looks missed | told: median | p99 |")
         click.echo("|---|---|---|---|---|---|---|")
         for servers in arguments.servers:
             cost = measure(box, servers // SERVERS, arguments.seconds)
-            look = cost.processor * INTERVAL / cost.servers * 1000
+            look = (cost.processor - alone) * INTERVAL / cost.servers * 1000
             click.echo(
                 f"| {cost.servers} | {cost.processor:.2f} | {look:.2f} | {cost.memory:.0f} | {cost.missed} "
                 f"| {statistics.median(cost.told):.1f} s | {cost.p99:.1f} s |"

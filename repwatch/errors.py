@@ -14,7 +14,7 @@ RepwatchError                   one clear message, a hint, an exit status
     ├── StatementRefused        the server answered with an error: the statement had no effect
     │   ├── PrivilegeMissing    … because the account lacks a privilege
     │   └── StatementTimedOut   … because it overstayed its limit and was ended by the server
-    └── OutcomeUnknown          the connection was lost while a statement ran: look at the server, never repeat blindly
+    └── OutcomeUnknown          no answer to a statement, or none that can be understood: look at the server, never repeat blindly
 """
 
 from collections.abc import Sequence
@@ -97,4 +97,4 @@ class StatementTimedOut(StatementRefused):
 
 
 class OutcomeUnknown(ServerError):
-    """The connection was lost while a statement ran; it may or may not have taken effect."""
+    """The connection was lost while a statement ran, or its answer cannot be understood; it may or may not have taken effect."""

@@ -331,6 +331,20 @@ class Web(Table):
         description="Names under which people reach the page, such as that of a proxy. Others are refused, except addresses and "
         "`localhost`; where `listen` is no loopback address, an empty list means any name.",
     )
+    url: Annotated[str, BeforeValidator(values.public_url), Kind("URL")] | None = Field(
+        default=None,
+        description="Where people reach the page; notices link to it, and its name counts as one of `hosts`. None: no such link.",
+    )
+
+
+class Notices(Table):
+    """What all notices have in common."""
+
+    runbook: Annotated[str, BeforeValidator(values.runbook_url), Kind("URL")] | None = Field(
+        default=None,
+        description="Your own page for what is told of, linked in each notice; `{code}`, `{cluster}` and `{server}` in it are "
+        "filled in. None: notices name `repwatch explain CODE` instead.",
+    )
 
 
 class DeadMan(Table):
@@ -348,5 +362,6 @@ class Configuration(Table):
     deadman: DeadMan | None = None
     store: Store = Store()
     web: Web = Web()
+    notices: Notices = Notices()
     clusters: dict[Name, Cluster] = Field(min_length=1)
     receivers: dict[Name, Receiver] = Field(default_factory=dict)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from repwatch.app import config_models as config
 from repwatch.app.config_references import Problem
@@ -13,6 +14,7 @@ from repwatch.model.endpoint import CommandSecret, Endpoint, FileSecret, SecretS
 from repwatch.model.settings import (
     DeadManSpec,
     EmailReceiver,
+    LinkSpec,
     PageSpec,
     Receiver,
     Settings,
@@ -42,11 +44,16 @@ def make_settings(configuration: config.Configuration, path: Path, state: Path |
         if configuration.deadman
         else None,
         store_url=store_url,
-        page=PageSpec(configuration.web.listen.host, configuration.web.listen.port, configuration.web.hosts),
+        page=_page(configuration.web),
+        links=LinkSpec(page=configuration.web.url or "", runbook=configuration.notices.runbook or ""),
         path=path.absolute(),
         state_dir=(state or _state_dir(store_url)).absolute(),
     )
     return settings, []
+
+
+def _page(table: config.Web) -> PageSpec:
+    return PageSpec(table.listen.host, table.listen.port, table.hosts, (urlsplit(table.url or "").hostname or ""))
 
 
 def _store_url(url: str, folder: Path) -> str:

@@ -61,6 +61,25 @@ def http_url(value: object) -> str:
     return value
 
 
+def public_url(value: object) -> str:
+    """Where people reach the web page; it ends with a slash. Everybody who gets notices sees it, so it may hold no login."""
+    url = http_url(value)
+    if "@" in url or "?" in url:
+        raise ValueError("must be the plain address of the page, without login and parameters")
+    return url if url.endswith("/") else f"{url}/"
+
+
+def runbook_url(value: object) -> str:
+    """A URL with places for what an incident is about; everybody who gets notices sees it."""
+    text = http_url(value.partition("#")[0] if isinstance(value, str) else value)
+    filled = re.sub(r"\{(?:code|cluster|server)\}", "x", str(value))
+    if re.search(r"[{}<>|\"\\`^]", filled):
+        raise ValueError("may hold the places {code}, {cluster} and {server}, and no other brackets or quotes")
+    if "@" in re.split("[/?]", text.partition("://")[2])[0]:
+        raise ValueError("must hold no login")
+    return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class HostPort:
     """Where the web page listens."""

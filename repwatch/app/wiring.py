@@ -58,7 +58,7 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         wanting = tuple(receiver for receiver in settings.receivers if receiver.digest)
         holds = FileRecords(settings.state_dir / HOLDS)
         watchers = [
-            _watcher(cluster, settings.receivers, store, suspects[cluster.name], Probing(probers[cluster.name], clock, hands))
+            _watcher(cluster, settings, store, suspects[cluster.name], Probing(probers[cluster.name], clock, hands))
             for cluster in settings.clusters
         ]
         return Service(
@@ -68,7 +68,11 @@ def build_service(settings: Settings, clock: Clock) -> Service:
             probers=tuple(probers.values()),
             scheduler=Scheduler(clock),
             watchers=watchers,
-            own=SelfWatcher(Book(store, clock, ""), Audience(receivers=settings.receivers), clock, watchers, store.overdue),
+            own=SelfWatcher(
+                Book(store, clock, ""),
+                Audience(receivers=settings.receivers, links=settings.links),
+                *(clock, watchers, store.overdue),
+            ),
             couriers=[
                 Courier(
                     *(each.id, built[each.id], store, _sorter(each, store, clock), clock, notifiers.lanes(each)),
@@ -131,9 +135,7 @@ def _buttons(settings: Settings, store: SqlStore, clock: Clock) -> list[SlackBut
     ]
 
 
-def _watcher(
-    cluster: ClusterSpec, receivers: tuple[Receiver, ...], store: SqlStore, suspects: Suspects, probing: Probing
-) -> Watcher:
+def _watcher(cluster: ClusterSpec, settings: Settings, store: SqlStore, suspects: Suspects, probing: Probing) -> Watcher:
     clock = probing.clock
     names = {str(server.endpoint.address): server.name for server in cluster.servers if server.name}
     return Watcher(
@@ -141,7 +143,7 @@ def _watcher(
         diagnose=diagnose,
         probing=probing,
         book=Book(store, clock, cluster.name),
-        audience=Audience(receivers=receivers, names=names),
+        audience=Audience(receivers=settings.receivers, names=names, links=settings.links),
         clock=clock,
         suspects=suspects,
         restarter=Restarter(cluster.name, store, Session.connect, clock) if any(map(cluster.restarts, cluster.servers)) else None,

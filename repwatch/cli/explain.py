@@ -6,27 +6,36 @@ from pathlib import Path
 import click
 
 from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.finding_pages import finding_page
 from repwatch.cli.options import format_option
 from repwatch.errors import UsageError
 from repwatch.health.explain import explain as explain_pasted
-from repwatch.render.explain import explain_json, explain_text
+from repwatch.model.finding import FindingCode
+from repwatch.render.explain import explain_json, explain_text, finding_json
 from repwatch.sql.paste import parse
 
 MOST_BYTES = 4 << 20
 _HINT = (
-    "it takes the output of SHOW REPLICA STATUS\\G or SHOW ALL SLAVES STATUS\\G, an error number (and its text), or lines of a "
-    "server's error log"
+    "it takes the output of SHOW REPLICA STATUS\\G or SHOW ALL SLAVES STATUS\\G, an error number (and its text), lines of a "
+    "server's error log, or the code of a finding"
 )
 
 
-@click.command(epilog="Example: mysql -e 'SHOW REPLICA STATUS\\G' | repwatch explain; repwatch explain 1062")
+@click.command(
+    epilog="Example: mysql -e 'SHOW REPLICA STATUS\\G' | repwatch explain; repwatch explain 1062; repwatch explain lagging"
+)
 @click.argument("words", nargs=-1, metavar="[FILE | TEXT…]")
 @format_option("text", "json")
 def explain(*, words: tuple[str, ...], output_format: str) -> int:
     """Say what a pasted status, error or error log means, and what to do; no server is asked.
 
-    Reads FILE, or the text given as arguments, or standard input. Exit status: 0, or 2 if it is not understood.
+    Reads FILE, or the text given as arguments, or standard input; of the code of a finding it shows the page.
+
+    Exit status: 0, or 2 if it is not understood.
     """
+    if (code := _code(words)) is not None:
+        click.echo(finding_json(code, finding_page(code)) if output_format == "json" else finding_page(code).rstrip())
+        return 0
     pasted = parse(_text(words))
     explanations = explain_pasted(pasted, SystemClock().now()) if pasted else ()
     if not pasted or not explanations:
@@ -34,6 +43,10 @@ def explain(*, words: tuple[str, ...], output_format: str) -> int:
     render = explain_json if output_format == "json" else explain_text
     click.echo(render(pasted.kind, explanations))
     return 0
+
+
+def _code(words: tuple[str, ...]) -> FindingCode | None:
+    return FindingCode(words[0]) if len(words) == 1 and words[0] in set(FindingCode) and not Path(words[0]).exists() else None
 
 
 def _text(words: tuple[str, ...]) -> str:

@@ -98,13 +98,17 @@ def _channel(world: World, server: ServerNow, name: str) -> ChannelObservation |
 
 
 def _missing(seen: Observation | None, channel: ChannelObservation, source: Observation | None) -> int | None:
-    """How much its source has that it has not applied; not of one that leaves something out, for that is never applied."""
+    """How much its source has that it has not applied; not of one that leaves something out, for that is never applied.
+
+    A look at the source that is older than that at the replica does not show that nothing is missing.
+    """
     if seen is None or source is None or not source.gtid_offered or not channel.uses_gtid or channel.filters:
         return None
     try:
-        return unapplied(seen, channel, source.gtid_offered)
+        missing = unapplied(seen, channel, source.gtid_offered)
     except ValueError:
         return None
+    return missing if missing or source.at >= seen.at else None
 
 
 def _reads_from(world: World, server: ServerNow, source: ServerNow) -> bool:

@@ -12,10 +12,11 @@ from enum import StrEnum
 
 from repwatch.health.flaps import hold
 from repwatch.health.incident import Incident, Phase
+from repwatch.health.links import links_to
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.impact import Impact
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.model.settings import Receiver
+from repwatch.model.settings import NO_LINKS, LinkSpec, Receiver
 from repwatch.model.silence import Silence, matches
 
 RESTART_PATIENCE = timedelta(seconds=20)
@@ -181,6 +182,7 @@ class Audience:
     names: Mapping[str, str] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     assess: Assess = nothing_seen
+    links: LinkSpec = NO_LINKS
 
 
 def hush(incident: Incident, audience: Audience, now: datetime) -> Incident:
@@ -218,7 +220,8 @@ def post(
             told_at={**incident.told_at, **dict.fromkeys(message.receivers, now)},
             acknowledgement_told=incident.acknowledged,
         )
-        notice = replace(_notice(incident, message.reason, name, evidence, now), impact=impact)
+        notice = _notice(incident, message.reason, name, evidence, now)
+        notice = replace(notice, impact=impact, links=links_to(audience.links, incident.subject, name))
         postings.append(Posting(incident_id=incident.id, notice=notice, receivers=message.receivers, reason=message.reason))
     return incident, tuple(postings)
 

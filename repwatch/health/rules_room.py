@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from repwatch.health import commands
 from repwatch.health.inventory import label
-from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
+from repwatch.health.rules_common import evidence, of_channel, seen, subject
 from repwatch.health.world import ServerNow, World
+from repwatch.model.backlog import has_work
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, DiskSpace, ThreadWait
 from repwatch.model.sequence import AutoIncrement
@@ -70,13 +71,18 @@ def _disk(world: World, server: ServerNow, short: tuple[DiskSpace, timedelta | N
 
 
 def relay_space_full(world: World) -> Iterator[Finding]:
-    """The relay logs have, or nearly have, the size that relay_log_space_limit allows: the receiver pauses then."""
-    for server, channel in channels(world):
-        limit = _relay_limit(server)
-        used = channel.relay_space / limit if limit and channel.relay_space is not None else None
-        waits = channel.receiver_wait is ThreadWait.RELAY_SPACE
-        if waits or (used is not None and used >= RELAY_WARN):
-            yield _relay_space(world, server, channel, waits, used)
+    """The relay logs have, or nearly have, the size that relay_log_space_limit allows: the receiver pauses then.
+
+    What is applied makes room with the next file: a server keeps the one that it writes, however large.
+    """
+    for server, observation in seen(world):
+        for channel in observation.channels:
+            limit = _relay_limit(server)
+            used = channel.relay_space / limit if limit and channel.relay_space is not None else None
+            waits = channel.receiver_wait is ThreadWait.RELAY_SPACE
+            fills = used is not None and used >= RELAY_WARN and has_work(observation.version.flavour, channel)
+            if waits or fills:
+                yield _relay_space(world, server, channel, waits, used)
 
 
 def _relay_limit(server: ServerNow) -> int:

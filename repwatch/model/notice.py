@@ -20,6 +20,14 @@ class NoticeEvent(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """URLs at which one reads more; "" where none is configured."""
+
+    page: str = ""  # repwatch's own status page, at the finding
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """What a receiver is told. `id` stays the same over retries, `subject.key` over the incident's life."""
 
@@ -36,6 +44,7 @@ class Notice:
     avoid: str
     evidence: Mapping[str, str]
     impact: Impact | None = None  # None: of what is over, or leaves its server reliable
+    links: Links = Links()
 
     @property
     def server_label(self) -> str:

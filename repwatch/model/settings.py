@@ -77,6 +77,18 @@ class PageSpec:
     host: str
     port: int
     names: tuple[str, ...] = ()  # what it goes by beside addresses and localhost; none means any, where others reach it
+    public: str = ""  # the name by which links lead to it, which is one of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSpec:
+    """What the links in notices are made of; "" gives none. `{code}`, `{cluster}` and `{server}` in `runbook` are filled in."""
+
+    page: str = ""  # where people reach the status page
+    runbook: str = ""
+
+
+NO_LINKS = LinkSpec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,7 @@ class Settings:
     deadman: DeadManSpec | None = None
     store_url: str = ""
     page: PageSpec = field(default_factory=lambda: PageSpec("127.0.0.1", 8080))
+    links: LinkSpec = NO_LINKS
     path: Path | None = None
     state_dir: Path = field(default_factory=Path)  # journals of repair and reseed, resumable checks, holds of exact ones
 

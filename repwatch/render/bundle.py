@@ -85,9 +85,15 @@ def groups(bundle: Bundle) -> tuple[Group, ...]:
     return tuple(_group(urgent, code, notices, bundle) for (urgent, code), notices in ordered)
 
 
+def _all(bundle: Bundle) -> str:
+    """Where the rest is; all notices of a run have the same page."""
+    page = next((notice.links.page.partition("#")[0] for notice in _notices(bundle) if notice.links.page), "")
+    return f"{_ALL} The page: {page}" if page else _ALL
+
+
 def bundle_text(bundle: Bundle) -> str:
     """For a mail's plain part, and where Slack refuses blocks."""
-    lines = [headline(bundle), _span(bundle), *wrapped(_ALL)]
+    lines = [headline(bundle), _span(bundle), *wrapped(_all(bundle))]
     if first := _first(bundle):
         lines += titled(_first_title(first), remedy_lines(first.remedy))
         lines += titled("What NOT to do", wrapped(clean(first.avoid)))
@@ -99,7 +105,7 @@ def bundle_text(bundle: Bundle) -> str:
 
 def bundle_email(bundle: Bundle) -> Email:
     """Plain text and HTML; nothing is fetched."""
-    first, parts = _first(bundle), [soft(_ALL)]
+    first, parts = _first(bundle), [soft(_all(bundle))]
     if first:
         parts += [heading(html(_first_title(first))) + remedy_html(first.remedy), avoid_html(first.avoid)]
     for group, shown in _shares(groups(bundle), _MAIL):
@@ -131,7 +137,7 @@ def _slack(bundle: Bundle, found: Sequence[Group], first: Notice | None, shape: 
     worst = min(map(urgency, _notices(bundle)))
     title = cut(f"{_EMOJI[worst]} {headline(bundle)}", 150)
     blocks: list[Block] = [{"type": "header", "text": {"type": "plain_text", "text": title, "emoji": False}}]
-    blocks.append(section(f"{_span(bundle)}\n{_ALL}"))
+    blocks.append(section(f"{_span(bundle)}\n{escape(_all(bundle))}"))
     if first:
         blocks += remedy_blocks(_first_title(first), first.remedy, shape.share)
         blocks += prose(":no_entry: *What not to do*", first.avoid, int(900 * shape.share))

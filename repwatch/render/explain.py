@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from repwatch.health.explain import Explanation
-from repwatch.model.finding import Finding
+from repwatch.model.finding import Finding, FindingCode
 from repwatch.render.notice_text import clean
 from repwatch.render.status import paragraph, wrapped
 from repwatch.sql.paste import PasteKind
@@ -59,6 +59,12 @@ def explain_json(kind: PasteKind, explanations: Sequence[Explanation]) -> str:
     """The JSON object."""
     channels = [_channel(explanation) for explanation in explanations]
     return json.dumps({"schema_version": SCHEMA_VERSION, "kind": kind, "channels": channels}, indent=2, ensure_ascii=False)
+
+
+def finding_json(code: FindingCode, page: str) -> str:
+    """The page of a finding as the JSON object."""
+    body = {"schema_version": SCHEMA_VERSION, "kind": "finding", "channels": [], "code": code.value, "page": page}
+    return json.dumps(body, indent=2, ensure_ascii=False)
 
 
 def _channel(explanation: Explanation) -> dict[str, object]:

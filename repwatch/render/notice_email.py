@@ -11,7 +11,7 @@ from html import escape
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.render.notice_more import acknowledge_command, impact_facts
+from repwatch.render.notice_more import acknowledge_command, explain_command, impact_facts, reading
 from repwatch.render.notice_plain import plain_text, reference_lines
 from repwatch.render.notice_text import (
     Fact,
@@ -38,6 +38,7 @@ _MAX_PASSAGES = 30
 RED, AMBER, GREEN = "#b3261e", "#a15c00", "#1a7f4b"
 FONT = "font-family:-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
+_LINK = "margin-top:6px;font-size:14px;color:#5b6570;overflow-wrap:anywhere"
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
 _DARK = """
 @media (prefers-color-scheme: dark) {
@@ -77,6 +78,7 @@ def _html(notice: Notice) -> str:
         "" if resolved else avoid_html(notice.avoid),
         _evidence(evidence_title(notice), facts(notice)[:_MAX_FACTS]),
         heading("To say that somebody has it") + _code(command, _COMMAND) if (command := acknowledge_command(notice)) else "",
+        _reading(notice),
     ]
     head = Head(
         colour=_colour(notice), badge=badge(notice), place=where(notice), text=sentence(what(notice)), below=time_line(notice)
@@ -150,6 +152,14 @@ def _evidence(title: str, known: list[Fact]) -> str:
     )
     long = "".join(soft(fact.label) + _code(fact.value, _FACT) for fact in known if not fact.is_short)
     return heading(title) + (table if short else "") + long
+
+
+def _reading(notice: Notice) -> str:
+    """Links that a person may follow; the address is the text, so that nobody is led astray."""
+    links = [f'{escape(each.label)}: <a href="{escape(each.url)}">{escape(each.url)}</a>' for each in reading(notice)]
+    shown = "".join(f'<div class="soft" style="{_LINK}">{link}</div>' for link in links)
+    shown += _code(command, _COMMAND) if (command := explain_command(notice)) else ""
+    return heading("To read more") + shown if shown else ""
 
 
 def _row(fact: Fact) -> str:

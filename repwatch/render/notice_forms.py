@@ -12,7 +12,7 @@ from typing import Final
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.render.notice_more import impact_data
+from repwatch.render.notice_more import impact_data, reading
 from repwatch.render.notice_text import bounded, clean, cut, headline, where
 from repwatch.render.times import rfc3339
 
@@ -33,6 +33,8 @@ def pagerduty_body(notice: Notice, routing_key: str) -> bytes:
         "event_action": _ACTIONS.get(notice.event, "trigger"),
         "dedup_key": key if len(key) <= _KEY_LIMIT else hashlib.sha256(key.encode()).hexdigest(),
         "client": "repwatch",
+        **({"client_url": notice.links.page} if notice.links.page else {}),
+        "links": [{"href": link.url, "text": link.label} for link in reading(notice)],
         "payload": {
             "summary": _summary(notice),
             "source": where(notice),
@@ -66,7 +68,10 @@ def _alert(notice: Notice, severity: Severity) -> dict[str, object]:
     }
     return {
         "labels": {name: text for name, text in labels.items() if text},
-        "annotations": {_name(name): text for name, text in _details(notice).items()} | {"summary": _summary(notice)},
+        "annotations": {_name(name): text for name, text in _details(notice).items()}
+        | {"summary": _summary(notice)}
+        | ({"runbook_url": notice.links.runbook} if notice.links.runbook else {}),
+        **({"generatorURL": notice.links.page} if notice.links.page else {}),
         "startsAt": rfc3339(notice.since),
         "endsAt": rfc3339(notice.at if over else notice.at + STANDS_FOR),
     }

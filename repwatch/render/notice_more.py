@@ -1,6 +1,7 @@
-"""What stands beside a notice's own texts: its impact, and how to acknowledge it. Labels and values for people."""
+"""What stands beside a notice's own texts: its impact, how to acknowledge it, where to read more."""
 
 import shlex
+from dataclasses import dataclass
 from datetime import timedelta
 
 from repwatch.model.impact import Impact, Names
@@ -34,7 +35,9 @@ def _behind(notice: Notice, impact: Impact) -> str:
         return ""
     span = timedelta(seconds=max(0.0, min(impact.lag_seconds, 1e9)))
     least = "at least " if impact.lag_at_least else ""
-    return f"{least}{duration(span)}, since {stamp(notice.at - span)}" if span >= timedelta(seconds=1) else f"{least}0 s"
+    if span >= timedelta(seconds=1):
+        return f"{least}{duration(span)}, since {stamp(notice.at - span)}"
+    return "" if least else "0 s"  # at least nothing says nothing
 
 
 def _missing(number: int | None) -> str:
@@ -79,6 +82,32 @@ def impact_data(notice: Notice) -> dict[str, str]:
     for name, names in (("below", impact.below), ("complete", impact.complete), ("good", impact.good)):
         known |= {f"{name}_count": names.count, name: ", ".join(names.first)} if names else {}
     return {f"impact_{name}": str(value) for name, value in known.items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place to read more, by its name."""
+
+    label: str
+    url: str
+
+
+def reading(notice: Notice) -> list[Link]:
+    """Where more is to be read. Of what is over the status page shows nothing any more."""
+    over = notice.event is NoticeEvent.RESOLVED
+    pairs = [("Status page", "" if over else notice.links.page), ("Runbook", notice.links.runbook)]
+    return [Link(label, url) for label, url in pairs if url]
+
+
+def link_data(notice: Notice) -> dict[str, str]:
+    """The same for machines."""
+    return {f"link_{link.label.lower().replace(' ', '_')}": link.url for link in reading(notice)}
+
+
+def explain_command(notice: Notice) -> str:
+    """What tells more where there is no runbook; "" where there is one, or it is over."""
+    told = notice.event is NoticeEvent.RESOLVED or notice.links.runbook
+    return "" if told else f"repwatch explain {notice.subject.code}"
 
 
 def acknowledge_command(notice: Notice) -> str:

@@ -1,7 +1,7 @@
 """A notice as plain text, and the lines by which it is found in a log."""
 
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.render.notice_more import acknowledge_command, impact_facts
+from repwatch.render.notice_more import acknowledge_command, explain_command, impact_facts, reading
 from repwatch.render.notice_text import (
     Fact,
     badge,
@@ -34,7 +34,10 @@ def plain_text(notice: Notice) -> str:
         parts += titled("What to do", remedy_lines(notice.remedy))
         parts += titled("What NOT to do", wrapped(clean(notice.avoid)))
     parts += titled(evidence_title(notice), _lines(facts(notice)))
-    parts += titled("To say that somebody has it", [command] if (command := acknowledge_command(notice)) else [])
+    parts += titled("To say that somebody has it", _given(acknowledge_command(notice)))
+    parts += titled(
+        "To read more", [*(f"{link.label}: {link.url}" for link in reading(notice)), *_given(explain_command(notice))]
+    )
     parts += ["", *reference_lines(notice)]
     return cut("\n".join(parts), _LONGEST_WHOLE) + "\n"
 
@@ -43,6 +46,10 @@ def reference_lines(notice: Notice) -> list[str]:
     """Server, incident key and notice id: what one looks for in a log."""
     pairs = [("Server", notice.server_label), ("Incident", notice.subject.key), ("Notice", notice.id)]
     return [f"{name}: {shown}" for name, value in pairs if (shown := cut(one_line(value), _LONGEST_KEY))]
+
+
+def _given(line: str) -> list[str]:
+    return [line] if line else []
 
 
 def _lines(known: list[Fact]) -> list[str]:

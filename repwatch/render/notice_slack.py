@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from repwatch.model.finding import Severity
 from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.render.notice_more import acknowledge_command, impact_facts
+from repwatch.render.notice_more import acknowledge_command, explain_command, impact_facts, reading
 from repwatch.render.notice_plain import plain_text
 from repwatch.render.notice_text import (
     Fact,
@@ -41,6 +41,7 @@ _HEADER = 150
 _BUTTON_VALUE = 1000
 _MAX_FIELDS = 10
 _LONGEST_COMMAND = 400
+_LONGEST_LINK = 1300  # two of them in one block
 _MAX_LONG_FACTS = 3
 _MAX_PASSAGES = 16
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
@@ -84,6 +85,7 @@ def root(notice: Notice, *, button: bool = False) -> SlackMessage:
             *prose(":no_entry: *What not to do*", notice.avoid, int(900 * share)),
             *_evidence(notice, share),
             *(_button(notice) if button else _command(notice)),
+            *_reading(notice, share),
         ],
     )
 
@@ -99,6 +101,15 @@ def _button(notice: Notice) -> Iterator[Block]:
 def _command(notice: Notice) -> Iterator[Block]:
     if (command := acknowledge_command(notice)) and units(command) <= _LONGEST_COMMAND:
         yield {"type": "rich_text", "elements": [_rich("To say that somebody has it:"), _preformatted(command)]}
+
+
+def _reading(notice: Notice, share: float) -> Iterator[Block]:
+    """Their URLs are encoded: nothing in them ends the link. One that does not fit is left out, for half of it leads nowhere."""
+    longest = _LONGEST_LINK if share > 0.3 else _LONGEST_LINK // 4
+    links = [shown for link in reading(notice) if len(shown := f"<{escape(link.url)}|{link.label}>") <= longest]
+    links += [f"`{command}`"] if (command := explain_command(notice)) else []
+    if links:
+        yield section(f"*To read more:* {'  ·  '.join(links)}")
 
 
 def _impact(notice: Notice, share: float) -> Iterator[Block]:

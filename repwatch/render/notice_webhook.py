@@ -5,7 +5,7 @@ import hmac
 import json
 
 from repwatch.model.notice import Notice
-from repwatch.render.notice_more import impact_data
+from repwatch.render.notice_more import impact_data, link_data
 from repwatch.render.notice_text import clean, cut
 from repwatch.render.times import rfc3339
 
@@ -31,7 +31,9 @@ def webhook_body(notice: Notice) -> bytes:
         "at": rfc3339(notice.at),
         "summary": _text(notice.summary),
         "remedy": _text(notice.remedy),
-        "evidence": {_text(name): _text(value) for name, value in {**notice.evidence, **impact_data(notice)}.items()},
+        "evidence": {
+            _text(name): _text(value) for name, value in {**notice.evidence, **impact_data(notice), **link_data(notice)}.items()
+        },
     }
     return json.dumps(body, ensure_ascii=False).encode()
 

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from markupsafe import Markup, escape
 
 from repwatch.drift.overview import DriftRun, ProofSummary, RunOutcome
+from repwatch.model.finding import Subject
 from repwatch.model.server import ServerVersion
-from repwatch.model.view import ClusterView, Role, ServerView, State, View
+from repwatch.model.view import ClusterView, FindingView, Role, ServerView, State, View
 
 SAMPLES = 180  # points of a lag line
 SPARK_WIDTH, SPARK_HEIGHT = 160.0, 28.0
@@ -102,6 +103,11 @@ def _node(server: ServerView, servers: tuple[ServerView, ...], parents: Mapping[
     drawn.add(server.server)
     children = [each for each in servers if parents[each.server] == server.server]
     return Node(server, tuple(_node(child, servers, parents, drawn) for child in children if child.server not in drawn))
+
+
+def anchor(cluster: ClusterView | None, server: ServerView | None, finding: FindingView) -> str:
+    """The id of a finding on the page: its incident's key, as links in notices have it."""
+    return Subject(cluster.name if cluster else "", server.server if server else "", finding.channel, finding.code).key
 
 
 def proof_tone(replica: ProofSummary) -> State:

@@ -36,7 +36,7 @@ from repwatch.render.times import duration
 from repwatch.web.checks import check_routes
 from repwatch.web.known_host import KnownHost, is_local
 from repwatch.web.metrics import exposition
-from repwatch.web.page import LagHistory, age, code, lag_text, product, proof_tone, run_tone, tree
+from repwatch.web.page import LagHistory, age, anchor, code, lag_text, product, proof_tone, run_tone, tree
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -68,6 +68,7 @@ class Page:
         self._templates.globals.update(
             age=age,
             amount=count_text,
+            anchor=anchor,
             done_text=done_text,
             duration=duration,
             lag_text=lag_text,
@@ -219,6 +220,7 @@ def start(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another address in [web] listen"
         ) from None
     page = Page(view, health, checks)
-    app = build_app(page, at.names if at.names or is_local(host) else None)
+    names = (*at.names, *filter(None, [at.public])) if at.names or is_local(host) else None
+    app = build_app(page, names)
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     return WebServer(uvicorn.Server(config), listener, page)

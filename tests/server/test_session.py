@@ -26,6 +26,7 @@ from repwatch.model.endpoint import Endpoint, EnvSecret, LiteralSecret, TlsMode
 from repwatch.model.server import Address, Flavour
 from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Account, Sandbox, SandboxServer
+from tests.server.freezing import FreezingProxy, Harm
 
 SECRET = "hunter2-secret"
 QUICK = Timeouts(connect=2, read=2)
@@ -461,6 +462,21 @@ def test_a_frozen_server(lone: SandboxServer) -> None:
     finally:
         lone.thaw()
     lone.sql("SELECT 1")
+
+
+@pytest.mark.parametrize("harm", list(Harm))
+def test_an_answer_that_cannot_be_read_says_nothing_of_the_statement(star: Sandbox, harm: Harm) -> None:
+    """It may have been carried out; and what comes next on that connection may belong to it."""
+    server = star.source
+    server.connect(Account.WATCH).close()  # MySQL remembers it, and lets the account in without encryption then
+    with FreezingProxy(server.address) as way:
+        endpoint = replace(server.endpoint(Account.WATCH), address=way.address, tls=TlsMode.DISABLED)
+        with Session.connect(endpoint, Timeouts(connect=60, read=3)) as session:
+            way.harm = harm
+            with pytest.raises(OutcomeUnknown):
+                session.query("SELECT 1, 2")
+            with pytest.raises(Unreachable):
+                session.query("SELECT 1")
 
 
 def test_tls_follows_the_server(star: Sandbox, flavour: Flavour) -> None:

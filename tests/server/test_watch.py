@@ -70,6 +70,7 @@ def test_a_halt_is_told_soon_and_once_and_so_is_its_end(box: Sandbox, hook: Webh
     assert note["server"] == str(replica.address)
     assert isinstance(note["evidence"], dict)
     assert (note["evidence"]["errno"], note["evidence"]["table"]) == ("1062", "w.t")
+    assert note["evidence"]["impact_others"] == "1"
     until(lambda: service.status("--format", "json")[0] == 2, "the status is critical")  # of a view too old it is unknown
     until(lambda: time.monotonic() - halted > 5 * POLL_SECONDS, "five polls have passed")
     assert told(hook) == [OPENED]
@@ -103,6 +104,9 @@ def test_replicas_that_lost_their_source_are_part_of_its_outage(box: Sandbox, ho
     service = watch(hook)
     box.source.kill()
     until(lambda: told(hook) == [("opened", "server-unreachable", "source")], "the outage is told")
+    evidence = hook.posts[0].json["evidence"]
+    assert isinstance(evidence, dict)
+    assert evidence["impact_below"] == "replica1, replica2"
     until(lambda: "receiver-retrying" in service.api(), "the symptom is shown")
     box.source.start()
     until(lambda: len(told(hook)) == 2, "its end is told")

@@ -23,7 +23,9 @@ _LOGIN = {1040, 1044, 1045, 1129, 1130, 1203, 1226, 1227, 1251, 1275, 1698, 1820
 _PRIVILEGE = {1044, 1142, 1143, 1227, 1370, 1419, 3989, 4062}
 _TIMED_OUT = {1317, 1969, 3024}
 # The connection was there and is gone; 1053 and 1927: the server shut it.
-_LOST = {2006, 2013, 2055, 1053, 1927, 1158, 1159, 1160, 1161, 4031}
+_LOST = {1053, 1927, 1158, 1159, 1160, 1161, 4031}
+# Of the client itself, which got no answer or understood none ("Malformed packet"). Save 2068: a file that it did not send.
+_CLIENT = {*range(2000, 3000)} - {2068}
 # The driver speaks of the first packet: it was cut off, was no packet, or had another protocol version.
 _FIRST_PACKET = {0, 2007, 2012, 2013, 2027, 2055}
 _TLS = {2026}
@@ -88,7 +90,7 @@ def statement_failure(error: Exception, server: str) -> ServerError:
     if (
         type(error).__name__ in {"ReadTimeoutError", "WriteTimeoutError"}
         or isinstance(error, OSError)
-        or errno in _LOST
+        or errno in _LOST | _CLIENT
         or not errno
     ):
         hint = "the server may have carried it out: look before repeating it"

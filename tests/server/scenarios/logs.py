@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+from repwatch.adapters.mysql.look import OLDEST_LOG_EVERY
 from repwatch.model.server import Flavour
 from repwatch.sandbox import statements as sandbox_statements
 from tests.server.scenarios.receiving import ERROR, MYSQL
@@ -12,6 +14,7 @@ from tests.server.scenarios.stage import Scenario, Stage, places
 
 BY_HAND = frozenset({("replica1", "skipped-transactions"), ("replica1", "suspect-data")})
 """A position that was set by hand: repwatch cannot see that the rows were copied, and has them checked."""
+BRIEFLY = timedelta(seconds=16)
 GONE = places(("replica1", "binlog-purged"))
 
 
@@ -140,8 +143,8 @@ def ahead_of_source(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def logs_kept_briefly(stage: Stage) -> Iterator[None]:
-    """The source, which is written to, deletes binary logs after 16 seconds, and the receiver has been stopped."""
-    with kept_for(stage, 16):
+    """The source, which is written to, deletes binary logs after BRIEFLY, and the receiver has been stopped."""
+    with kept_briefly(stage):
         stage.control("STOP", "IO_THREAD")
         with written_to(stage):
             yield
@@ -151,7 +154,7 @@ def logs_kept_briefly(stage: Stage) -> Iterator[None]:
 @contextmanager
 def logs_kept_briefly_of_one_write(stage: Stage) -> Iterator[None]:
     """The same, but the source has been written to once, as the receiver was stopped: no look sees it move."""
-    with kept_for(stage, 16):
+    with kept_briefly(stage):
         stage.control("STOP", "IO_THREAD")
         stage.write(f"INSERT INTO {stage.table} VALUES (2, 'N')")
         yield
@@ -159,10 +162,10 @@ def logs_kept_briefly_of_one_write(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def kept_for(stage: Stage, seconds: int) -> Iterator[None]:
+def kept_briefly(stage: Stage) -> Iterator[None]:
     variable = "binlog_expire_logs_seconds"
     before = stage.source.sql(f"SELECT @@GLOBAL.{variable}")[0][0]
-    stage.source.sql(f"SET GLOBAL {variable} = {seconds}")
+    stage.source.sql(f"SET GLOBAL {variable} = {BRIEFLY.seconds}")
     yield
     stage.source.sql(f"SET GLOBAL {variable} = {before}")
 
@@ -194,7 +197,7 @@ LOGS = (
         breaks=logs_purged,
         told=places(("replica1", "binlog-purged"), ("replica1", "receiver-stopped")),
         beside=BY_HAND,
-        slow=True,  # MariaDB is asked for its oldest log every ten seconds only
+        within=OLDEST_LOG_EVERY,  # MariaDB is asked for its oldest log that seldom
     ),
     Scenario(
         name="binlogs-purged-and-asked-for",
@@ -235,7 +238,7 @@ LOGS = (
         breaks=ahead_of_source,
         told=places(("replica1", "receiver-error"), ("replica1", "errant-transactions"), ("replica1", "suspect-data")),
         beside=BY_HAND,  # its number was given by hand
-        slow=True,  # a transaction that the source is not seen to have is errant when the next look does not see it either
+        looks=2,  # errant is what the source is not seen to have in the next look either
         evidence={"error_class": "errant"},
         on=MYSQL,
         long=True,
@@ -245,7 +248,7 @@ LOGS = (
         what="the source will soon delete binary logs that a stopped receiver lacks",
         breaks=logs_kept_briefly,
         told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
-        slow=True,
+        within=BRIEFLY,
         long=True,
     ),
     Scenario(
@@ -253,7 +256,7 @@ LOGS = (
         what="the source will soon delete the one transaction that a stopped receiver lacks",
         breaks=logs_kept_briefly_of_one_write,
         told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
-        slow=True,
+        within=BRIEFLY,
         long=True,
     ),
 )

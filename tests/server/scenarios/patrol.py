@@ -5,6 +5,7 @@ interval and its confirmation is proved by the number of ticks.
 """
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,14 +19,15 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.suspect_job import suspect_checker
 from repwatch.flows.book import Book
+from repwatch.flows.hands import Call, Hands
 from repwatch.flows.probing import Probing
 from repwatch.flows.suspect_check import SuspectChecker
 from repwatch.flows.suspects import Suspects
 from repwatch.flows.watch import Watcher
-from repwatch.health.incident import Incident, Phase
+from repwatch.health.incident import Phase
 from repwatch.health.notice import Audience
 from repwatch.health.rules import diagnose
-from repwatch.model.finding import Finding
+from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import NoticeEvent
 from repwatch.model.observation import ProbeResult
 from repwatch.model.settings import Receiver, WebhookReceiver
@@ -50,6 +52,17 @@ class KeepsEntries(SqlStore):
         self.entries.append(entry)
 
 
+class Threads(Hands):
+    """Those of a machine that may have none left."""
+
+    used_up = False
+
+    def __call__(self, call: Call) -> None:
+        if self.used_up:
+            raise RuntimeError("can't start new thread")
+        super().__call__(call)
+
+
 class WaitsForAll:
     """Looks that wait for every server, however long a busy machine takes."""
 
@@ -66,14 +79,16 @@ class WaitsForAll:
 
 @dataclass
 class Story:
-    """What became of one condition, in ticks."""
+    """What became of one incident, in ticks. What comes again after its end is another one."""
 
+    place: Place
     finding: Finding
     seen: int
     opened: int | None = None
     told: int | None = None
     resolved: int | None = None
     resolution_told: bool = False
+    stands: bool = True  # the latest look that could tell has seen it
 
 
 @dataclass
@@ -85,11 +100,13 @@ class Patrol:
     checker: SuspectChecker
     ticks: int = 0
     checks: bool = True
-    stories: dict[Place, Story] = field(default_factory=dict)
+    begun: list[float] = field(default_factory=list)  # when each tick began, on the monotonic clock
+    stories: dict[str, Story] = field(default_factory=dict)  # by the incident's id, in the order of first sight
 
     def tick(self) -> None:
         """One poll, with its second look where something new was seen."""
         self.ticks += 1
+        self.begun.append(time.monotonic())
         self.store.entries.clear()
         self.watcher.tick()
         for entry in self.store.entries:
@@ -101,46 +118,54 @@ class Patrol:
         for change in entry.changes:
             incident = change.after or change.before
             assert incident is not None
-            place = self._place(incident)
             if change.after is None:
-                del self.stories[place]  # it was never confirmed, and is no more
+                del self.stories[incident.id]  # it was never confirmed, and is no more
                 continue
-            story = self.stories.setdefault(place, Story(incident.finding, self.ticks))
+            story = self.stories.setdefault(incident.id, Story(self._place(incident.subject), incident.finding, self.ticks))
             story.finding = incident.finding
+            story.stands = not incident.good_polls
             if incident.phase is Phase.OPEN and story.opened is None:
                 story.opened = self.ticks
             if incident.phase is Phase.RESOLVED:
                 story.resolved = self.ticks
         for posting in entry.postings:
-            subject = posting.notice.subject
-            story = self.stories[self._names[subject.server], subject.code.value]
+            story = self.latest(self._place(posting.notice.subject))
             if posting.notice.event is NoticeEvent.OPENED:
                 story.told = self.ticks
             if posting.notice.event is NoticeEvent.RESOLVED:
                 story.resolution_told = True
 
-    def _place(self, incident: Incident) -> Place:
-        return self._names[incident.subject.server], incident.subject.code.value
+    def _place(self, subject: Subject) -> Place:
+        return self._names[subject.server], subject.code.value
 
     @property
     def _names(self) -> Mapping[str, str]:
         return {str(spec.endpoint.address): spec.label for spec in self.watcher.cluster.servers} | {"": ""}
 
+    def latest(self, place: Place) -> Story:
+        """The newest incident of a place."""
+        return [story for story in self.stories.values() if story.place == place][-1]
+
     def told(self) -> set[Place]:
         """What somebody was told of."""
-        return {place for place, story in self.stories.items() if story.told is not None}
+        return {story.place for story in self.stories.values() if story.told is not None}
 
     def finding(self, server: str, code: str) -> Finding:
         """As it was seen last."""
-        return self.stories[server, code].finding
+        return self.latest((server, code)).finding
 
-    def opened(self) -> set[Place]:
-        """What was confirmed, told or not."""
-        return {place for place, story in self.stories.items() if story.opened is not None}
+    def opened(self) -> Counter[Place]:
+        """What was confirmed, told or not, and how often."""
+        return Counter(story.place for story in self.stories.values() if story.opened is not None)
+
+    def standing(self) -> set[Place]:
+        """What is open, and was there at the last look."""
+        open_now = (story for story in self.stories.values() if story.opened is not None and story.resolved is None)
+        return {story.place for story in open_now if story.stands}
 
     def living(self) -> dict[Place, Finding]:
         """What is not over, confirmed or not."""
-        return {place: story.finding for place, story in self.stories.items() if story.resolved is None}
+        return {story.place: story.finding for story in self.stories.values() if story.resolved is None}
 
     def until_calm(self, seconds: float = LONG) -> None:
         """Tick until nothing is wrong, twice running."""
@@ -150,6 +175,14 @@ class Patrol:
             assert time.monotonic() < deadline, f"it goes on: {[f.summary for f in self.living().values()]}"
             time.sleep(0.1)
             self.tick()
+
+    def until_opened(self, places: Collection[Place], seconds: float = LONG) -> None:
+        """Tick until each of these was confirmed."""
+        deadline = time.monotonic() + seconds
+        while not self.opened().keys() >= set(places):
+            self.tick()
+            assert time.monotonic() < deadline, f"wanted {sorted(places)}, found {self.summaries()}"
+            time.sleep(0.1)
 
     def until_told(self, places: Collection[Place], seconds: float = LONG) -> None:
         """Tick until each of these was told of, or something else was."""
@@ -161,12 +194,12 @@ class Patrol:
 
     def summaries(self) -> dict[Place, str]:
         """What is known of each condition, for failures."""
-        return {place: f"{s.finding.summary} {dict(s.finding.evidence)}" for place, s in self.stories.items()}
+        return {story.place: f"{story.finding.summary} {dict(story.finding.evidence)}" for story in self.stories.values()}
 
 
 @contextmanager
-def patrol(cluster: ClusterSpec, folder: Path, silent: Collection[str] = ()) -> Iterator[Patrol]:
-    """A watch over a cluster as the service has it, with one receiver that is told everything.
+def patrol(cluster: ClusterSpec, folder: Path, threads: Threads, silent: Collection[str] = ()) -> Iterator[Patrol]:
+    """A watch over a cluster as the service has it, with one receiver that is told everything; looks run on these `threads`.
 
     Those who are meant to be `silent` are not waited for long; of the others a busy machine may take its time.
     """
@@ -182,7 +215,7 @@ def patrol(cluster: ClusterSpec, folder: Path, silent: Collection[str] = ()) -> 
     watcher = Watcher(
         cluster=cluster,
         diagnose=diagnose,
-        probing=WaitsForAll(Probing(probe, clock), 2 * PATIENT),
+        probing=WaitsForAll(Probing(probe, clock, threads), 2 * PATIENT),
         book=Book(store, clock, cluster.name),
         audience=Audience(receivers=(Receiver(name="oncall", channel=WebhookReceiver(url="http://127.0.0.1:1/")),)),
         clock=clock,

@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import LoginRefused, StatementRefused
-from repwatch.model.endpoint import LiteralSecret
+from repwatch.model.endpoint import LiteralSecret, TlsMode
 from repwatch.model.finding import Severity
+from repwatch.model.observation import Observation, Unobserved
 from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Account, SandboxServer
 from tests.server.diagnosing import locally, with_server
-from tests.server.freezing import FreezingProxy
+from tests.server.freezing import FreezingProxy, Harm
 from tests.server.scenarios.patrol import LONG, Patrol
-from tests.server.scenarios.stage import Scenario, Stage, places
+from tests.server.scenarios.stage import Part, Scenario, Stage, places
 
 MOST = 12  # connections that a replica takes, where they are used up
 WATCHER = f"'{Account.WATCH}'@'%'"
@@ -71,11 +72,11 @@ def source_frozen(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def watched_through(stage: Stage, server: SandboxServer) -> Iterator[None]:
+def watched_through(stage: Stage, server: SandboxServer, tls: TlsMode = TlsMode.PREFERRED) -> Iterator[None]:
     """repwatch looks at a server over a way that can be cut; what replicates goes another way."""
     with FreezingProxy(server.address) as stage.proxy:
         spec = server.spec()
-        endpoint = replace(spec.endpoint, address=stage.proxy.address)
+        endpoint = replace(spec.endpoint, address=stage.proxy.address, tls=tls)
         stage.cluster = with_server(stage.cluster, replace(spec, endpoint=endpoint))
         yield
 
@@ -106,6 +107,41 @@ def way_is_cut(stage: Stage) -> Iterator[None]:
     stage.proxy.cut()
     yield
     stage.proxy.join()
+
+
+@contextmanager
+def replica_watched_in_plain_text(stage: Stage) -> Iterator[None]:
+    """So that what is in between can tell an answer from a login. MySQL lets in who has logged in with encryption before."""
+    stage.replica.connect(Account.WATCH).close()
+    with watched_through(stage, stage.replica, tls=TlsMode.DISABLED):
+        yield
+
+
+def answers_harmed(harm: Harm) -> Part:
+    """Repwatch may log in, and does not get an answer as the server gave it."""
+
+    @contextmanager
+    def play(stage: Stage) -> Iterator[None]:
+        assert stage.proxy is not None
+        stage.proxy.harm = harm
+        yield
+        stage.proxy.harm = None
+
+    return play
+
+
+def others_are_seen_meanwhile(stage: Stage, watch: Patrol) -> None:
+    """While a look at this one waits for what does not come, looks at the others have come back."""
+
+    def come_first() -> bool:
+        watch.tick()
+        assert watch.watcher.world is not None
+        source, broken, other = (server.result for server in watch.watcher.world.servers)
+        assert isinstance(broken, Unobserved)
+        seen = [each for each in (source, other) if isinstance(each, Observation)]
+        return len(seen) == 2 and broken.took.total_seconds() > 1 and all(each.at < broken.at for each in seen)
+
+    stage.until("the others are seen meanwhile", come_first)
 
 
 def at_work(stage: Stage, watch: Patrol) -> None:
@@ -205,6 +241,13 @@ def connections_used_up(stage: Stage) -> Iterator[None]:
     locally(replica, "DROP USER crowd@'%'")
 
 
+@contextmanager
+def threads_used_up(stage: Stage) -> Iterator[None]:
+    stage.threads.used_up = True
+    yield
+    stage.threads.used_up = False
+
+
 REACH = (
     Scenario(
         name="replica-killed",
@@ -246,6 +289,20 @@ REACH = (
         evidence={"failure": "timed-out"},
         silent=REPLICA,
         long=True,
+    ),
+    *(
+        Scenario(
+            name=f"answers-{harm.value}",
+            what=f"what a replica answers does not arrive as it was sent: {harm.value}",
+            breaks=answers_harmed(harm),
+            prepare=replica_watched_in_plain_text,
+            told=places(("replica1", "server-unreachable")),
+            evidence={"failure": "timed-out"} if harm is Harm.SILENCE else {},
+            claims=others_are_seen_meanwhile if harm is Harm.SILENCE else None,
+            silent=REPLICA,
+            long=harm in {Harm.SCRAMBLED, Harm.END},
+        )
+        for harm in Harm
     ),
     Scenario(
         name="way-to-source-cut",
@@ -294,6 +351,12 @@ REACH = (
         what="repwatch's account lost the privilege to see replication",
         breaks=grant_revoked,
         told=places(("replica1", "privilege-missing")),
+    ),
+    Scenario(
+        name="threads-used-up",
+        what="repwatch's own machine has no thread left for a look",
+        breaks=threads_used_up,
+        told=places(*((name, "observation-stale") for name in ("source", "replica1", "replica2"))),
     ),
     Scenario(
         name="connections-used-up",

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from repwatch.health.rules import diagnose
+from repwatch.health.rules_progress import OWED
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, SandboxServer
@@ -374,7 +375,7 @@ RECEIVING = (
         prepare=through_proxy,
         told=places(("replica1", "receiver-stalled")),
         claims=shown_as_up_to_date,
-        slow=True,
+        within=OWED,
     ),
     Scenario(
         name="way-between-cut",
@@ -390,7 +391,7 @@ RECEIVING = (
         breaks=packets_dropped,
         prepare=through_proxy,
         told=places(("replica1", "receiver-stalled")),
-        slow=True,
+        within=OWED,
         long=True,
         root=True,
     ),

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 
+import pytest
+
+from repwatch.health import rules_source
 from repwatch.model.server import Flavour
+from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.scenarios.patrol import Patrol
 from tests.server.scenarios.reach import log_out
 from tests.server.scenarios.receiving import MARIADB, MYSQL
 from tests.server.scenarios.stage import Part, Scenario, Stage, places
@@ -60,6 +67,21 @@ def switched_over(stage: Stage) -> Iterator[None]:
     for replica in (new, other):
         stage.attach(replica, old.address)
     stage.go_on()
+
+
+@contextmanager
+def followed(stage: Stage) -> Iterator[None]:
+    """The configuration leaves it to the replicas who the source is; for how long a change is told of may be set."""
+    stage.cluster = replace(stage.cluster, source=AUTO)
+    with pytest.MonkeyPatch.context() as stage.settings:
+        yield
+
+
+def ends_when_announced(stage: Stage, watch: Patrol) -> None:
+    """It ends though nobody puts anything back. That the servers go back later is announced again, and ends as well."""
+    assert stage.settings is not None
+    stage.settings.setattr(rules_source, "ANNOUNCED", timedelta(0))
+    watch.until_calm()
 
 
 def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
@@ -242,6 +264,14 @@ ROLES = (
                 ("replica2", "wrong-source"),
             }
         ),
+    ),
+    Scenario(
+        name="switched-over-and-followed",
+        what="another server has become the source, and the configuration leaves that to the replicas",
+        breaks=switched_over,
+        prepare=followed,
+        told=places(("replica1", "source-changed")),
+        claims=ends_when_announced,
     ),
     Scenario(
         name="writable",

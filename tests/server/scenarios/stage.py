@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
 from tests.server.diagnosing import locally, words
 from tests.server.freezing import FreezingProxy
-from tests.server.scenarios.patrol import Patrol, Place
+from tests.server.scenarios.patrol import Patrol, Place, Threads
 from tests.server.scenarios.tls import Certificates
 
 NOT_ABOUT_LAG = timedelta(minutes=10)
@@ -31,6 +33,8 @@ class Stage:
     cluster: ClusterSpec = field(init=False)
     schema: str = field(init=False)
     proxy: FreezingProxy | None = None
+    settings: pytest.MonkeyPatch | None = None  # of repwatch
+    threads: Threads = field(default_factory=lambda: Threads("probe"))  # of repwatch
     holder: int = 0  # the connection that holds a lock
 
     def __post_init__(self) -> None:
@@ -133,6 +137,12 @@ class Stage:
             "receiver error", lambda: (s := self.state(server))["receiver"] != "Yes" and s["receiver_errno"] not in ("", "0")
         )
 
+    def until_applier_waits(self) -> None:
+        """Wait until the replica's applier waits for a lock."""
+        thread = "SELECT 1 FROM information_schema.processlist WHERE USER = 'system user' AND STATE LIKE 'Waiting for % lock'"
+        row = "SELECT 1 FROM information_schema.innodb_trx WHERE TRX_STATE = 'LOCK WAIT'"
+        self.until("the applier waits for a lock", lambda: bool(self.replica.sql(thread) or self.replica.sql(row)))
+
     def go_on(self) -> None:
         """Start what is stopped, and wait until all replicas have everything."""
         self.control("START")
@@ -159,22 +169,27 @@ def places(*told: tuple[str, str]) -> Mapping[Flavour, frozenset[Place]]:
 class Scenario:
     """One way to break replication.
 
-    `breaks` leaves the servers broken, in a way that they themselves show already unless it is `slow`, and puts them right when
-    it is left. `told`: what somebody is told of, exactly. `follows`: consequences that may open beside it, of which nobody is
-    told. `beside`: what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
+    `breaks` leaves the servers broken, in a way that they themselves show already, and puts them right when it is left. It is
+    seen in the first `looks` looks; or, where servers or rules take their time, by each look that begins so much later
+    (`within`, in their own terms, with a minute for a busy machine).
+
+    `told`: what somebody is told of, exactly. `brings`: consequences that open beside it, of which nobody is told; `follows`:
+    those that may. `beside`: what may be told of as well, now or when it is put right. `evidence`: what one of `told` must say.
     """
 
     name: str
     what: str
     breaks: Part
     told: Mapping[Flavour, frozenset[Place]]
+    brings: frozenset[Place] = frozenset()
     follows: frozenset[Place] = frozenset()
     beside: frozenset[Place] = frozenset()
     evidence: Mapping[str, str] = field(default_factory=dict)
     claims: Claims | None = None
     prepare: Part = nothing
     on: frozenset[Flavour] = BOTH
-    slow: bool = False  # it takes time, or several looks, to be seen at all
+    looks: int = 1
+    within: timedelta = timedelta(0)
     silent: frozenset[str] = frozenset()  # names of servers that do not answer
     long: bool = False
     root: bool = False  # it needs rights that an ordinary user does not have

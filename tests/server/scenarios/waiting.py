@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from repwatch.model.finding import Severity
 from repwatch.sandbox import Account, Sandbox
 from tests.server.diagnosing import with_server
 from tests.server.disks import mount, unmount
@@ -13,6 +14,10 @@ from tests.server.scenarios.reach import REPLICA
 from tests.server.scenarios.stage import Claims, Scenario, Stage, places
 
 BLOCKED = places(("replica1", "applier-blocked"))
+LOOKS = 2  # an applier that stands where the look before found it is asked what it waits for
+SECOND = timedelta(seconds=1)
+A_THIRD = timedelta(seconds=0.3)
+RETRIES_AFTER = timedelta(minutes=1)  # a server that met a full disk
 
 
 @contextmanager
@@ -23,6 +28,7 @@ def held(stage: Stage, *statements: str, write: str) -> Iterator[None]:
             holder.execute(statement)
         stage.holder = holder.connection_id
         stage.write(write)
+        stage.until_applier_waits()
         yield
     stage.go_on()
 
@@ -62,6 +68,7 @@ def row_prepared(stage: Stage) -> Iterator[None]:
     update = f"UPDATE {stage.table} SET status = 'x'"
     stage.on_replica("XA START 'left'", update, "XA END 'left'", "XA PREPARE 'left'")
     stage.write(f"UPDATE {stage.table} SET status = 'P'")
+    stage.until_applier_waits()
     yield
     stage.on_replica("XA ROLLBACK 'left'")
     stage.go_on()
@@ -87,15 +94,14 @@ def names_the_holder(wait: str, *, table: bool = True) -> Claims:
 @contextmanager
 def second_at_most(stage: Stage) -> Iterator[None]:
     """The first replica may be a second behind."""
-    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=timedelta(seconds=1)))
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=SECOND))
     yield
 
 
 @contextmanager
 def meant_to_be_a_second_behind(stage: Stage) -> Iterator[None]:
     """The inventory intends a delay of a second for the first replica."""
-    second = timedelta(seconds=1)
-    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=second, delay=second))
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=SECOND, delay=SECOND))
     yield
 
 
@@ -118,7 +124,7 @@ def without_key(stage: Stage) -> Iterator[None]:
     grow = [f"INSERT INTO {log} SELECT * FROM {log}"] * doubled
     stage.source.sql(f"CREATE TABLE {log} (a INT, b INT)", f"INSERT INTO {log} VALUES (1, 1)", *grow)
     stage.box.wait_caught_up(180)
-    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=timedelta(seconds=0.3)))
+    stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=A_THIRD))
     yield
 
 
@@ -127,6 +133,42 @@ def all_rows_changed(stage: Stage) -> Iterator[None]:
     stage.write(f"UPDATE {stage.schema}.log SET b = 2")
     yield
     stage.box.wait_caught_up(180)
+
+
+@contextmanager
+def little_room(stage: Stage) -> Iterator[None]:
+    """The replica may keep 64 kB of relay logs; a server reads that at its start."""
+    restart(stage, "--relay-log-space-limit=65536", "--max-relay-log-size=4096")
+    yield
+    restart(stage, "--relay-log-space-limit=0", "--max-relay-log-size=0")
+
+
+def restart(stage: Stage, *options: str) -> None:
+    stage.replica.kill()
+    stage.replica.use(*options)
+    stage.replica.start()
+    stage.box.wait_connected(90)
+
+
+@contextmanager
+def relay_logs_full(stage: Stage) -> Iterator[None]:
+    """More than may be kept arrives while the applier is stopped."""
+    stage.write(f"CREATE TABLE {stage.schema}.large (id INT PRIMARY KEY, b LONGTEXT)")
+    stage.box.wait_caught_up(60)
+    stage.control("STOP", "SQL_THREAD")
+    stage.write(*(f"INSERT INTO {stage.schema}.large VALUES ({number}, '{'x' * 10_000}')" for number in range(30)))
+    waiting = "SELECT 1 FROM information_schema.processlist WHERE STATE LIKE '%relay log space%'"
+    stage.until("the receiver waits for room", lambda: bool(stage.replica.sql(waiting)))
+    yield
+    stage.go_on()
+
+
+def is_critical(code: str) -> Claims:
+    def claims(stage: Stage, watch: Patrol) -> None:
+        del stage
+        assert watch.finding("replica1", code).severity is Severity.CRITICAL
+
+    return claims
 
 
 MEGABYTE = 1_000_000
@@ -175,7 +217,7 @@ WAITING = (
         breaks=table_locked,
         told=BLOCKED,
         claims=names_the_holder("metadata-lock"),
-        slow=True,
+        looks=LOOKS,
     ),
     Scenario(
         name="table-read",
@@ -183,7 +225,7 @@ WAITING = (
         breaks=table_read,
         told=BLOCKED,
         claims=names_the_holder("metadata-lock"),
-        slow=True,
+        looks=LOOKS,
         long=True,
     ),
     Scenario(
@@ -192,7 +234,7 @@ WAITING = (
         breaks=everything_locked,
         told=BLOCKED,
         claims=names_the_holder("global-lock", table=False),
-        slow=True,
+        looks=LOOKS,
         long=True,
     ),
     Scenario(
@@ -201,7 +243,7 @@ WAITING = (
         breaks=row_locked,
         told=BLOCKED,
         claims=names_the_holder("row-lock"),
-        slow=True,
+        looks=LOOKS,
     ),
     Scenario(
         name="row-prepared",
@@ -209,7 +251,7 @@ WAITING = (
         breaks=row_prepared,
         told=BLOCKED,
         evidence={"wait": "row-lock"},
-        slow=True,
+        looks=LOOKS,
         long=True,
     ),
     Scenario(
@@ -219,8 +261,17 @@ WAITING = (
         prepare=second_at_most,
         told=BLOCKED,
         follows=frozenset({("replica1", "lagging")}),
-        slow=True,
+        looks=LOOKS,
         long=True,
+    ),
+    Scenario(
+        name="relay-logs-full",
+        what="the relay logs have the size that they may have, and the receiver waits",
+        breaks=relay_logs_full,
+        prepare=little_room,
+        told=places(("replica1", "relay-space-full"), ("replica1", "applier-stopped")),
+        evidence={"relay_log_space_limit": "65536"},
+        claims=is_critical("relay-space-full"),
     ),
     Scenario(
         name="delay-forgotten",
@@ -228,7 +279,7 @@ WAITING = (
         breaks=delay_forgotten,
         prepare=meant_to_be_a_second_behind,
         told=places(("replica1", "lagging")),
-        slow=True,
+        within=2 * SECOND,
         long=True,
     ),
     Scenario(
@@ -239,7 +290,7 @@ WAITING = (
         told=places(("replica1", "applier-stalled")),
         beside=frozenset({("replica1", "lagging")}),  # as soon as it is seen; as a consequence, if the other was seen before
         claims=names_the_keyless_table,
-        slow=True,
+        within=A_THIRD,
         long=True,
     ),
     Scenario(
@@ -248,7 +299,7 @@ WAITING = (
         breaks=disk_full,
         prepare=on_small_disk,
         told=places(("replica1", "disk-full")),
-        slow=True,
+        within=RETRIES_AFTER,
         silent=REPLICA,
         long=True,
         root=True,

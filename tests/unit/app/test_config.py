@@ -134,6 +134,21 @@ REPLICA = MINIMAL.replace("db1", "db2").replace("@h", "@h2")
 
 
 @pytest.mark.parametrize(
+    ("text", "page", "runbook"),
+    [
+        ("", "", ""),
+        ('[web]\nurl = "https://Repwatch.example.com"\n', "https://Repwatch.example.com/", ""),
+        ('[web]\nurl = "http://h:8080/db/"\n', "http://h:8080/db/", ""),
+        ('[notices]\nrunbook = "https://wiki/{code}?s={server}#{cluster}"\n', "", "https://wiki/{code}?s={server}#{cluster}"),
+        ('[notices]\nrunbook = "https://wiki/a@b"\n', "", "https://wiki/a@b"),
+    ],
+)
+def test_links(tmp_path: Path, text: str, page: str, runbook: str) -> None:
+    settings = load_config(written(tmp_path, text + MINIMAL))
+    assert (settings.links.page, settings.links.runbook) == (page, runbook)
+
+
+@pytest.mark.parametrize(
     ("text", "restarted"),
     [
         ("[clusters.shop]\n" + MINIMAL + OPERATED, []),
@@ -241,6 +256,14 @@ SERVERS = '[clusters.c.servers]\na.url = "mysql://u@a"\nb.url = "mysql://u@b"\nc
         ('[web]\nlisten = "8080"\n' + MINIMAL, 2, "web.listen"),
         ('[web]\nlisten = "::1:8080"\n' + MINIMAL, 2, "web.listen"),
         ('[web]\nlisten = "h:99999"\n' + MINIMAL, 2, "web.listen"),
+        ('[web]\nurl = "repwatch.example.com"\n' + MINIMAL, 2, "web.url"),
+        ('[web]\nurl = "https://u:geheim@h/"\n' + MINIMAL, 2, "web.url"),
+        ('[web]\nurl = "https://h/?token=geheim"\n' + MINIMAL, 2, "web.url"),
+        ('[notices]\nrunbook = "wiki/{code}"\n' + MINIMAL, 2, "notices.runbook"),
+        ("[notices]\nrunbook = 5\n" + MINIMAL, 2, "notices.runbook"),
+        ('[notices]\nrunbook = "https://h/{table}"\n' + MINIMAL, 2, "notices.runbook"),
+        ('[notices]\nrunbook = "https://h/{code|x>"\n' + MINIMAL, 2, "notices.runbook"),
+        ('[notices]\nrunbook = "https://u:geheim@h/{code}"\n' + MINIMAL, 2, "notices.runbook"),
         ('[store]\nurl = "sqlite://"\n' + MINIMAL, 2, "store.url"),
         ('[store]\nurl = "mysql://u:geheim@h/x"\n' + MINIMAL, 2, "store.url"),
         (MINIMAL + '[clusters.shop.drift]\nschedule = "0 25 * * *"\n', 4, "clusters.shop.drift.schedule"),

@@ -219,6 +219,15 @@ def test_what_is_missing_is_counted_where_it_can_be(flavour: Flavour, here: dict
 
 
 @FLAVOURS
+@pytest.mark.parametrize(("age", "applied", "missing"), [(0, 9, 0), (1, 9, None), (1, 8, 1), (0, 8, 1)])
+def test_an_older_look_at_the_source_does_not_show_that_nothing_is_missing(
+    flavour: Flavour, age: int, applied: int, missing: int | None
+) -> None:
+    made = world([source(flavour, at=NOW - timedelta(seconds=age)), broken(flavour, 2, applied=applied)])
+    assert told(made, FindingCode.APPLIER_ERROR).transactions_missing == missing
+
+
+@FLAVOURS
 def test_of_several_channels_the_one_that_it_is_about(flavour: Flavour) -> None:
     def of(name: str, number: int, seconds: float, **changes: Any) -> ChannelObservation:
         return channel(flavour, number, name=name, lag=Lag(seconds=seconds, basis=LagBasis.STATUS), **changes)

@@ -40,11 +40,20 @@ FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
     ],
 )
 def test_relay_space(flavour: Flavour, space: int | None, limit: str, wait: ThreadWait | None, severity: Severity | None) -> None:
-    behind = channel(flavour, 1, relay_space=space, receiver_wait=wait)
+    behind = channel(flavour, 1, relay_space=space, receiver_wait=wait, source_log="b.1:9", applied_log="b.1:1")
     risks = Risks(settings={"relay_log_space_limit": limit} if limit else {})
     looked = world([observation(flavour, 1), observation(flavour, 2, behind, risks=risks)])
     assert [finding.severity for finding in relay_space_full(looked)] == ([severity] if severity else [])
     assert list(relay_space_full(world([observation(flavour, 1), observation(flavour, 2, behind)]))) == [] or wait is not None
+
+
+@FLAVOURS
+@pytest.mark.parametrize(("applied", "found"), [("b.1:1", 1), ("b.1:9", 0)])
+def test_relay_logs_that_are_applied_make_room_with_the_next_file(flavour: Flavour, applied: str, found: int) -> None:
+    full = channel(flavour, 1, relay_space=900, source_log="b.1:9", applied_log=applied)
+    risks = Risks(settings={"relay_log_space_limit": "1000"})
+    looked = world([observation(flavour, 1), observation(flavour, 2, full, risks=risks)])
+    assert len(list(relay_space_full(looked))) == found
 
 
 def sequence(number: int, most: int = 1000, table: str = "orders") -> AutoIncrement:

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repwatch.adapters.smtp import compose
+from repwatch.health.links import links_to
 from repwatch.model.finding import FindingCode, Severity, Subject
 from repwatch.model.impact import Impact, Names
-from repwatch.model.notice import Notice, NoticeEvent
-from repwatch.model.settings import EmailReceiver
+from repwatch.model.notice import Links, Notice, NoticeEvent
+from repwatch.model.settings import EmailReceiver, LinkSpec
 from repwatch.render import notice_slack
 from repwatch.render.notice_email import email
 from repwatch.render.notice_forms import alertmanager_body, pagerduty_body
@@ -74,6 +75,11 @@ impacts = st.builds(
     good=names,
     others=st.integers(0, 10_000),
 )
+spec = st.builds(
+    LinkSpec,
+    page=st.sampled_from(["", "https://repwatch.example.com/"]),
+    runbook=st.sampled_from(["", "https://w/{code}?x={server}&y={cluster}", "https://w/?" + "&" * 900]),
+)
 notices = st.builds(
     Notice,
     id=text,
@@ -89,6 +95,7 @@ notices = st.builds(
     avoid=text,
     evidence=st.dictionaries(text, text, max_size=20),
     impact=st.none() | impacts,
+    links=st.builds(links_to, spec, st.builds(Subject, text, text, text, st.sampled_from(FindingCode)), st.none() | text),
 )
 
 
@@ -115,11 +122,13 @@ def test_slack_takes_the_worst_texts(filler: str, event: NoticeEvent) -> None:
     notice = replace(NOTICE, event=event, id=long, server_name=long, summary=long, meaning=long, remedy=long, avoid=long)
     subject = Subject(long, long, long, FindingCode.LAGGING)
     many = Names.of([long] * 9)
+    links = Links(page="https://p/#" + "a" * 980, runbook="https://r/" + "%41" * 320)
     impact = Impact(lag_seconds=9e9, purge_seconds_left=9e9, below=many, complete=many, good=many, others=9)
     notice = replace(
         notice,
         subject=subject,
         impact=impact,
+        links=links,
         evidence={f"{number}{long}": long if number % 2 else filler for number in range(40)},
     )
     for render in MESSAGES:
@@ -146,7 +155,7 @@ def test_a_mail_takes_any_notice(notice: Notice) -> None:
     page.close()
     assert page.open == []
     assert page.tags <= {
-        *("html", "head", "meta", "title", "style", "body", "div", "br", "table", "tr", "td", "pre", "code"),
+        *("html", "head", "meta", "title", "style", "body", "div", "br", "table", "tr", "td", "pre", "code", "a"),
     }
 
 
@@ -231,7 +240,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        assert not {name for name, _ in attrs} & {"src", "href", "background", "onclick", "onload"}
+        assert not {name for name, _ in attrs} & {"src", "background", "onclick", "onload"}
+        assert tag == "a" or "href" not in dict(attrs)
+        assert re.fullmatch(r"https://[^\s<>\"]+", dict(attrs)["href"] or "") if tag == "a" else True
         assert not any("url(" in (value or "") for _, value in attrs)
         if tag not in {"meta", "br"}:
             self.open.append(tag)
@@ -301,9 +312,42 @@ def test_the_impact_stands_in_each_form() -> None:
 
 def test_of_what_is_not_known_nothing_is_said() -> None:
     assert len(impact_facts(replace(NOTICE, impact=Impact()))) == 1  # that there is no other replica
+    assert len(impact_facts(replace(NOTICE, impact=Impact(lag_seconds=0.4, lag_at_least=True)))) == 1
+    assert len(impact_facts(replace(NOTICE, impact=Impact(lag_seconds=0.4)))) == 2
     assert impact_facts(NOTICE) == []
     lost = Impact(complete=Names(), others=2)
     assert len(impact_facts(replace(NOTICE, impact=lost))) == 1  # that none has all; that none is well goes without saying
+
+
+LINKS = Links(
+    page="https://repwatch.example.com/#shop/10.0.0.3:3306//applier-error", runbook="https://wiki.example.com/db?a=1&b=2"
+)
+
+
+def test_links_stand_in_each_form() -> None:
+    notice = replace(NOTICE, links=LINKS)
+    for form, whole in forms(notice).items():
+        assert LINKS.page in whole, form
+        assert LINKS.runbook in whole.replace("&amp;", "&"), form
+        assert "repwatch explain" not in whole, form
+    data = {"link_status_page": LINKS.page, "link_runbook": LINKS.runbook}
+    assert data.items() <= json.loads(webhook_body(notice))["evidence"].items()
+    event = json.loads(pagerduty_body(notice, "k"))
+    assert (event["client_url"], [link["href"] for link in event["links"]]) == (LINKS.page, [LINKS.page, LINKS.runbook])
+    for alert in json.loads(alertmanager_body(notice)):
+        assert (alert["generatorURL"], alert["annotations"]["runbook_url"]) == (LINKS.page, LINKS.runbook)
+
+
+def test_where_there_is_no_runbook_the_page_of_the_finding_can_be_asked_for() -> None:
+    for form, whole in forms(NOTICE).items():
+        assert "repwatch explain applier-error" in whole, form
+        assert "http" not in re.sub("www.w3.org|http-equiv", "", whole), form
+
+
+def test_of_what_is_over_the_status_page_shows_nothing() -> None:
+    for form, whole in forms(replace(NOTICE, links=LINKS, event=NoticeEvent.RESOLVED)).items():
+        assert LINKS.page not in whole, form
+        assert "repwatch explain" not in whole, form
 
 
 @pytest.mark.parametrize(

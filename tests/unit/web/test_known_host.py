@@ -16,8 +16,8 @@ NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
 
 @contextmanager
-def listening(host: str, names: tuple[str, ...]) -> Iterator[int]:
-    server = web.start(PageSpec(host, 0, names), view=lambda: None, health=lambda: Health(started=NOW, last_tick=NOW))
+def listening(host: str, names: tuple[str, ...], public: str = "") -> Iterator[int]:
+    server = web.start(PageSpec(host, 0, names, public), view=lambda: None, health=lambda: Health(started=NOW, last_tick=NOW))
     try:
         yield urlsplit(server.url).port or 0
     finally:
@@ -57,3 +57,12 @@ def test_a_page_for_this_machine_goes_by_known_names_alone(host: str, local: int
     ):
         with listening(address, names) as port:
             assert asked_as(port, host) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "other"), [("127.0.0.1", (), 421), ("0.0.0.0", (), 200), ("0.0.0.0", ("a.example.com",), 421)]
+)
+def test_the_name_that_links_lead_to_is_known_and_closes_nothing(host: str, names: tuple[str, ...], other: int) -> None:
+    with listening(host, names, "watch.example.com") as port:
+        assert asked_as(port, "watch.example.com") == 200
+        assert asked_as(port, "other.example.com") == other

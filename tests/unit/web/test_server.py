@@ -2,18 +2,22 @@
 
 import json
 import math
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from repwatch.errors import UsageError
-from repwatch.model.finding import FindingCode, Severity
-from repwatch.model.settings import PageSpec
+from repwatch.health.links import links_to
+from repwatch.model.finding import FindingCode, Severity, Subject
+from repwatch.model.settings import LinkSpec, PageSpec
 from repwatch.model.view import ChannelView, ClusterView, FindingView, Health, Role, ServerView, State, View
 from repwatch.web import server as web
 
@@ -168,3 +172,17 @@ def test_stopping_does_not_wait_for_open_pages(shown: Shown) -> None:
         stream.readline()
         server.stop(seconds=60)
         assert not server._thread.is_alive()
+
+
+def test_a_link_in_a_notice_leads_to_its_finding(url: str, shown: Shown) -> None:
+    """Invariant: each finding has its incident's key as id, once; that of repwatch itself too."""
+    made = view(1.5)
+    (cluster,) = made.clusters
+    server = next(each for each in cluster.servers if each.findings)
+    shown.view = replace(made, findings=server.findings, clusters=(replace(cluster, findings=server.findings),))
+    ids = re.findall(r'<article class="finding [^>]*id="([^"]*)"', get(url))
+    assert len(ids) == len(set(ids)) == 3 * len(server.findings)
+    for finding in server.findings:
+        for name, address in (("", ""), (cluster.name, ""), (cluster.name, server.server)):
+            link = links_to(LinkSpec(page=url), Subject(name, address, finding.channel, finding.code), None).page
+            assert unquote(urlsplit(link).fragment) in [unescape(each) for each in ids]

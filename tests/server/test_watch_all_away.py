@@ -1,0 +1,85 @@
+"""All servers of many clusters go away at once, and come back: each is told of once, and is over once."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.watch import SERVERS, configuration
+from repwatch.model.server import Flavour
+from repwatch.sandbox import Sandbox
+from repwatch.sandbox.standins_webhook import WebhookCatcher
+from tests.server.watching import PATIENT, Service, until
+
+CLUSTERS = 60
+Place = tuple[str, str]
+"""Cluster, name of the server."""
+
+
+@pytest.fixture
+def box(flavour: Flavour) -> Iterator[Sandbox]:
+    """Four servers, that are those of all clusters, each under an address of its own."""
+    options = ("--bind-address=0.0.0.0", "--max-connections=1000")
+    with Sandbox.start(flavour, replicas=SERVERS - 1, options=options) as started:
+        yield started
+
+
+@pytest.fixture
+def hook() -> Iterator[WebhookCatcher]:
+    with WebhookCatcher() as catcher:
+        yield catcher
+
+
+@pytest.fixture
+def service(box: Sandbox, hook: WebhookCatcher, tmp_path: Path) -> Iterator[Service]:
+    running = Service(box, tmp_path, hook)
+    assert configuration(box, CLUSTERS, tmp_path, hook) == running.config
+    running.start()
+    until(running.healthy, "everything is healthy", 2 * PATIENT)
+    yield running
+    running.close()
+
+
+def posts(hook: WebhookCatcher, event: str) -> list[Mapping[str, object]]:
+    """What was told, with what came twice twice."""
+    return [post.json for post in hook.posts if post.json["event"] == event]
+
+
+def place(body: Mapping[str, object]) -> Place:
+    return str(body["cluster"]), str(body["name"])
+
+
+def occurrence(body: Mapping[str, object]) -> tuple[str, str]:
+    return str(body["key"]), str(body["since"])
+
+
+def is_away(body: Mapping[str, object]) -> bool:
+    """Nobody answers there. That a server does not answer in time may be found of any, on a machine that is busy."""
+    evidence = body["evidence"]
+    assert isinstance(evidence, dict)
+    return body["code"] == "server-unreachable" and evidence["failure"] == "unreachable"
+
+
+@pytest.mark.long
+def test_all_servers_of_many_clusters_go_away_and_come_back(box: Sandbox, service: Service, hook: WebhookCatcher) -> None:
+    everywhere = Counter((f"c{number}", server.name) for number in range(CLUSTERS) for server in box.servers)
+    for server in box.servers:
+        server.kill()
+    until(lambda: set(map(place, posts(hook, "opened"))) == set(everywhere), "each is told of", 2 * PATIENT)
+    for server in box.servers:
+        server.start()
+    box.wait_connected(90)
+    until(service.healthy, "everything is healthy again", 3 * PATIENT)
+    until(lambda: ends(hook) >= set(map(occurrence, posts(hook, "opened"))), "all is told to be over", 2 * PATIENT)
+    assert Counter(map(place, filter(is_away, posts(hook, "opened")))) == everywhere
+    assert Counter(map(occurrence, posts(hook, "opened"))) == Counter(map(occurrence, posts(hook, "resolved")))
+    ids = [post.json["id"] for post in hook.posts]
+    assert len(set(ids)) == len(ids)
+    assert service.process is not None
+    assert service.process.poll() is None
+    assert "Traceback" not in service.log
+
+
+def ends(hook: WebhookCatcher) -> set[tuple[str, str]]:
+    return set(map(occurrence, posts(hook, "resolved")))
