@@ -1,11 +1,14 @@
 """Semi-synchronous replication: the replica that should acknowledge does not, and its source suffers."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from threading import Thread
 
-from tests.server.scenarios.patrol import Patrol
+from repwatch.errors import LoginRefused
+from repwatch.sandbox import Account
+from tests.server.scenarios.patrol import LONG, Patrol
 from tests.server.scenarios.stage import Claims, Scenario, Stage, places
 
 
@@ -93,6 +96,28 @@ def source_is_a_symptom(code: str, told_by: str) -> Claims:
     return claims
 
 
+def so_are_used_up_connections(stage: Stage, watch: Patrol) -> None:
+    """Those who wait hold them all, as it were: repwatch is not let in any more, and that is no news either."""
+    source_is_a_symptom("commits-blocked", "receiver-stopped")(stage, watch)
+    taken = int(stage.source.sql("SHOW STATUS LIKE 'Threads_connected'")[0][1] or 0)
+    with ExitStack() as held:
+        root = held.enter_context(stage.source.connect())
+        root.query(f"SET GLOBAL max_connections = {max(10, taken)}")
+        deadline = time.monotonic() + LONG
+        while ("source", "login-refused") not in watch.opened():
+            assert time.monotonic() < deadline, watch.summaries()
+            with suppress(LoginRefused):  # there is no room left
+                while True:
+                    held.enter_context(stage.source.connect(Account.REPLICATION))
+            for (connection,) in root.query(f"SELECT ID FROM information_schema.processlist WHERE USER = '{Account.WATCH}'").rows:
+                root.query(f"KILL {(connection or b'').decode()}")
+            with suppress(LoginRefused):
+                held.enter_context(stage.source.connect(Account.REPLICATION))
+            watch.tick()
+        assert ("source", "login-refused") not in watch.told()
+        root.query("SET GLOBAL max_connections = 120")
+
+
 SEMISYNC = (
     Scenario(
         name="semisync-without-replicas",
@@ -110,8 +135,8 @@ SEMISYNC = (
         prepare=waiting_for_it,
         told=places(("replica1", "receiver-stopped")),
         brings=frozenset({("source", "commits-blocked")}),
-        follows=frozenset({("source", "semisync-degraded")}),
-        claims=source_is_a_symptom("commits-blocked", "receiver-stopped"),
+        follows=frozenset({("source", "semisync-degraded"), ("source", "login-refused")}),
+        claims=so_are_used_up_connections,
     ),
     Scenario(
         name="commits-wait-for-a-frozen-replica",
