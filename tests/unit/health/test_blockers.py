@@ -15,8 +15,9 @@ from repwatch.health.movement import Progress
 from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_semisync import STANDING
+from repwatch.health.unjudged import unjudged
 from repwatch.health.world import World
-from repwatch.model.finding import Finding, FindingCode, Severity
+from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadError, ThreadState, Unobserved
 from repwatch.model.past import Past
 from repwatch.model.risks import Risks, SemiSync
@@ -177,4 +178,26 @@ def test_what_waits_on_the_source_is_not_errant_on_its_replicas(flavour: Flavour
     ends = errant_transactions(made, made.servers[1])
     assert bool(ends) is not (still and flavour is Flavour.MYSQL)
     past = {**made.past, "db1": Past(before=source(flavour, seconds=5))}  # it was released while it was looked at
-    assert bool(errant_transactions(replace(made, past=past), made.servers[1])) is (flavour is Flavour.MARIADB)
+    made = replace(made, past=past)
+    assert bool(errant_transactions(made, made.servers[1])) is (flavour is Flavour.MARIADB)
+    hidden = Subject("shop", "10.0.0.2:3306", "", FindingCode.ERRANT_TRANSACTIONS)
+    assert (hidden in set(unjudged(made))) is (flavour is Flavour.MYSQL)
+
+
+@FLAVOURS
+@pytest.mark.parametrize("waiting", [0, 2])
+def test_a_busy_source_hides_nothing(flavour: Flavour, waiting: int) -> None:
+    """Somebody waits at each look, and what waited at the look before has been committed since."""
+
+    def gtids(last: int) -> str:
+        return f"{uuid(flavour, 1)}:1-{last}" if flavour is Flavour.MYSQL else f"0-1-{last}"
+
+    state = "gtid_executed" if flavour is Flavour.MYSQL else "gtid_logged"
+    changes: dict[str, Any] = {state: gtids(4)}
+    there = source(flavour, replace(WAITS, acknowledged=9, waiting=waiting), **changes)
+    here = observation(flavour, 2, channel(flavour, 1, gtid_executed=gtids(5)), risks=TAKES_PART, gtid_executed=gtids(5))
+    before = replace(here, at=NOW - timedelta(seconds=5))
+    past = {"db1": Past(latest=there, before=source(flavour, seconds=5)), "db2": Past(latest=here, before=before)}
+    made = replace(world([there, here]), past=past)
+    assert errant_transactions(made, made.servers[1]) == gtids(5).replace("1-5", "5" if flavour is Flavour.MYSQL else "1-5")
+    assert FindingCode.ERRANT_TRANSACTIONS not in {each.code for each in unjudged(made)}
