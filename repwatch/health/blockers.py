@@ -7,6 +7,7 @@ its symptom. The root says whom it blocks, and is as bad as that.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from repwatch.health.incident import Incident
 from repwatch.health.inventory import find, label, wanted_channels, wanted_source
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import BLOCKS, Finding, FindingCode, Severity, Subject
@@ -24,6 +25,7 @@ _ENDS = {
 }
 """With these a replica receives nothing, and acknowledges nothing."""
 
+_COMMA = ", "
 _NO_CONNECTION = "1040"
 """The server lives, and sessions that wait hold all its connections."""
 
@@ -53,19 +55,33 @@ def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subj
     return named
 
 
-def blamed(world: World, findings: Iterable[Finding], explained: Mapping[Subject, Subject]) -> tuple[Finding, ...]:
-    """The findings, of which those that hold up a source say so."""
+def blamed(
+    world: World, findings: Iterable[Finding], explained: Mapping[Subject, Subject], incidents: Collection[Incident]
+) -> tuple[Finding, ...]:
+    """The findings, of which those that hold up a source say so. `incidents` are those before this look.
+
+    A source that does not answer now is held up as it was when it was seen last: that is no news of its replica.
+    """
     findings = tuple(findings)
-    blocked: dict[Subject, list[str]] = {}
+    dark = _held_up_out_of_sight(world, incidents)
+    blocked: dict[str, set[str]] = {}
+    for incident in incidents:
+        if still := dark & set(incident.finding.evidence.get(BLOCKS, "").split(_COMMA)):
+            blocked.setdefault(incident.subject.key, set()).update(still)
     for finding in findings:
         cause, server = explained.get(finding.subject), find(world, finding.subject.server)
         if finding.subject.code is FindingCode.COMMITS_BLOCKED and cause is not None and server is not None:
-            blocked.setdefault(cause, []).append(label(server))
-    return tuple(_blamed(each, blocked[each.subject]) if each.subject in blocked else each for each in findings)
+            blocked.setdefault(cause.key, set()).add(label(server))
+    return tuple(_blamed(each, blocked[each.subject.key]) if each.subject.key in blocked else each for each in findings)
 
 
-def _blamed(finding: Finding, names: list[str]) -> Finding:
-    listed = ", ".join(names)
+def _held_up_out_of_sight(world: World, incidents: Iterable[Incident]) -> set[str]:
+    found = {incident.subject.server for incident in incidents if incident.subject.code is FindingCode.COMMITS_BLOCKED}
+    return {label(server) for server in world.servers if server.observation is None and server.address in found}
+
+
+def _blamed(finding: Finding, names: Iterable[str]) -> Finding:
+    listed = _COMMA.join(sorted(names))
     return replace(
         finding,
         severity=Severity.CRITICAL,

@@ -59,7 +59,7 @@ def standing(flavour: Flavour, *others: Observation | Unobserved) -> World:
 
 def by_code(made: World) -> Mapping[FindingCode, Finding]:
     findings = diagnose(made)
-    return {finding.subject.code: finding for finding in blamed(made, findings, causes(made, findings))}
+    return {finding.subject.code: finding for finding in blamed(made, findings, causes(made, findings), ())}
 
 
 @FLAVOURS
@@ -158,6 +158,25 @@ def test_used_up_connections_are_explained_by_commits_that_waited(flavour: Flavo
     made = world([unobserved(ProbeFailure.LOGIN_REFUSED, errno=errno), replica(flavour, 2, **STOPPED)])
     named = {subject.code: cause.code for subject, cause in causes(made, diagnose(made)).items()}
     assert (named.get(FindingCode.LOGIN_REFUSED) is BLOCKED) is explained
+
+
+@FLAVOURS
+@pytest.mark.parametrize("failure", [ProbeFailure.LOGIN_REFUSED, ProbeFailure.TIMED_OUT])
+def test_the_root_goes_on_to_say_whom_it_blocks_while_that_one_is_out_of_sight(flavour: Flavour, failure: ProbeFailure) -> None:
+    there, stopped = standing(flavour, replica(flavour, 2, **STOPPED)), FindingCode.RECEIVER_STOPPED
+    root, held = (Incident(id="", finding=by_code(there)[code], since=NOW) for code in (stopped, BLOCKED))
+    made = world([unobserved(failure, errno=1040), replica(flavour, 2, **STOPPED)])
+    assert BLOCKED not in by_code(made)
+    findings = diagnose(made)
+
+    def after(*incidents: Incident, made: World = made) -> Incident:
+        found = blamed(made, findings, causes(made, findings), incidents)
+        return replace(root, finding=next(each for each in found if each.subject == root.subject))
+
+    assert after(root, held).fingerprint == root.fingerprint
+    seen = world([source(flavour, replace(WAITS, waiting=0)), replica(flavour, 2, **STOPPED)])
+    for freed in (after(root), after(held), after(root, held, made=seen)):
+        assert "blocks" not in freed.finding.evidence
 
 
 @FLAVOURS
