@@ -8,7 +8,7 @@ from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
-from repwatch.flows.drift_catalogue import read_names
+from repwatch.flows.drift_catalogue import read_names, read_sight
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
@@ -34,6 +34,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_uuid=uuid or "",
         events=_events(log_format),
         tables=read_names(db),
+        sight=read_sight(db),
         logged=_logged(db),
     )
 
@@ -74,6 +75,7 @@ def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Up
         server_uuid=uuid or "",
         events=upstream.events if upstream else Events.STATEMENTS,
         tables=read_names(db),
+        sight=read_sight(db),
         logged=upstream.logged if upstream else filters.DatabaseFilters(),
         applies=True,
         tells_snapshots=db.version.is_mariadb and _may_read_snapshot_position(db),
@@ -97,6 +99,7 @@ def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_uuid=uuid or "",
         events=Events.STATEMENTS,  # whatever changes one of them need not come to the other
         tables=read_names(db),
+        sight=read_sight(db),
         tells_writes=_tells_writes(has_log, gtid_mode),
     )
 
@@ -127,6 +130,7 @@ def _look_at_static(db: Database, replica: ReplicaSide) -> None:
     _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_names(db)
+    replica.sight = read_sight(db)
     replica.tells_writes = _tells_writes(has_log, gtid_mode)
 
 
@@ -135,6 +139,7 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_names(db)
+    replica.sight = read_sight(db)
     replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
