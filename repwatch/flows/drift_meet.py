@@ -115,7 +115,7 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
     def look(db: Database) -> Reason | None:
         if not static:
             return _look_at(db, replica, source)
-        _look_at_static(db, replica)
+        _look_at_static(db, replica, source)
         return None
 
     try:
@@ -125,13 +125,15 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
         replica.fallen = fall_reason(error)
 
 
-def _look_at_static(db: Database, replica: ReplicaSide) -> None:
+def _look_at_static(db: Database, replica: ReplicaSide, source: SourceSide) -> None:
     replica.version = db.version
     _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_names(db)
     replica.sight = read_sight(db)
     replica.tells_writes = _tells_writes(has_log, gtid_mode)
+    case, _ = db.text_row(filters.filter_settings(db.version))
+    _place_tables(replica, source, fold=case != "0")
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
@@ -154,21 +156,23 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.filtering = Filtering(
         logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
     )
-    if not source.applies:
-        _place_tables(replica, source)
+    _place_tables(replica, source, fold=case != "0")
     if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
         return Reason.NO_GTID
     return None
 
 
-def _place_tables(replica: ReplicaSide, source: SourceSide) -> None:
-    """Find the replica's tables where rewritten databases have put them. Channels that do it differently leave it open."""
-    known = {channel.rewrites for channel in replica.filtering.channels}
+def _place_tables(replica: ReplicaSide, source: SourceSide, *, fold: bool) -> None:
+    """Find the replica's tables where rewritten databases have put them. Channels that do it differently leave it open.
+
+    With `fold` (lower_case_table_names is not 0) the replica may spell names in other letters. What a trusted replica has was
+    rewritten on its own way, which is not followed.
+    """
+    known = set() if source.applies else {channel.rewrites for channel in replica.filtering.channels}
     pairs = next(iter(known), ()) or ()
     if len(known) > 1:
         replica.places = Places(unclear=frozenset(source.tables))
         return
-    fold = replica.filtering.fold
     replica.places = places(source.tables, replica.tables, pairs, fold=fold)
     replica.tables = by_origin(replica.tables, replica.places, pairs, fold=fold)
 

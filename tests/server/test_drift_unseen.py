@@ -83,3 +83,26 @@ def test_a_table_that_is_missing_where_all_are_shown_is_missing(poor_star: Sandb
     finally:
         drift_on(replica, "RENAME TABLE d.moved TO d.t")
     assert {named(report, replica, name).verdict for name in ("d.t", "d.moved")} == {Verdict.DRIFTED}
+
+
+def test_a_replica_that_folds_names_has_the_table_in_other_letters() -> None:
+    """MySQL takes lower_case_table_names only when a data folder is made, so this is MariaDB's."""
+    with Sandbox.start(Flavour.MARIADB, replicas=1) as star:
+        source, (replica,) = star.source, star.replicas
+        replica.use("--lower-case-table-names=1")
+        replica.kill()
+        replica.start()
+        star.wait_connected(60)
+        source.sql(
+            "CREATE DATABASE shop", "CREATE TABLE shop.Orders (id INT PRIMARY KEY, v INT)", "CREATE TABLE shop.low (id INT)"
+        )
+        source.sql("INSERT INTO shop.Orders VALUES (1, 1), (2, 2)", "INSERT INTO shop.low VALUES (1)")
+        star.wait_caught_up(60)
+        for static in (False, True):
+            same = compare(source.spec(), replica.spec(), static=static)
+            table = named(same, replica, "shop.Orders")
+            assert {full_name(each) for each in same.replicas[0].tables} == {"shop.Orders", "shop.low"}
+            assert (same.verdict, table.rows_proved, table.there) == (Verdict.IDENTICAL, 2, "shop.orders")
+        drift_on(replica, "UPDATE shop.orders SET v = 3 WHERE id = 2")
+        found = named(compare(source.spec(), replica.spec()), replica, "shop.Orders")
+        assert (found.verdict, found.difference_count) == (Verdict.DRIFTED, 1)
