@@ -148,7 +148,7 @@ class Drift(Table):
     )
     prove_within: PositiveDuration | None = Field(
         default=None,
-        description="Every table is to be proved within this time; the longest unproved is checked first, in the window.",
+        description="Every table is to be proved within this time; the longest untried is checked first, in the window.",
     )
     window: Annotated[tuple[Annotated[str, BeforeValidator(values.day_window)], ...], Kind('list of "HH:MM-HH:MM", UTC')] = Field(
         default=(), description="The spans of the day in which checks may run; none: always. One that is running then ends."

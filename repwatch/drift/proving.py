@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR
 from repwatch.drift.summary import full_name
 from repwatch.model.topology import ServerSpec
 
 EAGER: Final = 0.5  # a table is proved again after this share of the time allowed, so that there is room for bad nights
+_AGAIN: Final = 0.1  # one that an attempt did not prove waits for this share of the time allowed, ...
+_AGAIN_LEAST: Final = timedelta(hours=1)  # ... and so long at least
 _UNKNOWN_SECONDS: Final = 1.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +28,7 @@ class TableProof:
     channel: str
     table: str
     since: datetime  # when it was first seen by a check
-    checked: datetime  # when its last check began
+    checked: datetime  # when its last check began that was not cut off; long ago where none was
     verdict: Verdict  # of the last check that decided; undecided where none did
     proved: datetime | None = None
 
@@ -56,13 +58,18 @@ def after_check(known: Iterable[TableProof], report: DriftReport) -> tuple[Table
                     channel=replica.channel,
                     table=name,
                     since=old.since if old else report.started,
-                    checked=report.started,
+                    checked=_tried(old) if table.reason is Reason.STOPPED else report.started,
                     verdict=old.verdict if old and undecided else table.verdict,
                     proved=(table.since or report.started) if identical else (old.proved if old else None),
                 )
             )
         found += [_nothing_to_prove(replica, name, report.started) for name in replica.not_replicated]
     return tuple(found)
+
+
+def _tried(old: TableProof | None) -> datetime:
+    """The last attempt before a check that was ended before it got to the table, or through it: that one does not count."""
+    return old.checked if old else _EPOCH
 
 
 def of_servers(proofs: Iterable[TableProof], servers: Iterable[ServerSpec]) -> tuple[TableProof, ...]:
@@ -106,7 +113,11 @@ def _nothing_to_prove(replica: ReplicaReport, table: str, started: datetime) -> 
 
 
 def due_tables(tables: Iterable[str], proofs: Collection[TableProof], now: datetime, within: timedelta) -> tuple[str, ...]:
-    """The tables that should be proved now: those that never were first, in the order of their last attempts, then the oldest."""
+    """The tables that should be proved now: what was not tried for longest comes first, so that none keeps others waiting.
+
+    An attempt counts, whatever came of it: a table that it did not prove everywhere (one replica is down) waits a while.
+    """
+    patience = min(max(within * _AGAIN, _AGAIN_LEAST), within * EAGER)
     of_table: dict[str, list[TableProof]] = {}
     for proof in proofs:
         of_table.setdefault(proof.table, []).append(proof)
@@ -114,8 +125,9 @@ def due_tables(tables: Iterable[str], proofs: Collection[TableProof], now: datet
     for table in tables:
         known = of_table.get(table, [])
         proved = min((proof.last_proved for proof in known), default=_EPOCH)
-        if proved <= now - within * EAGER:
-            ranked.append((proved, max((proof.checked for proof in known), default=_EPOCH), table))
+        tried = max((proof.checked for proof in known), default=_EPOCH)
+        if proved <= now - within * EAGER and tried <= now - patience:
+            ranked.append((tried, proved, table))
     return tuple(table for _, _, table in sorted(ranked))
 
 

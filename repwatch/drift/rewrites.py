@@ -50,22 +50,23 @@ def touched(schema: str, channels: Collection[ChannelFilters], *, fold: bool) ->
 def places(ours: Collection[TableName], theirs: Collection[TableName], pairs: Pairs, *, fold: bool) -> Places:
     """Where the tables of the source (`ours`) lie among those of the replica (`theirs`).
 
+    With `fold` the replica takes names for one of which only the letters' case differs; tables that become one there are unclear.
     What is on the replica alone in a database that is written to is named as its origin would be.
     """
-    if not pairs:
+    if not pairs and not fold:
         return Places()
     spelled = {_key(name, fold=fold): name for name in theirs}  # a pair may be written in other letters than the database
     targets = {}
     for name in ours:
         target = rewritten(name, pairs, fold=fold)
-        targets[name] = name if target == name else spelled.get(_key(target, fold=fold), target)
-    crowded = {target for target, count in Counter(targets.values()).items() if count > 1}
+        targets[name] = spelled.get(_key(target, fold=fold), target)
+    crowded = {key for key, count in Counter(_key(target, fold=fold) for target in targets.values()).items() if count > 1}
     there = {name: target for name, target in targets.items() if target != name}
     for name in theirs:
         origin = next((TableName(before, name.table) for before, after in pairs if _same(after, name.schema, fold=fold)), name)
         if name not in targets.values() and origin not in targets and rewritten(origin, pairs, fold=fold) != origin:
             there[origin] = name
-    return Places(there=there, unclear=frozenset(name for name, target in targets.items() if target in crowded))
+    return Places(there=there, unclear=frozenset(name for name, target in targets.items() if _key(target, fold=fold) in crowded))
 
 
 def by_origin(tables: Mapping[TableName, T], where: Places, pairs: Pairs, *, fold: bool) -> dict[TableName, T]:
@@ -80,7 +81,7 @@ def by_origin(tables: Mapping[TableName, T], where: Places, pairs: Pairs, *, fol
 
 
 def _key(name: TableName, *, fold: bool) -> TableName:
-    return TableName(name.schema.casefold(), name.table.casefold()) if fold else name
+    return TableName(name.schema.lower(), name.table.lower()) if fold else name
 
 
 def _same(one: str, other: str, *, fold: bool) -> bool:

@@ -1,8 +1,10 @@
 """Which tables a check looks at: the patterns of the command line, and the tables of known tools that are left out."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Final
 
 from repwatch.errors import UsageError
 from repwatch.model.schema import TableName
@@ -19,6 +21,8 @@ _TOOL_TABLES: tuple[tuple[str, frozenset[str]], ...] = (
     ("*.repwatch_heartbeat", frozenset()),
     (f"{MARKER_SCHEMA}.*", frozenset()),
 )
+_WILD: Final = frozenset("*?[")
+_ONE_LETTER: Final = re.compile(r"\[(.)\]")  # as `exactly` writes a character that is none of those
 # repwatch's own mark on a replica that is being loaded: it is there or not.
 _OWN = frozenset({f"{MARKER_SCHEMA}.*"})
 
@@ -52,6 +56,18 @@ def select(
     wanted = [name for name in sorted(names) if (not include or matches_any(name, include)) and not matches_any(name, exclude)]
     left_out = {name for name in wanted if str(name) not in include and _is_tool_table(name, columns.get(name, ()))}
     return Selection(chosen=tuple(name for name in wanted if name not in left_out), left_out=tuple(sorted(left_out)))
+
+
+def open_schemas(include: Sequence[str]) -> frozenset[str] | None:
+    """The schemas of which tables are chosen by wildcards and not by their names; None: any schema."""
+    found = set()
+    for pattern in include:
+        schema, _, table = _ONE_LETTER.sub("", pattern).partition(".")
+        if _WILD.intersection(schema):
+            return None
+        if _WILD.intersection(table):
+            found.add(_ONE_LETTER.sub(r"\1", pattern).partition(".")[0])
+    return frozenset(found) if include else None
 
 
 def exactly(name: str) -> str:

@@ -21,7 +21,7 @@ from repwatch.drift.selection import exactly, perhaps_of_tools, select
 from repwatch.drift.summary import full_name, is_extra, judged, overall
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError, StatementRefused, UsageError
-from repwatch.flows.drift_catalogue import ask_columns, tool_columns
+from repwatch.flows.drift_catalogue import ask_columns, tool_columns, unseen_tables
 from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
@@ -214,8 +214,11 @@ def _check_tables(
             work.run()
         for number, replica in enumerate(part.replicas):
             result = beside.get(number, ObjectsResult())
-            result = replace(result, not_compared=(*result.not_compared, *objects.unseen_parts(number)))
+            beyond = unseen_tables(part, number, selection.chosen, request.tables)
+            result = replace(result, not_compared=(*beyond, *result.not_compared, *objects.unseen_parts(number)))
             report = _replica_report(part, number, work.reports(number), result, selection.chosen)
+            if any(unseen.server == report.source for unseen in beyond):
+                report = judged(replace(report, reason=report.reason or Reason.UNREADABLE), strict=part.strict)
             if work.vanished(number):
                 report = judged(replace(report, reason=report.reason or Reason.SCHEMA_CHANGED), strict=part.strict)
             found[id(replica)] = report

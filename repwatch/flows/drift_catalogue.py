@@ -10,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from repwatch.drift.parts import hides_parts
+from repwatch.drift.report import NotCompared, Reason
+from repwatch.drift.selection import open_schemas
 from repwatch.errors import ServerError, StatementRefused
 from repwatch.flows.drift_reach import fall_reason, source_answer
 from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
 from repwatch.model.schema import Column, Part, Table, TableName
 from repwatch.ports.database import Database, as_text
-from repwatch.sql import catalogue
+from repwatch.sql import catalogue, inspect
+from repwatch.sql.sight import Sight, sight
 from repwatch.sql.table_parts import part_readers
 
 Columns = Mapping[TableName, tuple[Column, ...]]
@@ -29,6 +32,28 @@ def read_names(db: Database) -> dict[TableName, str]:
         schema, table, engine = (as_text(value) or "" for value in row)
         found[TableName(schemas.setdefault(schema, schema), table)] = schemas.setdefault(engine, engine)
     return found
+
+
+def read_sight(db: Database) -> Sight:
+    """What the account sees of a server."""
+    grants = [as_text(row[0]) or "" for row in db.query(inspect.SHOW_GRANTS).rows]
+    return sight(grants, db.scalar(inspect.CURRENT_USER) or "", db.version)
+
+
+def unseen_tables(world: CheckWorld, number: int, chosen: Iterable[TableName], include: Sequence[str]) -> tuple[NotCompared, ...]:
+    """Where the account of the source or of one replica may not see all tables that the patterns may mean."""
+    replica = world.replicas[number]
+    schemas = open_schemas(include)
+    there = schemas and {replica.places.of(name).schema for name in chosen if name.schema in schemas}
+    sides = (
+        (str(world.source.spec.endpoint.address), world.source.sight, schemas),
+        (replica.address, replica.sight, there),
+    )
+    return tuple(
+        NotCompared(what="tables", server=address, reason=Reason.HIDDEN, grant=seen.tables_remedy())
+        for address, seen, meant in sides
+        if seen and not (seen.sees_all_tables() if meant is None else all(map(seen.sees_tables, meant)))
+    )
 
 
 def read_tables(db: Database, names: Collection[TableName] | None = None) -> dict[TableName, Table]:

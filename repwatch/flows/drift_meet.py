@@ -8,7 +8,7 @@ from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
-from repwatch.flows.drift_catalogue import read_names
+from repwatch.flows.drift_catalogue import read_names, read_sight
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_world import ReplicaSide, SourceSide
@@ -34,6 +34,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_uuid=uuid or "",
         events=_events(log_format),
         tables=read_names(db),
+        sight=read_sight(db),
         logged=_logged(db),
     )
 
@@ -74,6 +75,7 @@ def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Up
         server_uuid=uuid or "",
         events=upstream.events if upstream else Events.STATEMENTS,
         tables=read_names(db),
+        sight=read_sight(db),
         logged=upstream.logged if upstream else filters.DatabaseFilters(),
         applies=True,
         tells_snapshots=db.version.is_mariadb and _may_read_snapshot_position(db),
@@ -97,6 +99,7 @@ def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         server_uuid=uuid or "",
         events=Events.STATEMENTS,  # whatever changes one of them need not come to the other
         tables=read_names(db),
+        sight=read_sight(db),
         tells_writes=_tells_writes(has_log, gtid_mode),
     )
 
@@ -112,7 +115,7 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
     def look(db: Database) -> Reason | None:
         if not static:
             return _look_at(db, replica, source)
-        _look_at_static(db, replica)
+        _look_at_static(db, replica, source)
         return None
 
     try:
@@ -122,12 +125,15 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
         replica.fallen = fall_reason(error)
 
 
-def _look_at_static(db: Database, replica: ReplicaSide) -> None:
+def _look_at_static(db: Database, replica: ReplicaSide, source: SourceSide) -> None:
     replica.version = db.version
     _, uuid, _, has_log, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_names(db)
+    replica.sight = read_sight(db)
     replica.tells_writes = _tells_writes(has_log, gtid_mode)
+    case, _ = db.text_row(filters.filter_settings(db.version))
+    _place_tables(replica, source, fold=case != "0")
 
 
 def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
@@ -135,6 +141,7 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
     replica.tables = read_names(db)
+    replica.sight = read_sight(db)
     replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
@@ -149,21 +156,23 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.filtering = Filtering(
         logged=source.logged, channels=tuple(channel.filters for channel in named or mine or channels), fold=case != "0"
     )
-    if not source.applies:
-        _place_tables(replica, source)
+    _place_tables(replica, source, fold=case != "0")
     if db.version.flavour is not source.version.flavour or gtid_mode not in {"ON", "ON_PERMISSIVE"}:
         return Reason.NO_GTID
     return None
 
 
-def _place_tables(replica: ReplicaSide, source: SourceSide) -> None:
-    """Find the replica's tables where rewritten databases have put them. Channels that do it differently leave it open."""
-    known = {channel.rewrites for channel in replica.filtering.channels}
+def _place_tables(replica: ReplicaSide, source: SourceSide, *, fold: bool) -> None:
+    """Find the replica's tables where rewritten databases have put them. Channels that do it differently leave it open.
+
+    With `fold` (lower_case_table_names is not 0) the replica may spell names in other letters. What a trusted replica has was
+    rewritten on its own way, which is not followed.
+    """
+    known = set() if source.applies else {channel.rewrites for channel in replica.filtering.channels}
     pairs = next(iter(known), ()) or ()
     if len(known) > 1:
         replica.places = Places(unclear=frozenset(source.tables))
         return
-    fold = replica.filtering.fold
     replica.places = places(source.tables, replica.tables, pairs, fold=fold)
     replica.tables = by_origin(replica.tables, replica.places, pairs, fold=fold)
 

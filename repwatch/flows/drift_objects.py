@@ -12,12 +12,12 @@ from repwatch.drift.report import NotCompared, Reason, SchemaDifference
 from repwatch.drift.rewrites import touched
 from repwatch.drift.selection import is_tool_schema, matches_any
 from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused
+from repwatch.flows.drift_catalogue import read_sight
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.model.schema import ObjectKind, ObjectName, PartKind, SchemaObject, TableName
 from repwatch.ports.database import Database
-from repwatch.sql import accounts, inspect, schema_objects
-from repwatch.sql.sight import sight
+from repwatch.sql import accounts, schema_objects
 
 _ROUNDS: Final = 3  # of reading again while definitions change on the source
 Differences = dict[ObjectName, tuple[SchemaDifference, ...]]
@@ -57,9 +57,7 @@ def read_objects(db: Database, *, users: bool) -> Objects:
             found += schema_objects.parse_sequences(db.texts(schema_objects.sequences_statement(some)))
     if users:
         found += _account_objects(db)
-    grants = [row[0].decode("utf-8", "replace") for row in db.query(inspect.SHOW_GRANTS).rows if row[0]]
-    account = db.scalar(inspect.CURRENT_USER) or ""
-    return Objects(server=db.server, found={item.name: item for item in found}, sight=sight(grants, account, db.version))
+    return Objects(server=db.server, found={item.name: item for item in found}, sight=read_sight(db))
 
 
 class ObjectsCheck:

@@ -51,7 +51,12 @@ class TableReports:
         self._gone.add((number, name))
 
     def one_sided(self, number: int, name: TableName, *, on_source: bool) -> None:
-        """The table is not on both sides."""
+        """The table is not on both sides, as far as they show: where an account may not see it there, nothing is known."""
+        replica = self._world.replicas[number]
+        lacking = replica.sight if on_source else self._world.source.sight
+        if lacking is not None and not lacking.sees_tables((replica.places.of(name) if on_source else name).schema):
+            self.add(number, name, Tally(reason=Reason.UNREADABLE))
+            return
         self._found[number][name] = TableReport(
             schema=name.schema,
             table=name.table,

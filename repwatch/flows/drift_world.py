@@ -21,6 +21,7 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
 from repwatch.sql.drift_position import ALL_SHOWN, Shown
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
+from repwatch.sql.sight import Sight
 from repwatch.sql.where import Condition
 
 _LOOK_SECONDS: Final = 0.1
@@ -95,6 +96,7 @@ class SourceSide:
     server_uuid: str
     events: Events
     tables: dict[TableName, str]  # all of them by name, with their engines
+    sight: Sight  # what the account sees
     logged: DatabaseFilters = NO_DATABASE_FILTERS  # what it writes into its binary log
     watermark: Watermark = field(default_factory=Watermark)
     snapshots: dict[tuple[str, str], str | None] = field(default_factory=dict)  # last log coordinates, as GTIDs (MariaDB)
@@ -125,6 +127,7 @@ class ReplicaSide:
     lane: Lane
     version: ServerVersion | None = None
     server_uuid: str = ""
+    sight: Sight | None = None  # what the account sees; None before it was asked
     tells_snapshots: bool = False  # a snapshot's exact position can be read (MariaDB, with SELECT on mysql.gtid_slave_pos)
     tables: dict[TableName, str] = field(default_factory=dict)  # all of them by their names on the source, with their engines
     filtering: Filtering = field(default_factory=Filtering)

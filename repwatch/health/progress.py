@@ -15,6 +15,9 @@ from repwatch.model.observation import ChannelObservation, Observation, ProbeFai
 UNKNOWN_PERIOD = timedelta(seconds=30)
 """The period of heartbeats where a server does not tell it: half of slave_net_timeout, by default, on both flavours."""
 
+_GAP = timedelta(minutes=5)
+"""Looks at a disk that are further apart tell of no trend."""
+
 GRACE = timedelta(seconds=5)
 """What a heartbeat may be late, on a machine that does much else."""
 
@@ -35,12 +38,18 @@ def remember(world: World) -> Progress:
     }
     commits = {label(server): waits for server in world.servers if (waits := _commits(world, server)) is not None}
     disks = {
-        (label(server), space.path): known.disks.get((label(server), space.path), Trend(step=LATER)).then(told.asked, space.used)
+        (label(server), space.path): _filling(known.disks.get((label(server), space.path)), told.asked, space.used)
         for server in world.servers
         if server.last_good is not None and (told := server.last_good.disks) is not None
         for space in told.spaces
     }
     return Progress(channels=channels, unseen_since=unseen, commits=commits, disks=disks)
+
+
+def _filling(known: Trend | None, at: datetime, used: int) -> Trend:
+    """How a disk fills. A clock that was set, and a gap, begin it anew."""
+    goes_on = known is not None and timedelta(0) <= at - known.figures[-1][0] <= _GAP
+    return (known if known is not None and goes_on else Trend(step=LATER)).then(at, used)
 
 
 def _commits(world: World, server: ServerNow) -> Movement | None:

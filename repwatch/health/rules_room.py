@@ -30,7 +30,24 @@ def disk_nearly_full(world: World) -> Iterator[Finding]:
         found = [(space, _time_left(world, server, space)) for space in spaces if space.used + space.free > 0]
         short = [(space, left) for space, left in found if _share(space) < DISK_WARN or (left is not None and left < FULL_SOON)]
         if short:
-            yield _disk(world, server, min(short, key=lambda each: (each[1] or timedelta.max, _share(each[0]))), len(short) - 1)
+            yield _disk(world, server, min(short, key=_rank), len(short) - 1)
+
+
+def disks_unknown(world: World) -> Iterator[Subject]:
+    """Where nothing is told of disks, which may be since the plugin or the privilege went: that makes no room."""
+    for server, observation in seen(world):
+        if observation.disks is None or not observation.disks.spaces:
+            yield subject(world, server, FindingCode.DISK_NEARLY_FULL)
+
+
+def _rank(short: tuple[DiskSpace, timedelta | None]) -> tuple[bool, timedelta, float]:
+    """The least is the worst."""
+    space, left = short
+    return not _wakes(space, left), timedelta.max if left is None else left, _share(space)
+
+
+def _wakes(space: DiskSpace, left: timedelta | None) -> bool:
+    return _share(space) < DISK_WAKE or (left is not None and left < FULL_NOW)
 
 
 def _share(space: DiskSpace) -> float:
@@ -48,10 +65,9 @@ def _time_left(world: World, server: ServerNow, space: DiskSpace) -> timedelta |
 def _disk(world: World, server: ServerNow, short: tuple[DiskSpace, timedelta | None], more: int) -> Finding:
     space, left = short
     soon = f", and it is full in {left.total_seconds() / 60:.0f} minutes at its present rate" if left else ""
-    wake = _share(space) < DISK_WAKE or (left is not None and left < FULL_NOW)
     return Finding(
         subject=subject(world, server, FindingCode.DISK_NEARLY_FULL),
-        severity=Severity.CRITICAL if wake else Severity.WARNING,
+        severity=Severity.CRITICAL if _wakes(space, left) else Severity.WARNING,
         summary=f"{label(server)}: {_share(space):.0%} of the disk at {space.path} are free ({space.free / 2**30:.1f} GiB){soon}"
         + (f" (and {more} more)" if more else ""),
         meaning="When it is full, commits and replication wait without an error, or fail, until somebody makes room.",

@@ -6,7 +6,7 @@ from repwatch.health.errant import is_hidden
 from repwatch.health.horizon import source_of_channel
 from repwatch.health.rules_clock import clocks_seen
 from repwatch.health.rules_common import channels, subject
-from repwatch.health.rules_room import numbers_unknown
+from repwatch.health.rules_room import disks_unknown, numbers_unknown
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Subject
 
@@ -14,6 +14,7 @@ from repwatch.model.finding import FindingCode, Subject
 def unjudged(world: World) -> Iterator[Subject]:
     """Conditions that only an answer that did not come, or the present look at another server, would show to be gone."""
     yield from numbers_unknown(world)
+    yield from disks_unknown(world)
     yield from _purges(world)
     yield from _clocks(world)
     yield from (subject(world, each, FindingCode.ERRANT_TRANSACTIONS) for each in world.servers if is_hidden(world, each))

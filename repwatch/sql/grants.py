@@ -24,7 +24,7 @@ _SUPER = {
     "REPLICATION SLAVE ADMIN",
     "SET USER",
 }
-_SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
+SYSTEM = {"mysql", "information_schema", "performance_schema", "sys"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def held(grants: Iterable[str], version: ServerVersion) -> Held:
         everywhere |= _SUPER
     if "SUPER" in everywhere and version.is_mariadb:
         everywhere.add("REPLICATION CLIENT")
-    return Held(frozenset(everywhere), {name: kinds for name, kinds in schemas.items() if name not in _SYSTEM})
+    return Held(frozenset(everywhere), {name: kinds for name, kinds in schemas.items() if name not in SYSTEM})
 
 
 def missing_on_table(grants: Iterable[str], need: Grant) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.drift.proving import TableProof, after_check, due_tables, in_window, overdue
-from repwatch.drift.report import DriftReport, ReplicaReport, TableReport, Verdict
+from repwatch.drift.report import DriftReport, Reason, ReplicaReport, TableReport, Verdict
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -26,16 +27,16 @@ def proof(table: str, *, proved: float | None, checked: float = 0, since: float 
     )  # fmt: skip
 
 
-def test_never_proved_first_then_the_oldest_and_the_fresh_not_at_all() -> None:
+def test_the_longest_untried_first_and_the_fresh_not_at_all() -> None:
     proofs = [
         proof("d.fresh", proved=3),
-        proof("d.old", proved=5),
-        proof("d.older", proved=6),
+        proof("d.old", proved=5, checked=5),
+        proof("d.older", proved=6, checked=6),
         proof("d.tried", proved=None, checked=1),
         proof("d.tried_before", proved=None, checked=2),
     ]
     tables = ["d.fresh", "d.old", "d.older", "d.tried", "d.tried_before", "d.new"]
-    assert due_tables(tables, proofs, NOW, WEEK) == ("d.new", "d.tried_before", "d.tried", "d.older", "d.old")
+    assert due_tables(tables, proofs, NOW, WEEK) == ("d.new", "d.older", "d.old", "d.tried_before", "d.tried")
 
 
 def report(verdict: Verdict) -> DriftReport:
@@ -67,19 +68,70 @@ def test_a_proof_is_as_old_as_the_oldest_rows_that_count_for_it() -> None:
 
 
 def test_a_table_is_as_old_as_on_the_replica_where_it_is_oldest() -> None:
-    proofs = [proof("d.t", proved=0, server="a"), proof("d.t", proved=5, server="b")]
+    proofs = [proof("d.t", proved=1, checked=1, server="a"), proof("d.t", proved=5, checked=1, server="b")]
     assert due_tables(["d.t"], proofs, NOW, WEEK) == ("d.t",)
 
 
 @given(st.lists(st.tuples(st.none() | st.floats(0, 40), st.floats(0, 40), st.floats(0, 40)), max_size=12))
 def test_what_is_overdue_is_due(known: list[tuple[float | None, float, float]]) -> None:
-    """Invariant: a table of the source cannot be overdue without being the next to be proved."""
+    """Invariant: a table of the source cannot be overdue without being the next to be proved, unless it was just tried."""
     proofs = [
         proof(f"d.t{number}", proved=proved, checked=checked, since=since)
         for number, (proved, checked, since) in enumerate(known)
     ]
     due = due_tables([each.table for each in proofs], proofs, NOW, WEEK)
-    assert {late.table for late in overdue(proofs, NOW, WEEK)} <= set(due)
+    assert {late.table for late in overdue(proofs, NOW, WEEK) if late.checked <= NOW - WEEK / 10} <= set(due)
+
+
+@pytest.mark.parametrize(
+    ("within", "checked", "due"),
+    [  # hours
+        (168, 0.02, False),
+        (168, 16.7, False),
+        (168, 16.8, True),
+        (6, 0.9, False),
+        (6, 1, True),  # an hour at least
+        (1, 0.4, False),
+        (1, 0.5, True),  # but never longer than until it would be due anyway
+    ],
+)
+@pytest.mark.parametrize("proved", [None, 20])
+def test_an_attempt_that_did_not_prove_is_not_made_again_at_once(
+    within: float, checked: float, due: bool, proved: float | None
+) -> None:
+    """One replica is down: the table is proved on the other each time."""
+    proofs = [
+        proof("d.t", proved=checked / 24, checked=checked / 24, server="a"),
+        proof("d.t", proved=proved, checked=checked / 24, server="b"),
+    ]
+    assert due_tables(["d.t"], proofs, NOW, timedelta(hours=within)) == (("d.t",) if due else ())
+
+
+def test_a_check_that_was_cut_off_is_no_attempt() -> None:
+    """It goes on when the window opens, or the service starts again."""
+    found = report(Verdict.UNDECIDED)
+    (replica,) = found.replicas
+    cut = replace(found, replicas=(replace(replica, tables=(replace(replica.tables[0], reason=Reason.STOPPED),)),))
+    assert due_tables(["d.t"], after_check((), cut), NOW, WEEK) == ("d.t",)
+    assert due_tables(["d.t"], after_check([proof("d.t", proved=5, checked=2)], cut), NOW, WEEK) == ("d.t",)
+    assert due_tables(["d.t"], after_check((), found), NOW, WEEK) == ()
+
+
+@given(st.lists(st.booleans(), min_size=2, max_size=6), st.integers(1, 3))
+def test_no_table_waits_for_those_that_cannot_be_proved(provable: list[bool], at_once: int) -> None:
+    """Invariant: however many stay unproved, each is tried in its turn, and none twice within a tenth of the time."""
+    names = [f"d.t{number}" for number in range(len(provable))]
+    known: dict[str, TableProof] = {}
+    tried: dict[str, list[datetime]] = {table: [] for table in names}
+    for minutes in range(0, 14 * 24 * 60, 120):
+        now = NOW + timedelta(minutes=minutes)
+        for table in due_tables(names, known.values(), now, WEEK)[:at_once]:
+            tried[table].append(now)
+            good = provable[names.index(table)]
+            known[table] = replace(proof(table, proved=None), checked=now, proved=now if good else None)
+    for moments in tried.values():
+        assert len(moments) >= 3
+        assert all(later - earlier >= WEEK / 10 for earlier, later in pairwise(moments))
 
 
 def test_a_table_is_overdue_a_while_after_it_was_first_seen() -> None:

@@ -55,6 +55,29 @@ def test_letters_of_databases_count_where_the_server_says_so() -> None:
         assert {str(origin): str(one.name) for origin, one in tables.items()} == expected
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found", "unclear"),
+    [
+        ("a.T b.u", "a.t b.u", {"a.T": "a.t", "b.u": "b.u"}, ""),
+        ("A.T", "a.t", {"A.T": "a.t"}, ""),
+        ("a.t", "A.T", {"a.t": "A.T"}, ""),  # as some file systems keep them (lower_case_table_names 2)
+        ("a.T", "a.x", {"a.x": "a.x"}, ""),  # one missing, one extra
+        ("a.T a.t", "a.t", None, "a.T a.t"),
+        ("a.T a.t", "", None, "a.T a.t"),
+        ("a.T", "", {}, ""),
+    ],
+)
+def test_names_in_other_letters_on_a_replica_that_folds_them(
+    ours: str, theirs: str, found: dict[str, str] | None, unclear: str
+) -> None:
+    replica = {name(one): table(name(one)) for one in theirs.split()}
+    where = places([name(one) for one in ours.split()], replica, (), fold=True)
+    assert {str(one) for one in where.unclear} == set(unclear.split())
+    if found is not None:
+        tables = by_origin(replica, where, (), fold=True)
+        assert {str(origin): str(one.name) for origin, one in tables.items()} == found
+
+
 def test_which_databases_a_rewrite_touches() -> None:
     channels = (ChannelFilters(rewrites=(("a", "b"),)),)
     assert [touched(schema, channels, fold=False) for schema in ("a", "b", "c", "A")] == [True, True, False, False]

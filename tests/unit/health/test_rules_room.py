@@ -10,6 +10,7 @@ from repwatch.health.movement import Progress
 from repwatch.health.progress import remember
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_room import auto_increment_exhaustion, disk_nearly_full, numbers_unknown, relay_space_full
+from repwatch.health.unjudged import unjudged
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.observation import Disks, DiskSpace, ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
@@ -165,6 +166,39 @@ def test_one_finding_a_server_and_the_worst_disk_in_it() -> None:
     made = disk_world(*(DiskSpace(path=path, used=98 - free, free=free) for path, free in (("/a", 8), ("/b", 2), ("/c", 50))))
     (found,) = disk_nearly_full(made)
     assert found.evidence["path"] == "/b"
+
+
+@pytest.mark.parametrize("filling", [(50, 50, GIB / 4), (91, 9, GIB / 64)], ids=["fast", "slowly"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_disk_that_must_wake_is_told_before_one_that_fills(filling: tuple[int, int, float], order: int) -> None:
+    used, free, growing = filling
+    critical, other = DiskSpace(path="/a", used=99 * GIB, free=GIB), DiskSpace(path="/b", used=used * GIB, free=free * GIB)
+    made = disk_world(critical, other)
+    trends = {(where, path): trend for (where, path), trend in disk_world(other, growing=growing).progress.disks.items()}
+    seen = made.servers[0].observation
+    assert seen is not None
+    assert seen.disks is not None
+    disks = replace(seen.disks, spaces=seen.disks.spaces[::order])
+    made = replace(made, servers=world([replace(seen, disks=disks)]).servers, progress=Progress(disks=trends))
+    (found,) = disk_nearly_full(made)
+    assert (found.severity, found.evidence["path"]) == (Severity.CRITICAL, "/a")
+
+
+@pytest.mark.parametrize("disks", [None, Disks(asked=NOW, spaces=())], ids=["no plugin", "no privilege"])
+def test_a_disk_that_is_not_told_of_has_no_room_yet(disks: Disks | None) -> None:
+    hidden = world([observation(Flavour.MARIADB, 1, disks=disks)])
+    shown = world([observation(Flavour.MARIADB, 1, disks=Disks(asked=NOW, spaces=(DiskSpace(path="/", used=1, free=1),)))])
+    assert FindingCode.DISK_NEARLY_FULL in {each.code for each in unjudged(hidden)}
+    assert FindingCode.DISK_NEARLY_FULL not in {each.code for each in unjudged(shown)}
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-3), timedelta(minutes=6)], ids=["clock set back", "gap"])
+def test_how_a_disk_fills_begins_anew(jump: timedelta) -> None:
+    filled = disk_world(DiskSpace(path="/srv", used=50 * GIB, free=50 * GIB), growing=GIB)
+    disks = Disks(asked=NOW + jump, spaces=(DiskSpace(path="/srv", used=51 * GIB, free=49 * GIB),))
+    after = remember(replace(world([observation(Flavour.MARIADB, 1, disks=disks)]), progress=filled.progress))
+    (trend,) = after.disks.values()
+    assert len(trend.figures) == 1
 
 
 def test_a_full_disk_explains_that_it_is_nearly_full() -> None:
