@@ -41,7 +41,12 @@ def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subj
         subject, blocked = finding.subject, replace(finding.subject, code=FindingCode.COMMITS_BLOCKED)
         match subject.code:
             case FindingCode.COMMITS_BLOCKED | FindingCode.SEMISYNC_DEGRADED:
-                roots = (_root(each, explained, present) for each in _silent(world, findings, subject.server))
+                silent = tuple(_silent(world, findings, subject.server))
+                # A source that still has those whom it needs has given up waiting for another reason.
+                goes_on = subject.code is FindingCode.SEMISYNC_DEGRADED and _suffices(
+                    world, subject.server, _others(world, subject.server, {each.server for each in silent})
+                )
+                roots = () if goes_on else tuple(_root(each, explained, present) for each in silent)
                 cause = next((root for root in roots if not _is_silenced(world, root)), None)
                 cause = cause or (blocked if blocked in present - {subject} else None)
             case FindingCode.HEARTBEAT_STOPPED:
@@ -105,6 +110,19 @@ def _acknowledges(world: World, server: ServerNow, channel: str, source: str) ->
     channels = {channel} if channel else {channel, *wanted_channels(world, server)}
     wanted = (wanted_source(world, server, each) for each in channels)
     return enabled in ("1", "on") and any(each is not None and each.address == source for each in wanted)
+
+
+def _others(world: World, source: str, without: Collection[str]) -> list[ServerNow]:
+    """Who else is to acknowledge."""
+    return [each for each in world.servers if each.address not in without and _acknowledges(world, each, "", source)]
+
+
+def _suffices(world: World, source: str, replicas: Collection[ServerNow]) -> bool:
+    """Whether a source needs nobody but these to commit."""
+    server = find(world, source)
+    known = server.last_good if server else None
+    wanted = known.risks.settings.get("rpl_semi_sync_source_wait_for_replica_count", "") if known and known.risks else ""
+    return len(replicas) >= (int(wanted) if wanted.isdecimal() else 1)
 
 
 def _root(subject: Subject, explained: Mapping[Subject, Subject], present: Collection[Subject]) -> Subject:
