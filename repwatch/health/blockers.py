@@ -77,7 +77,7 @@ def blamed(
         cause, server = explained.get(finding.subject), find(world, finding.subject.server)
         if finding.subject.code is FindingCode.COMMITS_BLOCKED and cause is not None and server is not None:
             blocked.setdefault(cause.key, set()).add(label(server))
-    return tuple(_blamed(each, blocked[each.subject.key]) if each.subject.key in blocked else each for each in findings)
+    return tuple(_blamed(world, each, blocked[each.subject.key]) if each.subject.key in blocked else each for each in findings)
 
 
 def _held_up_out_of_sight(world: World, incidents: Iterable[Incident]) -> set[str]:
@@ -85,13 +85,18 @@ def _held_up_out_of_sight(world: World, incidents: Iterable[Incident]) -> set[st
     return {label(server) for server in world.servers if server.observation is None and server.address in found}
 
 
-def _blamed(finding: Finding, names: Iterable[str]) -> Finding:
+def _blamed(world: World, finding: Finding, names: Collection[str]) -> Finding:
     listed = _COMMA.join(sorted(names))
+    sources = [server for server in world.servers if label(server) in names]
+    others = {each.address: _others(world, each.address, {finding.subject.server}) for each in sources}
+    others_suffice = any(_suffices(world, source, replicas) for source, replicas in others.items())
+    also = sorted({label(replica) for replicas in others.values() for replica in replicas})
     return replace(
         finding,
         severity=Severity.CRITICAL,
-        summary=f"{finding.summary}; {listed} commits nothing without its acknowledgement",
-        evidence={**finding.evidence, BLOCKS: listed},
+        summary=f"{finding.summary}; {listed} commits nothing"
+        + (", and may wait for its acknowledgement" if others_suffice else " without its acknowledgement"),
+        evidence={**finding.evidence, BLOCKS: listed, **({"also_take_part": _COMMA.join(also)} if also else {})},
     )
 
 

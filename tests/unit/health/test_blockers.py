@@ -120,6 +120,15 @@ def test_the_replica_is_the_root(flavour: Flavour, changes: dict[str, Any], root
     assert Incident(id="", finding=found[root], since=NOW).fingerprint != fingerprint(findings, root)
 
 
+@FLAVOURS
+@pytest.mark.parametrize(("risks", "others"), [(TAKES_PART, "db3"), (Risks(), None)])
+def test_the_root_says_who_else_may_be_waited_for(flavour: Flavour, risks: Risks, others: str | None) -> None:
+    """A replica that repwatch alone cannot reach may acknowledge all the same."""
+    found = by_code(standing(flavour, replica(flavour, 2, **STOPPED), replica(flavour, 3, risks)))
+    assert found[FindingCode.RECEIVER_STOPPED].evidence["blocks"] == "db1"
+    assert found[FindingCode.RECEIVER_STOPPED].evidence.get("also_take_part") == others
+
+
 def fingerprint(findings: tuple[Finding, ...], code: FindingCode) -> str:
     finding = next(each for each in findings if each.subject.code is code)
     return Incident(id="", finding=replace(finding, severity=Severity.CRITICAL), since=NOW).fingerprint
