@@ -118,7 +118,7 @@ class Watcher:
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
         explained = causes(world, findings)
-        findings = blamed(world, findings, explained)
+        findings = blamed(world, findings, explained, incidents)
         look = self._seen(world, results, kind, incidents)
         audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
         entry = advance(incidents, findings, look, audience, explained)

@@ -7,6 +7,7 @@ its symptom. The root says whom it blocks, and is as bad as that.
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from repwatch.health.incident import Incident
 from repwatch.health.inventory import find, label, wanted_channels, wanted_source
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import BLOCKS, Finding, FindingCode, Severity, Subject
@@ -24,6 +25,7 @@ _ENDS = {
 }
 """With these a replica receives nothing, and acknowledges nothing."""
 
+_COMMA = ", "
 _NO_CONNECTION = "1040"
 """The server lives, and sessions that wait hold all its connections."""
 
@@ -39,7 +41,12 @@ def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subj
         subject, blocked = finding.subject, replace(finding.subject, code=FindingCode.COMMITS_BLOCKED)
         match subject.code:
             case FindingCode.COMMITS_BLOCKED | FindingCode.SEMISYNC_DEGRADED:
-                roots = (_root(each, explained, present) for each in _silent(world, findings, subject.server))
+                silent = tuple(_silent(world, findings, subject.server))
+                # A source that still has those whom it needs has given up waiting for another reason.
+                goes_on = subject.code is FindingCode.SEMISYNC_DEGRADED and _suffices(
+                    world, subject.server, _others(world, subject.server, {each.server for each in silent})
+                )
+                roots = () if goes_on else tuple(_root(each, explained, present) for each in silent)
                 cause = next((root for root in roots if not _is_silenced(world, root)), None)
                 cause = cause or (blocked if blocked in present - {subject} else None)
             case FindingCode.HEARTBEAT_STOPPED:
@@ -53,24 +60,43 @@ def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subj
     return named
 
 
-def blamed(world: World, findings: Iterable[Finding], explained: Mapping[Subject, Subject]) -> tuple[Finding, ...]:
-    """The findings, of which those that hold up a source say so."""
+def blamed(
+    world: World, findings: Iterable[Finding], explained: Mapping[Subject, Subject], incidents: Collection[Incident]
+) -> tuple[Finding, ...]:
+    """The findings, of which those that hold up a source say so. `incidents` are those before this look.
+
+    A source that does not answer now is held up as it was when it was seen last: that is no news of its replica.
+    """
     findings = tuple(findings)
-    blocked: dict[Subject, list[str]] = {}
+    dark = _held_up_out_of_sight(world, incidents)
+    blocked: dict[str, set[str]] = {}
+    for incident in incidents:
+        if still := dark & set(incident.finding.evidence.get(BLOCKS, "").split(_COMMA)):
+            blocked.setdefault(incident.subject.key, set()).update(still)
     for finding in findings:
         cause, server = explained.get(finding.subject), find(world, finding.subject.server)
         if finding.subject.code is FindingCode.COMMITS_BLOCKED and cause is not None and server is not None:
-            blocked.setdefault(cause, []).append(label(server))
-    return tuple(_blamed(each, blocked[each.subject]) if each.subject in blocked else each for each in findings)
+            blocked.setdefault(cause.key, set()).add(label(server))
+    return tuple(_blamed(world, each, blocked[each.subject.key]) if each.subject.key in blocked else each for each in findings)
 
 
-def _blamed(finding: Finding, names: list[str]) -> Finding:
-    listed = ", ".join(names)
+def _held_up_out_of_sight(world: World, incidents: Iterable[Incident]) -> set[str]:
+    found = {incident.subject.server for incident in incidents if incident.subject.code is FindingCode.COMMITS_BLOCKED}
+    return {label(server) for server in world.servers if server.observation is None and server.address in found}
+
+
+def _blamed(world: World, finding: Finding, names: Collection[str]) -> Finding:
+    listed = _COMMA.join(sorted(names))
+    sources = [server for server in world.servers if label(server) in names]
+    others = {each.address: _others(world, each.address, {finding.subject.server}) for each in sources}
+    others_suffice = any(_suffices(world, source, replicas) for source, replicas in others.items())
+    also = sorted({label(replica) for replicas in others.values() for replica in replicas})
     return replace(
         finding,
         severity=Severity.CRITICAL,
-        summary=f"{finding.summary}; {listed} commits nothing without its acknowledgement",
-        evidence={**finding.evidence, BLOCKS: listed},
+        summary=f"{finding.summary}; {listed} commits nothing"
+        + (", and may wait for its acknowledgement" if others_suffice else " without its acknowledgement"),
+        evidence={**finding.evidence, BLOCKS: listed, **({"also_take_part": _COMMA.join(also)} if also else {})},
     )
 
 
@@ -89,6 +115,19 @@ def _acknowledges(world: World, server: ServerNow, channel: str, source: str) ->
     channels = {channel} if channel else {channel, *wanted_channels(world, server)}
     wanted = (wanted_source(world, server, each) for each in channels)
     return enabled in ("1", "on") and any(each is not None and each.address == source for each in wanted)
+
+
+def _others(world: World, source: str, without: Collection[str]) -> list[ServerNow]:
+    """Who else is to acknowledge."""
+    return [each for each in world.servers if each.address not in without and _acknowledges(world, each, "", source)]
+
+
+def _suffices(world: World, source: str, replicas: Collection[ServerNow]) -> bool:
+    """Whether a source needs nobody but these to commit."""
+    server = find(world, source)
+    known = server.last_good if server else None
+    wanted = known.risks.settings.get("rpl_semi_sync_source_wait_for_replica_count", "") if known and known.risks else ""
+    return len(replicas) >= (int(wanted) if wanted.isdecimal() else 1)
 
 
 def _root(subject: Subject, explained: Mapping[Subject, Subject], present: Collection[Subject]) -> Subject:

@@ -3,7 +3,9 @@
 Two servers are not read at one moment. A transaction of the replica's own can reach its source on no way (a source that
 replicates from the replica is left out), so there the moment does not matter. Of all others only those count that the replica
 had at its look before, and that its source lacks in a look which began later. While commits of a MySQL source wait for an
-acknowledgement, its replicas have what it has not committed yet: it is in the binary log, and so it will be.
+acknowledgement, its replicas have what it has not committed yet: it is in the binary log, and so it will be. They are
+committed in the order of the binary log, so that this lasts only as long as no commit gets through: on a busy source somebody
+waits at nearly every look.
 """
 
 from repwatch.health.inventory import is_identity, source_of, wanted_source
@@ -27,11 +29,16 @@ def errant_transactions(world: World, server: ServerNow) -> str:
         local = own_transactions(own.version, str(own.server_id), own.server_uuid, _history(own), known)
         before = world.past.get(server.spec.label, Past()).before
         ordered = before is not None and all(source.at - source.took >= before.at for source in sources)
-        ordered = ordered and not any(_waits(world, source) for source in sources)
+        ordered = ordered and not any(_is_held_up(world, source) for source in sources)
         foreign = beyond(own.version, _history(before) + "," + _applied(before), known) if before and ordered else ""
         return merged(own.version, local, foreign)
     except ValueError:
         return ""
+
+
+def is_hidden(world: World, server: ServerNow) -> bool:
+    """True if the commits of a source are held up, so that what is missing there now tells nothing."""
+    return any(_is_held_up(world, source) for source in _sources(world, server) or ())
 
 
 def _sources(world: World, server: ServerNow) -> list[Observation] | None:
@@ -49,14 +56,18 @@ def _sources(world: World, server: ServerNow) -> list[Observation] | None:
     return found or None
 
 
-def _waits(world: World, source: Observation) -> bool:
-    """As the counters say, which are read after the GTIDs; so the look before is asked as well."""
+def _is_held_up(world: World, source: Observation) -> bool:
+    """True if commits wait, and none has got through since the look before.
+
+    As the counters say, which are read after the GTIDs; so it is enough that somebody waited at the look before. A standstill
+    that begins or ends between the readings of one look passes for a commit; what it hides is there at the next look.
+    """
     if source.version.is_mariadb:
         return False
     labels = [server.spec.label for server in world.servers if server.observation is source]
-    before = [world.past.get(label, Past()).before for label in labels]
-    risks = [look.risks for look in (source, *before) if look is not None]
-    return any(each is not None and each.semisync is not None and each.semisync.waiting > 0 for each in risks)
+    looks = [source, *(world.past.get(label, Past()).before for label in labels)]
+    told = [look.risks.semisync for look in looks if look is not None and look.risks is not None and look.risks.semisync]
+    return any(each.waiting for each in told) and len({(each.acknowledged, each.unacknowledged) for each in told}) == 1
 
 
 def _history(look: Observation) -> str:

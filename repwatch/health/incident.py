@@ -8,7 +8,7 @@ vanishes for less than two polls stays one incident; what was never confirmed le
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -213,14 +213,27 @@ def _is_over(incident: Incident, sight: _Sight) -> bool:
 def _explained(changes: list[Change], causes: Mapping[Subject, Subject], sight: _Sight) -> tuple[Change, ...]:
     present = [change.after for change in changes if change.after is not None]
     living = {each.subject: each for each in present if each.phase is not Phase.RESOLVED and not each.is_calm}
+    tellable = {each.subject.key for each in living.values() if (each.silenced_until or sight.look.at) <= sight.look.at}
+    explaining = {subject: each for subject, each in living.items() if not _is_stranded(each, tellable, sight)}
 
     def after(incident: Incident) -> Incident:
         if incident.subject not in sight.found:  # about to close, or out of sight: what is known of its cause is what was known
             return incident
         cause = causes.get(incident.subject)
-        return _explain(incident, living.get(cause) if cause else None, sight.look)
+        return _explain(incident, explaining.get(cause) if cause else None, sight.look)
 
     return tuple(Change(change.before, change.after and after(change.after)) for change in changes)
+
+
+def _is_stranded(incident: Incident, tellable: Collection[str], sight: _Sight) -> bool:
+    """True if nobody will be told of it: it is out of sight, and was not confirmed before, or what explained it is gone.
+
+    Then it explains nothing either, or what is seen now would be told to nobody.
+    """
+    seen = incident.subject in sight.found or incident.subject.server not in sight.look.asked
+    if seen or _is_over(incident, sight):
+        return False
+    return incident.phase is Phase.PENDING or bool(incident.cause and incident.cause not in tellable)
 
 
 def _explain(incident: Incident, cause: Incident | None, look: Look) -> Incident:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from repwatch.health.errant import is_hidden
 from repwatch.health.horizon import source_of_channel
 from repwatch.health.rules_clock import clocks_seen
 from repwatch.health.rules_common import channels, subject
@@ -16,6 +17,7 @@ def unjudged(world: World) -> Iterator[Subject]:
     yield from disks_unknown(world)
     yield from _purges(world)
     yield from _clocks(world)
+    yield from (subject(world, each, FindingCode.ERRANT_TRANSACTIONS) for each in world.servers if is_hidden(world, each))
 
 
 def _purges(world: World) -> Iterator[Subject]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, SQLAlchemyError
 
 from repwatch.errors import StoreError
 from repwatch.ports.store import StoreConflict
@@ -29,6 +29,10 @@ _HINTS = (
 )
 
 
+class StoreRefusal(StoreError):
+    """The store answers and does not take this: another statement may succeed."""
+
+
 @contextmanager
 def store_errors(where: str) -> Iterator[None]:
     """Turn what SQLAlchemy raises into StoreError; `where` is the store without any password."""
@@ -39,6 +43,7 @@ def store_errors(where: str) -> Iterator[None]:
     except DBAPIError as error:
         text = " ".join(str(error.orig).split())  # the driver of PostgreSQL tells of each address on a line of its own
         hint = next((hint for part, hint in _HINTS if part in text.lower()), "")
-        raise StoreError(f"the state store {where}: {text}", hint=hint) from None
+        refused = isinstance(error, DataError | ProgrammingError | NotSupportedError)
+        raise (StoreRefusal if refused else StoreError)(f"the state store {where}: {text}", hint=hint) from None
     except SQLAlchemyError as error:
         raise StoreError(f"the state store {where}: {type(error).__name__}") from None

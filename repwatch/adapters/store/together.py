@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from repwatch.adapters.store.failures import StoreRefusal
 from repwatch.errors import StoreError
 from repwatch.ports.store import Entry, StoreConflict
 
@@ -46,7 +47,8 @@ class Together:
         try:
             self.write([mine, *others])
         except Exception as error:
-            if isinstance(error, StoreError) and not isinstance(error, StoreConflict):  # it may take seconds to fail
+            # A store that is away may take seconds to say so.
+            if isinstance(error, StoreError) and not isinstance(error, StoreConflict | StoreRefusal):
                 for each in others:
                     each.failure = error
                 raise

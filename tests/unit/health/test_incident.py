@@ -250,6 +250,58 @@ def test_a_symptom_whose_server_goes_out_of_sight_stays_one() -> None:
     assert story.of(FindingCode.LOGIN_REFUSED).cause == blocked.subject.key
 
 
+STOPPED, BLOCKED, DARK = (
+    finding(FindingCode.RECEIVER_STOPPED, B),
+    finding(FindingCode.COMMITS_BLOCKED),
+    finding(FindingCode.LOGIN_REFUSED),
+)
+
+
+@pytest.mark.parametrize("how", ["comes back", "is silenced"])
+def test_what_is_seen_is_not_hidden_behind_what_is_out_of_sight_and_told_to_nobody(how: str) -> None:
+    story = Story()
+    for _ in range(2):
+        story.look(STOPPED, BLOCKED, causes={BLOCKED.subject: STOPPED.subject})
+    story.tell(FindingCode.RECEIVER_STOPPED)
+    for _ in range(2):
+        story.look(STOPPED, DARK, blind="a", causes={DARK.subject: BLOCKED.subject})
+    assert story.of(FindingCode.LOGIN_REFUSED).cause == BLOCKED.subject.key
+    if how == "is silenced":
+        replica = story.of(FindingCode.RECEIVER_STOPPED)
+        story.incidents[replica.id] = replace(replica, silenced_until=START + timedelta(hours=1))
+    for _ in range(3):
+        found = (STOPPED, DARK) if how == "is silenced" else (DARK,)
+        story.look(*found, blind="a", causes={DARK.subject: BLOCKED.subject})
+    assert story.of(FindingCode.LOGIN_REFUSED).phase is Phase.OPEN
+    assert story.of(FindingCode.LOGIN_REFUSED).cause == ""
+
+
+def test_what_is_seen_is_not_hidden_behind_what_cannot_be_confirmed_now() -> None:
+    story = Story()
+    story.look(STOPPED, BLOCKED, causes={BLOCKED.subject: STOPPED.subject})
+    for _ in range(2):
+        story.look(STOPPED, DARK, blind="a", causes={DARK.subject: BLOCKED.subject})
+    assert story.of(FindingCode.LOGIN_REFUSED).phase is Phase.OPEN
+    assert story.of(FindingCode.LOGIN_REFUSED).cause == ""
+
+
+def test_a_cause_that_was_told_explains_though_it_is_out_of_sight() -> None:
+    story = Story()
+    for _ in range(2):
+        story.look(BLOCKED)
+    story.tell(FindingCode.COMMITS_BLOCKED)
+    for _ in range(2):
+        story.look(DARK, blind="a", causes={DARK.subject: BLOCKED.subject})
+    assert story.of(FindingCode.LOGIN_REFUSED).cause == BLOCKED.subject.key
+
+
+def test_a_cause_whose_server_is_not_asked_still_waits_to_be_confirmed() -> None:
+    story = Story()
+    story.look(DOWN, RETRYING, blind="a", causes=CAUSES)
+    story.look(RETRYING, kind=LookKind.CONFIRM, asked="b", causes=CAUSES)
+    assert story.of(FindingCode.RECEIVER_RETRYING).cause == DOWN.subject.key
+
+
 def test_a_cause_that_comes_back_takes_its_symptom_again() -> None:
     story = Story()
     for _ in range(2):
