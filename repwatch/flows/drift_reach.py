@@ -1,6 +1,7 @@
 """Positions of a check: where the source stands, whether a replica got there, and what it means if a server does not answer."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from repwatch.drift.progress import Behind
@@ -83,10 +84,15 @@ def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> 
     asked = world.clock.monotonic()
     # First: what is named meanwhile is in the position that is read after it.
     whole = not (db.scalar(positions.UNNAMED) or "").strip() if closely and source.tells_unnamed else None
-    shown = positions.parse_shown(db.texts(positions.SHOWN)) if source.tells_shown else positions.ALL_SHOWN
+    shown = _shown(db) if source.tells_shown else positions.ALL_SHOWN
     position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
     source.watermark.record(position, asked, world.clock.monotonic(), whole=whole, shown=shown)
     return position
+
+
+def _shown(db: Database) -> positions.Shown:
+    shown = positions.parse_shown(db.texts(positions.SHOWN))
+    return replace(shown, waits=shown.waits and positions.hides(db.texts(positions.WAIT_POINT)))
 
 
 def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:

@@ -160,6 +160,8 @@ class Reader:
             for applied in {sight.applied for sight in seen}:
                 before = catch_up(self._world, db, applied)
         with self._turn(self._world.source.lane, unit):
+            if self._world.source.tells_shown:
+                note_position(self._world, db)  # what waits now may be shown before the reading is over, and not in it
             sight = self.translate(db, self._look(db, self.source, unit, self._world.clock.monotonic()))
         return replace(sight, position=before) if before else sight
 
@@ -185,6 +187,7 @@ class Reader:
         read = self._read_or_void if on_source else self._read
         # Of a signature the position matters only where an event may carry a difference on: see `verdict`.
         positioned = not self._world.static and (unit.by_row or self.events is not Events.ROW_IMAGES)
+        showed = source.watermark.shows_all
         if self._in_snapshot(unit, started, like):
             db.execute(positions.SNAPSHOT)
             try:
@@ -205,7 +208,7 @@ class Reader:
             applied = received(db) if source.applies else db.scalar(replication.executed(db.version)) or ""
         return Sight(
             signatures=found, rows=rows, overflow=overflow, started=started, ended=ended, position=position, exact=exact,
-            coordinates=coordinates, applied=applied, shows_all=not on_source or source.watermark.shows_all,
+            coordinates=coordinates, applied=applied, shows_all=not on_source or (showed and source.watermark.shows_all),
         )  # fmt: skip
 
     def _in_snapshot(self, unit: Unit, started: float, like: Sight | None) -> bool:

@@ -116,7 +116,7 @@ class Run:
 
     def _stopped(self, error: RepwatchError) -> tuple[Outcome, str, str]:
         marker = self._marked.marker
-        if marker.replaced or marker.stage.rank >= Stage.LOADING.rank:
+        if marker.replaced or marker.copied or marker.stage.rank >= Stage.LOADING.rank:
             return Outcome.NEEDS_PERSON, "", f"replication stopped again after the copy: {error}"
         try:
             put_back(self._target, marker)

@@ -29,6 +29,8 @@ SHOWN: Final = (
     "('Binlog_snapshot_file', 'Binlog_snapshot_position', 'Rpl_semi_sync_master_wait_sessions')"
 )
 _WAITING: Final = "rpl_semi_sync_master_wait_sessions"
+# Who waits AFTER_COMMIT, the default, is counted as well, and shows already.
+WAIT_POINT: Final = "SHOW GLOBAL VARIABLES LIKE 'rpl_semi_sync_master_wait_point'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ def parse_shown(rows: Sequence[RawRow]) -> Shown:
     found = {(row.get("Variable_name") or "").lower(): row.get("Value") or "" for row in rows}
     place = f"{found.get('binlog_snapshot_file', '')}:{found.get('binlog_snapshot_position', '')}"
     return Shown(place, found.get(_WAITING, "0") != "0")
+
+
+def hides(rows: Sequence[RawRow]) -> bool:
+    """The rows of WAIT_POINT: False where sessions wait for an acknowledgement only of what shows already."""
+    return not any((row.get("Value") or "").upper() == "AFTER_COMMIT" for row in rows)
 
 
 def wait_for(version: ServerVersion, position: str, seconds: float) -> str:

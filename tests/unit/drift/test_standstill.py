@@ -18,7 +18,7 @@ from repwatch.drift.verdict import (
 from repwatch.flows.drift_sight import Sight, is_ahead
 from repwatch.flows.drift_world import Watermark
 from repwatch.model.server import Flavour
-from repwatch.sql.drift_position import Shown, parse_shown
+from repwatch.sql.drift_position import Shown, hides, parse_shown
 
 SOURCE, REPLICA = Content("a"), Content("b")
 
@@ -152,3 +152,12 @@ def test_a_position_that_leads_does_not_tell_while_something_waits(exact: str | 
     """Only an exact one does."""
     source = Sight(started=0, ended=1, position="0-1-7", exact=exact, shows_all=shows_all)
     assert is_ahead(Flavour.MARIADB, source, Sight(started=0, ended=1, applied="0-1-7"), anything=False) is ahead
+
+
+@pytest.mark.parametrize(
+    ("point", "hidden"), [("AFTER_COMMIT", False), ("after_commit", False), ("AFTER_SYNC", True), (None, True)]
+)
+def test_who_waits_after_the_commit_hides_nothing(point: str | None, *, hidden: bool) -> None:
+    name = "rpl_semi_sync_master_wait_point"
+    assert hides([{"Variable_name": name, "Value": point}]) == hidden
+    assert hides([])
