@@ -50,6 +50,7 @@ def test_what_needs_the_source_is_not_judged_without_it(flavour: Flavour) -> Non
             FindingCode.CLOCK_SKEW,
             FindingCode.PURGE_HORIZON,
             FindingCode.BINLOG_PURGED,
+            FindingCode.ERRANT_TRANSACTIONS,
         )
     }
 
