@@ -15,17 +15,18 @@ def unjudged(world: World) -> Iterator[Subject]:
     """Conditions that only an answer that did not come, or the present look at another server, would show to be gone."""
     yield from numbers_unknown(world)
     yield from disks_unknown(world)
-    yield from _purges(world)
+    yield from _of_a_source(world)
     yield from _clocks(world)
     yield from (subject(world, each, FindingCode.ERRANT_TRANSACTIONS) for each in world.servers if is_hidden(world, each))
 
 
-def _purges(world: World) -> Iterator[Subject]:
+def _of_a_source(world: World) -> Iterator[Subject]:
     for server, channel in channels(world):
         source = source_of_channel(world, server, channel)
         if source is not None and source.observation is None:
             yield subject(world, server, FindingCode.PURGE_HORIZON, channel.name)
             yield subject(world, server, FindingCode.BINLOG_PURGED, channel.name)
+            yield subject(world, server, FindingCode.ERRANT_TRANSACTIONS)
 
 
 def _clocks(world: World) -> Iterator[Subject]:

@@ -10,18 +10,19 @@ from repwatch.health.rules_settings import unsafe_settings
 from repwatch.health.unjudged import unjudged
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode
-from repwatch.model.observation import ClockReading, ProbeFailure
+from repwatch.model.observation import ClockReading, Disks, DiskSpace, ProbeFailure
 from repwatch.model.server import Flavour
-from tests.unit.health.worlds import channel, observation, unobserved, world
+from tests.unit.health.worlds import NOW, channel, observation, unobserved, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
 WRONG = ClockReading(ahead=timedelta(seconds=9), error=timedelta(0))
 RIGHT = replace(WRONG, ahead=timedelta(0))
+DISKS = Disks(asked=NOW, spaces=(DiskSpace(path="/", used=1, free=9),))  # what is not told of is not judged
 
 
 def pair(flavour: Flavour) -> World:
     """A source and a replica whose clock is wrong."""
-    looked = [observation(flavour, 1), observation(flavour, 2, channel(flavour, 1))]
+    looked = [observation(flavour, 1, disks=DISKS), observation(flavour, 2, channel(flavour, 1), disks=DISKS)]
     return world([replace(each, reading=reading) for each, reading in zip(looked, (RIGHT, WRONG), strict=True)])
 
 
@@ -44,12 +45,18 @@ def test_what_needs_the_source_is_not_judged_without_it(flavour: Flavour) -> Non
     found = set(unjudged(lonely))
     assert skewed.subject in found
     assert {(each.server, each.code) for each in found} == {
-        ("10.0.0.2:3306", code) for code in (FindingCode.CLOCK_SKEW, FindingCode.PURGE_HORIZON, FindingCode.BINLOG_PURGED)
+        ("10.0.0.2:3306", code)
+        for code in (
+            FindingCode.CLOCK_SKEW,
+            FindingCode.PURGE_HORIZON,
+            FindingCode.BINLOG_PURGED,
+            FindingCode.ERRANT_TRANSACTIONS,
+        )
     }
 
 
 def test_a_server_alone_is_judged() -> None:
-    alone = world([replace(observation(Flavour.MYSQL, 1), reading=WRONG)])
+    alone = world([observation(Flavour.MYSQL, 1, reading=WRONG, disks=DISKS)])
     assert list(unjudged(alone)) == []
 
 
