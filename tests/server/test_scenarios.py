@@ -78,7 +78,7 @@ def test_exactly_the_right_thing_is_told_and_all_resolves(stage: Stage, scenario
                 watch.tick()
             told_right(watch, scenario, stage)
             in_time(watch, scenario, first, broken)
-            assert watch.standing() >= scenario.told[stage.flavour], watch.summaries()
+            watch.until_standing(scenario.told[stage.flavour])
             if scenario.claims is not None:
                 scenario.claims(stage, watch)
         watch.checks = True

@@ -184,6 +184,14 @@ class Patrol:
             assert time.monotonic() < deadline, f"wanted {sorted(places)}, found {self.summaries()}"
             time.sleep(0.1)
 
+    def until_standing(self, places: Collection[Place], seconds: float = LONG) -> None:
+        """Tick until a look sees all of these: between two attempts of an applier a lock keeps nobody waiting."""
+        deadline = time.monotonic() + seconds
+        while not self.standing() >= set(places):
+            self.tick()
+            assert time.monotonic() < deadline, f"wanted {sorted(places)}, found {self.summaries()}"
+            time.sleep(0.1)
+
     def until_told(self, places: Collection[Place], seconds: float = LONG) -> None:
         """Tick until each of these was told of, or something else was."""
         deadline = time.monotonic() + seconds
