@@ -163,10 +163,11 @@ def test_a_refusal_stands_until_something_arrives(store: SqlStore, clock: HandCl
     assert store.standing("") == ()
 
 
+@pytest.mark.parametrize("answer", [NO, MISSED], ids=["refused", "not by all"])
 def test_a_refusal_is_told_though_another_notice_arrived_at_the_same_time(
-    store: SqlStore, clock: HandClock, put: Callable[..., None]
+    store: SqlStore, clock: HandClock, put: Callable[..., None], answer: Delivery
 ) -> None:
-    ear = Scripted([OK, NO, OK])
+    ear = Scripted([OK, answer, OK])
     courier = courier_to(ear, store, clock, lanes=2)
     put(1, NoticeEvent.OPENED)
     drain(courier)
@@ -210,20 +211,6 @@ def test_who_is_left_out_is_told_until_a_mail_reaches_all(
     store.begin_service(["r"], [], clock.now())
     drain(courier)
     assert ear.ids[4:] == ["i2-1"], "what was refused by all alone"
-
-
-def test_who_is_left_out_is_told_though_another_mail_reached_all_at_the_same_time(
-    store: SqlStore, clock: HandClock, put: Callable[..., None]
-) -> None:
-    ear = Scripted([OK, MISSED, OK])
-    courier = courier_to(ear, store, clock, lanes=2)
-    put(1, NoticeEvent.OPENED)
-    drain(courier)
-    put(2, NoticeEvent.OPENED)
-    put(3, NoticeEvent.OPENED)
-    courier.turn()
-    assert ear.ids == ["i1-1", "i2-1", "i3-1"]
-    assert [finding.subject for finding in store.standing("")] == [undeliverable("r")]
 
 
 def test_a_recipient_whom_the_mail_server_refuses_is_named(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
