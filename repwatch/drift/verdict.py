@@ -12,7 +12,8 @@ from typing import Final
 
 from repwatch.drift.report import Proof, Verdict
 
-# Rows without a name are only counted, and a count may go up and down again: equal readings are believed after that many rounds.
+# What may go to and fro is met in the middle of a round now and then: a count of rows without a name, or a value that statements
+# set and set back. Equal readings are believed after that many rounds.
 EQUAL_ROUNDS: Final = 6
 # A difference is believed after that many rounds with the very same contents over that long …
 DRIFT_ROUNDS: Final = 5
@@ -29,6 +30,7 @@ class Events(StrEnum):
 
     ROW_IMAGES = "row-images"
     STATEMENTS = "statements"
+    UNDOING = "undoing"  # statements, of which two may undo each other
     COUNTED = "counted"  # of a table without a key: each event adds a row to, or takes one of, those that are alike
 
 
@@ -136,7 +138,7 @@ def _proves_equal(rounds: Sequence[Round], events: Events, still: Stillness | No
         return True
     if still and still.covers(round_, STILL_MARGIN_EQUAL):
         return True
-    if events is Events.COUNTED:
+    if events in (Events.COUNTED, Events.UNDOING):
         return len(_alike_at_the_end(rounds)) >= EQUAL_ROUNDS
     held = round_.second is not None and round_.first.same_as(round_.second)
     return held and not round_.ahead and not round_.behind

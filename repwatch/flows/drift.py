@@ -1,11 +1,12 @@
 """The drift check: is each replica identical to its source? Reads, asks the core what the readings prove, and reports.
 
-Read-only on every server, without locks, with one connection to each; all replicas are compared with one reading of the source.
+Read-only on every server, without locks, with a connection or two to each; all replicas are compared with one reading of the
+source.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,12 +27,13 @@ from repwatch.flows.drift_errant import find_errant
 from repwatch.flows.drift_gauge import Gauge, Watched
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_meet import look_upstream, meet_reference, meet_replica, meet_source, meet_static
+from repwatch.flows.drift_moment import CommonMoment, may_meet
 from repwatch.flows.drift_objects import ObjectsCheck, ObjectScope, ObjectsResult
 from repwatch.flows.drift_reach import REACH_SECONDS, note_position
 from repwatch.flows.drift_settling import SETTLE_SECONDS
 from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
-from repwatch.flows.drift_world import CheckWorld, ReplicaSide, SourceSide
+from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide, SourceSide
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
 from repwatch.model.topology import ReplicaTarget, ServerSpec
@@ -66,7 +68,7 @@ class CheckRequest:
 
 
 NO_JOURNAL: Final = NoJournal()
-Standing = Callable[[CheckWorld, Sequence[TableName]], Stand]
+Standing = Callable[[CheckWorld, Sequence[TableName]], AbstractContextManager[OnePosition | None]]
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
             locks=connect if request.lock_hot else None,
         )
         source_lane.submit(partial(note_position, world))  # the sooner it was seen, the sooner a standstill proves something
-        standing = (lambda part, tables: Stand(part, connect, exact, tables)) if exact else None
-        return _check_tables(world, request, started, Telling(progress, journal), standing)
+        return _check_tables(world, request, started, Telling(progress, journal), _standing(exact, connect))
     finally:
         for lane in lanes:
             lane.close()
@@ -189,7 +190,7 @@ def verify_tables(
 
 
 def _check_tables(
-    world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling", standing: "Standing | None"
+    world: CheckWorld, request: CheckRequest, started: datetime, telling: "Telling", standing: Standing
 ) -> DriftReport:
     # On a replica a table may have another name; it is chosen by that of the source.
     every = {name for tables in (world.source.tables, *(replica.tables for replica in world.replicas)) for name in tables}
@@ -210,8 +211,9 @@ def _check_tables(
             journal=telling.journal,
             kept_since=started - request.kept_for,
         )
-        with _one_position(part, selection.chosen, standing):
+        with standing(part, selection.chosen) as part.stand:
             work.run()
+        part.stand = None
         for number, replica in enumerate(part.replicas):
             result = beside.get(number, ObjectsResult())
             beyond = unseen_tables(part, number, selection.chosen, request.tables)
@@ -237,16 +239,17 @@ def _check_tables(
     )
 
 
-@contextmanager
-def _one_position(world: CheckWorld, chosen: Sequence[TableName], standing: "Standing | None") -> Iterator[None]:
-    """While tables are read, in an exact check. What no snapshot covers is not locked for one."""
-    if standing is None:
-        yield
-        return
-    tables = [name for name in chosen if is_transactional(world.source.tables.get(name, ""))]
-    with standing(world, tables) as world.stand:
-        yield
-    world.stand = None
+def _standing(exact: ExactMeans | None, connect: Connect) -> Standing:
+    """How servers are brought to one position; a check that is not to be exact goes on without it where they do not meet."""
+
+    def stand(world: CheckWorld, chosen: Sequence[TableName]) -> AbstractContextManager[OnePosition | None]:
+        if exact is not None:
+            # What no snapshot covers is not locked for one.
+            covered = [name for name in chosen if is_transactional(world.source.tables.get(name, ""))]
+            return Stand(world, connect, exact, covered)
+        return CommonMoment(world, connect) if may_meet(world) else nullcontext()
+
+    return stand
 
 
 def _object_scope(request: CheckRequest, chosen: Sequence[TableName]) -> ObjectScope:

@@ -41,13 +41,15 @@ class Lane:
         self._patient: Database | None = None  # a patient task runs on it now
         self._pinned: Database | None = None
         self._pinned_seconds = 0.0  # how long its statements may run
+        self._pin_lasts = True
 
-    def submit(self, task: Callable[[Database], T], *, patient: bool = False) -> Future[T]:
+    def submit(self, task: Callable[[Database], T], *, patient: bool = False, pinned: bool = False) -> Future[T]:
         """Run a task; its errors are those of `repwatch.errors`, the connection's only after RECONNECT_SECONDS of trying.
 
-        `patient`: on a connection of its own, whose statements may run for PATIENT_SECONDS.
+        `patient`: on a connection of its own, whose statements may run for PATIENT_SECONDS. `pinned`: on the session that was
+        pinned, if there is one.
         """
-        return self._thread.submit(self._run, task, PATIENT_SECONDS if patient else STATEMENT_SECONDS)
+        return self._thread.submit(self._run, task, PATIENT_SECONDS if patient else STATEMENT_SECONDS, pinned)
 
     def open(self) -> Future[None]:
         """Connect and set the session up. A server that is not there is not tried again."""
@@ -60,15 +62,21 @@ class Lane:
             with suppress(ServerError):
                 running.kill_running()
 
-    def pin(self, session: Database | None) -> None:
-        """Run all tasks on this session, which shows one moment, until another or None is given. Waits for the task of now.
+    @property
+    def pinned(self) -> Database | None:
+        """The session that is pinned, as long as it has not been lost."""
+        return self._pinned
 
-        If it is lost, tasks fail: no other connection shows the same. The metadata locks of a task are given back after it.
+    def pin(self, session: Database | None, *, lasts: bool = True) -> None:
+        """Run pinned tasks on this session, which shows one moment, until another or None is given. Waits for the task of now.
+
+        If it is lost, they fail: no other connection shows the same. Unless it need not last: then they run as others do, and
+        tell by their connection. The metadata locks of a task are given back after it.
         """
-        self._thread.submit(self._set_pin, session).result()
+        self._thread.submit(self._set_pin, session, lasts).result()
 
-    def _set_pin(self, session: Database | None) -> None:
-        self._pinned, self._pinned_seconds = session, 0.0
+    def _set_pin(self, session: Database | None, lasts: bool) -> None:
+        self._pinned, self._pinned_seconds, self._pin_lasts = session, 0.0, lasts
 
     def close(self) -> None:
         """End the thread after its statement (at most STATEMENT_SECONDS) and close the connections."""
@@ -76,9 +84,14 @@ class Lane:
         self._thread.submit(self._drop)
         self._thread.shutdown(wait=True, cancel_futures=False)
 
-    def _run(self, task: Callable[[Database], T], seconds: float) -> T:
-        if self._pinned is not None:
-            return self._run_pinned(self._pinned, task, seconds)
+    def _run(self, task: Callable[[Database], T], seconds: float, pinned: bool) -> T:
+        if pinned and self._pinned is not None:
+            try:
+                return self._run_pinned(self._pinned, task, seconds)
+            except (OutcomeUnknown, Unreachable):
+                if self._pin_lasts:
+                    raise
+                self._pinned = None
         give_up: float | None = None
         while True:
             try:

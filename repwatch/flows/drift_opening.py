@@ -8,6 +8,7 @@ from repwatch.drift.resume import shape_of
 from repwatch.drift.throttle import Hold
 from repwatch.flows.drift_comparable import Alike
 from repwatch.flows.drift_definitions import Scanned
+from repwatch.flows.drift_moment import MomentReader
 from repwatch.flows.drift_pipeline import Pipeline
 from repwatch.flows.drift_sight import Reader
 from repwatch.flows.drift_stand import StandReader
@@ -43,7 +44,8 @@ def _reader(world: CheckWorld, alike: Alike) -> Reader:
     theirs = {number: _reading(table, alike.comparison, where, portable=world.static) for number, table in alike.tables.items()}
     in_snapshots = all(is_transactional(table.engine) for table in (alike.source, *alike.tables.values()))
     if in_snapshots and world.stand is not None:
-        return StandReader(world, world.stand, ours, theirs)
+        reader = StandReader if world.stand.decides else MomentReader
+        return reader(world, world.stand, ours, theirs)
     tells = world.source.tells_snapshots and all(world.replicas[number].tells_snapshots for number in alike.tables)
     return Reader(world, ours, theirs, exact=in_snapshots and tells and not world.static)
 

@@ -84,15 +84,16 @@ def note_position(world: CheckWorld, db: Database, *, closely: bool = False) -> 
     asked = world.clock.monotonic()
     # First: what is named meanwhile is in the position that is read after it.
     whole = not (db.scalar(positions.UNNAMED) or "").strip() if closely and source.tells_unnamed else None
-    shown = _shown(db) if source.tells_shown else positions.ALL_SHOWN
+    seen = shown(db) if source.tells_shown else positions.ALL_SHOWN
     position = db.scalar(positions.applied(db.version) if source.applies else replication.written(db.version)) or ""
-    source.watermark.record(position, asked, world.clock.monotonic(), whole=whole, shown=shown)
+    source.watermark.record(position, asked, world.clock.monotonic(), whole=whole, shown=seen)
     return position
 
 
-def _shown(db: Database) -> positions.Shown:
-    shown = positions.parse_shown(db.texts(positions.SHOWN))
-    return replace(shown, waits=shown.waits and positions.hides(db.texts(positions.WAIT_POINT)))
+def shown(db: Database) -> positions.Shown:
+    """What a MariaDB source shows of its log."""
+    seen = positions.parse_shown(db.texts(positions.SHOWN))
+    return replace(seen, waits=seen.waits and positions.hides(db.texts(positions.WAIT_POINT)))
 
 
 def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:

@@ -16,7 +16,7 @@ from repwatch.drift.verdict import STILL_MARGIN_EQUAL
 from repwatch.errors import ServerError, StatementRefused, StatementTimedOut
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import Halt, TableFailed, fall_reason, note_position, source_answer
-from repwatch.flows.drift_sight import Sight, SourceSight, Unit
+from repwatch.flows.drift_sight import Reader, Sight, SourceSight, Unit
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.ports.database import Database
 
@@ -133,14 +133,14 @@ class Run:
             self._ask_source(
                 partial(reader.on_source_again, unit=compared.unit, seen=tuple(compared.replicas.values())),
                 partial(self._second_read, compared),
-                patient=reader.patient,
+                reader,
             )
         elif self._held and self._world.source.watermark.seen_since(self._held[0].ended + STILL_MARGIN_EQUAL):
             self._ask_source(partial(note_position, self._world, closely=True), self._looked)
         elif not self._held_back() and self._stands() and (work := self._next()) is not None:
             rows, reader = work.unit.rows or work.pipeline.pace.rows, work.pipeline.reader
             task = partial(reader.on_source, unit=work.unit, rows=rows)
-            self._ask_source(task, partial(self._first_read, work), patient=reader.patient)
+            self._ask_source(task, partial(self._first_read, work), reader)
         elif self._held and not self._waits_for:
             self._ask_source(self._look_later, self._looked)
 
@@ -151,14 +151,14 @@ class Run:
             stand.drop()
 
     def _stands(self) -> bool:
-        """True if the next piece may be read: in an exact check, once all servers show one position. Raises SourceLost."""
+        """True if the next piece may be read: not while all servers are to be brought to one position. Raises SourceLost."""
         stand = self._world.stand
-        if stand is None or not (self._ready or self._more):
+        if stand is None or not stand.due or not (self._ready or self._more):
             return True
-        if self._inflight and (stand.tired or stand.position is None):
+        if self._inflight:
             return False
-        if stand.position is None:
-            stand.take()
+        stand.drop()
+        stand.take()
         return True
 
     def _held_back(self) -> float:
@@ -194,10 +194,11 @@ class Run:
         return len(self._waits_for) < (NARROWING if unit is not None and unit.rows is not None else WINDOW)
 
     def _ask_source(
-        self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], *, patient: bool = False
+        self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], reader: Reader | None = None
     ) -> None:
         self._source_busy = True
-        self._follow(self._world.source.lane.submit(task, patient=patient), handle)
+        lane = self._world.source.lane
+        self._follow(lane.submit(task) if reader is None else reader.submit(lane, task), handle)
 
     def _follow(self, future: Future[T], handle: Callable[[Future[object]], None]) -> None:
         self._inflight[future] = handle  # type: ignore[index] # a future is used covariantly here
@@ -261,7 +262,7 @@ class Run:
             self._row_by_row.add(id(compared))
         for number in standing:
             task = partial(pipeline.reader.on_replica, unit=unit, number=number, first=compared.first)
-            future = self._world.replicas[number].lane.submit(task, patient=pipeline.reader.patient)
+            future = pipeline.reader.submit(self._world.replicas[number].lane, task)
             self._follow(future, partial(self._replica_read, compared, number))
         if not standing:
             self._all_read(compared)

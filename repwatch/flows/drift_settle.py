@@ -218,10 +218,10 @@ class Settlement:
 
     def _show(self, number: int, piece: KeyRange, keys: Sequence[Key]) -> None:
         """Fetch the values of rows that are proved different. One that changed meanwhile goes through it all again."""
-        source, replica, patient = self._source, self._replicas[number], self._pipeline.reader.patient
+        source, replica, reader = self._source, self._replicas[number], self._pipeline.reader
         lanes = self._world.source.lane, self._world.replicas[number].lane
-        ours = lanes[0].submit(lambda db: fetch(db, source, sql.rows_of(source, keys, piece)), patient=patient)
-        theirs = lanes[1].submit(lambda db: fetch(db, replica, sql.rows_of(replica, keys, piece)), patient=patient)
+        ours = reader.submit(lanes[0], lambda db: fetch(db, source, sql.rows_of(source, keys, piece)))
+        theirs = reader.submit(lanes[1], lambda db: fetch(db, replica, sql.rows_of(replica, keys, piece)))
         while wait((ours, theirs), timeout=_TICK).not_done:
             for lane in lanes if self._world.cancelled() else ():
                 lane.interrupt()

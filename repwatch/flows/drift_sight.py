@@ -1,9 +1,10 @@
 """What a lane does for one piece of a table: read it on the source, or wait and read it on a replica."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from repwatch.drift.definitions import is_transactional
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
@@ -21,6 +22,7 @@ from repwatch.sql import signature as sql
 from repwatch.sql.keyrange import Key, KeyRange
 from repwatch.sql.signature import Signature, TableReading
 
+T = TypeVar("T")
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
 _FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
@@ -77,6 +79,7 @@ class Sight:
     exact: str | None = None  # the exact position of the snapshot that was read, if the server tells
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
+    stood: bool = False  # it was read where all servers show one position
 
     def rows_in(self, piece: KeyRange) -> int:
         """How many rows a signature counted; 0 if it could not be taken."""
@@ -104,20 +107,30 @@ class Reader:
     """
 
     decides_at_once = False
+    pinned = False  # it reads on the sessions that were pinned to its lanes, if there are any
 
     def __init__(self, world: CheckWorld, source: TableReading, replicas: Mapping[int, TableReading], *, exact: bool) -> None:
         self._world = world
         self.source = source
         self.replicas = replicas
-        self.events = Events.COUNTED if source.counted else world.source.events
+        self._events = Events.COUNTED if source.counted else world.source.events
         self.patient = not source.bounds  # it cannot be read in pieces
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
         leads = world.source.version.is_mariadb and is_transactional(source.table.engine) and not world.source.applies
-        self._trails = self.events is Events.STATEMENTS and not world.static and not leads
+        self._trails = self._events is Events.STATEMENTS and not world.static and not leads
         # What no engine takes back is written at once, and logged when its statement ends.
         self.logged_first = world.source.tells_unnamed and not world.static and is_transactional(source.table.engine)
         self._undivided = UNDIVIDED_ROWS
         self._exact = exact  # all sides are MariaDB with a transactional engine: a snapshot knows its position
+
+    @property
+    def events(self) -> Events:
+        """What the rounds of now are judged by."""
+        return self._events
+
+    def submit(self, lane: Lane, task: Callable[[Database], T]) -> Future[T]:
+        """Run a task of this table in a lane."""
+        return lane.submit(task, patient=self.patient, pinned=self.pinned)
 
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
@@ -130,7 +143,7 @@ class Reader:
             found = parts(db, self.source, piece, rows) if unit.parted else ()
             settled = replace(unit, piece=piece, parts=found or unit.parts, cut=False, dense=False, parted=False)
             sight = self._look(db, self.source, settled, started)
-        if self._trails:
+        if self._trails and not sight.stood:
             sight = self._named_later(db, sight)
         chosen = sum(signature.rows for signature in sight.signatures.values()) or len(sight.rows)
         return SourceSight(
@@ -192,7 +205,7 @@ class Reader:
             db.execute(positions.SNAPSHOT)
             try:
                 by_log = on_source and not source.applies
-                coordinates = self._log_coordinates(db) if by_log else None
+                coordinates = positions.parse_coordinates(db.texts(positions.SNAPSHOT_LOG)) if by_log else None
                 exact = None if by_log else db.scalar(positions.SNAPSHOT_POSITION)
                 found, rows, overflow = read(db, reading, unit)
             finally:
@@ -248,11 +261,6 @@ class Reader:
             answer = db.query(sql.bound(reading, unit.ranges[0], limit // 2)).rows if reading.bounds else [()]
             return {}, rows, sql.parse_key(answer[0], len(reading.bounds))
         return {}, rows, sql.parse_key(answer[limit // 2], len(reading.bounds))
-
-    def _log_coordinates(self, db: Database) -> tuple[str, str] | None:
-        found = {row.get("Variable_name"): row.get("Value") or "" for row in db.texts(positions.SNAPSHOT_LOG)}
-        log, offset = found.get("Binlog_snapshot_file", ""), found.get("Binlog_snapshot_position", "")
-        return (log, offset) if log else None
 
     def translate(self, db: Database, sight: Sight) -> Sight:
         """The sight with its place in the source's log as GTIDs, where that can be had without reading a long log for nothing."""

@@ -15,12 +15,13 @@ from typing import Final
 
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
+from repwatch.drift.verdict import Events
 from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refused, RepwatchError, ServerError, Unreachable
 from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_holds import HoldBook, let_go
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
+from repwatch.flows.drift_moment import MomentReader
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
-from repwatch.flows.drift_sight import Reader, Sight, Unit
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
 from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, release, run_until
 from repwatch.flows.reseed_survey import ReseedRequest, survey
@@ -138,9 +139,22 @@ class Stand:
         self._opened.close()
 
     @property
-    def position(self) -> str | None:
-        """What all lanes show now; None if they show the present."""
+    def decides(self) -> bool:
+        return True
+
+    @property
+    def hopeful(self) -> bool:
+        return True
+
+    def shown_by(self, db: Database) -> str | None:
+        """What a pinned session shows: a lane fails if it has lost its own."""
+        del db
         return self._snapshot.position if self._snapshot else None
+
+    @property
+    def due(self) -> bool:
+        """True if all are to be brought to a position before more is read."""
+        return self._snapshot is None or self.tired
 
     @property
     def tired(self) -> bool:
@@ -282,31 +296,16 @@ def _why(error: RepwatchError) -> Reason:
             return Reason.UNREADABLE
 
 
-class StandReader(Reader):
-    """Reads where all lanes show one position."""
+class StandReader(MomentReader):
+    """Reads where all lanes show one position, and never elsewhere."""
 
     decides_at_once = True
 
     def __init__(self, world: CheckWorld, stand: OnePosition, source: TableReading, replicas: Mapping[int, TableReading]) -> None:
-        super().__init__(world, source, replicas, exact=False)
-        self._stand = stand
+        super().__init__(world, stand, source, replicas)
         self._trails = False
         self._undivided = HASHED_ROWS
 
-    def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
-        """R; there is nothing to wait for."""
-        with self._turn(self._world.replicas[number].lane, unit):
-            return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
-
-    def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
-        read = self._read_or_void if like is None else self._read
-        signatures, rows, overflow = read(db, reading, unit)
-        return Sight(
-            signatures=signatures,
-            rows=rows,
-            overflow=overflow,
-            started=started,
-            ended=self._world.clock.monotonic(),
-            position=self._stand.position or "",
-            exact=self._stand.position,
-        )
+    @property
+    def events(self) -> Events:
+        return self._events

@@ -18,7 +18,7 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
-from repwatch.ports.database import Connect
+from repwatch.ports.database import Connect, Database
 from repwatch.sql.drift_position import ALL_SHOWN, Shown
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.sight import Sight
@@ -38,6 +38,7 @@ class Watermark:
         self._shown = ALL_SHOWN
         self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
         self._moves = 0
+        self._moved: float | None = None
 
     @property
     def shows_all(self) -> bool:
@@ -57,6 +58,10 @@ class Watermark:
         """True if the position has not moved since this monotonic second."""
         return self.still is not None and self.still.since <= moment
 
+    def moved_since(self, moment: float) -> bool:
+        """True if it was seen to move after this monotonic second."""
+        return self._moved is not None and self._moved >= moment
+
     def record(
         self, position: str, asked: float, answered: float, *, whole: bool | None = None, shown: Shown = ALL_SHOWN
     ) -> None:
@@ -71,6 +76,7 @@ class Watermark:
             named, unnamed = asked if whole else still.named, asked if whole is False else still.unnamed
             self.still = Stillness(still.since, asked, named, unnamed)
         else:
+            self._moved = answered if self.still is not None else None
             self.position, self.still = position, Stillness(answered, answered)
         self._count_move(answered)
 
@@ -150,11 +156,21 @@ class ReplicaSide:
 
 
 class OnePosition(Protocol):
-    """What brings all servers of a check to one exact position (`flows/drift_stand.py`)."""
+    """What brings all servers of a check to one exact position (`flows/drift_stand.py`, `flows/drift_moment.py`).
+
+    `decides`: nothing is read without it.
+    """
 
     @property
-    def position(self) -> str | None:
-        """What all lanes show; None if they show the present."""
+    def decides(self) -> bool: ...
+
+    def shown_by(self, db: Database) -> str | None:
+        """The position that this session shows; None if it shows the present."""
+        ...
+
+    @property
+    def hopeful(self) -> bool:
+        """True if what is read again will most likely be read there."""
         ...
 
     @property
@@ -162,8 +178,13 @@ class OnePosition(Protocol):
         """True once it should be given up."""
         ...
 
+    @property
+    def due(self) -> bool:
+        """True if it should be taken before more is read."""
+        ...
+
     def take(self) -> None:
-        """Bring them there. Raises SourceLost."""
+        """Bring them there, or try to. Raises SourceLost."""
         ...
 
     def drop(self) -> None:
@@ -186,7 +207,7 @@ class CheckWorld:
     strict: bool = False  # differences of definitions that touch no data count too
     delay: float = 0.0  # of the replicas, all of which have the same
     locks: Connect | None = None  # opens sessions that lock hot rows for moments, where that was asked for
-    stand: OnePosition | None = None  # an exact check
+    stand: OnePosition | None = None  # where all servers are read at one position
     static: bool = False  # there is no replication between the servers: no positions, no filters
 
     @property

@@ -73,6 +73,13 @@ SNAPSHOT_POSITION: Final = (
 SNAPSHOT_LOG: Final = "SHOW STATUS LIKE 'binlog_snapshot_%'"
 
 
+def parse_coordinates(rows: Sequence[RawRow]) -> tuple[str, str] | None:
+    """The rows of SNAPSHOT_LOG: a file and an offset in it; None where there is no binary log."""
+    found = {row.get("Variable_name"): row.get("Value") or "" for row in rows}
+    log, offset = found.get("Binlog_snapshot_file", ""), found.get("Binlog_snapshot_position", "")
+    return (log, offset) if log else None
+
+
 def log_to_gtid(log: str, offset: str) -> str:
     """The GTID position at a place of a MariaDB binary log; the server reads the log from its beginning to there."""
     return f"SELECT BINLOG_GTID_POS({quote_text(log)}, {int(offset)})"

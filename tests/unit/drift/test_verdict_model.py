@@ -100,6 +100,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
     every = {
         Events.ROW_IMAGES: ["image", "other"],
         Events.STATEMENTS: ["image", "add", "set", "other"],
+        Events.UNDOING: ["image", "add", "toggle", "set", "other"],
         Events.COUNTED: ["add", "toggle", "other"],
     }[events]
     kinds = sorted(draw(st.sets(st.sampled_from(every), min_size=1)))
@@ -130,7 +131,7 @@ def histories(draw: st.DrawFn, events: Events) -> History:
             case "add":
                 source.append(here + 1)
                 replica.append(there + 1)
-            case "toggle":  # a row is added, and taken away again
+            case "toggle":  # a row is added, and taken away again; a statement undoes what the last one did
                 step = 1 if number % 2 else -1
                 source.append(here + step)
                 replica.append(there + step)
@@ -263,6 +264,14 @@ def test_statements(history: History, seed: int) -> None:
 
 
 @settings(max_examples=400, deadline=None)
+@given(history=histories(Events.UNDOING), seed=st.integers(0, 2**32))
+def test_statements_that_undo_each_other(history: History, seed: int) -> None:
+    """Invariant: the same where they also set a row to and fro."""
+    judgement, read = play(history, Events.UNDOING, random.Random(seed))
+    assert_true(history, judgement, read)
+
+
+@settings(max_examples=400, deadline=None)
 @given(history=histories(Events.COUNTED), seed=st.integers(0, 2**32))
 def test_counted_rows(history: History, seed: int) -> None:
     """Invariant: the same for rows without a key, of which each event adds or takes one, also to and fro."""
@@ -270,7 +279,7 @@ def test_counted_rows(history: History, seed: int) -> None:
     assert_true(history, judgement, read)
 
 
-@pytest.mark.parametrize("events", [Events.STATEMENTS, Events.COUNTED])
+@pytest.mark.parametrize("events", [Events.STATEMENTS, Events.UNDOING, Events.COUNTED])
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_a_quiet_source_is_always_settled(events: Events, data: st.DataObject, seed: int) -> None:
@@ -329,6 +338,7 @@ def test_rows_that_are_counted_need_many_equal_rounds() -> None:
     assert judge([equal], Events.STATEMENTS, None).verdict is Verdict.IDENTICAL
     assert judge([equal] * (EQUAL_ROUNDS - 1), Events.COUNTED, None).verdict is Verdict.UNDECIDED
     assert judge([equal] * EQUAL_ROUNDS, Events.COUNTED, None).verdict is Verdict.IDENTICAL
+    assert judge([equal] * (EQUAL_ROUNDS - 1), Events.UNDOING, None).verdict is Verdict.UNDECIDED
     assert judge([equal], Events.COUNTED, Stillness(-1, 2)).verdict is Verdict.IDENTICAL
 
 
