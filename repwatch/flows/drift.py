@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
 from typing import Final
 
 from repwatch.drift.definitions import is_transactional
@@ -33,6 +32,7 @@ from repwatch.flows.drift_reach import REACH_SECONDS, note_position
 from repwatch.flows.drift_settling import SETTLE_SECONDS
 from repwatch.flows.drift_stand import ExactMeans, Stand
 from repwatch.flows.drift_tables import TablesCheck
+from repwatch.flows.drift_turns import Turns
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide, SourceSide
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.schema import TableName
@@ -107,7 +107,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
     condition = None if request.where is None else vet_condition(request.where)
     started = clock.now()
     head = request.reference.server if request.reference else request.source
-    turns: defaultdict[str, Lock] = defaultdict(Lock)  # by machine
+    turns: defaultdict[str, Turns] = defaultdict(lambda: Turns(clock))  # by machine
 
     def lane_to(endpoint: Endpoint) -> Lane:
         return Lane(endpoint, connect, clock, turns[endpoint.address.host])

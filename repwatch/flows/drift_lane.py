@@ -5,11 +5,11 @@ Statements of a check run in lanes, so that all servers read at once.
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from threading import Lock
+from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
 from repwatch.errors import OutcomeUnknown, ServerError, Unreachable
+from repwatch.flows.drift_turns import Turns
 from repwatch.model.endpoint import Endpoint
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -28,12 +28,12 @@ _FIRST_TRIES = 3
 class Lane:
     """Runs tasks one after another on its connection. They only read, so that one is simply run again after a lost connection.
 
-    `turn`: the same for all servers of one machine. Readings hold it that are not to run there all at once.
+    `turns`: the same for all servers of one machine. Readings take them that are not to run there all at once.
     """
 
-    def __init__(self, endpoint: Endpoint, connect: Connect, clock: Clock, turn: Lock) -> None:
+    def __init__(self, endpoint: Endpoint, connect: Connect, clock: Clock, turns: Turns) -> None:
         self.endpoint = endpoint
-        self.turn = turn
+        self._turns = turns
         self._connect = connect
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"drift-{endpoint}")
@@ -77,6 +77,10 @@ class Lane:
 
     def _set_pin(self, session: Database | None, lasts: bool) -> None:
         self._pinned, self._pinned_seconds, self._pin_lasts = session, 0.0, lasts
+
+    def turn(self) -> AbstractContextManager[None]:
+        """To be held while its server is read."""
+        return self._turns.of(self)
 
     def close(self) -> None:
         """End the thread after its statement (at most STATEMENT_SECONDS) and close the connections."""

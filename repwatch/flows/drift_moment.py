@@ -32,7 +32,7 @@ _TRIES: Final = 20
 _TRY_SECONDS: Final = 2.0  # of one taking, in which nothing is read
 _WAIT_SECONDS: Final = 1.0  # for a replica that is near
 _MOVES_SECONDS: Final = 5.0  # a source that has not moved for so long is read as it stands
-_FIRST_REST: Final = 1.0  # seconds after a taking that failed, and twice as long after each further one …
+_FIRST_REST: Final = 0.25  # seconds after a taking that failed, and twice as long after each further one …
 _LONGEST_REST: Final = 30.0
 _HOPE: Final = 3  # … until it has failed so often
 _READ: Final = Timeouts(connect=10.0, read=PATIENT_SECONDS + 10)
@@ -71,6 +71,10 @@ class CommonMoment:
     @property
     def decides(self) -> bool:
         return False
+
+    @property
+    def stands(self) -> bool:
+        return self._position is not None
 
     @property
     def hopeful(self) -> bool:

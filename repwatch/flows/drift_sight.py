@@ -189,9 +189,9 @@ class Reader:
         return sight
 
     def _turn(self, lane: Lane, unit: Unit) -> AbstractContextManager[object]:
-        """While the source is written to, servers on one machine read one at a time: all at once leave its writers nothing."""
+        """While the source is written to, servers of one machine are read one by one: all at once leave writers nothing."""
         brief = bool(unit.keys)
-        return lane.turn if self._world.gentle and not brief and not self.patient else nullcontext()
+        return lane.turn() if self._world.gentle and not brief and not self.patient else nullcontext()
 
     def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
         """A reading on a replica is taken like that on the source, which it follows; without one it is on the source."""
