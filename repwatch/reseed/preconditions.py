@@ -9,6 +9,7 @@ from repwatch.reseed.choice import Choice, is_loaded
 from repwatch.reseed.clone import hindrances, is_cloned
 from repwatch.reseed.donor import donor_refusals, no_files_of_donor
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
+from repwatch.reseed.filtered import filter_refusals
 from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
@@ -25,7 +26,7 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     if not is_loaded(facts.target.marker, choice):
         found += donor_refusals(facts, held=choice.method is not Method.CLONE)
     concerned = _concerned(facts, choice)
-    found += _purge(facts, concerned)
+    found += [*_purge(facts, concerned), *filter_refusals(facts, choice)]
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
     elif choice.method is Method.PHYSICAL:
