@@ -16,6 +16,7 @@ from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
+from repwatch.flows.reseed_feeders import glanced, read_feeder
 from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_others import Glance, disputes_of, glance_at, glance_at_all, replicas_of
@@ -27,7 +28,7 @@ from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import by_files, is_loaded, settled_choice
-from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts, Way
+from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, Feeder, ServerFacts, SourceFacts, TableFacts, TargetFacts, Way
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql import definitions, replication, rowload
@@ -128,6 +129,7 @@ def survey_from(
         donor=donor,
         clone=clone,
         way=read_way(source, target, request.replica.channel) if told else Way(),
+        feeders=_feeders(request, target, target_facts, glances, connect),
         fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         disputes=_disputes(request, glances, (source, source_facts.server), (target, target_server)),
     )
@@ -135,6 +137,17 @@ def survey_from(
         return facts
     hosts = asked_hosts or _ask_hosts(request, source, target, shell)
     return replace(facts, hosts=replace(hosts.answers(connect), begun=request.files_begun) if hosts else None)
+
+
+def _feeders(
+    request: ReseedRequest, target: Database, facts: TargetFacts, glances: dict[str, Glance], connect: Connect
+) -> tuple[Feeder, ...]:
+    """Only tables that are named can be put right beside other channels; what is taken up has been asked for before."""
+    others = [state for state in facts.server.channels if state.channel != request.replica.channel]
+    if not request.tables or facts.marker is not None:
+        return ()
+    asked = glanced(request.others, glances)
+    return tuple(read_feeder(state, request.tables, target, asked, connect) for state in others)
 
 
 def _disputes(request: ReseedRequest, glances: dict[str, Glance], *ends: tuple[Database, ServerFacts]) -> tuple[str, ...]:

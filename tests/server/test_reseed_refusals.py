@@ -226,6 +226,12 @@ def other_channels(star: Sandbox, schema: str) -> Cases:
 
 
 @contextmanager
+def other_channels_of_unknown_tables(star: Sandbox, schema: str) -> Cases:
+    with other_channels(star, schema):
+        yield one_table(star, schema)
+
+
+@contextmanager
 def copy_begun_on_the_source(star: Sandbox, schema: str) -> Cases:
     star.source.sql(LOCAL, f"CREATE DATABASE {MARKER_SCHEMA}")
     try:
@@ -424,6 +430,7 @@ STATES: tuple[State[ReseedRequest], ...] = (
     both(held, "held"),
     both(held_for_a_table, "held"),
     both(other_channels, "other-channels"),
+    both(other_channels_of_unknown_tables, "other-channels"),
     both(copy_begun_on_the_source, "source-half-loaded"),
     State(
         badly_set,
