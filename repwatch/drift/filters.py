@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from typing import Final
 
 from repwatch.drift.rewrites import rewritten
 from repwatch.drift.verdict import Events
@@ -32,6 +33,9 @@ class Filtering:
     logged: DatabaseFilters = NO_DATABASE_FILTERS
     channels: tuple[ChannelFilters, ...] = ()
     fold: bool = False
+
+
+UNFILTERED: Final = Filtering()
 
 
 def reach(table: TableName, filtering: Filtering, events: Events) -> Reach:

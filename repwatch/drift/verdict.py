@@ -34,6 +34,11 @@ class Events(StrEnum):
     COUNTED = "counted"  # of a table without a key: each event adds a row to, or takes one of, those that are alike
 
 
+def events_of(binlog_format: str | None) -> Events:
+    """What a server writes into its binary log; MIXED has statements too."""
+    return Events.ROW_IMAGES if binlog_format == "ROW" else Events.STATEMENTS
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What one reading saw. `digest` None: it could not be taken whole, and equals nothing, not even itself."""

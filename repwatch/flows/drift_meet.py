@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
-from repwatch.drift.verdict import Events
+from repwatch.drift.verdict import Events, events_of
 from repwatch.errors import PrivilegeMissing, Refused, ServerError
 from repwatch.flows.drift_catalogue import read_names, read_sight
 from repwatch.flows.drift_lane import Lane
@@ -32,7 +32,7 @@ def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
         version=db.version,
         server_id=int(server_id or 0),
         server_uuid=uuid or "",
-        events=_events(log_format),
+        events=events_of(log_format),
         tables=read_names(db),
         sight=read_sight(db),
         logged=_logged(db),
@@ -51,7 +51,7 @@ class Upstream:
 def look_upstream(db: Database) -> Upstream:
     """Two small statements on a source whose tables are not read. Raises ServerError."""
     server_id, _, log_format, _, _ = db.text_row(positions.source_identity(db.version))
-    return Upstream(server_id=int(server_id or 0), events=_events(log_format), logged=_logged(db))
+    return Upstream(server_id=int(server_id or 0), events=events_of(log_format), logged=_logged(db))
 
 
 def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Upstream | None) -> SourceSide:
@@ -82,10 +82,6 @@ def meet_reference(db: Database, target: ReplicaTarget, lane: Lane, upstream: Up
         filtering=Filtering(channels=(mine[0].filters,), fold=case != "0"),
         local_tables=target.server.local_tables,
     )
-
-
-def _events(log_format: str | None) -> Events:
-    return Events.ROW_IMAGES if log_format == "ROW" else Events.STATEMENTS
 
 
 def meet_static(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:

@@ -13,7 +13,7 @@ from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.flows.ranges import cut, is_dense, parts, signatures
-from repwatch.model.gtid import GtidSet, MariadbPosition
+from repwatch.model.gtid import GtidSet, MariadbPosition, of_origins
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
@@ -292,7 +292,9 @@ def is_ahead(flavour: Flavour, shown: Sight, replica: Sight, *, anything: bool) 
     if flavour is Flavour.MARIADB:
         if not shown.exact and not shown.shows_all:
             return True  # its position leads: it names what the replica may show and the source does not
-        return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(replica.applied))
+        # A domain that the source has not even logged, as its position says that was read last, comes from another source.
+        applied = replica.applied if anything else of_origins(flavour, replica.applied, shown.position)
+        return not MariadbPosition.parse(shown.exact or shown.position).contains(MariadbPosition.parse(applied))
     there = GtidSet.parse(shown.position)
     origins = {origin for origin, _ in there.ranges}
     beyond = GtidSet.parse(replica.applied).difference(there)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from repwatch.errors import Refused, ServerError
-from repwatch.model.gtid import GtidSet, MariadbPosition, reached
-from repwatch.model.server import ServerVersion
+from repwatch.model.gtid import GtidSet, MariadbPosition, of_origins, reached
+from repwatch.model.server import Flavour, ServerVersion
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql import replication as sql
@@ -143,21 +143,20 @@ def _stop_and_delay(db: Database, channel: str, seconds: int) -> None:
 def arrived(db: Database, position: str) -> bool:
     """True at the position, false before it. Raises AlreadyPast."""
     here = db.scalar(sql.executed(db.version)) or ""
-    beyond = _beyond(here, position, mariadb=db.version.is_mariadb)
+    beyond = _beyond(here, position, db.version.flavour)
     if beyond:
         raise AlreadyPast(f"{db.server} has executed {beyond}, which is beyond {position}", hint="try again")
     return reached(db.version.flavour, here, position)
 
 
-def _beyond(here: str, position: str, *, mariadb: bool) -> str:
+def _beyond(here: str, position: str, flavour: Flavour) -> str:
     """What has been executed after `position`, of the origins (domains) that occur in it.
 
     Others are no matter of this position: they are the replica's own writes or come from another source, or they are new
     on the source, and then a replica that was held before the position was taken cannot have them.
     """
-    if mariadb:
-        ahead, known = MariadbPosition.parse(here), MariadbPosition.parse(position)
-        return str(MariadbPosition(tuple(item for item in ahead.difference(known).last if item[0] in dict(known.last))))
-    more, wanted = GtidSet.parse(here), GtidSet.parse(position)
-    origins = {uuid for (uuid, _), _ in wanted.ranges}
-    return str(GtidSet(tuple(item for item in more.difference(wanted).ranges if item[0][0] in origins)))
+    if flavour is Flavour.MARIADB:
+        more = str(MariadbPosition.parse(here).difference(MariadbPosition.parse(position)))
+    else:
+        more = str(GtidSet.parse(here).difference(GtidSet.parse(position)))
+    return of_origins(flavour, more, position)

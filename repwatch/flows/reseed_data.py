@@ -71,7 +71,7 @@ class Filling:
         finally:
             with suppress(ServerError):  # it may be gone; then the end of the next run puts it back
                 restore_load_settings(marked.db, marked.marker)
-        if marked.executed() != marked.marker.before:
+        if marked.executed(loaded.position if self.choice.in_place else "") != marked.marker.before:
             raise ServerError("something was applied or written while the data was copied", server=marked.db.server)
         marked.marker = replace(marked.marker, position=loaded.position)
         marked.record("written", rows=str(loaded.rows), position=loaded.position)
@@ -82,7 +82,7 @@ class Filling:
         marked = self.marked
         if self.choice.in_place:
             run_until(marked.db, self.facts.channel, position, self.tools.clock, _RUN_SECONDS)
-            marked.marker = replace(marked.marker, before=marked.executed())
+            marked.marker = replace(marked.marker, before=marked.executed(position))
         marked.marker = replace(marked.marker, replaced=True)
         marked.advance(Stage.LOADING)
         marked.db.execute(sql.set_trust_creators(on=True))

@@ -15,6 +15,7 @@ from repwatch.flows.reseed_survey import ReseedRequest
 from repwatch.flows.reseed_tools import Tools
 from repwatch.flows.turn import take_turn
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.gtid import of_origins
 from repwatch.ports.database import Database, Timeouts
 from repwatch.reseed.choice import choose
 from repwatch.reseed.facts import Facts
@@ -127,6 +128,10 @@ class Marked:
         self.db.execute(sql.set_read_only(on=True))
         self.db.execute(sql.set_super_read_only(on=False))
 
-    def executed(self) -> str:
-        """The replica's GTID state."""
-        return self.db.scalar(replication.executed(self.db.version)) or ""
+    def executed(self, within: str = "") -> str:
+        """The replica's GTID state. With a position: its part of the origins in that, and of the replica's own writes (MySQL)."""
+        executed = self.db.scalar(replication.executed(self.db.version)) or ""
+        if not within:
+            return executed
+        own = () if self.db.version.is_mariadb else (f"{self._key}:1",)
+        return of_origins(self.db.version.flavour, executed, ",".join((within, *own)))

@@ -176,7 +176,8 @@ class Run:
         if self._facts.target.marker is None:
             return None
         cloned = self._facts.clone.position if self._facts.clone else ""
-        present = Present(executed=self._marked.executed(), held=is_held(self._target, self._channel), cloned=cloned)
+        within = self._marked.marker.position if self._choice.in_place else ""
+        present = Present(executed=self._marked.executed(within), held=is_held(self._target, self._channel), cloned=cloned)
         marker = self._marked.marker
         stage = goes_on_from(marker, present, self._target.version.flavour)
         if marker.loaded and stage is Stage.MARKED:

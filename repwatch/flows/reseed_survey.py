@@ -16,9 +16,11 @@ from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
+from repwatch.flows.reseed_feeders import glanced, read_feeder
 from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_others import Glance, disputes_of, glance_at, glance_at_all, replicas_of
+from repwatch.flows.reseed_way import read_way
 from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
@@ -26,7 +28,7 @@ from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import by_files, is_loaded, settled_choice
-from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, ServerFacts, SourceFacts, TableFacts, TargetFacts
+from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, Feeder, ServerFacts, SourceFacts, TableFacts, TargetFacts, Way
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql import definitions, replication, rowload
@@ -109,6 +111,7 @@ def survey_from(
         source_facts = reading.result()
     errant, _ = read_errant(source, target)
     donor = _donor(source, copied, request.donor) if request.donor else None
+    told = not (target_server.missing_grants or source_facts.server.missing_grants)
     lacking = target_server.missing_grants or (donor.data if donor else source_facts).server.missing_grants
     clone = None if lacking else clone_facts(copied, target, asked_accounts)
     if clone is not None and target_facts.marker is None and request.left is not None:
@@ -125,6 +128,8 @@ def survey_from(
         export=request.export is not None,
         donor=donor,
         clone=clone,
+        way=read_way(source, target, request.replica.channel) if told else Way(),
+        feeders=_feeders(request, target, target_facts, glances, connect),
         fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         disputes=_disputes(request, glances, (source, source_facts.server), (target, target_server)),
     )
@@ -132,6 +137,17 @@ def survey_from(
         return facts
     hosts = asked_hosts or _ask_hosts(request, source, target, shell)
     return replace(facts, hosts=replace(hosts.answers(connect), begun=request.files_begun) if hosts else None)
+
+
+def _feeders(
+    request: ReseedRequest, target: Database, facts: TargetFacts, glances: dict[str, Glance], connect: Connect
+) -> tuple[Feeder, ...]:
+    """Only tables that are named can be put right beside other channels; what is taken up has been asked for before."""
+    others = [state for state in facts.server.channels if state.channel != request.replica.channel]
+    if not request.tables or facts.marker is not None:
+        return ()
+    asked = glanced(request.others, glances)
+    return tuple(read_feeder(state, request.tables, target, asked, connect) for state in others)
 
 
 def _disputes(request: ReseedRequest, glances: dict[str, Glance], *ends: tuple[Database, ServerFacts]) -> tuple[str, ...]:
@@ -197,7 +213,9 @@ def _ask_hosts(request: ReseedRequest, source: Database, target: Database, shell
 def _donor(source: Database, db: Database, target: ReplicaTarget) -> DonorFacts:
     errant, _ = read_errant(source, db)
     read_only = db.scalar(sql.READ_ONLY) == "1"
-    return DonorFacts(data=_source(db, with_data=True), channel=target.channel, read_only=read_only, errant=errant)
+    data = _source(db, with_data=True)
+    way = Way() if data.server.missing_grants else read_way(source, db, target.channel)
+    return DonorFacts(data=data, channel=target.channel, read_only=read_only, errant=errant, way=way)
 
 
 def _executed(db: Database) -> str:

@@ -180,6 +180,18 @@ def canonical(flavour: Flavour, text: str) -> str:
     return str(MariadbPosition.parse(text) if flavour is Flavour.MARIADB else GtidSet.parse(text))
 
 
+def of_origins(flavour: Flavour, position: str, named: str) -> str:
+    """The part of a position that is of the origins (MariaDB: domains) which occur in `named`. Raises ValueError.
+
+    A replica of several sources has others too, which move on while one channel stands still.
+    """
+    if flavour is Flavour.MARIADB:
+        domains = dict(MariadbPosition.parse(named).last)
+        return str(MariadbPosition(tuple(item for item in MariadbPosition.parse(position).last if item[0] in domains)))
+    origins = {uuid for (uuid, _), _ in GtidSet.parse(named).ranges}
+    return str(GtidSet(tuple(item for item in GtidSet.parse(position).ranges if item[0][0] in origins)))
+
+
 def missing_count(flavour: Flavour, position: str, target: str) -> int:
     """How many transactions of `target` a server at `position` lacks. Raises ValueError."""
     if flavour is Flavour.MARIADB:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from repwatch.drift.filters import UNFILTERED, Filtering
+from repwatch.drift.verdict import Events
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address, ServerVersion
 from repwatch.reseed.hosts import Hosts
@@ -61,6 +63,23 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What is known of the way that changes take from the source to a replica: what filters it, and what it carries."""
+
+    filtering: Filtering = UNFILTERED
+    events: Events = Events.ROW_IMAGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feeder:
+    """Another channel of the target. `has`: which of the named tables its source has; None where that could not be asked."""
+
+    channel: str
+    has: frozenset[TableName] | None
+    way: Way = Way()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DonorFacts:
     """A replica of the source that is copied from in its place (`--from`)."""
 
@@ -68,6 +87,7 @@ class DonorFacts:
     channel: str  # that reads from the source
     read_only: bool
     errant: str = ""  # transactions that the source does not have
+    way: Way = Way()
 
     @property
     def state(self) -> ChannelState | None:
@@ -144,6 +164,8 @@ class Facts:
     export: bool = False  # what only the target has is saved to a file first
     hosts: Hosts | None = None  # None: not looked at, or not in the configuration
     disputes: tuple[str, ...] = ()  # why the named source may not be the source of the cluster any more
+    way: Way = Way()  # to the target
+    feeders: tuple[Feeder, ...] = ()  # one for each of the other channels, where tables are named
     fetching: bool = False  # what the channel's receiver has lies between two looks at what the source has written
 
     @property
@@ -155,6 +177,11 @@ class Facts:
     def current(self) -> ChannelState | None:
         """The channel that is to be reseeded, None if the target has none of that name."""
         return next((state for state in self.target.server.channels if state.channel == self.channel), None)
+
+    @property
+    def other_channels(self) -> tuple[str, ...]:
+        """Those of the target beside the one that is to be reseeded."""
+        return tuple(state.channel for state in self.target.server.channels if state.channel != self.channel)
 
     @property
     def follows_source(self) -> bool:

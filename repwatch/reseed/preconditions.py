@@ -9,6 +9,8 @@ from repwatch.reseed.choice import Choice, is_loaded
 from repwatch.reseed.clone import hindrances, is_cloned
 from repwatch.reseed.donor import donor_refusals, no_files_of_donor
 from repwatch.reseed.facts import Facts, TableFacts, reads_from
+from repwatch.reseed.feeders import feeder_refusals
+from repwatch.reseed.filtered import filter_refusals
 from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
@@ -25,7 +27,7 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     if not is_loaded(facts.target.marker, choice):
         found += donor_refusals(facts, held=choice.method is not Method.CLONE)
     concerned = _concerned(facts, choice)
-    found += _purge(facts, concerned)
+    found += [*_purge(facts, concerned), *filter_refusals(facts, choice), *feeder_refusals(facts, choice)]
     if choice.method is Method.TABLE:
         found += [*_named_tables(facts, choice.tables), *_in_place(facts)]
     elif choice.method is Method.PHYSICAL:
@@ -57,17 +59,6 @@ def _same_server(facts: Facts) -> Iterator[Refusal]:
     elif source.server_id == target.server_id:
         yield Refusal(
             code="duplicate-server-id", summary=f"both servers have server_id {source.server_id}, so they cannot replicate"
-        )
-
-
-def _role(facts: Facts) -> Iterator[Refusal]:
-    target = facts.target.server
-    yield from source_refusals(facts)
-    others = [state.channel for state in target.channels if state.channel != facts.channel]
-    if others:
-        yield Refusal(
-            code="other-channels",
-            summary=f"{target.address} has other channels ({some(others)}), whose data a full copy would drop",
         )
 
 
@@ -257,5 +248,5 @@ def _purge(facts: Facts, tables: Sequence[TableFacts]) -> Iterator[Refusal]:
 
 
 _CHECKS: tuple[Callable[[Facts], Iterator[Refusal]], ...] = (
-    _same_server, _role, _standalone, _versions, _settings, _busy, _copied_source,
+    _same_server, source_refusals, _standalone, _versions, _settings, _busy, _copied_source,
 )  # fmt: skip

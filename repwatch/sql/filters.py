@@ -40,6 +40,11 @@ class ChannelFilters:
 
 
 NO_FILTERS: Final = ChannelFilters()
+_RULES: Final = (
+    "Replicate_Do_DB", "Replicate_Ignore_DB", "Replicate_Do_Table", "Replicate_Ignore_Table",
+    "Replicate_Wild_Do_Table", "Replicate_Wild_Ignore_Table",
+)  # fmt: skip
+_REWRITE: Final = "Replicate_Rewrite_DB"
 
 
 def log_status(version: ServerVersion) -> str:
@@ -56,20 +61,36 @@ def parse_log_status(rows: Sequence[Row]) -> DatabaseFilters:
 
 
 def filter_settings(version: ServerVersion) -> str:
-    """Whether names of tables differ by case (0: they do); and the rewrites, which the status row of MariaDB 10 does not show."""
+    """Whether names of tables differ by case (0: they do); and the rewrites, which not each status row of MariaDB shows."""
     shown = version.is_mariadb and version.at_least(10, 11)
     return f"SELECT @@GLOBAL.lower_case_table_names, {'@@GLOBAL.replicate_rewrite_db' if shown else 'NULL'}"
 
 
+def server_filters(version: ServerVersion) -> str:
+    """One row as a channel's status has it: the filters of a channel that is yet to be made.
+
+    MySQL gives it the server's (manual, "Replication Channel Based Filters"), MariaDB those of its option file, which the
+    variables show; what `SET GLOBAL` put into those since is the default connection's alone.
+    """
+    if version.is_mariadb:
+        return f"SELECT {', '.join(f'@@GLOBAL.{rule.lower()} AS {rule}' for rule in _RULES)}"
+    rules = (f"MAX(IF(FILTER_NAME = '{rule.upper()}', FILTER_RULE, NULL)) AS {rule}" for rule in (*_RULES, _REWRITE))
+    return f"SELECT {', '.join(rules)} FROM performance_schema.replication_applier_global_filters"
+
+
 def parse_filters(row: Row, rewrites: str | None = None) -> ChannelFilters:
-    """The filters of a channel's status row; `rewrites` as `filter_settings` gives them."""
+    """The filters of a channel's status row; `rewrites` as `filter_settings` gives them, where the row has none to show.
+
+    On MariaDB they are those of the default connection.
+    """
+    shown = row.get(_REWRITE)
     return ChannelFilters(
         databases=DatabaseFilters(do=_names(row.get("Replicate_Do_DB")), ignore=_names(row.get("Replicate_Ignore_DB"))),
         do_tables=_names(row.get("Replicate_Do_Table")),
         ignore_tables=_names(row.get("Replicate_Ignore_Table")),
         wild_do=_names(row.get("Replicate_Wild_Do_Table")),
         wild_ignore=_names(row.get("Replicate_Wild_Ignore_Table")),
-        rewrites=_rewrites(row.get("Replicate_Rewrite_DB") or rewrites or ""),
+        rewrites=_rewrites((rewrites if shown is None else shown) or ""),
     )
 
 

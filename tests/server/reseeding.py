@@ -122,14 +122,14 @@ def last_error(flavour: Flavour, replica: SandboxServer) -> str | None:
 
 
 @contextmanager
-def writer(box: Sandbox, *statements: str) -> Iterator[None]:
-    """Somebody who keeps writing on the source; a statement that fails fails the test."""
+def writer(box: Sandbox, *statements: str, server: SandboxServer | None = None) -> Iterator[None]:
+    """Somebody who keeps writing on the source, or another server; a statement that fails fails the test."""
     stop = threading.Event()
     trouble: list[Exception] = []
 
     def write() -> None:
         try:
-            with box.source.connect() as db:
+            with (server or box.source).connect() as db:
                 while not stop.is_set():
                     for statement in statements:
                         db.execute(statement)

@@ -4,25 +4,9 @@ import pytest
 
 from repwatch.drift.report import Reason, Verdict
 from repwatch.drift.summary import exit_status
-from repwatch.model.server import Flavour
-from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sandbox import Sandbox
 from tests.server.drifting import Found, drift_on, found_in, of_replica, of_table, run_check
-
-
-def set_filters(server: SandboxServer, **filters: tuple[str, ...]) -> None:
-    """Give a replica filters for tables or databases; the applier stops for it."""
-    mariadb = server.flavour is Flavour.MARIADB
-    with server.connect() as db:
-        db.execute("STOP SLAVE" if mariadb else "STOP REPLICA SQL_THREAD")
-        for rule, values in filters.items():
-            if mariadb:
-                db.execute(f"SET GLOBAL {rule} = '{','.join(values)}'")
-            else:
-                shown = ", ".join(f"`{value}`" if rule.endswith("db") else f"'{value}'" for value in values)
-                if "wild" not in rule and not rule.endswith("db"):
-                    shown = ", ".join(values)
-                db.execute(f"CHANGE REPLICATION FILTER {rule.upper()} = ({shown})")
-        db.execute("START SLAVE" if mariadb else "START REPLICA SQL_THREAD")
+from tests.server.filtering import set_filters
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from repwatch.ports.database import Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import LOCK_NAME
+from tests.server.filtering import filtering
 from tests.server.repairing import by_hand, healthy, identical, let_replicate, plan, plan_undo, repair, request, tools, undo
 from tests.server.reseeding import contents, delay_by, make_everything, writer
 
@@ -73,6 +74,18 @@ def test_nothing_is_done_where_nothing_is_wrong(star: Sandbox, schema: str, repl
     assert proposal.nothing_to_do
     assert proposal.plan.steps == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_replica_leaves_out_is_left_alone(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:
+    table, log = orders(star, schema, 5), f"{schema}.log"
+    star.source.sql(f"CREATE TABLE {log} (id INT PRIMARY KEY)", f"INSERT INTO {log} VALUES (1)")
+    star.wait_caught_up(60)
+    by_hand(replica, f"UPDATE {table} SET status = 'X' WHERE id = 3", f"DELETE FROM {log}")
+    with filtering(replica, "replicate_ignore_table", log):
+        applied = repair(request(star, replica, f"{schema}.*"), tmp_path)
+    assert (applied.outcome, replica.sql(f"SELECT * FROM {log}")) == (Outcome.DONE, [])
+    assert replica.sql(f"SELECT status FROM {table} WHERE id = 3") == [("1",)]
+    healthy(star, replica)
 
 
 def test_looking_changes_nothing(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:

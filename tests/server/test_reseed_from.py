@@ -33,6 +33,7 @@ from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import LOCK_NAME, MARKER_SCHEMA
 from repwatch.sql.snapshot import START
 from tests.conftest import start
+from tests.server.filtering import filtering
 from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
@@ -424,6 +425,12 @@ def without_privileges(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
     yield replace(request(star, star.replicas[0]), donor=ReplicaTarget(server=weak))
 
 
+@contextmanager
+def lacking_a_table(star: Sandbox, schema: str) -> Iterator[ReseedRequest]:
+    with filtering(star.replicas[1], "replicate_ignore_table", f"{schema}.t"):
+        yield from_sibling(star, star.replicas[0])
+
+
 STATES: tuple[tuple[str, State], ...] = (
     ("same-server", itself),
     ("same-server", the_source),
@@ -436,6 +443,7 @@ STATES: tuple[tuple[str, State], ...] = (
     ("donor-errant", having_written),
     ("donor-files", by_its_files),
     ("privilege-missing", without_privileges),
+    ("filtered", lacking_a_table),
 )
 
 

@@ -29,6 +29,7 @@ from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.filtering import filtering
 from tests.server.refusing import (
     LOCAL,
     Case,
@@ -42,7 +43,7 @@ from tests.server.refusing import (
     lone,
     only,
 )
-from tests.server.reseeding import break_with_1062, last_error, request, reseed, tools
+from tests.server.reseeding import break_with_1062, last_error, replication_login, request, reseed, tools
 
 Cases = Iterator[Case[ReseedRequest]]
 
@@ -225,6 +226,12 @@ def other_channels(star: Sandbox, schema: str) -> Cases:
 
 
 @contextmanager
+def other_channels_of_unknown_tables(star: Sandbox, schema: str) -> Cases:
+    with other_channels(star, schema):
+        yield one_table(star, schema)
+
+
+@contextmanager
 def copy_begun_on_the_source(star: Sandbox, schema: str) -> Cases:
     star.source.sql(LOCAL, f"CREATE DATABASE {MARKER_SCHEMA}")
     try:
@@ -360,6 +367,48 @@ def empty_beside_an_old_source(star: Sandbox, schema: str) -> Cases:
         yield Case(replace(asked, replica=ReplicaTarget(server=empty), others=others, inventory=inventory(star, empty)), server)
 
 
+@contextmanager
+def table_left_out(star: Sandbox, schema: str) -> Cases:
+    with filtering(star.replicas[0], "replicate_wild_ignore_table", f"{schema}.%"):
+        yield case(star)
+
+
+@contextmanager
+def named_table_left_out(star: Sandbox, schema: str) -> Cases:
+    with filtering(star.replicas[0], "replicate_ignore_table", f"{schema}.t"):
+        yield one_table(star, schema)
+
+
+@contextmanager
+def renamed(star: Sandbox, schema: str) -> Cases:
+    with filtering(star.replicas[0], "replicate_rewrite_db", f"{schema}->elsewhere"):
+        yield one_table(star, schema)
+
+
+@contextmanager
+def left_out_by_statement(star: Sandbox, schema: str) -> Cases:
+    """A statement is judged by its default database, whatever table it changes."""
+    ((was,),) = star.source.sql("SELECT @@GLOBAL.binlog_format")
+    mixed = changed(star.source, "SET GLOBAL binlog_format = MIXED", f"SET GLOBAL binlog_format = {was}")
+    with mixed, filtering(star.replicas[0], "replicate_ignore_db", "elsewhere"):
+        yield case(star)
+
+
+@contextmanager
+def left_out_by_a_new_replica(star: Sandbox, schema: str) -> Cases:
+    """It has no channel yet; the one that is made gets the server's filters."""
+    with lone(star.flavour, f"--replicate-wild-ignore-table={schema}.%") as server:
+        asked = request(star, star.replicas[0], login=True)
+        yield Case(replace(asked, replica=ReplicaTarget(server=server.spec())), server)
+
+
+@contextmanager
+def not_logged(star: Sandbox, schema: str) -> Cases:
+    with lone(star.flavour, f"--binlog-ignore-db={schema}", "--binlog-format=ROW") as server:
+        server.sql(f"CREATE DATABASE {schema}", f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+        yield case(star, source=server.spec(), overwrite_standalone=str(star.replicas[0].address), login=replication_login(star))
+
+
 MARIADB, MYSQL = Flavour.MARIADB, Flavour.MYSQL
 STATES: tuple[State[ReseedRequest], ...] = (
     both(same_server, "same-server"),
@@ -381,6 +430,7 @@ STATES: tuple[State[ReseedRequest], ...] = (
     both(held, "held"),
     both(held_for_a_table, "held"),
     both(other_channels, "other-channels"),
+    both(other_channels_of_unknown_tables, "other-channels"),
     both(copy_begun_on_the_source, "source-half-loaded"),
     State(
         badly_set,
@@ -402,6 +452,12 @@ STATES: tuple[State[ReseedRequest], ...] = (
     both(left_by_its_source, "source-disputed"),
     both(half_loaded_by_an_old_source, "source-disputed"),
     both(empty_beside_an_old_source, "source-disputed"),
+    both(table_left_out, "filtered"),
+    both(named_table_left_out, "filtered"),
+    both(renamed, "filtered"),
+    both(left_out_by_statement, "filtered"),
+    both(left_out_by_a_new_replica, "filtered"),
+    both(not_logged, "filtered"),
 )
 
 

@@ -14,6 +14,7 @@ from repwatch.reseed.method import Method
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import MARKER_SCHEMA
+from tests.server.filtering import filtering
 from tests.server.reseeding import (
     break_with_1062,
     contents,
@@ -83,6 +84,19 @@ def test_a_table_is_put_right_in_place_and_nothing_else_is_touched(
     star.source.sql(f"UPDATE {schema}.counted SET n = 0 WHERE id = 1")
     healthy(star, replica)
     assert contents(replica, schema) == contents(star.source, schema)
+
+
+def test_a_table_beside_one_that_the_replica_leaves_out(
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+) -> None:
+    for name in ("orders", "log"):
+        star.source.sql(f"CREATE TABLE {schema}.{name} (id INT PRIMARY KEY)", f"INSERT INTO {schema}.{name} VALUES (1), (2)")
+    star.wait_caught_up(60)
+    replica.sql(LOCAL, f"DELETE FROM {schema}.orders", f"DELETE FROM {schema}.log")
+    with filtering(replica, "replicate_wild_ignore_table", f"{schema}.log%"):
+        assert reseed(request(star, replica, tables=(TableName(schema, "orders"),)), tmp_path).outcome is Outcome.DONE
+    assert (rows(replica, schema, "orders"), rows(replica, schema, "log")) == ([("1",), ("2",)], [])
+    healthy(star, replica)
 
 
 def test_what_cannot_be_done_in_place_is_refused(star: Sandbox, schema: str, replica: SandboxServer) -> None:

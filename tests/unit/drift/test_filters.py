@@ -10,6 +10,11 @@ from repwatch.sql.filters import ChannelFilters, DatabaseFilters, parse_filters,
 IN, OUT, OPEN = Reach.REPLICATED, Reach.FILTERED, Reach.UNCLEAR
 
 
+def test_a_named_connection_does_not_rewrite_as_the_default_one_does() -> None:
+    assert parse_filters({"Replicate_Rewrite_DB": ""}, "a->b").rewrites == ()
+    assert parse_filters({}, "a->b").rewrites == (("a", "b"),)
+
+
 def found(row: dict[str, str | None], table: str, events: Events = Events.ROW_IMAGES, *, fold: bool = False) -> Reach:
     schema, _, name = table.partition(".")
     return reach(TableName(schema, name), Filtering(channels=(parse_filters(row),), fold=fold), events)

@@ -155,6 +155,22 @@ def test_a_position_that_leads_does_not_tell_while_something_waits(exact: str | 
 
 
 @pytest.mark.parametrize(
+    ("position", "exact", "anything", "ahead"),
+    [
+        ("0-1-7", None, False, False),
+        ("0-1-7", "0-1-7", False, False),
+        ("0-1-7", None, True, True),
+        ("0-1-7,1-1-9", "0-1-7", False, True),  # a new domain of the source's own
+    ],
+)
+def test_what_comes_from_another_source_is_not_ahead_of_this_one(
+    position: str, exact: str | None, anything: bool, ahead: bool
+) -> None:
+    source = Sight(started=0, ended=1, position=position, exact=exact)
+    assert is_ahead(Flavour.MARIADB, source, Sight(started=0, ended=1, applied="0-1-7,1-1-9"), anything=anything) is ahead
+
+
+@pytest.mark.parametrize(
     ("point", "hidden"), [("AFTER_COMMIT", False), ("after_commit", False), ("AFTER_SYNC", True), (None, True)]
 )
 def test_who_waits_after_the_commit_hides_nothing(point: str | None, *, hidden: bool) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.model.gtid import GtidSet, MariadbPosition, missing_count, reached
+from repwatch.model.gtid import GtidSet, MariadbPosition, missing_count, of_origins, reached
 from repwatch.model.server import Flavour
 
 A = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
@@ -130,3 +130,16 @@ def test_what_is_no_position_is_refused(text: str) -> None:
 def test_reached_and_missing_go_by_flavour(flavour: Flavour, here: str, target: str, is_reached: bool, missing: int) -> None:
     assert reached(flavour, here, target) is is_reached
     assert missing_count(flavour, here, target) == missing
+
+
+@pytest.mark.parametrize(
+    ("flavour", "position", "named", "part"),
+    [
+        (Flavour.MARIADB, "0-1-9,1-2-5", "0-7-3", "0-1-9"),
+        (Flavour.MARIADB, "0-1-9", "", ""),
+        (Flavour.MYSQL, f"{A}:1-9:blue:1,{B}:1-5", f"{A}:3", f"{A}:1-9:blue:1"),
+        (Flavour.MYSQL, f"{B}:1-5", f"{A}:3", ""),
+    ],
+)
+def test_a_part_by_its_origins(flavour: Flavour, position: str, named: str, part: str) -> None:
+    assert of_origins(flavour, position, named) == part

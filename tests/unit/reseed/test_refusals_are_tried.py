@@ -14,7 +14,7 @@ from tests.server import test_repair_refusals, test_reseed_from, test_reseed_phy
 PROJECT = Path(__file__).parents[3]
 ROOT = PROJECT / "repwatch"
 SHARED = "reseed/roles.py"
-RESEED = ("reseed/preconditions.py", SHARED)
+RESEED = ("reseed/preconditions.py", "reseed/filtered.py", "reseed/feeders.py", SHARED)
 DONOR = "reseed/donor.py"
 REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
 # What the docs tell of: each table of refusals says what it takes from where.

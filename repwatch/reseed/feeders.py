@@ -1,0 +1,45 @@
+"""A replica of several sources: what comes through its other channels must be neither dropped nor rewritten."""
+
+from collections.abc import Iterator, Sequence
+
+from repwatch.model.plan import Refusal
+from repwatch.model.schema import TableName
+from repwatch.reseed.choice import Choice
+from repwatch.reseed.facts import Facts, Feeder
+from repwatch.reseed.filtered import Passage, passage
+from repwatch.reseed.method import Method
+from repwatch.reseed.roles import some
+
+
+def feeder_refusals(facts: Facts, choice: Choice) -> Iterator[Refusal]:
+    """Single tables can be put right if no other channel brings rows of them; that is known where one was interrupted."""
+    others = facts.other_channels
+    if not others:
+        return
+    named = f"{facts.target.server.address} has other channels ({some(others)})"
+    if choice.method is not Method.TABLE:
+        yield Refusal(code="other-channels", summary=f"{named}, whose data a full copy would drop")
+    elif facts.donor is not None:
+        yield Refusal(code="other-channels", summary=f"{named}, of which the server of --from knows nothing: leave it out")
+    elif facts.target.marker is None:
+        for feeder in facts.feeders:
+            yield from _feeds(feeder, choice.tables)
+
+
+def _feeds(feeder: Feeder, tables: Sequence[TableName]) -> Iterator[Refusal]:
+    if feeder.has is None:
+        yield Refusal(
+            code="other-channels",
+            summary=f"what comes through channel {feeder.channel!r} cannot be told: its source does not answer, or is not in the "
+            "configuration",
+        )
+    elif fed := [str(name) for name in tables if _may_feed(feeder, name)]:
+        yield Refusal(
+            code="other-channels",
+            summary=f"rows of {some(fed)} may come through channel {feeder.channel!r} too, and would be lost",
+        )
+
+
+def _may_feed(feeder: Feeder, name: TableName) -> bool:
+    how = passage(name, feeder.way)
+    return how is Passage.RENAMED or (name in (feeder.has or ()) and how in (Passage.WHOLE, Passage.UNCLEAR))
