@@ -21,7 +21,8 @@ from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS, Lane
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, shown, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, Unit
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
-from repwatch.model.gtid import MariadbPosition
+from repwatch.model.gtid import MariadbPosition, of_origins
+from repwatch.model.server import Flavour
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication, snapshot
@@ -156,9 +157,16 @@ class CommonMoment:
         if position is None:
             return None
         opened = list(self._pool.map(lambda side: _open_at(self._session(side.lane), position), sides))
-        if not all(opened):
+        if not all(_same(there, position) for there in self._of_source(source, opened)):
             return None
         return position if place is None or _same(source.scalar(positions.log_to_gtid(*place)) or "", position) else None
+
+    def _of_source(self, source: Database, opened: list[str]) -> list[str]:
+        """The part of replicas' positions that comes from the source: of domains that it has logged by now."""
+        if self._world.source.applies:
+            return opened
+        logged = source.scalar(replication.written(source.version)) or ""
+        return [of_origins(Flavour.MARIADB, there, logged) for there in opened]
 
     def _open_on_source(self, db: Database) -> tuple[tuple[str, str] | None, str | None]:
         """A snapshot; its place in the log, and its position as far as that is known: None if the source moved meanwhile."""
@@ -207,12 +215,12 @@ class CommonMoment:
                 session.close()
 
 
-def _open_at(db: Database, position: str) -> bool:
-    """A snapshot of a replica, as soon as it has applied a position; True if it shows exactly that. Raises ServerError."""
+def _open_at(db: Database, position: str) -> str:
+    """A snapshot of a replica, as soon as it has applied a position; its own, "" if it is not near. Raises ServerError."""
     if db.scalar(positions.wait_for(db.version, position, _WAIT_SECONDS)) != "0":
-        return False
+        return ""
     db.execute(positions.SNAPSHOT)
-    return _same(db.scalar(positions.SNAPSHOT_POSITION) or "", position)
+    return db.scalar(positions.SNAPSHOT_POSITION) or ""
 
 
 def _same(one: str, other: str) -> bool:
