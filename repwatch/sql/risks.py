@@ -1,6 +1,6 @@
 """Statements that tell how a server's data may come to differ, and their answers as values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -134,6 +134,12 @@ def with_by_hand(risks: Risks, row: RawRow) -> Risks:
     """With what is known of people's own work on a replica."""
     told = StatusRow(row)
     return replace(risks, by_hand=told.whole("by_hand"), assigns_gtids=told.is_on("assigns_gtids"))
+
+
+def read_log_filters(rows: Iterable[RawRow]) -> Mapping[str, str]:
+    """Those that are set."""
+    row = StatusRow(next(iter(rows), {}))
+    return {name: text for name in ("binlog_do_db", "binlog_ignore_db") if (text := row.text(name))}
 
 
 def _semisync(counted: StatusRow, *, enabled: bool) -> SemiSync | None:
