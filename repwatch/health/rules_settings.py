@@ -115,6 +115,14 @@ _TABLE = (
         "the applier passes over these errors: what they were about is missing or different from then on",
         "OFF (in the option file; it takes a restart)",
     ),
+    # Both manuals, "Replication of Columns Having Different Data Types"; ALL_NON_LOSSY cuts nothing.
+    _Unsafe(
+        "replica_type_conversions",
+        _replica,
+        lambda value: "all_lossy" in value.split(","),
+        "a value that does not fit a narrower column of this replica is cut to fit, and no error says so",
+        "'' and give its columns the types that they have on the source",
+    ),
     _Unsafe(
         "log_replica_updates",
         _passes_on,

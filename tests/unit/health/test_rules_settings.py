@@ -44,6 +44,9 @@ def codes(made: World) -> list[tuple[str, str]]:
         ({"replica_exec_mode": "idempotent"}, {"replica_exec_mode": "idempotent"}, ["db2"]),
         ({}, {"replica_skip_errors": "1062,1032"}, ["db2"]),
         ({}, {"replica_skip_errors": "off", "replica_exec_mode": "strict"}, []),
+        ({"replica_type_conversions": "all_lossy"}, {}, []),
+        ({}, {"replica_type_conversions": "all_unsigned,all_lossy"}, ["db2"]),
+        ({}, {"replica_type_conversions": "all_non_lossy"}, []),
         ({}, {"relay_log_recovery": "0"}, []),  # with GTIDs it does not matter
         ({}, {}, []),
     ],
