@@ -257,10 +257,10 @@ class _Look:
         return self._with_by_hand(risks, channels)
 
     def _log_filters(self, risks: Risks) -> Mapping[str, str] | None:
-        """They are as the server was started."""
+        """They are as the server was started. A first look has enough to ask already, for a server far away."""
         before = self._before.risks if self._before else None
-        if before and before.log_filters is not None and before.uptime <= risks.uptime:
-            return before.log_filters
+        if before is None or (before.log_filters is not None and before.uptime <= risks.uptime):
+            return before.log_filters if before else None
         rows = self._ask(Part.LOG_FILTERS)
         return read_log_filters(rows) if rows else None
 
