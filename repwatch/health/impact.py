@@ -36,6 +36,7 @@ UNRELIABLE = _OF_A_LOST_SOURCE | {
     FindingCode.PRIVILEGE_MISSING,
     FindingCode.OBSERVATION_STALE,
     FindingCode.DISK_FULL,
+    FindingCode.COMMITS_BLOCKED,
     FindingCode.RELAY_SPACE_FULL,
     FindingCode.DUPLICATE_SERVER_ID,
     FindingCode.HALF_LOADED,
@@ -52,7 +53,10 @@ UNRELIABLE = _OF_A_LOST_SOURCE | {
     FindingCode.SUSPECT_DATA,
     FindingCode.DRIFTED,
 }
-"""What speaks against reading from a server, or failing over to it: it does not replicate, is not seen, may hold other data."""
+"""What speaks against reading from a server, or failing over to it.
+
+It does not replicate, takes no writes to the end, is not seen, or may hold other data.
+"""
 
 
 def impact_of(world: World, findings: Collection[Finding], finding: Finding) -> Impact | None:

@@ -9,6 +9,7 @@ from repwatch.health.rules_common import channels, evidence, of_channel, seen, s
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import ChannelObservation, Observation
+from repwatch.model.risks import Risks
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class _Unsafe:
     why: str
     instead: str
     remedy: str = "set {name} = {instead}"
+    verbatim: bool = False  # it is no keyword, and shown as it is written
 
 
 def _source(world: World, server: ServerNow, _: Observation) -> bool:
@@ -60,10 +62,14 @@ def _logs_unlike_source(world: World, server: ServerNow, observation: Observatio
     return observation.log_bin and _unlike_source("binlog_format")(world, server, observation)
 
 
+def _feeds(world: World, server: ServerNow, observation: Observation) -> bool:
+    """True for whom replicas read from."""
+    return observation.log_bin and (_source(world, server, observation) or _passes_on(world, server, observation))
+
+
 def _feeds_rows(world: World, server: ServerNow, observation: Observation) -> bool:
     """True for whom replicas get rows from, and not statements alone."""
-    feeds = _source(world, server, observation) or _passes_on(world, server, observation)
-    return feeds and observation.log_bin and _setting(observation, "binlog_format") != "statement"
+    return _feeds(world, server, observation) and _setting(observation, "binlog_format") != "statement"
 
 
 def _sources(world: World, server: ServerNow, observation: Observation) -> Iterator[Observation]:
@@ -109,12 +115,34 @@ _TABLE = (
         "the applier passes over these errors: what they were about is missing or different from then on",
         "OFF (in the option file; it takes a restart)",
     ),
+    # Both manuals, "Replication of Columns Having Different Data Types"; ALL_NON_LOSSY cuts nothing.
+    _Unsafe(
+        "replica_type_conversions",
+        _replica,
+        lambda value: "all_lossy" in value.split(","),
+        "a value that does not fit a narrower column of this replica is cut to fit, and no error says so",
+        "'' and give its columns the types that they have on the source",
+    ),
     _Unsafe(
         "log_replica_updates",
         _passes_on,
         lambda value: value in ("0", "off"),
         "what this server replicates never gets into its own binary log: its replicas miss all of it, and show no lag",
         "ON (in the option file; it takes a restart)",
+    ),
+    *(
+        _Unsafe(
+            name,
+            _feeds,
+            _always,
+            "what it leaves out of the binary log reaches no replica, and is gone after a failover; where statements are logged "
+            "it goes by the session's default schema, so that writes to other schemas are lost as well",
+            "",
+            remedy="take {name} out of the option file and restart the server, let the replicas leave out what they need not "
+            "have (replicate_…), and rebuild those that lack data",
+            verbatim=True,
+        )
+        for name in ("binlog_do_db", "binlog_ignore_db")
     ),
     _Unsafe(
         "binlog_format",
@@ -182,7 +210,8 @@ _TABLE = (
 def unsafe_settings(world: World) -> Iterator[Finding]:
     """A server's settings let its data differ, or get lost, without any error."""
     for server, observation in seen(world):
-        settings = {**(observation.risks.settings if observation.risks else {}), "version": observation.version.text}
+        risks = observation.risks or Risks()
+        settings = {**risks.settings, **(risks.log_filters or {}), "version": observation.version.text}
         found = [
             row
             for row in _TABLE
@@ -194,7 +223,8 @@ def unsafe_settings(world: World) -> Iterator[Finding]:
 
 def _unsafe(world: World, server: ServerNow, found: list[_Unsafe], settings: Mapping[str, str], *, mariadb: bool) -> Finding:
     names = {row.name: row.name.replace("replica", "slave") if mariadb else row.name for row in found}
-    listed = ", ".join(f"{names[row.name]} = {settings[row.name].upper()}" for row in found)
+    shown = {row.name: settings[row.name] if row.verbatim else settings[row.name].upper() for row in found}
+    listed = ", ".join(f"{names[row.name]} = {shown[row.name]}" for row in found)
     return Finding(
         subject=subject(world, server, FindingCode.UNSAFE_SETTINGS),
         severity=Severity.WARNING,
@@ -202,7 +232,7 @@ def _unsafe(world: World, server: ServerNow, found: list[_Unsafe], settings: Map
         meaning=" ".join(f"{names[row.name]}: {row.why}." for row in found),
         remedy=_upper("; ".join(row.remedy.format(name=names[row.name], instead=row.instead) for row in found))
         + ". Change the option file, too.",
-        evidence=evidence({names[row.name]: settings[row.name].upper() for row in found}),
+        evidence=evidence({names[row.name]: shown[row.name] for row in found}),
         settled=False,
     )
 

@@ -29,6 +29,7 @@ class Risks:
     starts: int = 0  # START REPLICA, by anybody, since the server's start
     stops: int = 0  # STOP REPLICA, likewise; counted when it begins
     skipped_errors: int = 0  # errors that the applier went over since the server's start (MariaDB)
+    log_filters: Mapping[str, str] | None = None  # which schemas it logs or not, by the options' names; None: not looked
     by_hand: int | None = None  # how often a session named a GTID or set a skip counter (MySQL); None: not looked
     assigns_gtids: bool = False  # a channel names anonymous transactions by the replica's own uuid (MySQL)
 

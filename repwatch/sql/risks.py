@@ -1,6 +1,6 @@
 """Statements that tell how a server's data may come to differ, and their answers as values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ from repwatch.sql.status_columns import RawRow, StatusRow
 SETTINGS: Final = (
     "replica_exec_mode",
     "replica_skip_errors",
+    "replica_type_conversions",
     "sync_binlog",
     "innodb_flush_log_at_trx_commit",
     "binlog_format",
@@ -38,7 +39,8 @@ _SHARED = (
     "relay_log_recovery",
     "relay_log_space_limit",
 )
-_OLD_NAMES = ("slave_exec_mode", "slave_skip_errors", "log_slave_updates")
+_OLD_NAMES = ("slave_exec_mode", "slave_skip_errors", "slave_type_conversions", "log_slave_updates")
+_NEW_NAMES = ("replica_exec_mode", "replica_skip_errors", "replica_type_conversions", "log_replica_updates")
 # MySQL has the first from 8.0.22 on and the second up to 8.3; both count the same.
 _STARTS = ("Com_replica_start", "Com_slave_start", "Com_start_slave", "Com_start_all_slaves")
 _STOPS = ("Com_replica_stop", "Com_slave_stop", "Com_stop_slave", "Com_stop_all_slaves")
@@ -65,9 +67,7 @@ _PLUGIN = (
 )
 MYSQL_57_SETTINGS: Final = _select(*_SHARED, "gtid_mode", *_OLD_NAMES) + _PLUGIN
 # The new names from 8.0.26 on (MySQL manual, "Replication and Binary Logging Option and Variable Reference").
-MYSQL_SETTINGS: Final = (
-    _select(*_SHARED, "gtid_mode", "replica_exec_mode", "replica_skip_errors", "log_replica_updates") + _PLUGIN
-)
+MYSQL_SETTINGS: Final = _select(*_SHARED, "gtid_mode", *_NEW_NAMES) + _PLUGIN
 # Semi-synchronous replication is built in from 10.3.3 on.
 MARIADB_SETTINGS: Final = _select(
     *_SHARED,
@@ -134,6 +134,12 @@ def with_by_hand(risks: Risks, row: RawRow) -> Risks:
     """With what is known of people's own work on a replica."""
     told = StatusRow(row)
     return replace(risks, by_hand=told.whole("by_hand"), assigns_gtids=told.is_on("assigns_gtids"))
+
+
+def read_log_filters(rows: Iterable[RawRow]) -> Mapping[str, str]:
+    """Those that are set."""
+    row = StatusRow(next(iter(rows), {}))
+    return {name: text for name in ("binlog_do_db", "binlog_ignore_db") if (text := row.text(name))}
 
 
 def _semisync(counted: StatusRow, *, enabled: bool) -> SemiSync | None:

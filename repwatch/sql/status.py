@@ -1,8 +1,8 @@
 """The statements of one probe, by flavour and version, in one table. All are cheap, and none writes or waits for a lock of data.
 
 Variables are SELECTed: in SHOW GLOBAL VARIABLES a GTID set is cut at 1024 characters (the width of VARIABLE_VALUE), and reading
-all variables costs ten times as much. SHOW MASTER STATUS and its like take the binary log's lock and are never sent, but for SHOW
-BINARY LOGS once a minute where a server deletes by size.
+all variables costs ten times as much. SHOW MASTER STATUS and SHOW BINARY LOGS take the binary log's lock: the one is sent once
+after each start of a server, the other once a minute where a server deletes by size.
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ class Part(StrEnum):
     DISKS = "disks"
     SETTINGS = "settings"
     COUNTERS = "counters"
+    LOG_FILTERS = "log-filters"
     BY_HAND = "by-hand"
     CLONE = "clone"
     HAS_TABLES = "has-tables"
@@ -161,6 +162,11 @@ STATEMENTS = (
     StatusStatement(Part.SETTINGS, Flavour.MARIADB, (10, 3, 3), risks.MARIADB_SETTINGS),
     StatusStatement(Part.COUNTERS, Flavour.MYSQL, (5, 7), risks.COUNTERS),
     StatusStatement(Part.COUNTERS, Flavour.MARIADB, (10, 0), risks.COUNTERS),
+    # No variable of MySQL has them, nor of MariaDB 10.11.
+    StatusStatement(Part.LOG_FILTERS, Flavour.MYSQL, (5, 7), "SHOW MASTER STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.LOG_FILTERS, Flavour.MYSQL, (8, 2), "SHOW BINARY LOG STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.LOG_FILTERS, Flavour.MARIADB, (10, 0), "SHOW MASTER STATUS", "REPLICATION CLIENT"),
+    StatusStatement(Part.LOG_FILTERS, Flavour.MARIADB, (10, 5, 2), "SHOW MASTER STATUS", "BINLOG MONITOR"),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (5, 7), risks.MYSQL_57_BY_HAND, "SELECT", _P_S),
     StatusStatement(Part.BY_HAND, Flavour.MYSQL, (8, 0, 23), risks.MYSQL_BY_HAND, "SELECT", _P_S),
     StatusStatement(Part.CLONE, Flavour.MYSQL, (8, 0, 17), _CLONE, "SELECT", _P_S),

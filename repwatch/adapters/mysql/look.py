@@ -29,7 +29,7 @@ from repwatch.sql.disks import read_disks
 from repwatch.sql.emptied import is_filled, read_clone
 from repwatch.sql.heartbeat import beats_of, read_beats
 from repwatch.sql.quoting import quote_text
-from repwatch.sql.risks import count_clients, read_risks, with_by_hand
+from repwatch.sql.risks import count_clients, read_log_filters, read_risks, with_by_hand
 from repwatch.sql.status import CURRENT_ACCOUNT, NO_SUCH_TABLE, Part, StatusStatement, show_relay_event, statement
 from repwatch.sql.status_columns import RawRow, StatusRow
 from repwatch.sql.status_rows import (
@@ -101,7 +101,8 @@ class _Look:
         channels = self._channels(identity)
         counters = self._ask(Part.COUNTERS)
         clients = self._clients(identity, counters)
-        risks = self._risks(identity, channels, counters)
+        no_space = self._no_space(identity, channels)
+        risks = self._risks(identity, channels, counters, no_space)
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
         emptied = self._emptied(identity, channels, risks)
@@ -122,7 +123,7 @@ class _Look:
             gtid_logged=identity.gtid_logged,
             instance=identity.instance,
             binlog=binlog,
-            no_space=self._no_space(identity, channels),
+            no_space=no_space,
             disks=self._disks(),
             auto_increments=self._auto_increments(identity, channels),
             beats=beats,
@@ -243,13 +244,25 @@ class _Look:
         rows = self._ask(Part.CLIENTS) if identity.performance_schema else []
         return StatusRow(rows[0]).whole("clients") if rows else None
 
-    def _risks(self, identity: Identity, channels: tuple[ChannelObservation, ...], counters: list[RawRow]) -> Risks | None:
+    def _risks(
+        self, identity: Identity, channels: tuple[ChannelObservation, ...], counters: list[RawRow], no_space: NoSpace | None
+    ) -> Risks | None:
         if not counters:
             return None
         risks = read_risks(next(iter(self._ask(Part.SETTINGS)), {}), counters)
+        if identity.log_bin and not (no_space and no_space.stuck_at):  # it would wait with a log that waits for room
+            risks = replace(risks, log_filters=self._log_filters(risks))
         if not channels or not identity.performance_schema:
             return risks
         return self._with_by_hand(risks, channels)
+
+    def _log_filters(self, risks: Risks) -> Mapping[str, str] | None:
+        """They are as the server was started. A first look has enough to ask already, for a server far away."""
+        before = self._before.risks if self._before else None
+        if before is None or (before.log_filters is not None and before.uptime <= risks.uptime):
+            return before.log_filters if before else None
+        rows = self._ask(Part.LOG_FILTERS)
+        return read_log_filters(rows) if rows else None
 
     def _with_by_hand(self, risks: Risks, channels: tuple[ChannelObservation, ...]) -> Risks:
         """Whoever puts something in a transaction's place has to stop the applier for it, and to start it afterwards."""

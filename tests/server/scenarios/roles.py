@@ -84,6 +84,19 @@ def ends_when_announced(stage: Stage, watch: Patrol) -> None:
     watch.until_calm()
 
 
+@contextmanager
+def values_cut(stage: Stage) -> Iterator[None]:
+    """A replica with a narrower column: what the source has is longer, and replication goes on."""
+    with set_globally("slave_type_conversions", "'ALL_LOSSY'", "''", "replica_type_conversions")(stage):
+        stage.write(f"CREATE TABLE {stage.schema}.names (id INT PRIMARY KEY, name VARCHAR(10))")
+        stage.box.wait_caught_up(60)
+        stage.on_replica(f"ALTER TABLE {stage.schema}.names MODIFY name VARCHAR(3)")
+        stage.write(f"INSERT INTO {stage.schema}.names VALUES (1, 'replica')")
+        stage.box.wait_caught_up(60)
+        assert stage.replica.sql(f"SELECT name FROM {stage.schema}.names") == [("rep",)]
+        yield
+
+
 def set_globally(name: str, value: str, back: str, mysql: str = "", *, on_source: bool = False) -> Part:
     """A global setting (`mysql`: its name there), and its value afterwards."""
 
@@ -310,6 +323,12 @@ ROLES = (
         what="a replica passes over rows that are missing or there already",
         breaks=set_globally("slave_exec_mode", "IDEMPOTENT", "STRICT", "replica_exec_mode"),
         told=places(("replica1", "unsafe-settings"), SUSPECT),
+    ),
+    Scenario(
+        name="values-cut",
+        what="a replica cuts values that its column is too narrow for",
+        breaks=values_cut,
+        told=places(("replica1", "unsafe-settings")),
     ),
     Scenario(
         name="errors-passed-over",

@@ -10,6 +10,7 @@ import pytest
 from repwatch.health.blockers import blamed
 from repwatch.health.causes import causes
 from repwatch.health.errant import errant_transactions
+from repwatch.health.impact import impact_of
 from repwatch.health.incident import Incident
 from repwatch.health.movement import Progress
 from repwatch.health.progress import remember
@@ -18,6 +19,7 @@ from repwatch.health.rules_semisync import STANDING
 from repwatch.health.unjudged import unjudged
 from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
+from repwatch.model.impact import Names
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadError, ThreadState, Unobserved
 from repwatch.model.past import Past
 from repwatch.model.risks import Risks, SemiSync
@@ -84,6 +86,15 @@ def test_commits_that_stand(flavour: Flavour, before: SemiSync, now: SemiSync, s
         assert finding.severity is Severity.CRITICAL
         assert finding.evidence["timeout_ms"] == "10000"
         assert ("_master_" in finding.remedy) is (flavour is Flavour.MARIADB)
+
+
+@FLAVOURS
+def test_what_it_means_for_those_below(flavour: Flavour) -> None:
+    made = standing(flavour, replica(flavour, 2, receiver=ThreadState.STOPPED), replica(flavour, 3))
+    findings = diagnose(made)
+    impact = impact_of(made, findings, next(each for each in findings if each.subject.code is BLOCKED))
+    assert impact is not None
+    assert (impact.below, impact.good, impact.others) == (Names.of(["db2", "db3"]), Names.of(["db3"]), 2)
 
 
 @FLAVOURS

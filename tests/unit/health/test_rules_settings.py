@@ -44,6 +44,9 @@ def codes(made: World) -> list[tuple[str, str]]:
         ({"replica_exec_mode": "idempotent"}, {"replica_exec_mode": "idempotent"}, ["db2"]),
         ({}, {"replica_skip_errors": "1062,1032"}, ["db2"]),
         ({}, {"replica_skip_errors": "off", "replica_exec_mode": "strict"}, []),
+        ({"replica_type_conversions": "all_lossy"}, {}, []),
+        ({}, {"replica_type_conversions": "all_unsigned,all_lossy"}, ["db2"]),
+        ({}, {"replica_type_conversions": "all_non_lossy"}, []),
         ({}, {"relay_log_recovery": "0"}, []),  # with GTIDs it does not matter
         ({}, {}, []),
     ],
@@ -52,6 +55,27 @@ def test_unsafe_settings(flavour: Flavour, on_source: dict[str, str], on_replica
     source = observation(flavour, 1, risks=Risks(settings=on_source))
     replica = observation(flavour, 2, channel(flavour, 1), risks=Risks(settings=on_replica))
     assert codes(world([source, replica])) == [(name, "unsafe-settings") for name in found]
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("on_source", "on_replica", "found"),
+    [
+        ({"binlog_do_db": "Shop,CRM"}, {}, {"binlog_do_db": "Shop,CRM"}),
+        ({"binlog_ignore_db": "tmp"}, {"binlog_ignore_db": "other"}, {"binlog_ignore_db": "tmp"}),
+        ({}, {"binlog_ignore_db": "tmp"}, None),  # nobody reads from it
+        ({}, {}, None),
+        (None, None, None),
+    ],
+)
+def test_what_a_source_leaves_out_of_its_binary_log(
+    flavour: Flavour, on_source: dict[str, str] | None, on_replica: dict[str, str] | None, found: dict[str, str] | None
+) -> None:
+    source = observation(flavour, 1, risks=Risks(log_filters=on_source))
+    replica = observation(flavour, 2, channel(flavour, 1), risks=Risks(log_filters=on_replica))
+    findings = diagnose(world([source, replica]))
+    assert [each.evidence for each in findings] == ([found] if found else [])
+    assert all(text in findings[0].summary for text in (found or {}).values())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""What takes the binary log's lock is asked once after each start of a server, and not of one whose log waits for room."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from repwatch.adapters.mysql.look import Memory, Span, look
+from repwatch.errors import PrivilegeMissing
+from repwatch.model.observation import Observation
+from repwatch.model.server import ServerVersion
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Database
+from repwatch.sql.status import Part, statement
+from repwatch.sql.status_columns import RawRow
+
+VERSIONS = pytest.mark.parametrize("version", [ServerVersion.parse("8.4.3"), ServerVersion.parse("10.11.19-MariaDB")])
+CLOCK = cast("Clock", SimpleNamespace(now=lambda: datetime(2026, 11, 22, tzinfo=UTC), monotonic=lambda: 0.0))
+
+
+class Server:
+    """A source that answers a few statements."""
+
+    def __init__(self, version: ServerVersion, **changes: str) -> None:
+        self.version = version
+        self.endpoint = SimpleNamespace(user="w")
+        self.server = "db1"
+        self.memory = Memory()
+        self.sent: list[str] = []
+        self.allowed = True
+        self.answers: dict[str, list[RawRow]] = {self.of(Part.IDENTITY): [{"log_bin": "1", "performance_schema": "1", **changes}]}
+        self.started_with("", uptime=100)
+
+    def of(self, part: Part) -> str:
+        row = statement(part, self.version)
+        return row.sql if row else part.value
+
+    def started_with(self, ignored: str, uptime: int) -> None:
+        self.answers |= {
+            self.of(Part.COUNTERS): [{"name": "Uptime", "value": str(uptime)}],
+            self.of(Part.LOG_FILTERS): [{"File": "b.1", "Binlog_Do_DB": "", "Binlog_Ignore_DB": ignored}],
+        }
+
+    def texts(self, sql: str) -> list[RawRow]:
+        self.sent.append(sql)
+        if sql == self.of(Part.LOG_FILTERS) and not self.allowed:
+            raise PrivilegeMissing("no", server=self.server)
+        return self.answers.get(sql, [])
+
+    def scalar(self, sql: str) -> str:
+        return "w@%"
+
+    def look(self) -> Observation:
+        return look(cast("Database", self), CLOCK, Span(0.0, 4.0), self.memory)
+
+    def log_filters(self) -> Mapping[str, str] | None:
+        risks = self.look().risks
+        return risks.log_filters if risks else None
+
+    @property
+    def asked(self) -> int:
+        return self.sent.count(self.of(Part.LOG_FILTERS))
+
+
+@VERSIONS
+def test_what_is_set_at_a_start_is_asked_after_each(version: ServerVersion) -> None:
+    server = Server(version)
+    assert [server.log_filters() for _ in range(3)] == [None, {}, {}]
+    assert server.asked == 1
+    server.started_with("tmp", uptime=50)
+    assert [server.log_filters() for _ in range(3)] == [{"binlog_ignore_db": "tmp"}] * 3
+    assert server.asked == 2
+
+
+@VERSIONS
+def test_what_was_refused_is_asked_again(version: ServerVersion) -> None:
+    server = Server(version)
+    server.allowed = False
+    server.look()
+    assert [each for each in server.look().skipped if "GRANT" in each]
+    assert server.log_filters() is None
+    server.allowed = True
+    assert server.log_filters() == {}
+    assert server.asked == 3
+
+
+def test_a_log_that_waits_for_room_is_not_asked() -> None:
+    server = Server(ServerVersion.parse("8.4.3"), gtid_executed="u:1-5")
+    server.answers[server.of(Part.NO_SPACE)] = [{"age": "40", "told": "Disk is full writing 'b.1'", "waits": "1"}]
+    server.look()
+    assert (server.log_filters(), server.asked) == (None, 0)
+
+
+@VERSIONS
+def test_a_server_without_a_binary_log_is_not_asked(version: ServerVersion) -> None:
+    server = Server(version, log_bin="0")
+    server.look()
+    assert (server.log_filters(), server.asked) == (None, 0)
