@@ -96,5 +96,9 @@ class StatementTimedOut(StatementRefused):
     """The server ended a statement that overstayed its limit."""
 
 
+class SelfTestFailed(ServerError):
+    """The server does not tell different rows apart, or not that a value was cut: nothing follows from what it answers."""
+
+
 class OutcomeUnknown(ServerError):
     """The connection was lost while a statement ran, or its answer cannot be understood; it may or may not have taken effect."""

@@ -34,7 +34,7 @@ class Reason(StrEnum):
     NO_GTID = "no-gtid"  # positions of the two servers cannot be compared
     UNREACHABLE = "unreachable"
     LOGIN_REFUSED = "login-refused"
-    UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed
+    UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed, or the self-test failed
     FILTERS_UNCLEAR = "filters-unclear"  # whether the table is replicated depends on more than its name
     NOTHING_REPLICATED = "nothing-replicated"  # of a replica: none of the tables is
     NO_PRIMARY_KEY = "no-primary-key"  # and too many unlike rows at a place to be compared one by one

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from typing import Final, TypeVar
 
-from repwatch.errors import OutcomeUnknown, ServerError, Unreachable
+from repwatch.errors import OutcomeUnknown, SelfTestFailed, ServerError, Unreachable
 from repwatch.flows.drift_turns import Turns
 from repwatch.model.endpoint import Endpoint
 from repwatch.ports.clock import Clock
@@ -150,14 +150,14 @@ class Lane:
 
 
 def prove_hash(session: Database) -> None:
-    """The start-up self-test. Raises ServerError if the server's functions miss a difference: nothing follows from them."""
+    """The start-up self-test. Raises SelfTestFailed if the server's functions miss a difference."""
     missed = failed_pairs(session.text_row(self_test(session.version)))
     if missed:
-        raise ServerError(f"its functions do not tell apart: {', '.join(missed)}", server=session.server)
+        raise SelfTestFailed(f"its functions do not tell apart: {', '.join(missed)}", server=session.server)
     limit = session.scalar("SELECT @@SESSION.group_concat_max_len")
     session.execute(f"SET SESSION group_concat_max_len = {CUT_LIMIT}")
     session.query(CUT_TEST)
     told = CUT_WARNING in (number for number, _ in session.warnings())
     session.execute(f"SET SESSION group_concat_max_len = {int(limit or 0)}")
     if not told:
-        raise ServerError("it does not tell that a concatenation was cut", server=session.server)
+        raise SelfTestFailed("it does not tell that a concatenation was cut", server=session.server)

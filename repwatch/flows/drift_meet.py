@@ -1,5 +1,6 @@
 """First contact of a check: who the servers are, which tables they have, and whether the replicas can be checked at all."""
 
+import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events, events_of
-from repwatch.errors import PrivilegeMissing, Refused, ServerError
+from repwatch.errors import PrivilegeMissing, Refused, SelfTestFailed, ServerError
 from repwatch.flows.drift_catalogue import read_names, read_sight
 from repwatch.flows.drift_lane import Lane
 from repwatch.flows.drift_reach import fall_reason
@@ -16,6 +17,8 @@ from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import filters, replication
+
+log = logging.getLogger("repwatch.drift")
 
 
 def meet_source(db: Database, spec: ServerSpec, lane: Lane) -> SourceSide:
@@ -118,6 +121,8 @@ def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSid
         opened.result()
         replica.fallen = replica.lane.submit(look).result()
     except ServerError as error:
+        if isinstance(error, SelfTestFailed):  # the reason does not say what is missed
+            log.warning("drift.replica_left replica=%s: %s", replica.target.server.label, error)
         replica.fallen = fall_reason(error)
 
 

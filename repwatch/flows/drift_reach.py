@@ -12,6 +12,7 @@ from repwatch.errors import (
     OutcomeUnknown,
     PrivilegeMissing,
     RepwatchError,
+    SelfTestFailed,
     ServerError,
     StatementRefused,
     Unreachable,
@@ -66,7 +67,7 @@ def fall_reason(error: ServerError | Halt) -> Reason:
             return error.reason
         case LoginRefused():
             return Reason.LOGIN_REFUSED
-        case StatementRefused():
+        case StatementRefused() | SelfTestFailed():
             return Reason.UNREADABLE
         case _:
             return Reason.UNREACHABLE

@@ -38,7 +38,8 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.NO_GTID: "the positions of the two servers cannot be compared: they need GTIDs of one flavour",
     Reason.UNREACHABLE: "the server cannot be reached",
     Reason.LOGIN_REFUSED: "the server refuses the account; `repwatch doctor` says more",
-    Reason.UNREADABLE: "a statement was refused or took too long; `repwatch doctor` says which privileges are missing",
+    Reason.UNREADABLE: "a statement was refused or took too long (`repwatch doctor` says which privileges are missing), "
+    "or the self-test failed",
     Reason.FILTERS_UNCLEAR: "replication filters apply, and whether they leave this table out cannot be told from its name",
     Reason.NOTHING_REPLICATED: "replication filters, local_tables or other channels leave none of these tables to compare",
     Reason.NO_PRIMARY_KEY: "it has no key, and too many rows to be told apart at a time",

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass, replace
 
-from tests.server.random_tables import KINDS, RandomTable, Row, Value, random_table
+from tests.server.random_kinds import KINDS
+from tests.server.random_tables import RandomTable, Row, Value, random_table
 
 _INTEGER = next(kind for kind in KINDS if kind.sql == "INT")
 _GENERATED = ("{u} * 2", "{u} IS NULL", "CONCAT('<', {u}, '>')")

@@ -16,12 +16,14 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Reason, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR, PieceRecord
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
-from repwatch.sandbox import Sandbox
+from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import Found, drift_on, fill, found_in, of_table
 
 TABLES = 40
 ROWS = 3_000
+PIECE = 500
 
 
 @pytest.fixture
@@ -44,37 +46,75 @@ def command(box: Sandbox, folder: Path, schema: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "repwatch", "drift", *words, "--format", "json"]
 
 
-KILLED_AFTER = 5  # pieces
-KILLED = f"""
-import os, signal
+# It kills itself when it keeps, or is about to keep, a certain piece, or when all were read.
+RUN = f"""
+import os, signal, sys
 from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.cli.main import main
+from repwatch.drift import pace
+from repwatch.flows import drift_tables
+pace.FIRST_ROWS = pace.MOST_ROWS = {PIECE}
+when = sys.argv.pop(1)
 append, kept = FileCheckJournal.append, []
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 def keep(journal, record):
-    append(journal, record)
     kept.append(record)
-    if len(kept) == {KILLED_AFTER}:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if when == "before " + str(len(kept)):
+        die()
+    append(journal, record)
+    if when == "after " + str(len(kept)):
+        die()
 FileCheckJournal.append = keep
+if when == "settling":
+    drift_tables.settle = lambda *_: die()
+if when == "closing":
+    drift_tables.ask_unchanged = lambda *_: die()
 main()
 """
 
 
-def lines_in(folder: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in (folder / "state" / "drift").glob("*.jsonl"))
+def run(words: list[str], when: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([words[0], "-c", RUN, when, *words[3:]], capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_killed_and_resumed_it_comes_to_the_same_end(star: Sandbox, schema: str, tables: list[str], tmp_path: Path) -> None:
-    words = command(star, tmp_path, schema)
-    killed = subprocess.run([words[0], "-c", KILLED, *words[3:]], capture_output=True, text=True, timeout=200, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
-    assert lines_in(tmp_path) >= KILLED_AFTER
-    done = subprocess.run(command(star, tmp_path, schema, "--resume"), capture_output=True, text=True, timeout=200, check=False)
+# One after another: in the scan, before and after a piece is kept; with rows in doubt; before the definitions are read again.
+KILLS = ("before 40", "after 40", "settling", "closing")
+UNDER_WAY = 10 * PIECE  # rows at a kill
+
+
+def test_killed_again_and_again_and_resumed_it_comes_to_the_same_end(
+    star: Sandbox, schema: str, tables: list[str], tmp_path: Path
+) -> None:
+    """And what was judged is not read again: at most what was under way."""
+    before = rows_read(star.replicas[0])
+    kept = [0]
+    for number, when in enumerate(KILLS):
+        killed = run(command(star, tmp_path, schema, *(["--resume"] if number else [])), when)
+        assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+        kept.append(rows_kept(tmp_path))
+    assert kept == sorted(kept)
+    assert kept[-1] == TABLES * ROWS
+    done = run(command(star, tmp_path, schema, "--resume"), "never")
+    assert rows_read(star.replicas[0]) - before <= TABLES * ROWS + len(KILLS) * UNDER_WAY
     assert done.returncode == 1, done.stderr
     wrong = next(r for r in json.loads(done.stdout)["replicas"] if r["server"] == str(star.replicas[1].address))
     assert {t["table"]: t["difference_count"] for t in wrong["tables"] if t["difference_count"]} == {tables[0]: 1, tables[-1]: 1}
     assert all((t["rows"], t["verdict"] != "undecided") == (ROWS, True) for t in wrong["tables"])
-    assert not lines_in(tmp_path), "a check that has ended leaves nothing to go on from"
+    assert not list((tmp_path / "state" / "drift").glob("*.jsonl")), "a check that has ended leaves nothing to go on from"
+
+
+def rows_kept(folder: Path) -> int:
+    """Rows of the pieces that killed checks have judged."""
+    (journal,) = (folder / "state" / "drift").glob("*.jsonl")
+    records = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    return sum({(record["table"], str(record["lower"])): int(record["rows"]) for record in records}.values())
+
+
+def rows_read(server: SandboxServer) -> int:
+    """Rows that the server has read since its start: with MySQL of our tables, with MariaDB of all."""
+    counter = "Rows_read" if server.flavour is Flavour.MARIADB else "Innodb_rows_read"
+    return int(server.sql(f"SHOW GLOBAL STATUS LIKE '{counter}'")[0][1] or 0)
 
 
 class Counting(FileCheckJournal):
