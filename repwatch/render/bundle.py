@@ -14,7 +14,20 @@ from repwatch.model.finding import Severity
 from repwatch.model.notice import Bundle, Notice, NoticeEvent
 from repwatch.render.notice_email import AMBER, GREEN, RED, Email, Head, avoid_html, heading, page, remedy_html, soft
 from repwatch.render.notice_slack import MAX_JSON, Block, SlackMessage, escape, prose, remedy_blocks, section
-from repwatch.render.notice_text import bounded, clean, cut, lasted, one_line, remedy_lines, stamp, titled, what, where, wrapped
+from repwatch.render.notice_text import (
+    bounded,
+    clean,
+    cut,
+    lasted,
+    one_line,
+    remedy_lines,
+    stamp,
+    titled,
+    units,
+    what,
+    where,
+    wrapped,
+)
 from repwatch.render.words import count
 
 _TITLES = ("Critical", "Warning", "Acknowledged", "Over")  # by urgency
@@ -158,7 +171,7 @@ def _packed(lines: Iterator[str]) -> Iterator[str]:
     """The lines in as few blocks as they fit into."""
     text = ""
     for line in lines:
-        if text and len(text) + len(line) > _SECTION:
+        if text and units(text) + units(line) > _SECTION:
             yield text
             text = ""
         text = f"{text}\n{line}" if text else line

@@ -109,6 +109,7 @@ def test_a_storm_of_250_fits_one_message_and_says_how_many_it_leaves_out() -> No
 )
 @example("\U0001f600" * 400, 40, 60, NoticeEvent.OPENED, list(FindingCode))
 @example("\x7f<&" * 400, 40, 60, NoticeEvent.REMINDER, [FindingCode.LAGGING])
+@example("000\U00010000\U00010000", 15, 14, NoticeEvent.OPENED, [FindingCode.SERVER_UNREACHABLE])
 @settings(max_examples=25, deadline=None)
 def test_whatever_stands_in_it_slack_takes_it(
     text: str, number: int, times: int, event: NoticeEvent, codes: list[FindingCode]
