@@ -36,6 +36,7 @@ from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import SETTINGS, Present, Stage, goes_on_from
+from repwatch.reseed.way_on import way_on
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
@@ -104,7 +105,7 @@ class Run:
             outcome, verdict, text = Outcome.FAILED, "", f"{error}; {error.hint}"
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
-            text = f"{error}; run it again with --resume"
+            text = f"{error}; {way_on(error)}"
         try:
             self._marked.record("outcome", outcome=outcome.value, text=text)
         except StoreError as trouble:  # what came of it is told all the same
