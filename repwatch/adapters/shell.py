@@ -25,9 +25,11 @@ _TOLD: Final = 400  # characters of what a script complained of
 _END_SECONDS: Final = 20.0  # for a script to go when it is told to
 
 # The script runs in a session of its own. Beside it, `cat` waits for the end of standard input, which is that of the caller.
+# Who is killed before all of the feed was written leaves a part of it, and the script could be done with that before its end.
 _LEASH: Final = """\
 exec 4<&0
 f=$(mktemp) && exec 3<>"$f" && rm -f "$f" && head -c {size} <&4 >&3 || exit 1
+[ "$(wc -c </proc/self/fd/3)" -eq {size} ] || exit 1
 setsid sh -c {script} </dev/null 4<&- & job=$!
 (cat <&4; kill -TERM -$job; sleep 5; kill -KILL -$job) >/dev/null 2>&1 3<&- & leash=$!
 wait $job; status=$?; kill $leash 2>/dev/null; exit $status

@@ -13,7 +13,7 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sql import replication, reseed
-from repwatch.sql.replication import HOLD_DELAY, SourceLogin
+from repwatch.sql.replication import HOLD_DELAY, ChannelState, SourceLogin
 
 _POLL = (0.05, 0.5)  # seconds: the first pause, which doubles up to the longest
 _STALLED = 600.0  # seconds without a transaction applied although the source is ahead
@@ -92,24 +92,29 @@ def catch_up(source: Database, target: Database, channel: str, clock: Clock, pro
     goal = source.scalar(replication.written(source.version)) or ""
     flavour = target.version.flavour
     began = moved = clock.monotonic()
-    first = last = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
+    here = target.scalar(replication.executed(target.version)) or ""
+    first = last = missing_count(flavour, here, goal)
     pause, longest = _POLL
     while last:
-        _check(target, channel)
+        state = _checked(target, channel)
         if clock.monotonic() - moved > patience:
             raise ServerError(f"applied nothing for {patience:.0f} s and lacks {last} transactions", server=target.server)
-        progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=clock.monotonic() - began))
+        received = not missing_count(flavour, ",".join(filter(None, (here, state.received))), goal)
+        seconds = clock.monotonic() - began
+        progress(Progress(phase=Phase.CATCH_UP, done=first - last, total=first, seconds=seconds, received=received))
         clock.sleep(pause)
         pause = min(2 * pause, longest)
-        left = missing_count(flavour, target.scalar(replication.executed(target.version)) or "", goal)
+        here = target.scalar(replication.executed(target.version)) or ""
+        left = missing_count(flavour, here, goal)
         if left != last:
             last, moved = left, clock.monotonic()
 
 
-def _check(target: Database, channel: str) -> None:
+def _checked(target: Database, channel: str) -> ChannelState:
     state = channel_state(target, channel)
     if state.applier_errno:
         raise ApplierFailed(state.applier_error, server=target.server, errno=state.applier_errno)
     if state.receiver_errno and not state.receiver_running:
         kind = SourcePurged if is_purged(state.receiver_errno, state.receiver_error) else ServerError
         raise kind(state.receiver_error, server=target.server, errno=state.receiver_errno)
+    return state

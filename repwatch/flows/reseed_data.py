@@ -11,6 +11,7 @@ from repwatch.flows.reseed_clone import CloneFailed, Turn, clone, clone_status, 
 from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_left import doors_of
 from repwatch.flows.reseed_marked import Marked, NotOurs
+from repwatch.flows.reseed_outlook import Outlook
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
 from repwatch.flows.reseed_settings import restore_load_settings
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -38,6 +39,7 @@ class Filling:
     facts: Facts
     choice: Choice
     marked: Marked
+    outlook: Outlook
 
     def fill(self) -> tuple[str, ...]:
         """By the chosen method; what a person is to be told. Raises Refused, ServerError, HostFailed."""
@@ -59,7 +61,7 @@ class Filling:
             writer=marked.db,
             connect=marked.connect,
             clock=self.tools.clock,
-            progress=self.tools.progress,
+            progress=self.outlook.tell,
             keep=self.facts.owns_schema,
             method=self.choice.method,
             tables=frozenset(self.choice.tables),
@@ -80,6 +82,7 @@ class Filling:
     def _begin_at(self, position: str) -> None:
         """The snapshot stands; from here on data is replaced."""
         marked = self.marked
+        self.outlook.begin(position)
         if self.choice.in_place:
             run_until(marked.db, self.facts.channel, position, self.tools.clock, _RUN_SECONDS)
             marked.marker = replace(marked.marker, before=marked.executed(position))

@@ -106,6 +106,7 @@ def read_copy_tables(db: Database) -> tuple[CopyTable, ...]:
             columns=tuple(columns[name]),
             primary_key=tuple(part["c"] or "" for part in key),
             estimated_rows=int(row["r"] or 0),
+            estimated_row_bytes=int(row["d"] or 0) // max(int(row["r"] or 0), 1),
         )
         whole = all(part["p"] is None for part in key)  # a prefix of a column does not order its rows
         chunk_key = table.primary_key if whole and can_chunk(table) else ()

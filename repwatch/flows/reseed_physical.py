@@ -28,7 +28,6 @@ _STOP_SECONDS = 60.0  # after its stop command has returned it answers no more
 _END_SECONDS = 300  # and then it may write what it has in memory
 _POLL = 0.05
 _LOOK = 1.0  # between looks whether a server works in the folder, each of which may be a login
-_MIB = 1 << 20
 
 Step = Callable[[str, Callable[[], None]], None]
 
@@ -113,8 +112,8 @@ def _stream(machine: Machine, backup: Backup) -> None:
     began = tools.clock.monotonic()
 
     def tell(passed: int) -> None:
-        done, total = passed // _MIB, max(backup.size, passed) // _MIB
-        tools.progress(Progress(phase=Phase.STREAM, done=done, total=total, seconds=tools.clock.monotonic() - began))
+        total, seconds = max(backup.size, passed), tools.clock.monotonic() - began
+        tools.progress(Progress(phase=Phase.STREAM, done=passed, total=total, seconds=seconds))
 
     tell(0)
     login = tools.shell.login(backup.source.writer)

@@ -23,6 +23,7 @@ from repwatch.flows.reseed_data import Filling, files_of
 from repwatch.flows.reseed_errant import export_errant, read_errant
 from repwatch.flows.reseed_marked import PATIENT, Marked
 from repwatch.flows.reseed_marker import drop_marker
+from repwatch.flows.reseed_outlook import Outlook
 from repwatch.flows.reseed_physical import left_machine
 from repwatch.flows.reseed_settings import is_held, put_back, restore_settings, restore_super_read_only
 from repwatch.flows.reseed_survey import ReseedRequest
@@ -35,6 +36,7 @@ from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.reseed.stages import SETTINGS, Present, Stage, goes_on_from
+from repwatch.reseed.way_on import way_on
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
 from repwatch.sql.replication import HOLD_DELAY
@@ -76,6 +78,8 @@ class Run:
         self._source: Future[Database] | None = None
         self._choice = choose(facts)
         self._marked = Marked(request, tools, sessions, target, facts)
+        keeps = facts.source.server.binlog_expires
+        self._outlook = Outlook(tools.connect, request.source.endpoint, tools.clock, tools.progress, keeps)
 
     @property
     def _target(self) -> Database:
@@ -101,7 +105,7 @@ class Run:
             outcome, verdict, text = Outcome.FAILED, "", f"{error}; {error.hint}"
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
-            text = f"{error}; run it again with --resume"
+            text = f"{error}; {way_on(error)}"
         try:
             self._marked.record("outcome", outcome=outcome.value, text=text)
         except StoreError as trouble:  # what came of it is told all the same
@@ -230,11 +234,18 @@ class Run:
     def _fill(self) -> None:
         # While the servers copy; not when it is needed, which may be hours later, after an upgrade of repwatch.
         beside(partial(import_module, _CHECK), "import the check")
-        filling = Filling(request=self._request, tools=self._tools, facts=self._facts, choice=self._choice, marked=self._marked)
+        filling = Filling(
+            request=self._request,
+            tools=self._tools,
+            facts=self._facts,
+            choice=self._choice,
+            marked=self._marked,
+            outlook=self._outlook,
+        )
         self._notes += filling.fill()
 
     def _position(self) -> None:
-        self._tools.progress(Progress(phase=Phase.ATTACH))
+        self._outlook.tell(Progress(phase=Phase.ATTACH))
         if self._cloning:
             reseed_attach.forget_others(self._target, self._channel)
             disable_events(self._target)
@@ -260,7 +271,7 @@ class Run:
 
     def _catch_up(self) -> None:
         with (self._source or self._open_source()).result() as source:
-            reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
+            reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._outlook.tell)
 
     def _prove(self) -> None:
         from repwatch.flows.reseed_prove import is_proof, prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end

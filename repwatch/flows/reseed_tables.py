@@ -19,6 +19,7 @@ from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.reseed.pieces import pieces, worth_cutting
 from repwatch.reseed.progress import Phase, Progress
+from repwatch.reseed.sizes import CopyEstimate
 from repwatch.sql import definitions, rowcopy, signature
 from repwatch.sql.rowcopy import WHOLE, CopyTable, Piece
 
@@ -67,8 +68,7 @@ class Tables:
     progress: Callable[[Progress], None]
     definitions: Mapping[TableName, str]
     late_keys: Mapping[TableName, str]
-    _rows: int = field(default=0, init=False)  # compared or copied
-    _total: int = field(default=0, init=False)  # an estimate
+    _amount: CopyEstimate = field(default_factory=lambda: CopyEstimate(()), init=False)  # compared or copied
     _began: float = field(default=0.0, init=False)
     _ended: bool = field(default=False, init=False)
     _in_parts: bool = field(default=False, init=False)  # the end of the last table differed
@@ -81,7 +81,7 @@ class Tables:
 
         Raises SchemaChanged where a definition changed on the source.
         """
-        self._total = sum(copy.table.estimated_rows for copy in tables)
+        self._amount = CopyEstimate(copy.table for copy in tables)
         self._began = self.clock.monotonic()
         for line in self.lines:
             line.source.execute(rowcopy.READ_RAW)
@@ -154,8 +154,10 @@ class Tables:
             if not reading.counted:
                 differ.run()
                 self._in_parts = differ.in_parts
+                self._tell(copy.table.name, 0, whole=True)
                 return differ.rewritten
             if differ.alike():
+                self._tell(copy.table.name, 0, whole=True)
                 return 0
         self.lines[0].writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
         return self._copy(self.lines[0], copy, rows)
@@ -167,17 +169,29 @@ class Tables:
         with self._turn:
             self._left[name] = self._left.get(name, 1) - 1
             last = not self._left[name]
+        if last:
+            self._tell(name, 0, Phase.KEYS if name in self.late_keys else Phase.DATA, whole=True)
         if last and (statement := self.late_keys.get(name)):
             line.writer.execute(definitions.use(name.schema))  # what it refers to is named without its own schema
             line.writer.execute(statement)
         return written
 
-    def _tell(self, name: TableName, rows: int) -> None:
+    def _tell(self, name: TableName, rows: int, phase: Phase = Phase.DATA, *, whole: bool = False) -> None:
         """Raises _Ended where another line has failed, so that this one does not go on for nothing."""
         with self._turn:
             if self._ended:
                 raise _Ended
-            self._rows += rows
-            seconds = self.clock.monotonic() - self._began
-            total = max(self._total, self._rows)
-            self.progress(Progress(phase=Phase.DATA, text=str(name), done=self._rows, total=total, seconds=seconds))
+            amount = self._amount
+            amount.add(name, rows)
+            if whole:
+                amount.finish(name)
+            progress = Progress(
+                phase=phase,
+                text=str(name),
+                done=amount.rows,
+                total=amount.rows_total,
+                data=amount.data,
+                data_total=amount.data_total,
+                seconds=self.clock.monotonic() - self._began,
+            )
+            self.progress(progress)

@@ -1,11 +1,15 @@
 """One line about how far a reseed is, for a terminal or a log."""
 
-from repwatch.reseed.progress import Phase, Progress
+from collections.abc import Iterator
+
+from repwatch.reseed.progress import Ahead, Phase, Progress
+from repwatch.reseed.sizes import size_text
 
 _PHASES = {
     Phase.PREPARE: "preparing the replica",
     Phase.SNAPSHOT: "taking a snapshot of the source",
     Phase.DATA: "copying",
+    Phase.KEYS: "adding keys to",
     Phase.CLONE: "cloning",
     Phase.RESTART: "waiting for the server to start again (by hand, where nothing does it by itself)",
     Phase.STREAM: "copying files",
@@ -16,24 +20,50 @@ _PHASES = {
     Phase.CATCH_UP: "catching up",
     Phase.VERIFY: "comparing all rows with the source",
 }
-_UNITS = {Phase.CATCH_UP: "transactions", Phase.STREAM: "MiB", Phase.CLONE: "bytes"}
+_BYTES = {Phase.STREAM, Phase.CLONE}
 
 
 def progress_line(progress: Progress) -> str:
-    """What goes on, how much of it is done, how fast, how long it will take."""
+    """What goes on, how much of it is done, how fast, how long it will take, and what comes after it."""
     line = " ".join(filter(None, (_PHASES[progress.phase], progress.text)))
+    parts = ", ".join(_parts(progress))
+    purge = progress.ahead.purge if progress.ahead and not progress.received else None
+    kept = "" if purge is None else f"; the source keeps what follows the snapshot for {duration(purge)}"
+    return (f"{line}: {parts}" if parts else line) + kept
+
+
+def _parts(progress: Progress) -> Iterator[str]:
+    count = size_text if progress.phase in _BYTES else _number
+    unit = "" if progress.phase in _BYTES else " transactions" if progress.phase is Phase.CATCH_UP else " rows"
     if progress.total:
-        line += f": {progress.done:,} of about {progress.total:,} {_UNITS.get(progress.phase, 'rows')}"
+        yield f"{count(progress.done)} of about {count(progress.total)}{unit}"
+    if progress.data_total:
+        yield f"{size_text(progress.data)} of about {size_text(progress.data_total)}"
     if progress.rate:
-        line += f", {progress.rate:,.0f}/s"
-    if progress.eta is not None:
-        line += f", {duration(progress.eta)} left"
-    return line
+        yield f"{count(round(progress.rate))}/s"
+    if progress.eta is not None and progress.phase is not Phase.KEYS:  # that is of the rows alone
+        yield f"{duration(progress.eta)} left"
+    if progress.ahead and progress.phase is not Phase.CATCH_UP:
+        yield from _then(progress.ahead)
+
+
+def _then(ahead: Ahead) -> Iterator[str]:
+    if ahead.catch_up is not None:
+        yield f"about {duration(ahead.catch_up)} to catch up after it"
+    if ahead.transactions:
+        yield f"{_number(ahead.transactions)} transactions behind so far"
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
 
 
 def duration(seconds: float) -> str:
-    """As people say it: `42 s`, `3 min`, `2 h 5 min`."""
+    """As people say it: `42 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 100:
+        return f"{minutes} min"
+    hours = round(minutes / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

@@ -15,6 +15,7 @@ from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
 from repwatch.reseed.roles import some
+from repwatch.reseed.sizes import size_text
 from repwatch.sql import definitions, replication, reseed
 from repwatch.sql.definitions import Kind
 from repwatch.sql.rowload import set_local_infile
@@ -42,7 +43,6 @@ _HOW = {
 
 
 _NO_TABLES = ("VIEW", "SEQUENCE")
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def make_plan(facts: Facts) -> Plan:
@@ -87,17 +87,12 @@ def _room(facts: Facts, method: Method) -> str:
             return ""  # it is refused
         ours, theirs = facts.clone.donor.file_bytes, facts.clone.target.file_bytes
         # The server compares its own estimate with its disk (error 3873) when the old data is gone.
-        sizes = f"the files take {_amount(ours)}, and the replica's own, {_amount(theirs)}, are removed before"
+        sizes = f"the files take {size_text(ours)}, and the replica's own, {size_text(theirs)}, are removed before"
     else:
-        size = _amount(sum(table.data_bytes for table in facts.copied.tables))
+        size = size_text(sum(table.data_bytes for table in facts.copied.tables))
         there = ", most of which the replica should have already" if method is Method.DIFFERENTIAL else ""
         sizes = f"the data takes about {size} without indexes{there}"
     return f"; {sizes}; how much room the replica's disk has is not known"
-
-
-def _amount(size: int) -> str:
-    unit = next((unit for unit in _UNITS[:-1] if size < 1000 ** (_UNITS.index(unit) + 1)), _UNITS[-1])
-    return f"{size / 1000 ** _UNITS.index(unit):.0f} {unit}"
 
 
 def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:

@@ -37,7 +37,7 @@ class ChannelState:
     delay: int  # seconds
     uses_gtid: bool
     skip_pending: int = 0  # events or transactions that the next START leaves out
-    received: str = ""  # MariaDB, by GTID: how far the receiver is
+    received: str = ""  # by GTID: how far the receiver is (MariaDB), or what it has received (MySQL, beside what is executed)
 
     @property
     def connected(self) -> bool:
@@ -74,7 +74,7 @@ def channel_state(columns: RawRow) -> ChannelState:
         delay=row.whole("sql_delay"),
         uses_gtid=row.is_on("auto_position") or row.is_on("using_gtid"),
         skip_pending=row.whole("skip_counter"),
-        received=row.text("gtid_io_pos"),
+        received=row.text("retrieved_gtid_set", "gtid_io_pos").replace("\n", ""),
     )
 
 

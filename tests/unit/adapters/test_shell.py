@@ -36,6 +36,15 @@ def test_a_script_reads_what_it_is_fed_as_often_as_it_likes(feed: str) -> None:
     assert SHELL.run(job("cat /proc/self/fd/3; echo; cat /proc/self/fd/3", feed)) == f"{feed}\n{feed}"
 
 
+def test_a_script_does_not_begin_on_a_part_of_what_it_was_to_be_fed(tmp_path: Path) -> None:
+    """As where the caller is killed before it has written all."""
+    begun = tmp_path / "begun"
+    cut = HostSpec(shell=("sh", "-c", 'head -c 3 | sh -c "$1"', "cut"))
+    with pytest.raises(HostFailed):
+        HostShell().run(Job(host=cut, script=f"trap '' TERM; touch {begun}", feed="a longer one"))
+    assert not begun.exists()
+
+
 def test_what_it_is_fed_is_in_no_command_line_and_in_no_file() -> None:
     script = "cat /proc/*/cmdline /proc/self/environ 2>/dev/null | tr '\\0' ' '; readlink /proc/self/fd/3"
     printed = SHELL.run(job(script, "hush-hush"))
