@@ -74,10 +74,6 @@ class CommonMoment:
         return False
 
     @property
-    def stands(self) -> bool:
-        return self._position is not None
-
-    @property
     def hopeful(self) -> bool:
         """True if it was met not long ago, or not tried often."""
         return self._failures < _HOPE

@@ -22,7 +22,6 @@ from repwatch.ports.database import Database
 
 T = TypeVar("T")
 WINDOW: Final = 6  # pieces under way; a replica that lags lets the source wait
-STANDING: Final = 128  # … and so many where all show one moment, so that each server may be read for a while
 NARROWING: Final = 64  # … and so many small parts of pieces that did not prove equal: each wait for a replica counts
 HELD: Final = 2_000  # pieces that wait for the source to have stood still for long enough
 _TICK: Final = 0.5
@@ -192,10 +191,7 @@ class Run:
             return len(self._row_by_row) < NARROWING if unit is not None and unit.holds_rows else len(self._waits_for) < HELD
         if unit is not None and unit.prefix:
             return not self._waits_for  # parts by hash hold many rows
-        if unit is not None and unit.rows is not None:
-            return len(self._waits_for) < NARROWING
-        stands = self._world.gentle and self._world.stand is not None and self._world.stand.stands
-        return len(self._waits_for) < (STANDING if stands else WINDOW)
+        return len(self._waits_for) < (NARROWING if unit is not None and unit.rows is not None else WINDOW)
 
     def _ask_source(
         self, task: Callable[[Database], T], handle: Callable[[Future[object]], None], reader: Reader | None = None

@@ -143,10 +143,6 @@ class Stand:
         return True
 
     @property
-    def stands(self) -> bool:
-        return self._snapshot is not None
-
-    @property
     def hopeful(self) -> bool:
         return True
 

@@ -169,11 +169,6 @@ class OnePosition(Protocol):
         ...
 
     @property
-    def stands(self) -> bool:
-        """True while they are there."""
-        ...
-
-    @property
     def hopeful(self) -> bool:
         """True if what is read again will most likely be read there."""
         ...
