@@ -37,6 +37,13 @@ class Readers:
                 self.at_once -= 1
 
 
+def test_one_reads_at_a_time_and_all_come_to_their_end() -> None:
+    readers = Readers("abc", Turns(SystemClock()), each=20)
+    readers.run()
+    assert readers.most_at_once == 1
+    assert sorted(readers.order) == sorted("abc" * 20)
+
+
 class Other:
     """One more reader, who waits for its turn."""
 
