@@ -9,24 +9,24 @@ The source's snapshot knows its place in the binary log, and only reading that l
 So a position that did not move while the snapshot was opened is taken for its own, and only when all have met is the log asked.
 """
 
-from collections.abc import Mapping
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
-from repwatch.drift.verdict import Events
 from repwatch.errors import ServerError
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS, Lane
 from repwatch.flows.drift_reach import Halt, await_position, fall_reason, note_position, shown, source_answer
-from repwatch.flows.drift_sight import Reader, Sight, Unit
-from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
+from repwatch.flows.drift_world import CheckWorld, ReplicaSide
 from repwatch.model.gtid import MariadbPosition, of_origins
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication, snapshot
-from repwatch.sql.signature import TableReading, session_setup
+from repwatch.sql.signature import session_setup
+
+log = logging.getLogger("repwatch.drift")
 
 MOMENT_SECONDS: Final = 30.0  # a moment is used for so long, as old snapshots keep old versions of rows
 _TRIES: Final = 20
@@ -105,14 +105,15 @@ class CommonMoment:
         if sides and self._met(sides):
             self._failures, self._since = 0, self._now()
             return
+        self._end(list(self._sessions))
         self._next_try = self._now() + min(_LONGEST_REST, _FIRST_REST * 2**self._failures)
         self._failures += 1
 
     def drop(self) -> None:
         """Let the lanes show the present again; the snapshots end."""
-        for lane, session in self._pinned.items():
+        for lane in self._pinned:
             lane.pin(None)
-            self._end(lane, session)
+        self._end(list(self._pinned))
         self._pinned, self._position = {}, None
 
     def _now(self) -> float:
@@ -139,11 +140,16 @@ class CommonMoment:
                 return False
             try:
                 position = self._try(sides)
-            except ServerError:
+                if position is not None:
+                    for lane in lanes:
+                        self._sessions[lane].execute(snapshot.SAVEPOINT)
+            except ServerError as error:
+                log.info("drift.no_moment %s", error)
                 self._forget(lanes)
                 return False
             if position is not None:
-                return self._pin(lanes, sides, position)
+                self._pin(lanes, sides, position)
+                return True
         return False
 
     def _try(self, sides: list[ReplicaSide]) -> str | None:
@@ -177,16 +183,13 @@ class CommonMoment:
         moved = db.scalar(replication.written(db.version)) != before
         return place, None if moved or place is None else before
 
-    def _pin(self, lanes: list[Lane], sides: list[ReplicaSide], position: str) -> bool:
+    def _pin(self, lanes: list[Lane], sides: list[ReplicaSide], position: str) -> None:
         for lane in lanes:
-            session = self._sessions[lane]
-            session.execute(snapshot.SAVEPOINT)
-            self._pinned[lane] = session
-            lane.pin(session, lasts=False)
+            self._pinned[lane] = self._sessions[lane]
+            lane.pin(self._pinned[lane], lasts=False)
         for side in sides:
             side.as_of = position
         self._position = position
-        return True
 
     def _session(self, lane: Lane) -> Database:
         """The session whose snapshots are tried on a lane's server. Raises ServerError."""
@@ -199,11 +202,13 @@ class CommonMoment:
             self._sessions[lane] = session
         return self._sessions[lane]
 
-    def _end(self, lane: Lane, session: Database) -> None:
-        try:
-            session.execute(positions.END_SNAPSHOT)
-        except ServerError:
-            self._forget([lane])
+    def _end(self, lanes: list[Lane]) -> None:
+        """End the snapshots; a session that is lost has ended its own."""
+        for lane in lanes:
+            try:
+                self._sessions[lane].execute(positions.END_SNAPSHOT)
+            except ServerError:
+                self._forget([lane])
 
     def _forget(self, lanes: list[Lane]) -> None:
         for lane in lanes:
@@ -221,45 +226,3 @@ def _open_at(db: Database, position: str) -> str:
 
 def _same(one: str, other: str) -> bool:
     return MariadbPosition.parse(one) == MariadbPosition.parse(other)
-
-
-class MomentReader(Reader):
-    """Reads where all lanes show one position, and as any other reader while they do not."""
-
-    pinned = True
-
-    def __init__(self, world: CheckWorld, stand: OnePosition, source: TableReading, replicas: Mapping[int, TableReading]) -> None:
-        super().__init__(world, source, replicas, exact=not stand.decides)
-        self._stand = stand
-
-    @property
-    def events(self) -> Events:
-        """Statements may undo each other, and it is waited for a moment that proves more; where none comes, it is not."""
-        return Events.UNDOING if self._events is Events.STATEMENTS and self._stand.hopeful else self._events
-
-    def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
-        """R; where all show one position there is nothing to wait for. A side that has lost it proves nothing."""
-        at = self._stand.shown_by(db)
-        if at is None and not first.stood:
-            return super().on_replica(db, unit, number, first)
-        if at is None or not first.stood:
-            return Sight(void=True, started=first.started, ended=first.ended)
-        with self._turn(self._world.replicas[number].lane, unit):
-            return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
-
-    def _look(self, db: Database, reading: TableReading, unit: Unit, started: float, like: Sight | None = None) -> Sight:
-        at = self._stand.shown_by(db)
-        if at is None:
-            return super()._look(db, reading, unit, started, like)
-        read = self._read_or_void if like is None else self._read
-        signatures, rows, overflow = read(db, reading, unit)
-        return Sight(
-            signatures=signatures,
-            rows=rows,
-            overflow=overflow,
-            started=started,
-            ended=self._world.clock.monotonic(),
-            position=at,
-            exact=at,
-            stood=True,
-        )

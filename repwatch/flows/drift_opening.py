@@ -8,7 +8,7 @@ from repwatch.drift.resume import shape_of
 from repwatch.drift.throttle import Hold
 from repwatch.flows.drift_comparable import Alike
 from repwatch.flows.drift_definitions import Scanned
-from repwatch.flows.drift_moment import MomentReader
+from repwatch.flows.drift_moment_reader import MomentReader
 from repwatch.flows.drift_pipeline import Pipeline
 from repwatch.flows.drift_sight import Reader
 from repwatch.flows.drift_stand import StandReader

@@ -20,7 +20,7 @@ from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refu
 from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_holds import HoldBook, let_go
 from repwatch.flows.drift_lane import PATIENT_SECONDS, STATEMENT_SECONDS
-from repwatch.flows.drift_moment import MomentReader
+from repwatch.flows.drift_moment_reader import MomentReader
 from repwatch.flows.drift_reach import Halt, SourceLost, TableFailed, await_position, fall_reason, note_position, source_answer
 from repwatch.flows.drift_world import CheckWorld, OnePosition, ReplicaSide
 from repwatch.flows.hold import ApplierFailed, Held, PositionNotReached, arrived, hold, release, run_until

@@ -7,8 +7,8 @@ import pytest
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import Verdict
 from repwatch.errors import StatementRefused
-from repwatch.flows import drift_moment
 from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sql import snapshot
 from tests.server.drifting import Found, drift_on, found_in, of_table, run_check
 from tests.server.test_drift import busy, orders, writing
 
@@ -70,8 +70,8 @@ def test_a_moment_whose_sessions_are_lost_makes_nothing_false(star: Sandbox, sch
 
 
 def test_where_no_moment_comes_rounds_decide(star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that commits too fast for the replicas to be met at any position."""
-    monkeypatch.setattr(drift_moment, "_TRIES", 0)
+    """Nor does the check end where a server refuses a statement of it."""
+    monkeypatch.setattr(snapshot, "SAVEPOINT", "SAVEPOINT")
     table = orders(star, schema)
     wrong = star.replicas[1]
     drift_on(wrong, f"DELETE FROM {table} WHERE id = 5500")
