@@ -41,9 +41,7 @@ class _Found:
         return cls(
             present={finding.subject for finding in findings},
             reseeded={finding.subject.server for finding in findings if finding.subject.code is FindingCode.HALF_LOADED},
-            twins={
-                server: each.subject for each in duplicates for server in (each.subject.server, each.evidence.get("same_as", ""))
-            },
+            twins={server: each.subject for each in duplicates for server in (each.subject.server, each.evidence["same_as"])},
             disagreement=next((finding for finding in findings if "agreed" in finding.evidence), None),
         )
 

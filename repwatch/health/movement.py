@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from repwatch.health.reach import Reach
 from repwatch.health.trend import Trend
-from repwatch.health.turned_away import TurnedAway
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,6 @@ class ChannelProgress:
     owed_since: datetime | None = None  # since when the source has been seen to have written what the receiver did not take
     work_since: datetime | None = None  # since when the applier has had something to apply
     reach: Reach | None = None  # None: its source has not been seen, or tells no GTIDs
-    turned_away: TurnedAway | None = None  # None: not of late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from repwatch.health.movement import ChannelProgress, Movement, Progress, follow
 from repwatch.health.reach import follow_reach
 from repwatch.health.received import unreceived
 from repwatch.health.trend import LATER, Trend
-from repwatch.health.turned_away import follow_turned_away
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.backlog import has_work
 from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ThreadState, Unobserved
@@ -90,7 +89,6 @@ def _channel(world: World, server: ServerNow, seen: Observation, channel: Channe
         owed_since=(known.owed_since if known else None) or seen.at if owed else None,
         work_since=(worked or seen.at) if has_work(seen.version.flavour, channel) else None,
         reach=reach,
-        turned_away=follow_turned_away(known.turned_away if known else None, seen, channel),
     )
 
 

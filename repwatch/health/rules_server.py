@@ -7,7 +7,7 @@ from repwatch.health.progress import progressing
 from repwatch.health.rules_common import evidence, is_stale, seen, subject, unseen
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
-from repwatch.model.observation import Emptied, ProbeFailure, Unobserved
+from repwatch.model.observation import Emptied, Observation, ProbeFailure, Unobserved
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 _SILENT = {
@@ -164,6 +164,59 @@ def _emptied(world: World, server: ServerNow, emptied: Emptied) -> Finding:
                 "error": emptied.error,
             }
         ),
+    )
+
+
+def duplicate_server_id(world: World) -> Iterator[Finding]:
+    """Two entries of the inventory have one identity."""
+    before: list[tuple[ServerNow, Observation]] = []
+    for server, observation in seen(world):
+        for other, its in before:
+            if shared := _shared_identity(observation, its):
+                yield _duplicate(world, server, other, shared)
+                break
+        before.append((server, observation))
+
+
+def _shared_identity(one: Observation, two: Observation) -> str:
+    if one.server_uuid and one.server_uuid == two.server_uuid:
+        return f"server_uuid {one.server_uuid}"
+    return f"server_id {one.server_id}" if one.server_id and one.server_id == two.server_id else ""
+
+
+def _duplicate(world: World, server: ServerNow, other: ServerNow, shared: str) -> Finding:
+    twice = same_server(world, server) is not None
+    if twice:
+        summary = f"{label(server)} and {label(other)} are one and the same server"
+        meaning = "The inventory lists one server twice; the server that should be here is not watched."
+        remedy = f"Correct the address of {label(server)} or of {label(other)} in the configuration."
+    else:
+        summary = f"{label(server)} and {label(other)} have the same {shared}"
+        meaning = (
+            "Servers of one replication topology must differ. Sources and replicas take each other's transactions for their own "
+            "and drop them, and two replicas of one source throw each other out, on MariaDB without any error."
+        )
+        remedy = (
+            f"Give {label(server)} a server_id of its own (in its option file, too). On MySQL, where the server_uuid is the "
+            "same: stop it, delete auto.cnf from its data folder, start it. Then check its data: a copy may have missed some."
+        )
+    own = server.observation
+    return Finding(
+        subject=subject(world, server, FindingCode.DUPLICATE_SERVER_ID),
+        severity=Severity.CRITICAL,
+        summary=summary,
+        meaning=meaning,
+        remedy=remedy,
+        avoid="" if twice else "Do not reseed with a copy of a data folder that brings its auto.cnf along.",
+        evidence=evidence(
+            {
+                "same_as": other.address,
+                "server_id": own.server_id if own else None,
+                "server_uuid": own.server_uuid if own else None,
+                "instance": own.instance if own else None,
+            }
+        ),
+        settled=False,
     )
 
 

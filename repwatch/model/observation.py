@@ -153,7 +153,6 @@ class ChannelObservation:
     receiver_text: str  # the server's own description of what the thread does
     applier_text: str
     receiver_wait: ThreadWait | None = None
-    cut_off: bool = False  # its connection broke, and it waits before it makes a new one
     pulse: Pulse = Pulse()
     receiver_error: ThreadError | None = None
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one

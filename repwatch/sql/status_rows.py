@@ -18,7 +18,7 @@ from repwatch.model.observation import (
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, is_cut_off, thread_wait
+from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, thread_wait
 
 # 1964 (MariaDB), 3030 (MySQL): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about
 # its workers.
@@ -216,7 +216,6 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         receiver_text=row.text("replica_io_state"),
         applier_text=row.text("replica_sql_running_state", "replica_sql_state"),
         receiver_wait=thread_wait(row.text("replica_io_state")),
-        cut_off=is_cut_off(row.text("replica_io_state")),
         pulse=_pulse(row, "replica_received_heartbeats", "replica_heartbeat_period"),
         receiver_error=_error(row, "last_io_errno", "last_io_error"),
         applier_error=error,

@@ -13,7 +13,6 @@ _WAITS = (
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
-_CUT_OFF = re.compile(r"waiting to reconnect after a failed \w+ event read", re.IGNORECASE)
 _ATTEMPT = re.compile(r"This was attempt (\d+)/(\d+), with a delay of (\d+) seconds")
 _RELAY_GTID = re.compile(r"\bGTID (\d+-\d+-\d+)\b")
 
@@ -61,11 +60,6 @@ def relay_event_gtid(info: str) -> str:
 def thread_wait(stage: str) -> ThreadWait | None:
     """What a replication thread waits for, by the stage that the server shows of it; None: neither room nor space."""
     return next((wait for text, wait in _WAITS if text in stage.lower()), None)
-
-
-def is_cut_off(stage: str) -> bool:
-    """True of a receiver that waits before it connects anew, since it had read nothing over its last connection."""
-    return bool(_CUT_OFF.match(stage))
 
 
 def is_ending(stage: str) -> bool:

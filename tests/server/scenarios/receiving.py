@@ -256,52 +256,6 @@ def duplicate_server_id(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def other_is_not_known(stage: Stage) -> Iterator[None]:
-    """The second replica is not in the inventory."""
-    whole = stage.cluster
-    stage.cluster = replace(whole, servers=tuple(each for each in whole.servers if each.name != stage.other.name))
-    yield
-    stage.cluster = whole
-
-
-@contextmanager
-def server_id_taken(stage: Stage) -> Iterator[None]:
-    """The other one has the first one's id. Who is thrown out tries again so seldom that it stays so."""
-    own, taken = (server.sql("SELECT @@global.server_id")[0][0] for server in (stage.other, stage.replica))
-    for server in (stage.replica, stage.other):
-        stage.change("CONNECT_RETRY = 3600", server=server)
-    stage.box.wait_connected(90)
-    restart_with_id(stage, stage.other, taken)
-    stage.until("the replica is thrown out", lambda: has_lost(stage))
-    yield
-    restart_with_id(stage, stage.other, own)
-    for server in (stage.replica, stage.other):
-        stage.change("CONNECT_RETRY = 1", server=server)
-    stage.go_on()
-
-
-def has_lost(stage: Stage) -> bool:
-    """Whether the first replica has given way; if the other one has, it is made to try once more."""
-    thrown_out = (
-        "SELECT 1 FROM information_schema.processlist WHERE COMMAND = 'Slave_IO' AND STATE LIKE 'Waiting to reconnect after %'"
-    )
-    if stage.replica.sql(thrown_out):
-        return True
-    if stage.other.sql(thrown_out):
-        stage.control("STOP", "IO_THREAD", stage.other)
-        stage.control("START", "IO_THREAD", stage.other)
-    return False
-
-
-@contextmanager
-def uuid_taken(stage: Stage) -> Iterator[None]:
-    """The one that nobody knows is a copy of the first one."""
-    with duplicate_uuid(stage):
-        stage.until_receiver_fails()
-        yield
-
-
-@contextmanager
 def server_id_of_source(stage: Stage) -> Iterator[None]:
     """The first replica has its source's id, and takes what comes for its own."""
     own, source = (server.sql("SELECT @@global.server_id")[0][0] for server in (stage.replica, stage.source))
@@ -447,26 +401,6 @@ RECEIVING = (
         breaks=duplicate_server_id,
         told=places(("replica2", "duplicate-server-id")),
         follows=frozenset({("replica1", "receiver-retrying"), ("replica2", "receiver-retrying")}),
-    ),
-    Scenario(
-        name="server-id-of-a-stranger",
-        what="a server that is not in the inventory has a replica's server_id",
-        breaks=server_id_taken,
-        prepare=other_is_not_known,
-        told=places(("replica1", "duplicate-server-id")),
-        brings=frozenset({("replica1", "receiver-retrying")}),
-        within=timedelta(seconds=5),  # it may have been seen where it just tried once more
-        on=MARIADB,
-    ),
-    Scenario(
-        name="server-uuid-of-a-stranger",
-        what="a server that is not in the inventory has a replica's server_uuid",
-        breaks=uuid_taken,
-        prepare=other_is_not_known,
-        told=places(("replica1", "receiver-error")),
-        evidence={"error_class": "duplicate-identity"},
-        on=MYSQL,
-        long=True,
     ),
     Scenario(
         name="server-id-of-source",

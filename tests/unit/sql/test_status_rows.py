@@ -175,21 +175,6 @@ def test_what_a_receiver_waits_for(stage: str | None, wait: ThreadWait | None) -
     assert read({"Replica_IO_State": stage}).receiver_wait is wait
 
 
-@pytest.mark.parametrize(
-    ("stage", "cut_off"),
-    [
-        ("Waiting to reconnect after a failed master event read", True),
-        ("Waiting to reconnect after a failed source event read", True),
-        ("Reconnecting after a failed master event read", False),
-        ("Waiting to reconnect after a failed binlog dump request", False),
-        ("Waiting for master to send event", False),
-        (None, False),
-    ],
-)
-def test_a_receiver_whose_connections_break(stage: str | None, cut_off: bool) -> None:
-    assert read({"Slave_IO_State": stage}).cut_off is cut_off
-
-
 Columns = dict[str, str | None]
 
 
