@@ -75,8 +75,8 @@ class CommonMoment:
 
     @property
     def hopeful(self) -> bool:
-        """True if it was met not long ago, or not tried often."""
-        return self._failures < _HOPE
+        """True if it was met not long ago, or not tried often, and the source is written to."""
+        return self._failures < _HOPE and self._moves()
 
     def shown_by(self, db: Database) -> str | None:
         """The position that this session shows; None if it shows the present."""
@@ -95,8 +95,7 @@ class CommonMoment:
         """True if it should be tried before more is read: not where the source stands still, as that proves as much."""
         if self._position is not None:
             return self.tired
-        now = self._now()
-        return now >= self._next_try and self._world.source.watermark.moved_since(now - _MOVES_SECONDS)
+        return self._now() >= self._next_try and self._moves()
 
     def take(self) -> None:
         """Try for a moment. A replica that cannot be waited for falls. Raises SourceLost."""
@@ -115,6 +114,9 @@ class CommonMoment:
             lane.pin(None)
         self._end(list(self._pinned))
         self._pinned, self._position = {}, None
+
+    def _moves(self) -> bool:
+        return self._world.source.watermark.moved_since(self._now() - _MOVES_SECONDS)
 
     def _now(self) -> float:
         return self._world.clock.monotonic()

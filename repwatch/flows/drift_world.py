@@ -1,5 +1,6 @@
 """Who takes part in a check, and what is known of each: connections, identities, positions, and who fell out and why."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -38,7 +39,7 @@ class Watermark:
         self._shown = ALL_SHOWN
         self._compared: tuple[str, float] | None = None  # the position to compare with, and when it was seen
         self._moves = 0
-        self._moved: float | None = None
+        self._moved: deque[float] = deque(maxlen=2)
 
     @property
     def shows_all(self) -> bool:
@@ -59,8 +60,8 @@ class Watermark:
         return self.still is not None and self.still.since <= moment
 
     def moved_since(self, moment: float) -> bool:
-        """True if it was seen to move after this monotonic second."""
-        return self._moved is not None and self._moved >= moment
+        """True if it was seen to move twice after this monotonic second: one write alone proves nothing false."""
+        return len(self._moved) == self._moved.maxlen and self._moved[0] >= moment
 
     def record(
         self, position: str, asked: float, answered: float, *, whole: bool | None = None, shown: Shown = ALL_SHOWN
@@ -76,7 +77,8 @@ class Watermark:
             named, unnamed = asked if whole else still.named, asked if whole is False else still.unnamed
             self.still = Stillness(still.since, asked, named, unnamed)
         else:
-            self._moved = answered if self.still is not None else None
+            if self.still is not None:
+                self._moved.append(answered)
             self.position, self.still = position, Stillness(answered, answered)
         self._count_move(answered)
 

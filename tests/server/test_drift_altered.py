@@ -11,6 +11,7 @@ from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift import pace
 from repwatch.drift.report import DriftReport, Reason, Verdict
+from repwatch.flows import drift
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Result
@@ -35,6 +36,8 @@ UNTOUCHED = ("a", "z")
 def tables(star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A table for each change, and two more. On the second replica the last row of each is wrong."""
     monkeypatch.setattr(pace, "FIRST_ROWS", 100)
+    # In a snapshot the statements of a piece keep the change waiting until its end, and here it is waited for in the middle.
+    monkeypatch.setattr(drift, "may_meet", lambda _: False)
     for name in (*CHANGES, *UNTOUCHED):
         star.source.sql(f"CREATE TABLE {schema}.{name} (id INT, v INT, w VARCHAR(20), PRIMARY KEY (id))")
         fill(star.source, f"{schema}.{name}", [f"({number}, 1, 'x')" for number in range(ROWS)])

@@ -8,7 +8,7 @@ import pytest
 
 from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import ChangedRow, DriftReport, Proof, Reason, Verdict
-from repwatch.flows import drift_settle, drift_settling
+from repwatch.flows import drift, drift_settle, drift_settling
 from repwatch.flows.drift_hot import position_of_all
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, Sandbox, SandboxServer
@@ -51,6 +51,7 @@ def test_a_hot_row_is_decided_under_a_lock(star: Sandbox, schema: str, monkeypat
     """Now and then such a row is met without a lock, by luck: each check says the truth, and one soon says it by a lock."""
     monkeypatch.setattr(drift_settling, "LOCK_AFTER", 0.0)
     monkeypatch.setattr(drift_settle, "HOT_TRIES", 0)
+    monkeypatch.setattr(drift, "may_meet", lambda _: False)  # a moment of all servers would decide first
     wrong, right = star.replicas
     with hot_table(star, schema) as writers:
         drift_on(wrong, f"UPDATE {schema}.t SET n = n + 1000000 WHERE id = 1")

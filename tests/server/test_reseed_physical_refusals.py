@@ -63,7 +63,7 @@ def no_way(box: Sandbox, folder: Path) -> Iterator[ReseedRequest]:
 
 def tool_folder(folder: Path, *left_out: str) -> str:
     """A PATH with what the scripts need, but for some. mariadbd lies in sbin, which is looked into in any case."""
-    names = "sh mktemp head rm setsid cat kill sleep readlink mountpoint du cut df awk mbstream mariadb-backup"
+    names = "sh mktemp head wc rm setsid cat kill sleep readlink mountpoint du cut df awk mbstream mariadb-backup"
     for name in names.split():
         if name not in left_out:
             (folder / name).symlink_to(shutil.which(name) or "/nowhere")
