@@ -16,6 +16,7 @@ from repwatch.adapters.mysql.session import Session
 from repwatch.drift.report import Reason, TableReport, Verdict
 from repwatch.drift.resume import KEPT_FOR, PieceRecord
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_run import WINDOW
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -46,14 +47,16 @@ def command(box: Sandbox, folder: Path, schema: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "repwatch", "drift", *words, "--format", "json"]
 
 
+HELD = 4  # pieces that wait for the source to have stood still; else as many as are read in a quarter of a second
 # It kills itself when it keeps, or is about to keep, a certain piece, or when all were read.
 RUN = f"""
 import os, signal, sys
 from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.cli.main import main
 from repwatch.drift import pace
-from repwatch.flows import drift_tables
+from repwatch.flows import drift_run, drift_tables
 pace.FIRST_ROWS = pace.MOST_ROWS = {PIECE}
+drift_run.HELD = {HELD}
 when = sys.argv.pop(1)
 append, kept = FileCheckJournal.append, []
 def die():
@@ -80,7 +83,7 @@ def run(words: list[str], when: str) -> subprocess.CompletedProcess[str]:
 
 # One after another: in the scan, before and after a piece is kept; with rows in doubt; before the definitions are read again.
 KILLS = ("before 40", "after 40", "settling", "closing")
-UNDER_WAY = 10 * PIECE  # rows at a kill
+UNDER_WAY = (WINDOW + HELD) * PIECE  # rows at a kill
 
 
 def test_killed_again_and_again_and_resumed_it_comes_to_the_same_end(
