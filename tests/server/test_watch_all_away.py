@@ -62,7 +62,7 @@ def is_away(body: Mapping[str, object]) -> bool:
     """Nobody answers there. That a server does not answer in time may be found of any before, on a machine that is busy."""
     evidence = body["evidence"]
     assert isinstance(evidence, dict)
-    return evidence["failure"] == "unreachable"
+    return bool(evidence["failure"] == "unreachable")
 
 
 @pytest.mark.long
