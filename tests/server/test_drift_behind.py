@@ -25,6 +25,7 @@ from tests.server.watching import until
 
 ROWS = 5_000
 LIMIT = 1  # second of lag
+REACH = 15  # seconds in which a replica that nothing blocks is there, also on a machine that stands still for a while
 
 
 @contextmanager
@@ -74,7 +75,7 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
     with locked(other, table, "READ"):
         star.source.sql(f"INSERT INTO {table} VALUES ({ROWS}, 0)")
         until_it_has_all(one, table)
-        report = run_check(star, f"{schema}.*", reach=8, progress=told.append)
+        report = run_check(star, f"{schema}.*", reach=REACH, progress=told.append)
     assert of_replica(report, one).verdict is Verdict.IDENTICAL
     stuck = of_replica(report, other)
     assert (stuck.verdict, stuck.reason) == (Verdict.UNDECIDED, Reason.REPLICA_BEHIND)
@@ -84,7 +85,7 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
     assert sum(found.rows for found in of_replica(report, one).tables) == told[-1].rows == 2 * ROWS + 1
     assert exit_status(report) == 2  # it could not be checked at all
     waits = [progress for progress in told if isinstance(progress.waits, Behind)]
-    assert {progress.waits.server for progress in waits if progress.waits} == {str(other.address)}
+    assert str(other.address) in {progress.waits.server for progress in waits if progress.waits}  # a slow machine is waited for
     assert all(progress.rows > 0 and progress_line(progress) for progress in waits)
     star.wait_caught_up(60)
 
@@ -108,7 +109,7 @@ def test_lag_beyond_its_limit_holds_the_check_up_until_it_is_over(star: Sandbox,
 def test_lag_that_does_not_come_down_ends_a_replicas_part(star: Sandbox, schema: str, table: str) -> None:
     one, other = star.replicas
     with blocked(star, other, table):
-        report = check(replace(limited(star, schema), reach_seconds=8), connect=Session.connect, clock=SystemClock())
+        report = check(replace(limited(star, schema), reach_seconds=REACH), connect=Session.connect, clock=SystemClock())
     assert of_replica(report, one).verdict is Verdict.IDENTICAL
     stuck = of_replica(report, other)
     assert (stuck.verdict, stuck.reason) == (Verdict.UNDECIDED, Reason.REPLICA_BEHIND)

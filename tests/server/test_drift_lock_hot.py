@@ -96,9 +96,8 @@ def test_the_position_under_a_lock_names_all_that_the_row_shows(
     shown: list[tuple[str | None, str | None]] = []
     with ExitStack() as stack:
         db, there = (stack.enter_context(server.connect(Account.WATCH)) for server in (star.source, star.replicas[0]))
-        # What ends the session of a check that is heard of no more would end this one on a machine that stands still.
-        for statement in (*locked_rows.lock_setup(), "SET SESSION innodb_lock_wait_timeout = 60, wait_timeout = 600"):
-            db.execute(statement)
+        isolation, _ = locked_rows.lock_setup()  # its limits would end this session on a machine that stands still
+        db.execute(isolation)
         for row in (1, 1, 2, 3):
             statement = f"UPDATE {table} SET n = n + 1 WHERE id = {row}"
             stack.enter_context(HotWriter(star.source, partial(str.format, statement)))

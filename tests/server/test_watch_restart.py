@@ -142,7 +142,7 @@ def left_to_people(service: Service, replica: SandboxServer, code: str, before: 
 
 def test_what_a_person_stops_stays_stopped(box: Sandbox, replica: SandboxServer, service: Service, hook: WebhookCatcher) -> None:
     """Stopped while it waits for a row, an applier ends with error 1205: nobody but the STOP is to blame for it."""
-    lock_wait(box, replica, 600)  # else, on a machine that stands still, it might give up by itself before
+    lock_wait(box, replica, 20)  # a STOP waits for its end; on a machine that stands still it might else come before the STOP
     before = starts(replica)
     begin(service)
     with row_held(box, replica):
