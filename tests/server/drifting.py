@@ -25,6 +25,7 @@ from repwatch.drift.report import (
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect
 from repwatch.render.drift_words import kind_of_difference
 from repwatch.sandbox import Sandbox, SandboxServer
@@ -70,6 +71,7 @@ def run_static(
     seconds: float = 60,
     most: int = 1000,
     connect: Connect = Session.connect,
+    clock: Clock | None = None,
 ) -> DriftReport:
     """Compare two servers as they stand."""
     request = CheckRequest(
@@ -80,7 +82,7 @@ def run_static(
         settle_seconds=seconds,
         static=True,
     )
-    return check(request, connect=connect, clock=SystemClock())
+    return check(request, connect=connect, clock=clock or SystemClock())
 
 
 def fix_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
