@@ -256,7 +256,7 @@ class _Root:
 
 
 def test_a_read_timeout_leaves_the_outcome_unknown_and_kills_the_statement(star: Sandbox) -> None:
-    session = impatient(star.source.endpoint(Account.WATCH))
+    session = impatient(star.source.endpoint(Account.WATCH), Timeouts(connect=60, read=2))  # who kills it connects as patiently
     number = session.connection_id
     started = time.monotonic()
     with pytest.raises(OutcomeUnknown):
