@@ -91,11 +91,16 @@ class Storm:
             return store.execute(query).fetchall()
 
     def delivered(self, receiver: str, event: str) -> int:
-        """How many notices of that event are recorded as delivered."""
+        """How many notices of that event are recorded as delivered, of servers that are away.
+
+        On a machine that is very slow it is told as well of clusters that were not looked at for long.
+        """
         if not self.rows("SELECT name FROM sqlite_master WHERE name = 'outbox'"):
             return 0
         bodies = self.rows(f"SELECT body FROM outbox WHERE receiver = '{receiver}' AND state = 'delivered'")
-        return sum(json.loads(body)["event"] == event for (body,) in bodies)
+        notices = [json.loads(body) for (body,) in bodies]
+        wanted = (event, "server-unreachable")
+        return sum((notice["event"], notice.get("subject", {}).get("code")) == wanted for notice in notices)
 
 
 @pytest.fixture
