@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from repwatch.model.server import Flavour
-from repwatch.sandbox.demo import acts
+from repwatch.sandbox.demo import acts, mischief
 from repwatch.sandbox.demo.narrator import Narrator
 from repwatch.sandbox.demo.story import Showing, play
 from tests.demo.sabotaged import FAULTS
@@ -39,7 +39,8 @@ NOTICED = {
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A notice may take longer on a machine that runs other tests beside this one."""
-    monkeypatch.setattr(acts, "NOTICE_SECONDS", 20.0)
+    monkeypatch.setattr(acts, "NOTICE_SECONDS", 30.0)  # less than what a sabotaged one dawdles
+    monkeypatch.setattr(mischief, "HALT_SECONDS", 120.0)
 
 
 def tell(showing: Showing) -> tuple[int, str]:

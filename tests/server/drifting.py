@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pytest
+
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.drift import pace
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import (
     Cell,
@@ -22,6 +25,8 @@ from repwatch.drift.report import (
 from repwatch.flows.drift import CheckRequest, check
 from repwatch.flows.drift_stand import ExactMeans
 from repwatch.model.topology import ReplicaTarget
+from repwatch.ports.clock import Clock
+from repwatch.ports.database import Connect
 from repwatch.render.drift_words import kind_of_difference
 from repwatch.sandbox import Sandbox, SandboxServer
 
@@ -59,7 +64,15 @@ def run_check(
     return check(request, connect=Session.connect, clock=SystemClock(), progress=progress, exact=exact, cancelled=cancelled)
 
 
-def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: float = 60, most: int = 1000) -> DriftReport:
+def run_static(
+    one: SandboxServer,
+    other: SandboxServer,
+    *tables: str,
+    seconds: float = 60,
+    most: int = 1000,
+    connect: Connect = Session.connect,
+    clock: Clock | None = None,
+) -> DriftReport:
     """Compare two servers as they stand."""
     request = CheckRequest(
         source=one.spec(),
@@ -69,7 +82,16 @@ def run_static(one: SandboxServer, other: SandboxServer, *tables: str, seconds: 
         settle_seconds=seconds,
         static=True,
     )
-    return check(request, connect=Session.connect, clock=SystemClock())
+    return check(request, connect=connect, clock=clock or SystemClock())
+
+
+def fix_pieces(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Pieces of so many rows, however fast or slow the machine reads them."""
+    for name in ("FIRST_ROWS", "MOST_ROWS"):
+        monkeypatch.setattr(pace, name, rows)
+    for name in ("TARGET_SECONDS", "GENTLE_SECONDS"):
+        monkeypatch.setattr(pace, name, 3600.0)
+    monkeypatch.setattr(pace, "GENTLE_PART", 1)
 
 
 def drift_on(server: SandboxServer, *statements: str) -> None:

@@ -25,6 +25,7 @@ from tests.server.watching import until
 
 ROWS = 5_000
 LIMIT = 1  # second of lag
+REACH = 15  # seconds in which a replica that nothing blocks is there, also on a machine that stands still for a while
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
     told: list[Progress] = []
     with locked(other, table, "READ"):
         star.source.sql(f"INSERT INTO {table} VALUES ({ROWS}, 0)")
-        report = run_check(star, f"{schema}.*", reach=8, progress=told.append)
+        until_it_has_all(one, table)
+        report = run_check(star, f"{schema}.*", reach=REACH, progress=told.append)
     assert of_replica(report, one).verdict is Verdict.IDENTICAL
     stuck = of_replica(report, other)
     assert (stuck.verdict, stuck.reason) == (Verdict.UNDECIDED, Reason.REPLICA_BEHIND)
@@ -83,7 +85,7 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
     assert sum(found.rows for found in of_replica(report, one).tables) == told[-1].rows == 2 * ROWS + 1
     assert exit_status(report) == 2  # it could not be checked at all
     waits = [progress for progress in told if isinstance(progress.waits, Behind)]
-    assert {progress.waits.server for progress in waits if progress.waits} == {str(other.address)}
+    assert str(other.address) in {progress.waits.server for progress in waits if progress.waits}  # a slow machine is waited for
     assert all(progress.rows > 0 and progress_line(progress) for progress in waits)
     star.wait_caught_up(60)
 
@@ -107,11 +109,16 @@ def test_lag_beyond_its_limit_holds_the_check_up_until_it_is_over(star: Sandbox,
 def test_lag_that_does_not_come_down_ends_a_replicas_part(star: Sandbox, schema: str, table: str) -> None:
     one, other = star.replicas
     with blocked(star, other, table):
-        report = check(replace(limited(star, schema), reach_seconds=8), connect=Session.connect, clock=SystemClock())
+        report = check(replace(limited(star, schema), reach_seconds=REACH), connect=Session.connect, clock=SystemClock())
     assert of_replica(report, one).verdict is Verdict.IDENTICAL
     stuck = of_replica(report, other)
     assert (stuck.verdict, stuck.reason) == (Verdict.UNDECIDED, Reason.REPLICA_BEHIND)
     star.wait_caught_up(60)
+
+
+def until_it_has_all(server: SandboxServer, table: str) -> None:
+    """Else a replica that nothing blocks may be behind, too, on a machine that is slow for a moment."""
+    until(lambda: server.sql(f"SELECT COUNT(*) FROM {table}") == [(str(ROWS + 1),)], "the other replica has the new row")
 
 
 @contextmanager
@@ -120,6 +127,9 @@ def blocked(star: Sandbox, replica: SandboxServer, table: str) -> Iterator[None]
     source_id = int(star.source.sql("SELECT @@server_id")[0][0] or 0)
     with locked(replica, table, "READ"):
         star.source.sql(f"INSERT INTO {table} VALUES ({ROWS}, 0)")
+        for other in star.replicas:
+            if other is not replica:
+                until_it_has_all(other, table)
         with replica.connect() as db:
             until(lambda: (greatest_lag(channels_from(db, source_id)) or 0) > LIMIT + 1, "the replica is behind")
         yield

@@ -176,7 +176,7 @@ class Spent:
 
 
 def test_a_running_check_is_paused_let_go_and_stopped(star: Sandbox, schema: str, request_: CheckRequest, tmp_path: Path) -> None:
-    for number in range(60):
+    for number in range(100):
         star.source.sql(f"CREATE TABLE {schema}.u{number} (id INT PRIMARY KEY)")
     configuration = tmp_path / "repwatch.toml"
     configuration.write_text(star.configuration(), encoding="utf-8")

@@ -1,17 +1,21 @@
-"""Checks of tables that sysbench writes to as fast as it can: nothing false, every drift found, hardly a row undecided."""
+"""Checks of tables that sysbench writes to as fast as replicas follow: nothing false, all drift found, hardly a row undecided."""
 
 import logging
 import os
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import pytest
 
 from repwatch.drift.progress import Progress
 from repwatch.drift.report import Reason, TableReport, Verdict
+from repwatch.flows.drift_lag import channels_from, greatest_lag
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import Found, drift_on, found_in, of_replica, run_check
@@ -25,6 +29,7 @@ TABLES: Final = 4
 ROWS: Final = 25_000  # of each table; sysbench writes to all of them
 QUIET: Final = range(1_000_001, 1_001_001)  # rows beside them that it does not know: drift stays where it is
 MOST_UNDECIDED: Final = 0.001
+FAR_BEHIND: Final = 5  # seconds; a check may wait far longer for a replica
 LEAST: Final = 2  # checks; the first has nothing to find
 
 
@@ -37,7 +42,7 @@ def test_checks_under_full_load_find_all_drift_and_nothing_else(fresh_star: Sand
     expected: set[Found] = set()
     checks: list[tuple[float, int]] = []  # seconds, rows undecided
     over = time.monotonic() + SECONDS
-    with under_load(box.source):
+    with under_load(box.source) as load, followed(box, load):
         while time.monotonic() < over or len(checks) < LEAST:
             started = time.monotonic()
             report = run_check(box, "sbtest.*")
@@ -106,11 +111,36 @@ def prepare(box: Sandbox) -> None:
 
 
 @contextmanager
-def under_load(source: SandboxServer, threads: int = THREADS) -> Iterator[None]:
+def followed(box: Sandbox, load: "subprocess.Popen[str]") -> Iterator[None]:
+    """The load stands still while a replica is far behind, as one may be for a while on a machine that does much else."""
+    over = threading.Event()
+
+    def watch() -> None:
+        with ExitStack() as stack:
+            source_id = int(box.source.sql("SELECT @@server_id")[0][0] or 0)
+            sessions = [stack.enter_context(replica.connect()) for replica in box.replicas]
+            while not over.wait(0.5):
+                lag = max(greatest_lag(channels_from(db, source_id)) or 0 for db in sessions)
+                if lag > FAR_BEHIND:
+                    load.send_signal(signal.SIGSTOP)
+                elif lag <= 1:
+                    load.send_signal(signal.SIGCONT)
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        try:
+            yield
+        finally:
+            over.set()
+        watching.result()
+
+
+@contextmanager
+def under_load(source: SandboxServer, threads: int = THREADS) -> Iterator["subprocess.Popen[str]"]:
     """As much as sysbench can write; it must have written to the end."""
     running = subprocess.Popen(sysbench(source, "run", threads), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        yield
+        yield running
         assert running.poll() is None, running.communicate()[0]
     finally:
         running.kill()

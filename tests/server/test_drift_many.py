@@ -134,7 +134,7 @@ def test_a_replica_that_is_meant_to_be_behind_is_waited_for_once_and_not_for_eac
 
         target = ReplicaTarget(server=replace(replica.spec(), delay=timedelta(seconds=10)))
         request = CheckRequest(
-            source=star.source.spec(), replicas=(target,), tables=(f"{schema}.*",), reach_seconds=10, limits=Limits(lag=3600)
+            source=star.source.spec(), replicas=(target,), tables=(f"{schema}.*",), reach_seconds=60, limits=Limits(lag=3600)
         )
         report = check(request, connect=Session.connect, clock=SystemClock(), progress=let_go)
     assert report.verdict is Verdict.IDENTICAL, report

@@ -13,9 +13,10 @@ from repwatch.model.endpoint import Endpoint
 from repwatch.model.topology import ReplicaTarget
 from repwatch.ports.database import Params, Result, Timeouts
 from repwatch.sandbox import Sandbox
-from tests.server.drifting import Found, drift_on, fill, found_in, of_table, run_check
+from tests.server.drifting import Found, drift_on, fill, fix_pieces, found_in, of_table, run_check
 
 ROWS = 20_000
+PIECE = 5_000
 LOG_ROWS = 15
 KEYS = {"dense": "{n}", "sparse": "{n} * 1000", "text": "CONCAT('k', {n})"}
 
@@ -46,8 +47,9 @@ class Counting:
 
 
 @pytest.mark.parametrize("key", list(KEYS))
-def test_few_statements_find_many_wrong_rows(star: Sandbox, schema: str, key: str) -> None:
+def test_few_statements_find_many_wrong_rows(star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     """As many as the differences times the logarithm of the rows at most, whatever the key is."""
+    fix_pieces(monkeypatch, PIECE)
     kind = "VARCHAR(20)" if key == "text" else "BIGINT"
     star.source.sql(f"CREATE TABLE {schema}.t (id {kind} PRIMARY KEY, n INT)")
     fill(star.source, f"{schema}.t", [f"({KEYS[key].format(n=number)}, {number})" for number in range(ROWS)], ROWS // 4)

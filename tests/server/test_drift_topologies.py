@@ -58,7 +58,7 @@ def wait_applied(box: Sandbox, server: SandboxServer) -> None:
     with server.connect() as db:
         position = box.source.sql(replication.written(db.version))[0][0]
         function = "MASTER_GTID_WAIT" if db.version.is_mariadb else "WAIT_FOR_EXECUTED_GTID_SET"
-        assert db.scalar(f"SELECT {function}('{position}', 30)") == "0"
+        assert db.scalar(f"SELECT {function}('{position}', 60)") == "0"
 
 
 def test_a_trusted_replica_stands_for_a_busy_source(star: Sandbox, schema: str) -> None:

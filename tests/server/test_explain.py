@@ -13,7 +13,7 @@ from tests.server.diagnosing import locally, watching, words
 def explained(text: str) -> dict[str, object]:
     """What the command prints of this text."""
     command = [sys.executable, "-m", "repwatch", "explain", "--format", "json"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, object] = json.loads(done.stdout)
     return found

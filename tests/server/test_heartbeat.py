@@ -83,14 +83,19 @@ def test_lag_is_told_by_the_beats(bench: Bench, flavour: Flavour) -> None:
     until(lambda: is_told(lag := bench.lag()) and (lag.seconds or 0) <= 2, "it has caught up")
 
 
+def says_what_it_waits_for(bench: Bench) -> bool:
+    told = [finding.evidence.get("writer", "") for finding in heartbeat_stopped(bench.look())]
+    return any("1205" in text or "imeout" in text for text in told)
+
+
 def test_a_heart_that_stands_still_is_a_finding_and_no_lag(bench: Bench) -> None:
     until(lambda: bench.lag().basis is LagBasis.HEARTBEAT, "a beat has arrived")
     until(lambda: list(heartbeat_stopped(bench.look())) == [], "all is well")
     with bench.box.source.connect(Account.ROOT) as holder:
         holder.execute("LOCK TABLES repwatch.repwatch_heartbeat READ")  # readers go on
         until(lambda: bool(list(heartbeat_stopped(bench.look()))), "it is found")
-        (finding,) = heartbeat_stopped(bench.look())
-        assert "1205" in finding.evidence["writer"] or "imeout" in finding.evidence["writer"]
+        # On a slow machine the writer may not have given up waiting yet, or a look not have come back.
+        until(lambda: says_what_it_waits_for(bench), "what the writer met is told")
         assert bench.lag().basis is not LagBasis.HEARTBEAT
         holder.execute("UNLOCK TABLES")
     until(lambda: not list(heartbeat_stopped(bench.look())), "it beats again")
@@ -122,8 +127,8 @@ def test_nothing_is_written_on_what_has_become_a_replica(bench: Bench, flavour: 
     until(lambda: bool(bench.heart.aim(before).problems), "the writer has noticed, before any look has")
     stood = bench.written()
     source.sql(f"RESET {words(flavour)} ALL")
-    until(lambda: bench.look() is not None and not bench.heart.aim(before).problems, "it beats again")
-    assert bench.written() > stood
+    until(lambda: bench.look() is not None and not bench.heart.aim(before).problems, "it is well again")
+    until(lambda: bench.look() is not None and bench.written() > stood, "it beats again")
 
 
 def test_a_replica_that_stands_at_a_gap_in_the_beats_is_not_behind_by_the_gap(bench: Bench, flavour: Flavour) -> None:

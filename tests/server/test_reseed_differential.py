@@ -20,6 +20,7 @@ from repwatch.ports.database import Params, Result
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
+from tests.server.drifting import fix_pieces
 from tests.server.random_tables import random_table
 from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, put_back, request, reseed, tools, writer
 
@@ -158,9 +159,10 @@ def test_only_wrong_rows_are_written(star: Sandbox, schema: str, replica: Sandbo
 
 
 def test_few_statements_find_many_wrong_rows_and_few_write_them(
-    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path
+    star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A piece that differs costs two readings, and a wrong row at most the few hundred rows around it."""
+    fix_pieces(monkeypatch, 5_000)
     wrong = 40
     make_numbers(star, schema, "t", 60_000)
     star.wait_caught_up(120)

@@ -26,20 +26,30 @@ from repwatch.ports.checks import ReportForm
 from repwatch.render.times import rfc3339
 from repwatch.sandbox import Sandbox
 from tests.server.drifting import drift_on, fill
-from tests.server.watching import Service, until
+from tests.server.watching import PATIENT, Service, until
 
 TABLES = 8
 ROWS = 6_000
 
-# Begins the check of everything as the service does, whose next scheduled time is far away.
-BEGIN = """
-import sys
+# Begins the check of everything as the service does, whose next scheduled time is far away. It stops in its tracks, to be
+# killed in the middle, when it has kept more than the second pieces of all tables: only what has no gap before it counts when
+# it is taken up.
+BEGIN = f"""
+import os, signal, sys
 from pathlib import Path
+from repwatch.adapters.check_journal import FileCheckJournal
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.app.drift_job import drift_runner
 from repwatch.app.suspect_job import suspect_checker
 from repwatch.app.targets import load_settings
+append, kept = FileCheckJournal.append, []
+def keep(journal, record):
+    append(journal, record)
+    kept.append(record)
+    if len(kept) > {TABLES}:
+        os.kill(os.getpid(), signal.SIGSTOP)
+FileCheckJournal.append = keep
 settings = load_settings(Path(sys.argv[1]), None, (), None)
 store = SqlStore.open(settings.store_url)
 drift_runner(settings.clusters[0], store, settings.state_dir, SystemClock()).run()
@@ -79,7 +89,6 @@ def pieces(folder: Path) -> int:
 
 def test_a_check_is_taken_up_and_obeys(star: Sandbox, schema: str, service: Service, tmp_path: Path) -> None:
     begun = subprocess.Popen([sys.executable, "-c", BEGIN, str(service.config)])
-    # More than the second pieces of all tables: only what has no gap before it counts when it is taken up.
     until(lambda: begun.poll() is not None or pieces(tmp_path) > TABLES, "some pieces are judged")
     assert tell(tmp_path / "drift", "shop", Word.PAUSE) == 1, "it ended before it could be interrupted"
     begun.kill()
@@ -129,7 +138,7 @@ def test_after_a_stop_nothing_begins_by_itself(star: Sandbox, schema: str, tmp_p
         until(paused, "it is paused")
         command = [sys.executable, "-m", "repwatch", "drift", "stop", "shop", "--config", str(config)]
         said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        done.result(60)  # before the replica may go on: else all is proved before it is stopped
+        done.result(PATIENT)  # before the replica may go on: else all is proved before it is stopped
         replica.execute("UNLOCK TABLES")
     star.wait_caught_up(60)
     assert said.returncode == 0, said.stderr

@@ -18,6 +18,16 @@ from tests.server.diagnosing import words
 from tests.server.restarting import lock_wait, one_replica, row_held, shown, starts, until_applier_stops
 from tests.server.watching import Service, body, collide, mend, told, until
 
+# Nobody is woken for so long, and who has the turn is waited for as long: on a machine that stands still for a while all the
+# same, what passes by itself would else be told of.
+PATIENT = """
+from datetime import timedelta
+from repwatch.flows import turn
+from repwatch.health import notice
+notice.RESTART_PATIENCE = timedelta(minutes=10)
+turn.take_turn.__defaults__ = (120.0,)
+"""
+
 
 @pytest.fixture(scope="module")
 def box(flavour: Flavour) -> Iterator[Sandbox]:
@@ -41,6 +51,7 @@ def hook() -> Iterator[WebhookCatcher]:
 def service(box: Sandbox, tmp_path: Path, hook: WebhookCatcher) -> Iterator[Service]:
     """A service that may; it is not running yet."""
     made = Service(box, tmp_path, hook)
+    made.program = PATIENT + made.program
     head = "[clusters.shop]\n"
     made.config.write_text(made.config.read_text().replace(head, f"{head}restart_transient = true\n"), encoding="utf-8")
     yield made
@@ -131,7 +142,7 @@ def left_to_people(service: Service, replica: SandboxServer, code: str, before: 
 
 def test_what_a_person_stops_stays_stopped(box: Sandbox, replica: SandboxServer, service: Service, hook: WebhookCatcher) -> None:
     """Stopped while it waits for a row, an applier ends with error 1205: nobody but the STOP is to blame for it."""
-    lock_wait(box, replica, 10)
+    lock_wait(box, replica, 20)  # a STOP waits for its end; on a machine that stands still it might else come before the STOP
     before = starts(replica)
     begin(service)
     with row_held(box, replica):

@@ -1,9 +1,11 @@
 """250 clusters that go away at once: people get a few messages, machines a notice each. It takes no server, for none answers."""
 
 import json
+import math
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import closing
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from repwatch.health.storm import FIRST
+from repwatch.health.storm import EVERY, FIRST
 from repwatch.sandbox.standins_mail import MailCatcher
 from repwatch.sandbox.standins_slack import SlackPost, SlackStandIn
 from repwatch.sandbox.standins_webhook import WebhookCatcher
@@ -89,11 +91,16 @@ class Storm:
             return store.execute(query).fetchall()
 
     def delivered(self, receiver: str, event: str) -> int:
-        """How many notices of that event are recorded as delivered."""
+        """How many notices of that event are recorded as delivered, of servers that are away.
+
+        On a machine that is very slow it is told as well of clusters that were not looked at for long.
+        """
         if not self.rows("SELECT name FROM sqlite_master WHERE name = 'outbox'"):
             return 0
         bodies = self.rows(f"SELECT body FROM outbox WHERE receiver = '{receiver}' AND state = 'delivered'")
-        return sum(json.loads(body)["event"] == event for (body,) in bodies)
+        notices = [json.loads(body) for (body,) in bodies]
+        wanted = (event, "server-unreachable")
+        return sum((notice["event"], notice.get("subject", {}).get("code")) == wanted for notice in notices)
 
 
 @pytest.fixture
@@ -107,6 +114,12 @@ def storm(tmp_path: Path, slack: SlackStandIn, mails: MailCatcher, hook: Webhook
 def test_a_storm_is_a_few_messages_for_people_whatever_happens(
     storm: Storm, slack: SlackStandIn, mails: MailCatcher, hook: WebhookCatcher
 ) -> None:
+    begun = time.monotonic()
+
+    def later() -> int:
+        """Messages that may have come because it storms for longer, on a machine that is slow."""
+        return math.ceil((time.monotonic() - begun) / EVERY)
+
     storm.configure(CLUSTERS)
     storm.start()
     until(lambda: len(slack.roots) > FIRST, "the first bundle has come", 2 * PATIENT)
@@ -117,8 +130,8 @@ def test_a_storm_is_a_few_messages_for_people_whatever_happens(
     storm.kill()
     ids = Counter(str(post.metadata["event_payload"]["id"]) for post in slack.roots)  # type: ignore[index]
     assert max(ids.values()) <= 2, "no more than one message is sent again after a kill"
-    assert len(ids) <= 4 * FIRST
-    assert len({mail.message["Message-ID"] for mail in mails.mails}) <= 4 * FIRST
+    assert len(ids) <= 2 * (FIRST + 1) + later()
+    assert len({mail.message["Message-ID"] for mail in mails.mails}) <= 2 * (FIRST + 1) + later()
     assert len(told(hook, NAMES)) == CLUSTERS
 
     storm.configure(1)
@@ -130,7 +143,7 @@ def test_a_storm_is_a_few_messages_for_people_whatever_happens(
         "each message says that it is over, or what is still open",
         3 * PATIENT,
     )
-    assert len({post.ts for post in slack.posts}) <= 10 * FIRST
-    assert sum(post.edits for post in slack.roots) <= 10 * FIRST
+    assert len({post.ts for post in slack.posts}) <= 10 * FIRST + later()
+    assert sum(post.edits for post in slack.roots) <= 10 * FIRST + later() * len(slack.roots)
     assert len(told(hook, NAMES)) == 2 * CLUSTERS - 1
     assert "Traceback" not in storm.log.read_text(encoding="utf-8")

@@ -1,13 +1,15 @@
 """Appliers and receivers that run and do not get on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
+from repwatch.errors import StatementRefused
 from repwatch.model.finding import Severity
-from repwatch.sandbox import Account, Sandbox
-from tests.server.diagnosing import with_server
+from repwatch.sandbox import Account, Sandbox, SandboxServer
+from tests.server.diagnosing import locally, with_server
 from tests.server.disks import mount, unmount
 from tests.server.scenarios.patrol import Patrol
 from tests.server.scenarios.reach import REPLICA
@@ -118,10 +120,10 @@ def delay_forgotten(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def without_key(stage: Stage) -> Iterator[None]:
-    """A large table without a key: replicas search for each row anew. The first may be a third of a second behind."""
-    doubled = 12 if stage.is_mariadb else 16
+    """A large table without a key: replicas search for each row anew, for long. The first may be a third of a second behind."""
+    doubled = 14 if stage.is_mariadb else 17
     log = f"{stage.schema}.log"
-    grow = [f"INSERT INTO {log} SELECT * FROM {log}"] * doubled
+    grow = [f"INSERT INTO {log} SELECT a + {2**times}, b FROM {log}" for times in range(doubled)]
     stage.source.sql(f"CREATE TABLE {log} (a INT, b INT)", f"INSERT INTO {log} VALUES (1, 1)", *grow)
     stage.box.wait_caught_up(180)
     stage.cluster = with_server(stage.cluster, replace(stage.replica.spec(), max_lag=A_THIRD))
@@ -130,9 +132,23 @@ def without_key(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def all_rows_changed(stage: Stage) -> Iterator[None]:
+    """As soon as enough was seen, the replicas are given an index, with which they take a moment."""
     stage.write(f"UPDATE {stage.schema}.log SET b = 2")
     yield
+    for replica in stage.box.replicas:
+        stage.until("the applier has stopped", partial(is_killed, stage, replica))
+        locally(replica, f"CREATE INDEX by_number ON {stage.schema}.log (a)")
+        stage.control("START", "SQL_THREAD", replica)
     stage.box.wait_caught_up(180)
+
+
+def is_killed(stage: Stage, replica: SandboxServer) -> bool:
+    """Told to stop, an applier comes to the end of its transaction first."""
+    query = "SELECT ID FROM information_schema.processlist WHERE USER = 'system user' AND STATE NOT LIKE '%for % to send event%'"
+    for (thread,) in replica.sql(query):
+        with suppress(StatementRefused):  # it has ended by itself
+            replica.sql(f"KILL {thread}")
+    return stage.state(replica)["applier"] == "No"
 
 
 @contextmanager
