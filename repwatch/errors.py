@@ -13,7 +13,8 @@ RepwatchError                   one clear message, a hint, an exit status
     ├── NotMySQL                something answers, but it does not speak the protocol
     ├── StatementRefused        the server answered with an error: the statement had no effect
     │   ├── PrivilegeMissing    … because the account lacks a privilege
-    │   └── StatementTimedOut   … because it overstayed its limit and was ended by the server
+    │   ├── StatementTimedOut   … because it overstayed its limit and was ended by the server
+    │   └── DefinitionChanged   … because the table was altered after the transaction's snapshot
     └── OutcomeUnknown          no answer to a statement, or none that can be understood: look at the server, never repeat blindly
 """
 
@@ -94,6 +95,10 @@ class PrivilegeMissing(StatementRefused):
 
 class StatementTimedOut(StatementRefused):
     """The server ended a statement that overstayed its limit."""
+
+
+class DefinitionChanged(StatementRefused):
+    """The table was altered after the snapshot in which it was to be read; another snapshot shows it."""
 
 
 class SelfTestFailed(ServerError):

@@ -37,6 +37,7 @@ class Progress:
     rows: int  # read so far on the source, of all tables
     rows_expected: int
     seconds: float  # since the start
+    piece_rows: int = 0  # the next piece of the table has so many: fewer where rows are slow to read, or others write
     waits: Hold | Behind | None = None  # nothing comes for the moment, and why
     delay: float = 0.0  # seconds by which the replicas are meant to be behind, which the check waits for
 

@@ -54,6 +54,7 @@ class CommonMoment:
         self._world, self._connect = world, connect
         self._position: str | None = None
         self._since = 0.0
+        self._spoilt = False
         self._pinned: dict[Lane, Database] = {}
         self._sessions: dict[Lane, Database] = {}
         self._failures = 0
@@ -84,11 +85,11 @@ class CommonMoment:
 
     @property
     def tired(self) -> bool:
-        """True once it is old, or a lane has lost its session."""
+        """True once it is old or spoilt, or a lane has lost its session."""
         if self._position is None:
             return False
         lost = any(lane.pinned is not session for lane, session in self._pinned.items())
-        return lost or self._now() > self._since + MOMENT_SECONDS
+        return self._spoilt or lost or self._now() > self._since + MOMENT_SECONDS
 
     @property
     def due(self) -> bool:
@@ -108,12 +109,18 @@ class CommonMoment:
         self._next_try = self._now() + min(_LONGEST_REST, _FIRST_REST * 2**self._failures)
         self._failures += 1
 
+    def spoil(self) -> bool:
+        """A table cannot be read in it, as it was altered since."""
+        fresh = self._position is not None and not self._spoilt
+        self._spoilt = self._spoilt or fresh
+        return fresh
+
     def drop(self) -> None:
         """Let the lanes show the present again; the snapshots end."""
         for lane in self._pinned:
             lane.pin(None)
         self._end(list(self._pinned))
-        self._pinned, self._position = {}, None
+        self._pinned, self._position, self._spoilt = {}, None, False
 
     def _moves(self) -> bool:
         return self._world.source.watermark.moved_since(self._now() - _MOVES_SECONDS)

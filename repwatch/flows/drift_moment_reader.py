@@ -21,7 +21,8 @@ class MomentReader(Reader):
     @property
     def events(self) -> Events:
         """Statements may undo each other, and it is waited for a moment that proves more; where none comes, it is not."""
-        return Events.UNDOING if self._events is Events.STATEMENTS and self._stand.hopeful else self._events
+        awaited = self.pinned and self._stand.hopeful
+        return Events.UNDOING if self._events is Events.STATEMENTS and awaited else self._events
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R; where all show one position there is nothing to wait for. A side that has lost it proves nothing."""
@@ -29,7 +30,7 @@ class MomentReader(Reader):
         if at is None and not first.stood:
             return super().on_replica(db, unit, number, first)
         if at is None or not first.stood:
-            return Sight(void=True, started=first.started, ended=first.ended)
+            return first.nothing()
         with self._turn(self._world.replicas[number].lane, unit):
             return self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
 

@@ -15,6 +15,7 @@ from repwatch.flows.drift_world import CheckWorld
 from repwatch.sql.keyrange import Key, KeyRange
 
 MOST_OVERSTAYS: Final = 3
+MOST_OUTDATED: Final = 3  # snapshots, of those in which a table was to be read
 _ABSENT: Final = Content("")
 
 
@@ -59,6 +60,7 @@ class Pipeline:
         self.failed: Reason | None = None
         self.differs = False  # the last piece of the scan on any replica: the next ones are read in parts at once
         self._overstays: Counter[int] = Counter()  # of statements on each replica, one after another
+        self._outdated = 0  # snapshots after which the table was altered
 
     def audience(self, unit: Unit) -> set[int]:
         """The replicas that a unit is read for and that still take part."""
@@ -69,6 +71,15 @@ class Pipeline:
         self._overstays[number] += 1
         if self.reader.patient or self._overstays[number] >= MOST_OVERSTAYS:
             self.refused[number] = Reason.UNREADABLE
+
+    def outdated(self) -> bool:
+        """The table was altered after the snapshot in which it was to be read. True if it may be read again, in another.
+
+        If that has happened often, it is read outside of snapshots; False where nothing is read so.
+        """
+        stand = self.world.stand
+        self._outdated += stand is None or stand.spoil()
+        return self._outdated < MOST_OUTDATED or self.reader.leave_snapshots()
 
     def answered(self, number: int) -> None:
         """A replica was read."""

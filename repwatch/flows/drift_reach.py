@@ -8,6 +8,7 @@ from repwatch.drift.progress import Behind
 from repwatch.drift.report import Reason
 from repwatch.drift.throttle import Patience
 from repwatch.errors import (
+    DefinitionChanged,
     LoginRefused,
     OutcomeUnknown,
     PrivilegeMissing,
@@ -56,6 +57,8 @@ def source_answer(future: "Future[T]") -> T:
         return future.result()
     except (OutcomeUnknown, Unreachable, LoginRefused) as error:
         raise SourceLost(str(error)) from error
+    except DefinitionChanged as error:
+        raise TableFailed(Reason.SCHEMA_CHANGED) from error
     except StatementRefused as error:
         raise TableFailed(Reason.UNREADABLE) from error
 

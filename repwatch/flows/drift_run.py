@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from repwatch.drift.report import Reason
 from repwatch.drift.throttle import Hold
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL
-from repwatch.errors import ServerError, StatementRefused, StatementTimedOut
+from repwatch.errors import DefinitionChanged, ServerError, StatementRefused, StatementTimedOut
 from repwatch.flows.drift_pipeline import Compared, Pipeline
 from repwatch.flows.drift_reach import Halt, TableFailed, fall_reason, note_position, source_answer
 from repwatch.flows.drift_sight import Reader, Sight, SourceSight, Unit
@@ -222,6 +222,13 @@ class Run:
             self._came(pipeline)
             return None
 
+    def _outdated(self, work: Work, future: Future[object]) -> bool:
+        """True if the source could not read it in its snapshot, but may in another: it is done again from its beginning."""
+        again = isinstance(future.exception(), DefinitionChanged) and work.pipeline.outdated()
+        if again:
+            self._ready.appendleft(work)
+        return again
+
     def _came(self, pipeline: Pipeline) -> None:
         """One piece less to wait for."""
         self._left[pipeline] -= 1
@@ -232,6 +239,8 @@ class Run:
     def _first_read(self, work: Work, future: Future[object]) -> None:
         self._source_busy = False
         pipeline, unit = work.pipeline, work.unit
+        if self._outdated(work, future):
+            return
         answer = self._answer(pipeline, future)
         if answer is None:
             return
@@ -275,7 +284,11 @@ class Run:
             compared.pipeline.answered(number)
         except StatementTimedOut:
             compared.pipeline.overstayed(number)
-            compared.replicas[number] = Sight(void=True, started=compared.first.started, ended=compared.first.ended)
+            compared.replicas[number] = compared.first.nothing()
+        except DefinitionChanged:
+            if not compared.pipeline.outdated():
+                compared.pipeline.refused[number] = Reason.SCHEMA_CHANGED
+            compared.replicas[number] = compared.first.nothing()
         except StatementRefused:
             compared.pipeline.refused[number] = Reason.UNREADABLE
         except (ServerError, Halt) as error:
@@ -341,6 +354,8 @@ class Run:
 
     def _second_read(self, compared: Compared, future: Future[object]) -> None:
         self._source_busy = False
+        if self._outdated(Work(compared.pipeline, compared.unit), future):
+            return
         answer = self._answer(compared.pipeline, future)
         if answer is None:
             return

@@ -56,9 +56,9 @@ class Settlement:
         return False
 
     def take(self, compared: Compared) -> None:
-        """Judge each row of a range; keep those that need another look."""
+        """Judge each row of a range, on the replicas that could list them; keep those that need another look."""
         events = self._pipeline.reader.events
-        for number in compared.replicas:
+        for number in (number for number, sight in compared.replicas.items() if not sight.void):
             alike, others = compared.rows(number)
             if alike and not self._count_alike(compared, number, alike):
                 others |= alike.keys()

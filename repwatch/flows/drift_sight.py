@@ -81,6 +81,10 @@ class Sight:
     applied: str = ""  # by the replica, after the reading
     stood: bool = False  # it was read where all servers show one position
 
+    def nothing(self) -> "Sight":
+        """What a server that could not be read saw of the same."""
+        return Sight(void=True, started=self.started, ended=self.ended)
+
     def rows_in(self, piece: KeyRange) -> int:
         """How many rows a signature counted; 0 if it could not be taken."""
         return self.signatures.get(piece, sql.VOID).rows
@@ -127,6 +131,11 @@ class Reader:
     def events(self) -> Events:
         """What the rounds of now are judged by."""
         return self._events
+
+    def leave_snapshots(self) -> bool:
+        """Read without any from now on, as the table is altered again and again; False if nothing is read so."""
+        self.pinned = self._exact = False
+        return True
 
     def submit(self, lane: Lane, task: Callable[[Database], T]) -> Future[T]:
         """Run a task of this table in a lane."""

@@ -15,7 +15,6 @@ from typing import Final
 
 from repwatch.drift.repair_preconditions import server_refusals
 from repwatch.drift.report import Reason
-from repwatch.drift.verdict import Events
 from repwatch.errors import LoginRefused, OutcomeUnknown, PrivilegeMissing, Refused, RepwatchError, ServerError, Unreachable
 from repwatch.flows.drift_catalogue import read_names
 from repwatch.flows.drift_holds import HoldBook, let_go
@@ -104,6 +103,7 @@ class Stand:
         self._world, self._connect, self._means, self._tables = world, connect, means, tables
         self._snapshot: Snapshot | None = None
         self._since = 0.0
+        self._spoilt = False
         self._opened = ExitStack()
         self._sides: list[_Side] = []
 
@@ -159,7 +159,8 @@ class Stand:
     @property
     def tired(self) -> bool:
         """True once the stand should be given up."""
-        return self._snapshot is not None and self._world.clock.monotonic() > self._since + STAND_SECONDS
+        old = self._world.clock.monotonic() > self._since + STAND_SECONDS
+        return self._snapshot is not None and (self._spoilt or old)
 
     def _side(self, replica: ReplicaSide) -> _Side:
         source, target = self._world.source.spec, replica.target
@@ -202,6 +203,12 @@ class Stand:
                 side.replica.lane.pin(side.reader)
         return True
 
+    def spoil(self) -> bool:
+        """A table cannot be read in it, as it was altered since."""
+        fresh = self._snapshot is not None and not self._spoilt
+        self._spoilt = self._spoilt or fresh
+        return fresh
+
     def drop(self) -> None:
         """Give the stand up: lanes show the present again."""
         for lane in (self._world.source.lane, *(side.replica.lane for side in self._sides)):
@@ -212,7 +219,7 @@ class Stand:
             side.reader = None
         if self._snapshot is not None:
             self._snapshot.close()
-        self._snapshot = None
+        self._snapshot, self._spoilt = None, False
 
     def _standing(self) -> list[_Side]:
         return [side for side in self._sides if side.replica.fallen is None]
@@ -306,6 +313,6 @@ class StandReader(MomentReader):
         self._trails = False
         self._undivided = HASHED_ROWS
 
-    @property
-    def events(self) -> Events:
-        return self._events
+    def leave_snapshots(self) -> bool:
+        """What is read elsewhere is at no exact position."""
+        return False

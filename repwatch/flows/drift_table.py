@@ -114,7 +114,10 @@ class TableCheck:
         return [self._smaller(unit) for unit in suspects]
 
     def narrow(self, compared: Compared) -> list[Unit]:
-        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`."""
+        """Judge a part of such a piece; what is to be read next of it. Rows in doubt are left to `settle`.
+
+        A replica whose rows could not be listed may have some that the source does not: it lists them once more.
+        """
         if not compared.unit.by_row:
             return self._doubtful(compared, self._proved(compared))
         try:
@@ -122,9 +125,11 @@ class TableCheck:
         except TableFailed as failure:
             self._fail(failure.reason)
             return []
-        if not parts:
-            self.settlement.take(compared)
-        return parts
+        if parts:
+            return parts
+        self.settlement.take(compared)
+        unread = frozenset(number for number, sight in compared.replicas.items() if sight.void)
+        return [replace(compared.unit, replicas=unread)] if unread else []
 
     @property
     def trying(self) -> Trying:

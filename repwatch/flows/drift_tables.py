@@ -54,6 +54,7 @@ class TablesCheck:
         self._kept_since = kept_since  # what the journal holds of before is too old to count
         self._started = world.clock.monotonic()
         self._rows = 0
+        self._piece_rows = 0  # of the next piece of the table that was read last
         self._begun = 0  # tables whose scan was begun, but for the last one
         self._estimate = RowEstimate()
         self._reports = TableReports(world, tables, most)
@@ -100,6 +101,7 @@ class TablesCheck:
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case SourceRead():
                     self._rows += event.rows
+                    self._piece_rows = event.pipeline.pace.rows
                     self._tell(event.pipeline.reader.source.table.name, Phase.SCANNING)
                 case Waiting():
                     self._waits(self._tables[self._begun], Phase.SCANNING, event.hold)
@@ -217,6 +219,7 @@ class TablesCheck:
                 rows=self._rows,
                 rows_expected=max(self._estimate.rows, self._rows),
                 seconds=self._world.clock.monotonic() - self._started,
+                piece_rows=self._piece_rows,
                 waits=waits,
                 delay=self._world.delay,
             )

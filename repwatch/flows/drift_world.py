@@ -189,6 +189,10 @@ class OnePosition(Protocol):
         """Bring them there, or try to. Raises SourceLost."""
         ...
 
+    def spoil(self) -> bool:
+        """A table was altered since: it should be given up. False if that was known, or it is given up already."""
+        ...
+
     def drop(self) -> None:
         """Let them show the present again."""
         ...

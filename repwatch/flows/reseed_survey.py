@@ -304,7 +304,9 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
     marker = read_marker(db)
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
+    # Without its privileges it is refused, and all that it lacks is told: not the first statement that fails for it.
     tables = () if server.missing_grants else _tables(db, read_present(db))
+    writing = () if server.missing_grants else db.texts(sql.WRITING_TRANSACTIONS)
     return TargetFacts(
         server=_without_marker(server),
         read_only=db.scalar(sql.READ_ONLY) == "1",
@@ -313,7 +315,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         local_infile=db.scalar(rowload.LOCAL_INFILE) == "1",
         dump_clients=tuple(p["host"] or "" for p in processes if (p["command"] or "").startswith("Binlog Dump")),
         replicas=replicas,
-        writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),
+        writers=tuple(f"{row['user']} (connection {row['id']})" for row in writing),
         marker=marker,
         executed=_executed(db),
         tables=tables,

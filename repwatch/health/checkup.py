@@ -9,6 +9,7 @@ from repwatch.model.server import Address, ServerVersion
 from repwatch.model.view import Role
 from repwatch.reseed.hosts import HostFacts
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
+from repwatch.sql.privileges import Grant
 from repwatch.sql.replication import ChannelState
 
 
@@ -120,6 +121,39 @@ class Look:
         return self.variables.get(variable, "").upper() in ("ON", "1", "ON_PERMISSIVE", "NO_LOCK", "NO_LOCK_NO_ADMIN")
 
 
+class Verb(StrEnum):
+    """What may be run, and the named better proofs of a check. Stable, for scripts."""
+
+    DRIFT = "drift"
+    DRIFT_AT_ONE_MOMENT = "drift at one moment"
+    DRIFT_LOCK_HOT = "drift --lock-hot"
+    DRIFT_EXACT = "drift --proof exact"
+    REPAIR = "repair"
+    RESEED_DIFFERENTIAL = "reseed --method differential"
+    RESEED_LOGICAL = "reseed --method logical"
+    RESEED_CLONE = "reseed --method clone"
+    RESEED_PHYSICAL = "reseed --method physical"
+    RESEED_TABLE = "reseed --table"
+    RESEED_EXPORT = "reseed --export-errant"
+    HEARTBEAT = "heartbeat"
+    RESTART = "restart of threads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ability:
+    """A verb on one server. `lacks`: privileges of the account; `hindrance`: what else stands in the way."""
+
+    verb: Verb
+    account: str  # as CURRENT_USER() says; "" if it does not get in
+    lacks: tuple[Grant, ...] = ()
+    hindrance: str = ""
+
+    @property
+    def able(self) -> bool:
+        """True if nothing is in the way, as far as the server's accounts go."""
+        return not self.lacks and not self.hindrance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerCheckup:
     """All remarks on one server."""
@@ -129,6 +163,7 @@ class ServerCheckup:
     role: Role
     version: str  # "" if it was not reached
     remarks: tuple[Remark, ...]
+    abilities: tuple[Ability, ...] = ()  # none if it was not reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

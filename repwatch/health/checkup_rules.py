@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from repwatch.health import checkup_copies
-from repwatch.health.checkup import ClusterCheckup, Failed, Level, Login, Look, Remark, ServerCheckup, Topic
+from repwatch.health.abilities import abilities
+from repwatch.health.checkup import Ability, ClusterCheckup, Failed, Level, Login, Look, Remark, ServerCheckup, Topic
 from repwatch.health.inventory import role_of
 from repwatch.health.upstream import agreed_source, leads_to, wanted_source
 from repwatch.model.endpoint import TlsMode
@@ -42,14 +43,17 @@ def check_cluster(cluster: ClusterSpec, results: Mapping[str, Look | Failed]) ->
 def _server(
     cluster: ClusterSpec, spec: ServerSpec, result: Look | Failed, looks: Mapping[str, Look], source: str | None
 ) -> ServerCheckup:
+    able: tuple[Ability, ...] = ()
     if isinstance(result, Failed):
         remarks: tuple[Remark, ...] = (_problem(Topic.CONNECTION, result.text, result.hint),)
     else:
         context = _Context(cluster=cluster, spec=spec, look=result, looks=looks, source=source)
         remarks = tuple(remark for rule in RULES for remark in rule(context))
+        able = abilities(result, is_source=context.is_source, heartbeat=cluster.heartbeat)
     version = f"{_product(result)} {_number(result)}" if isinstance(result, Look) else ""
     address = str(spec.endpoint.address)
-    return ServerCheckup(server=address, name=spec.name, role=role_of(cluster, spec, source), version=version, remarks=remarks)
+    role = role_of(cluster, spec, source)
+    return ServerCheckup(server=address, name=spec.name, role=role, version=version, remarks=remarks, abilities=able)
 
 
 def _good(topic: Topic, text: str) -> Remark:

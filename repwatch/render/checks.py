@@ -58,6 +58,7 @@ def _running(check: RunningCheck) -> Json:
             "rows": progress.rows,
             "rows_expected": progress.rows_expected,
             "rows_per_second": round(progress.rate),
+            "rows_per_piece": progress.piece_rows or None,
             "eta_seconds": None if eta is None else round(eta),
             "waits": _waits(progress.waits),
             "summary": progress_line(progress),

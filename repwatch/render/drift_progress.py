@@ -24,12 +24,13 @@ def waiting_text(waits: Hold | Behind) -> str:
 
 
 def progress_line(progress: Progress) -> str:
-    """Tables, rows, rate and time to go, or what is waited for."""
+    """Tables, rows, rate, pace and time to go, or what is waited for."""
     if progress.waits is not None:
         return f"{done_text(progress)}; {waiting_text(progress.waits)}"
     eta = "" if progress.eta_seconds is None else f", {timedelta(seconds=round(progress.eta_seconds))} left"
     delay = f", waiting for a replica that is delayed by {timedelta(seconds=progress.delay)}" if progress.delay else ""
-    return f"{done_text(progress)}, {progress.rate:,.0f}/s{eta}{delay}"
+    pace = f" in pieces of {progress.piece_rows:,} rows" if progress.piece_rows and progress.phase is Phase.SCANNING else ""
+    return f"{done_text(progress)}, {progress.rate:,.0f}/s{pace}{eta}{delay}"
 
 
 def done_text(progress: Progress) -> str:

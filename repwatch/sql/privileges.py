@@ -4,7 +4,9 @@ Sources: MySQL manual "Privileges Provided by MySQL"; MariaDB manual "GRANT" (10
 10.5.9 added SLAVE MONITOR). Names are those that SHOW GRANTS prints, so that what is missing can be told by comparing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from repwatch.model.server import ServerVersion
 
@@ -13,7 +15,7 @@ ACCOUNT = "{account}"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Privileges on one level; `on` is `*.*` or `schema.*`."""
+    """Privileges on one level; `on` is `*.*`, `schema.*` or a table."""
 
     privileges: tuple[str, ...]
     on: str = "*.*"
@@ -23,6 +25,11 @@ class Grant:
         """The statement, with `{account}` for the account."""
         return f"GRANT {', '.join(self.privileges)} ON {self.on} TO {ACCOUNT}"
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Statements that a server refuses without these privileges, as far as they are known by name."""
+        return tuple(statement for privilege in self.privileges for statement in REFUSED_WITHOUT.get(privilege, ()))
+
 
 # SELECT reads the rows; the other three let the catalogue show definitions, which it otherwise leaves out without a word.
 _READ = ("SELECT", "SHOW VIEW", "TRIGGER", "EVENT")
@@ -30,6 +37,17 @@ _CHANGE = (
     "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "CREATE TEMPORARY TABLES", "LOCK TABLES",
     "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE", "RELOAD",
 )  # fmt: skip
+
+
+# What a server refuses without them; accounts of managed services are never given some of these.
+# Sources: MySQL manual "sql_log_bin", "STOP REPLICA"; MariaDB manual "SET SQL_LOG_BIN", "STOP REPLICA".
+REFUSED_WITHOUT: Final[Mapping[str, tuple[str, ...]]] = {
+    "BINLOG ADMIN": ("SET sql_log_bin",),
+    "SYSTEM_VARIABLES_ADMIN": ("SET sql_log_bin",),
+    "REPLICATION SLAVE ADMIN": ("STOP REPLICA",),
+    "REPLICATION_SLAVE_ADMIN": ("STOP REPLICA",),
+    "SUPER": ("SET sql_log_bin", "STOP REPLICA"),
+}
 
 
 def watch_needs(version: ServerVersion) -> tuple[Grant, ...]:
@@ -41,6 +59,19 @@ def watch_needs(version: ServerVersion) -> tuple[Grant, ...]:
         return (Grant((*_mariadb_monitor(version), "PROCESS", *_READ)),)
     dynamic = (Grant(("SHOW_ROUTINE",)),) if version.at_least(8, 0, 20) else ()
     return (Grant(("REPLICATION CLIENT", "PROCESS", *_READ)), *dynamic)
+
+
+def drift_needs(version: ServerVersion, *, is_source: bool) -> tuple[Grant, ...]:
+    """What a drift check cannot do without, of all that `watch_needs` asks for: rows, and on a replica its channels."""
+    if is_source:
+        return (Grant(("SELECT",)),)
+    monitor = _mariadb_monitor(version)[-1] if version.is_mariadb else "REPLICATION CLIENT"
+    return (Grant((monitor, "SELECT")),)
+
+
+def moment_needs() -> Grant:
+    """What a check of busy MariaDB servers at one moment reads on a replica: the position of its own snapshot."""
+    return Grant(("SELECT",), "`mysql`.`gtid_slave_pos`")
 
 
 def lock_hot_needs(version: ServerVersion) -> tuple[Grant, ...]:

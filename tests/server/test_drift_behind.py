@@ -86,7 +86,7 @@ def test_a_blocked_applier_is_given_up(star: Sandbox, schema: str, table: str) -
     assert exit_status(report) == 2  # it could not be checked at all
     waits = [progress for progress in told if isinstance(progress.waits, Behind)]
     assert str(other.address) in {progress.waits.server for progress in waits if progress.waits}  # a slow machine is waited for
-    assert all(progress.rows > 0 and progress_line(progress) for progress in waits)
+    assert all(progress.rows > 0 and progress.piece_rows > 0 and progress_line(progress) for progress in waits)
     star.wait_caught_up(60)
 
 

@@ -7,6 +7,7 @@ import mysql.connector
 
 from repwatch.adapters.mysql.greeting import Greeting, look
 from repwatch.errors import (
+    DefinitionChanged,
     LoginRefused,
     NotMySQL,
     OutcomeUnknown,
@@ -22,6 +23,7 @@ from repwatch.model.endpoint import Endpoint
 _LOGIN = {1040, 1044, 1045, 1129, 1130, 1203, 1226, 1227, 1251, 1275, 1698, 1820, 1862, 2049, 2054, 2059, 2061, 3118, 3159, 4151}
 _PRIVILEGE = {1044, 1142, 1143, 1227, 1370, 1419, 3989, 4062}
 _TIMED_OUT = {1317, 1969, 3024}
+_DEFINITION = {1412}
 # The connection was there and is gone; 1053 and 1927: the server shut it.
 _LOST = {1053, 1927, 1158, 1159, 1160, 1161, 4031}
 # Of the client itself, which got no answer or understood none ("Malformed packet"). Save 2068: a file that it did not send.
@@ -99,6 +101,8 @@ def statement_failure(error: Exception, server: str) -> ServerError:
         return PrivilegeMissing(text, server=server, errno=errno, hint="`repwatch doctor` prints the missing GRANT")
     if errno in _TIMED_OUT:
         return StatementTimedOut(text, server=server, errno=errno)
+    if errno in _DEFINITION:
+        return DefinitionChanged(text, server=server, errno=errno)
     return StatementRefused(text, server=server, errno=errno)
 
 

@@ -25,7 +25,7 @@ from repwatch.web import server as web
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 NASTY = "<script>alert('x')</script>"
 PROGRESS = Progress(
-    phase=Phase.SCANNING, tables_done=1, tables=3, table=NASTY, rows=1000, rows_expected=4000, seconds=10, waits=None
+    phase=Phase.SCANNING, tables_done=1, tables=3, table=NASTY, rows=1000, rows_expected=4000, seconds=10, piece_rows=70
 )
 BUSY = Hold(server="db1:3306", strain=Strain.THREADS_RUNNING, value=40, limit=25)
 CHECK = RunningCheck(started=NOW - timedelta(minutes=1), tables=0, progress=PROGRESS)
@@ -197,7 +197,8 @@ def test_the_api_says_the_same(url: str, checks: Told) -> None:
         ("db2:3306", "", 0),
         ("db3:3306", "c", 1),
     ]
-    assert (cluster["running"]["rows"], cluster["running"]["waits"], cluster["running"]["paused"]) == (1000, None, False)
+    running = cluster["running"]
+    assert (running["rows"], running["rows_per_piece"], running["waits"], running["paused"]) == (1000, 70, None, False)
     assert [(each["outcome"], each["report"]) for each in cluster["checks"]] == [
         ("drifted", "/reports/12.json"),
         ("failed", None),
