@@ -14,9 +14,10 @@ from tests.server import test_repair_refusals, test_reseed_from, test_reseed_phy
 PROJECT = Path(__file__).parents[3]
 ROOT = PROJECT / "repwatch"
 SHARED = "reseed/roles.py"
-RESEED = ("reseed/preconditions.py", "reseed/filtered.py", "reseed/feeders.py", SHARED)
+FEEDERS = "reseed/feeders.py"
+RESEED = ("reseed/preconditions.py", "reseed/filtered.py", FEEDERS, SHARED)
 DONOR = "reseed/donor.py"
-REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
+REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", FEEDERS, SHARED)
 # What the docs tell of: each table of refusals says what it takes from where.
 DOCUMENTED = {
     "repair": (*REPAIR, DONOR),
