@@ -22,8 +22,8 @@ from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Account, Sandbox
 from tests.server.refusing import Case, State, another_source, both, changed, everything_on, in_group, inventory, only
 from tests.server.repairing import by_hand, plan, plan_undo, repair, request, run_command, run_killed, tools
+from tests.server.reseed_refusing import badly_set, by_file_and_position, interrupted, other_channels, words
 from tests.server.reseeding import break_with_1062
-from tests.server.test_reseed_refusals import badly_set, by_file_and_position, interrupted, other_channels, words
 
 STOP_APPLIER = {Flavour.MARIADB: "STOP SLAVE SQL_THREAD", Flavour.MYSQL: "STOP REPLICA SQL_THREAD"}
 
