@@ -36,6 +36,7 @@ class Reason(StrEnum):
     LOGIN_REFUSED = "login-refused"
     UNREADABLE = "unreadable"  # a privilege is missing, a statement failed or overstayed, or the self-test failed
     FILTERS_UNCLEAR = "filters-unclear"  # whether the table is replicated depends on more than its name
+    SEVERAL_SOURCES = "several-sources"  # another source of the replica has the table too, and maybe the rows
     NOTHING_REPLICATED = "nothing-replicated"  # of a replica: none of the tables is
     NO_PRIMARY_KEY = "no-primary-key"  # and too many unlike rows at a place to be compared one by one
     SCHEMA_DIFFERS = "schema-differs"  # the data cannot be compared
@@ -188,6 +189,7 @@ class TableReport:
     causes: tuple[Guess, ...] = ()
     since: datetime | None = None
     last_proved: datetime | None = None  # by an earlier check, where one is known
+    surplus: int = 0  # of the differences: rows that only the replica has, or has more of
     there: str | None = None  # `schema.table` on the replica, where a rewritten database gives it another name
 
 

@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from repwatch.drift.report import (
+    CountedRow,
+    Difference,
     DriftReport,
     Effect,
+    ExtraRow,
     Proof,
     Reason,
     ReplicaReport,
@@ -149,14 +152,61 @@ def is_extra(table: TableReport) -> bool:
 
 
 def _across_channels(replicas: Sequence[ReplicaReport], *, strict: bool) -> tuple[ReplicaReport, ...]:
-    """A table or object that none of all the sources of a replica has is extra there."""
-    return tuple(
-        _with_extra(replica, [other for other in replicas if other.server == replica.server], strict=strict)
-        for replica in replicas
+    """What one source of a replica cannot tell of it alone: what is extra there."""
+
+    def across(replica: ReplicaReport) -> ReplicaReport:
+        by_source = [other for other in replicas if other.server == replica.server]
+        return _with_shared(_with_extra(replica, by_source, strict=strict), by_source, strict=strict)
+
+    return tuple(map(across, replicas))
+
+
+def _with_shared(replica: ReplicaReport, by_source: Sequence[ReplicaReport], *, strict: bool) -> ReplicaReport:
+    """A row of a table that several sources have is no drift for not being on one of them."""
+    others = (other for other in by_source if other.source != replica.source)
+    elsewhere = {_name_there(table) for other in others for table in other.tables if not is_extra(table)}
+    tables = tuple(
+        _without_surplus(table, strict=strict) if table.surplus and _name_there(table) in elsewhere else table
+        for table in replica.tables
+    )
+    return replica if tables == replica.tables else judged(replace(replica, tables=tables), strict=strict)
+
+
+def _name_there(table: TableReport) -> str:
+    return table.there or full_name(table)
+
+
+def _without_surplus(table: TableReport, *, strict: bool) -> TableReport:
+    left = tuple(difference for difference in table.differences if not _is_surplus(difference))
+    schema = [difference for difference in left if isinstance(difference, SchemaDifference)]
+    count = table.difference_count - table.surplus
+    reason = table.reason or Reason.SEVERAL_SOURCES
+    verdict = table_verdict(difference_count=count - len(schema), schema=schema, reason=reason, strict=strict)
+    drifted = verdict is Verdict.DRIFTED
+    return replace(
+        table,
+        verdict=verdict,
+        reason=reason,
+        proof=table.proof if drifted else None,
+        difference_count=count,
+        surplus=0,
+        differences=left,
+        causes=table.causes if drifted else (),
     )
 
 
+def _is_surplus(difference: Difference) -> bool:
+    match difference:
+        case ExtraRow():
+            return True
+        case CountedRow():
+            return difference.source_count < difference.replica_count
+        case _:
+            return False
+
+
 def _with_extra(replica: ReplicaReport, by_source: Sequence[ReplicaReport], *, strict: bool) -> ReplicaReport:
+    """A table or object that none of all the sources of a replica has is extra there."""
     if len({other.source for other in by_source}) < replica.channels:
         return replica
     names = set.intersection(*({full_name(table) for table in other.unclaimed} for other in by_source))

@@ -256,10 +256,15 @@ class Settlement:
     def _count(self, number: int, rounds: Sequence[Round]) -> None:
         """Count a difference; of alike rows, those that both sides have are equal."""
         judgement = judge(rounds, self._pipeline.reader.events, self._world.still(number))
-        self._tallies[number].difference_count += 1
-        self._tallies[number].proofs |= {judgement.proof or Proof.REREAD}
+        tally, last = self._tallies[number], rounds[-1]
+        tally.difference_count += 1
+        tally.proofs |= {judgement.proof or Proof.REREAD}
         if self._source.counted:
-            self._tallies[number].rows_proved += min(int(rounds[-1].first.digest or 0), int(rounds[-1].replica.digest or 0))
+            here, there = int(last.first.digest or 0), int(last.replica.digest or 0)
+            tally.rows_proved += min(here, there)
+            tally.surplus += here < there
+        else:
+            tally.surplus += not last.first.digest
 
 
 def _is_rounding(round_: Round) -> bool:

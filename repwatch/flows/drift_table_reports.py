@@ -95,6 +95,7 @@ class TableReports:
             rows=tally.rows,
             rows_proved=0 if incomparable else tally.rows_proved,
             difference_count=len(schema) + tally.difference_count,
+            surplus=tally.surplus,
             there=self._there(number, name),
             differences=(*schema, *tally.differences)[: self._most],
             causes=causes,

@@ -12,6 +12,7 @@ class Tally:
     rows: int = 0
     rows_proved: int = 0
     difference_count: int = 0
+    surplus: int = 0  # of these: the replica has the row, or more of it
     differences: list[Difference] = field(default_factory=list)
     proofs: set[Proof] = field(default_factory=set)
     reason: Reason | None = None

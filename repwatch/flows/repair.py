@@ -1,6 +1,6 @@
 """`repair`: find the wrong rows, plan their change, agree on it. `repair_run` carries it out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,9 @@ from repwatch.drift.report import ReplicaReport, Verdict
 from repwatch.errors import Refused, ServerError, StoreError
 from repwatch.flows import drift, repair_rows
 from repwatch.flows.drift import CheckRequest
+from repwatch.flows.reseed_feeders import glanced, read_feeders
 from repwatch.flows.reseed_marked import check_identity
+from repwatch.flows.reseed_others import glance_at_all
 from repwatch.flows.reseed_survey import ReseedRequest, survey
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.plan import Plan, Refusal
@@ -24,7 +26,8 @@ from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.journal import Journal
 from repwatch.ports.records import Records
 from repwatch.reseed.donor import donor_refusals
-from repwatch.reseed.facts import Facts
+from repwatch.reseed.facts import Facts, Feeder
+from repwatch.reseed.feeders import feeding, ignorant_donor
 from repwatch.sql import repair as sql
 
 PATIENT = Timeouts(connect=10.0, read=600.0)
@@ -84,7 +87,7 @@ def propose(request: RepairRequest, tools: Tools) -> Proposal:
     if pending is not None:
         return _finish(request, tools, pending)
     facts = look_at_servers(request, tools)
-    refusals = (*server_refusals(facts, own_hold=False), *donor_refusals(facts))
+    refusals = (*server_refusals(facts, own_hold=False), *donor_refusals(facts), *ignorant_donor(facts))
     empty = scope_of(facts, {}, ())
     if refusals:
         return Proposal(plan=make_plan(empty, replica_of(facts), (), refusals, "not looked for wrong rows"), scope=empty)
@@ -172,7 +175,8 @@ def _plan_report(request: RepairRequest, tools: Tools, facts: Facts, report: Rep
             source_tables=repair_rows.read_tables(source, names),
             replica_tables=repair_rows.read_tables(target, names),
         )
-    refusals = list(drift_refusals(drifted))
+        feeders = _feeders(request, tools, facts, names, target)
+    refusals = [*drift_refusals(drifted), *(refusal for feeder in feeders for refusal in feeding(feeder, names))]
     both = {name: table for name, table in drifted.source_tables.items() if name in drifted.replica_tables}
     rows: tuple[ScopeRow, ...] = ()
     if not refusals:
@@ -183,6 +187,17 @@ def _plan_report(request: RepairRequest, tools: Tools, facts: Facts, report: Rep
     touched = {row.table for row in rows}
     scope = scope_of(facts, {name: table for name, table in drifted.replica_tables.items() if name in touched}, rows)
     return _with_steps(request, tools, facts, Proposal(plan=_blank(scope, refusals), scope=scope, verdict=report.verdict), report)
+
+
+def _feeders(
+    request: RepairRequest, tools: Tools, facts: Facts, names: Sequence[TableName], target: Database
+) -> tuple[Feeder, ...]:
+    """A check of one channel takes the rows that another one has brought for wrong. Not asked where no row is."""
+    others = [state for state in facts.target.server.channels if state.channel != facts.channel]
+    if not others or not names:
+        return ()
+    asked = glanced(request.others, glance_at_all(request.others, tools.connect))
+    return read_feeders(others, names, target, asked, tools.connect)
 
 
 def _blank(scope: Scope, refusals: list[Refusal]) -> Plan:

@@ -61,7 +61,7 @@ class Filling:
             writer=marked.db,
             connect=marked.connect,
             clock=self.tools.clock,
-            progress=self.outlook.tell,
+            progress=self.tools.progress,
             keep=self.facts.owns_schema,
             method=self.choice.method,
             tables=frozenset(self.choice.tables),
@@ -121,6 +121,7 @@ class Filling:
             with suppress(RepwatchError):
                 self._mark_after_failure(before, replaced=replaced)
             raise
+        self.outlook.place(position)
         marked.reopen(None)
         if marked.db.scalar(clone_sql.PERSISTED_READ_ONLY) != "ON":  # whoever has proved the clone puts that back
             raise NotOurs(f"another reseed has ended what this one began on {marked.db.server}")
@@ -153,6 +154,7 @@ class Filling:
         size = giving.used if giving else 0
         backup = Backup(source=self.request.source, run=marked.marker.run, size=size, marker=loaded)
         copy = reseed_physical.make_copy(machine, backup, marked.step)
+        self.outlook.place(copy.position)
         marked.marker = replace(marked.marker, position=copy.position, copied=True)
         marked.record("written", position=copy.position)
         marked.reopen()  # the server may have restarted while files were copied, and the turn may have gone with it

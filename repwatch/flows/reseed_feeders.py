@@ -1,6 +1,6 @@
 """Asks the sources of a replica's other channels what they have of some tables. Changes nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from repwatch.errors import RepwatchError
 from repwatch.flows.reseed_others import Glance
@@ -13,14 +13,25 @@ from repwatch.sql import definitions
 from repwatch.sql.replication import ChannelState
 
 
-def read_feeder(
+def read_feeders(
+    states: Iterable[ChannelState],
+    tables: Collection[TableName],
+    target: Database,
+    asked: Collection[tuple[ServerSpec, Glance]],
+    connect: Connect,
+) -> tuple[Feeder, ...]:
+    """One for each of these channels of the target. Their sources are looked for among `asked`."""
+    return tuple(_read_feeder(state, tables, target, asked, connect) for state in states)
+
+
+def _read_feeder(
     state: ChannelState,
     tables: Collection[TableName],
     target: Database,
     asked: Collection[tuple[ServerSpec, Glance]],
     connect: Connect,
 ) -> Feeder:
-    """One channel. Its source is looked for among `asked`; where it is not found, or does not answer, that is said."""
+    """Where the source is not found, or does not answer, that is said."""
     sources = [spec for spec, glance in asked if _is_source(state, glance)]
     if len(sources) != 1:
         return Feeder(channel=state.channel, has=None)

@@ -18,7 +18,9 @@ from repwatch.sql import replication
 _ASK_SECONDS = 5.0
 _LOOK = Timeouts(connect=5.0, read=5.0)
 _COPYING = {Phase.DATA, Phase.KEYS}
-_CONCERNED = {*_COPYING, Phase.OBJECTS, Phase.ATTACH, Phase.CATCH_UP}
+_FILES = {Phase.CLONE, Phase.STREAM}  # a copy of files is of the moment at which it ends
+_AFTER = {Phase.RESTART, Phase.RECOVER, Phase.SWAP, Phase.OBJECTS, Phase.ATTACH, Phase.CATCH_UP}
+_CONCERNED = {*_COPYING, *_FILES, *_AFTER}
 
 
 class Outlook:
@@ -36,13 +38,20 @@ class Outlook:
         self._asking: Future[Written] | None = None
         self._written: Written | None = None
 
-    def begin(self, position: str) -> None:
-        """A snapshot was taken just now. What an earlier one, whose copy was given up, let expect is forgotten."""
-        self._position, self._began, self._asking, self._written = position, self._clock.monotonic(), None, None
-        self._asked = self._began
+    def begin(self, position: str, age: float = 0.0) -> None:
+        """A snapshot was taken `age` seconds ago. What an earlier one, whose copy was given up, let expect is forgotten."""
+        now = self._clock.monotonic()
+        self._position, self._began, self._asking, self._written = position, now - age, None, None
+        self._asked = now
+
+    def place(self, position: str) -> None:
+        """Where the copy of files stands that has ended."""
+        self._position = position
 
     def tell(self, progress: Progress) -> None:
         """Tell it, with what can be expected after it."""
+        if progress.phase in _FILES:
+            self.begin("")
         if self._began is not None and progress.phase in _CONCERNED:
             self._learn(self._began)
             since = self._clock.monotonic() - self._began
@@ -56,7 +65,7 @@ class Outlook:
             if self._asking.exception() is None:
                 self._written = self._asking.result()
             self._asking = None
-        if self._asking is None and self._clock.monotonic() - self._asked >= _ASK_SECONDS:
+        if self._position and self._asking is None and self._clock.monotonic() - self._asked >= _ASK_SECONDS:
             self._asked = self._clock.monotonic()
             self._asking = beside(lambda: self._ask(self._position, began), f"ask {self._source.address}")
 

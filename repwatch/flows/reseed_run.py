@@ -35,7 +35,7 @@ from repwatch.reseed.donor import donor_refusals
 from repwatch.reseed.facts import Facts
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
-from repwatch.reseed.stages import SETTINGS, Present, Stage, goes_on_from
+from repwatch.reseed.stages import SETTINGS, Marker, Present, Stage, goes_on_from, loading_began
 from repwatch.reseed.way_on import way_on
 from repwatch.sql import replication
 from repwatch.sql import reseed as sql
@@ -69,7 +69,9 @@ class Run:
 
     def __init__(self, request: ReseedRequest, tools: Tools, facts: Facts, sessions: ExitStack, target: Database) -> None:
         self._request = request
-        self._tools = tools
+        keeps = facts.source.server.binlog_expires
+        self._outlook = Outlook(tools.connect, request.source.endpoint, tools.clock, tools.progress, keeps)
+        self._tools = tools = replace(tools, progress=self._outlook.tell)
         self._facts = facts
         self._channel = request.replica.channel
         self._notes: tuple[str, ...] = ()
@@ -78,8 +80,6 @@ class Run:
         self._source: Future[Database] | None = None
         self._choice = choose(facts)
         self._marked = Marked(request, tools, sessions, target, facts)
-        keeps = facts.source.server.binlog_expires
-        self._outlook = Outlook(tools.connect, request.source.endpoint, tools.clock, tools.progress, keeps)
 
     @property
     def _target(self) -> Database:
@@ -189,7 +189,15 @@ class Run:
         if marker.stage.rank < stage.rank:
             marker = replace(marker, position=cloned)
         self._marked.marker = replace(marker, stage=stage)
+        if stage.rank >= Stage.LOADED.rank:
+            self._look_ahead_of(self._marked.marker)
         return stage
+
+    def _look_ahead_of(self, marker: Marker) -> None:
+        began = loading_began(self._tools.journal.entries(), marker.run)
+        if began is not None:
+            age = (self._tools.clock.now() - began).total_seconds()
+            self._outlook.begin(marker.position, max(age, 0.0))
 
     def _demand_donor(self) -> None:
         """What was loaded is void. Raises NoWayOn where its donor is lost, or may not stand for the source any more."""
@@ -245,7 +253,7 @@ class Run:
         self._notes += filling.fill()
 
     def _position(self) -> None:
-        self._outlook.tell(Progress(phase=Phase.ATTACH))
+        self._tools.progress(Progress(phase=Phase.ATTACH))
         if self._cloning:
             reseed_attach.forget_others(self._target, self._channel)
             disable_events(self._target)
@@ -271,7 +279,7 @@ class Run:
 
     def _catch_up(self) -> None:
         with (self._source or self._open_source()).result() as source:
-            reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._outlook.tell)
+            reseed_attach.catch_up(source, self._target, self._channel, self._tools.clock, self._tools.progress)
 
     def _prove(self) -> None:
         from repwatch.flows.reseed_prove import is_proof, prove, what_is_wrong  # noqa: PLC0415 - a tenth of the start, needed at the end

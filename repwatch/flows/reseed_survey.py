@@ -16,12 +16,12 @@ from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
 from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
 from repwatch.flows.reseed_errant import read_errant
-from repwatch.flows.reseed_feeders import glanced, read_feeder
+from repwatch.flows.reseed_feeders import glanced, read_feeders
 from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_others import Glance, disputes_of, glance_at, glance_at_all, replicas_of
 from repwatch.flows.reseed_way import read_way
-from repwatch.model.gtid import reached
+from repwatch.model.gtid import of_origins, reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
 from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
@@ -143,11 +143,10 @@ def _feeders(
     request: ReseedRequest, target: Database, facts: TargetFacts, glances: dict[str, Glance], connect: Connect
 ) -> tuple[Feeder, ...]:
     """Only tables that are named can be put right beside other channels; what is taken up has been asked for before."""
-    others = [state for state in facts.server.channels if state.channel != request.replica.channel]
     if not request.tables or facts.marker is not None:
         return ()
-    asked = glanced(request.others, glances)
-    return tuple(read_feeder(state, request.tables, target, asked, connect) for state in others)
+    others = (state for state in facts.server.channels if state.channel != request.replica.channel)
+    return read_feeders(others, request.tables, target, glanced(request.others, glances), connect)
 
 
 def _disputes(request: ReseedRequest, glances: dict[str, Glance], *ends: tuple[Database, ServerFacts]) -> tuple[str, ...]:
@@ -190,18 +189,20 @@ def _with_what_is_left(
 def _fetching(source: Database, target: Database, channel: str) -> bool:
     """Whether the channel's receiver has what the source had written a moment ago, and nothing that it had not.
 
-    Only on MariaDB, where nothing else tells a source from another one with its server id.
+    Only on MariaDB, where nothing else tells a source from another one with its server id. A receiver that connects begins
+    with all of `gtid_slave_pos`, so that domains which came from elsewhere stand in its Gtid_IO_Pos too (10.11, seen).
     """
     if not (source.version.is_mariadb and target.version.is_mariadb):
         return False
-    written = replication.written(source.version)
+    flavour, written = source.version.flavour, replication.written(source.version)
     before = source.scalar(written) or ""
     for _ in range(_GLANCES):
         state = next((state for state in channel_states(target) if state.channel == channel and state.connected), None)
         if state is None or not state.received:
             return False
-        flavour = source.version.flavour
-        if reached(flavour, state.received, before) and reached(flavour, source.scalar(written) or "", state.received):
+        now = source.scalar(written) or ""
+        received = of_origins(flavour, state.received, now)
+        if received and reached(flavour, received, before) and reached(flavour, now, received):
             return True
     return False
 

@@ -41,6 +41,7 @@ REASONS: Final[dict[Reason, str]] = {
     Reason.UNREADABLE: "a statement was refused or took too long (`repwatch doctor` says which privileges are missing), "
     "or the self-test failed",
     Reason.FILTERS_UNCLEAR: "replication filters apply, and whether they leave this table out cannot be told from its name",
+    Reason.SEVERAL_SOURCES: "rows that only the replica has may have come from another source of it, which has this table too",
     Reason.NOTHING_REPLICATED: "replication filters, local_tables or other channels leave none of these tables to compare",
     Reason.NO_PRIMARY_KEY: "it has no key, and too many rows to be told apart at a time",
     Reason.SCHEMA_DIFFERS: "the definitions differ, so the rows cannot be compared",

@@ -13,20 +13,24 @@ from repwatch.reseed.roles import some
 
 def feeder_refusals(facts: Facts, choice: Choice) -> Iterator[Refusal]:
     """Single tables can be put right if no other channel brings rows of them; that is known where one was interrupted."""
-    others = facts.other_channels
-    if not others:
+    if facts.other_channels and choice.method is not Method.TABLE:
+        yield Refusal(code="other-channels", summary=f"{_named(facts)}, whose data a full copy would drop")
         return
-    named = f"{facts.target.server.address} has other channels ({some(others)})"
-    if choice.method is not Method.TABLE:
-        yield Refusal(code="other-channels", summary=f"{named}, whose data a full copy would drop")
-    elif facts.donor is not None:
-        yield Refusal(code="other-channels", summary=f"{named}, of which the server of --from knows nothing: leave it out")
-    elif facts.target.marker is None:
+    yield from ignorant_donor(facts)
+    if facts.donor is None and facts.target.marker is None:
         for feeder in facts.feeders:
-            yield from _feeds(feeder, choice.tables)
+            yield from feeding(feeder, choice.tables)
 
 
-def _feeds(feeder: Feeder, tables: Sequence[TableName]) -> Iterator[Refusal]:
+def ignorant_donor(facts: Facts) -> Iterator[Refusal]:
+    """A replica of one source never has executed what one of several has."""
+    if facts.other_channels and facts.donor is not None:
+        summary = f"{_named(facts)}, of which the server of --from knows nothing: leave it out"
+        yield Refusal(code="other-channels", summary=summary)
+
+
+def feeding(feeder: Feeder, tables: Sequence[TableName]) -> Iterator[Refusal]:
+    """Rows of the tables may be the other source's, which the named source does not have."""
     if feeder.has is None:
         yield Refusal(
             code="other-channels",
@@ -38,6 +42,10 @@ def _feeds(feeder: Feeder, tables: Sequence[TableName]) -> Iterator[Refusal]:
             code="other-channels",
             summary=f"rows of {some(fed)} may come through channel {feeder.channel!r} too, and would be lost",
         )
+
+
+def _named(facts: Facts) -> str:
+    return f"{facts.target.server.address} has other channels ({some(facts.other_channels)})"
 
 
 def _may_feed(feeder: Feeder, name: TableName) -> bool:

@@ -6,6 +6,7 @@ What counts is what the replica itself says: its marker, its GTID state and its 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
@@ -159,6 +160,14 @@ def marker_of_settings(entries: Sequence[Mapping[str, str]]) -> Marker | None:
     """
     last = entries[-1] if entries else {}
     return Marker.from_text(last["marker"]) if last.get("event") == SETTINGS and "marker" in last else None
+
+
+def loading_began(entries: Sequence[Mapping[str, str]], run: str) -> datetime | None:
+    """When the run began what has become its copy, which is not older than that. None where the journal does not tell."""
+    for entry in reversed(entries):
+        if entry["event"] == "begin" and (entry["run"], entry["step"]) == (run, Stage.LOADED.value):
+            return datetime.fromisoformat(entry["at"])
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ from repwatch.model.topology import ReplicaTarget
 from repwatch.sandbox import Account, Sandbox
 from tests.server.refusing import Case, State, another_source, both, changed, everything_on, in_group, inventory, only
 from tests.server.repairing import by_hand, plan, plan_undo, repair, request, run_command, run_killed, tools
+from tests.server.reseed_refusing import badly_set, by_file_and_position, interrupted, other_channels, words
 from tests.server.reseeding import break_with_1062
-from tests.server.test_reseed_refusals import badly_set, by_file_and_position, interrupted, words
 
 STOP_APPLIER = {Flavour.MARIADB: "STOP SLAVE SQL_THREAD", Flavour.MYSQL: "STOP REPLICA SQL_THREAD"}
 
@@ -207,6 +207,20 @@ def unsure(star: Sandbox, schema: str) -> Cases:
 
 
 @contextmanager
+def fed_by_an_unknown(star: Sandbox, schema: str) -> Cases:
+    """Rows that differ may be those of another source, which cannot be asked."""
+    by_hand(star.replicas[0], f"UPDATE {schema}.t SET v = '7' WHERE id = 2")
+    with other_channels(star, schema):
+        yield case(star, schema)
+
+
+@contextmanager
+def donor_beside_other_channels(star: Sandbox, schema: str) -> Cases:
+    with other_channels(star, schema):
+        yield case(star, schema, donor=ReplicaTarget(server=star.replicas[1].spec()))
+
+
+@contextmanager
 def killed(star: Sandbox, schema: str) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """A repair of the first replica was killed while it held it, and is finished afterwards: its folder, and its words."""
     folder, name = state_folder(star, schema), star.replicas[0].name
@@ -306,6 +320,8 @@ STATES: tuple[State[Asked], ...] = (
     both(written_elsewhere, "rewritten"),
     both(not_replicated, "not-checked"),
     only(MARIADB, unsure, "undecided"),  # MySQL logs rows, whose way through filters is clear
+    both(fed_by_an_unknown, "other-channels"),
+    both(donor_beside_other_channels, "other-channels"),
     both(journal_of_another, "other-server"),
     both(undo_before_the_end, "unfinished"),
     both(undo_of_another, "other-server"),

@@ -1,17 +1,23 @@
 """What a reseed tells while it runs, as it is on real servers."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from repwatch.adapters.clock import SystemClock
 from repwatch.adapters.mysql.session import Session
+from repwatch.flows.reseed import apply_reseed
 from repwatch.flows.reseed_outlook import Outlook
 from repwatch.reseed.method import Method
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Sandbox
 from repwatch.sql import replication
-from tests.server.reseeding import healthy, request, reseed
+from tests.server.reseeding import healthy, request, reseed, tools
 
 DAY = 86_400
+
+
+class Killed(Exception):
+    """When all is loaded."""
 
 
 class Hurried(SystemClock):
@@ -19,6 +25,15 @@ class Hurried(SystemClock):
 
     def monotonic(self) -> float:
         return super().monotonic() * 100
+
+
+class Still(SystemClock):
+    """Time passes when it is told to."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 def test_rows_bytes_and_the_time_until_the_source_purges_are_told(star: Sandbox, schema: str, tmp_path: Path) -> None:
@@ -41,6 +56,49 @@ def test_rows_bytes_and_the_time_until_the_source_purges_are_told(star: Sandbox,
     purges = [progress.ahead.purge for progress in told if progress.ahead]
     assert purges == sorted(purges, key=lambda left: -(left or 0))
     assert all(left is not None and 0 < left < DAY for left in purges)
+
+
+def test_an_interrupted_run_goes_on_to_tell_it(star: Sandbox, schema: str, tmp_path: Path) -> None:
+    replica = star.replicas[0]
+    star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+    star.wait_caught_up(60)
+    ((before,),) = star.source.sql("SELECT @@GLOBAL.binlog_expire_logs_seconds")
+    asked, told = request(star, replica, method=Method.LOGICAL), list[Progress]()
+
+    def kill(progress: Progress) -> None:
+        if progress.phase is Phase.ATTACH:
+            raise Killed
+
+    star.source.sql(f"SET GLOBAL binlog_expire_logs_seconds = {DAY}")
+    try:
+        with suppress(Killed):
+            reseed(asked, tmp_path, kill)
+        apply_reseed(asked, tools(tmp_path, told.append), None)
+    finally:
+        star.source.sql(f"SET GLOBAL binlog_expire_logs_seconds = {before}")
+    healthy(star, replica)
+    assert Phase.DATA not in {progress.phase for progress in told}
+    (attach,) = (progress for progress in told if progress.phase is Phase.ATTACH)
+    assert attach.ahead is not None
+    assert 0 < (attach.ahead.purge or 0) < DAY
+
+
+def test_a_copy_of_files_is_of_the_moment_at_which_it_ends(star: Sandbox) -> None:
+    told: list[Progress] = []
+    clock = Still()
+    outlook = Outlook(Session.connect, star.source.spec().endpoint, clock, told.append, DAY)
+    for phase in (Phase.CLONE, Phase.STREAM, Phase.STREAM, Phase.RECOVER):
+        outlook.tell(Progress(phase=phase))
+        clock.seconds += 10
+    assert [progress.ahead and progress.ahead.purge for progress in told] == [DAY, DAY, DAY, DAY - 10]
+    with star.source.connect() as db:
+        outlook.place(db.scalar(replication.written(db.version)) or "")
+    deadline = SystemClock().monotonic() + 60
+    while not (told[-1].ahead and told[-1].ahead.transactions == 0):
+        assert SystemClock().monotonic() < deadline
+        SystemClock().sleep(0.05)
+        clock.seconds += 10
+        outlook.tell(Progress(phase=Phase.SWAP))
 
 
 def test_what_the_source_writes_meanwhile_is_counted(star: Sandbox, schema: str) -> None:

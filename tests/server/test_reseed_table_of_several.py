@@ -1,7 +1,7 @@
 """`reseed --table` on a replica of two sources: one channel is held, and the other goes on all the while."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from repwatch.model.topology import ReplicaTarget
 from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sandbox.plan import SOURCE, multi_source
+from repwatch.sql import replication
 from tests.server.reseeding import request, tools, writer
 
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -76,6 +77,9 @@ def test_one_channel_is_held_and_the_other_goes_on(written: Sandbox, tmp_path: P
     (replica,) = written.replicas
     table = asked(written, "one.t")
     assert refused(table) == []
+    reconnect(replica)
+    wait_until(lambda: refused(table) == [])
+    assert "not-following" in refused(replace(table, source=written.server("source2").spec()))
     assert refused(replace(table, others=())) == ["other-channels"]
     assert refused(asked(written, "both_of_them.shared")) == ["other-channels"]
     with suppress(Killed):
@@ -92,6 +96,18 @@ def test_one_channel_is_held_and_the_other_goes_on(written: Sandbox, tmp_path: P
     assert replica.sql("SELECT v FROM two.t ORDER BY id") == [("1",), ("9",)]  # nobody has asked for that
 
 
+def reconnect(replica: SandboxServer) -> None:
+    """By another name of the sources, so that MariaDB has what is received to tell who they are: now of both, for each."""
+    with replica.connect() as db:
+        for channel in ("first", "second"):
+            db.execute(replication.stop_channel(db.version, channel))
+            db.execute(replication.change_channel(db.version, channel, {"HOST": "'localhost'"}))
+            db.execute(replication.follow_by_gtid(db.version, channel))
+            db.execute(replication.start_channel(db.version, channel))
+    for name in ("one.busy", "two.busy"):
+        wait_for_more(replica, name)
+
+
 def held(server: SandboxServer) -> dict[str, bool]:
     with server.connect() as db:
         return {state.channel: state.held for state in channel_states(db)}
@@ -100,7 +116,12 @@ def held(server: SandboxServer) -> dict[str, bool]:
 def wait_for_more(server: SandboxServer, table: str) -> None:
     """The channel that brings rows of this table runs."""
     count = f"SELECT COUNT(*) FROM {table}"
-    before, deadline = server.sql(count), time.monotonic() + 60
-    while server.sql(count) == before:
+    before = server.sql(count)
+    wait_until(lambda: server.sql(count) != before)
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.05)

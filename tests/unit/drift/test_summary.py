@@ -6,8 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from repwatch.drift.report import (
+    CountedRow,
+    Difference,
     DriftReport,
     Effect,
+    ExtraRow,
+    MissingRow,
     NotCompared,
     Proof,
     Reason,
@@ -86,6 +90,60 @@ def test_another_replicas_table_explains_nothing() -> None:
 def test_what_a_source_that_was_not_checked_may_have_is_not_extra() -> None:
     found = merged([report("a", table("x", extra=True), table("y", extra=False))])
     assert (found.verdict, found.replicas[0].not_replicated) == (Verdict.IDENTICAL, ("shop.x",))
+
+
+EXTRA = ExtraRow(key={"id": "2"}, row={"id": "2"})
+MISSING = MissingRow(key={"id": "1"}, row={"id": "1"})
+MORE, FEWER = CountedRow({"n": "1"}, 1, 2), CountedRow({"n": "2"}, 2, 1)
+COLUMN = SchemaDifference("column", "v", "int", "text", Effect.DATA)
+INDEX = SchemaDifference("index", "v", None, "v", Effect.NONE)
+
+
+def with_rows(name: str, *differences: Difference, surplus: int, cut: int = 0) -> TableReport:
+    """`cut`: so many more differences are not listed."""
+    count = len(differences) + cut
+    found = replace(table(name, extra=False), verdict=Verdict.DRIFTED, difference_count=count)
+    return replace(found, surplus=surplus, differences=differences)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "count"),
+    [
+        (with_rows("x", EXTRA, surplus=1), Verdict.UNDECIDED, 0),
+        (with_rows("x", INDEX, EXTRA, surplus=1), Verdict.UNDECIDED, 1),
+        (with_rows("x", MORE, surplus=1), Verdict.UNDECIDED, 0),
+        (with_rows("x", EXTRA, surplus=9, cut=8), Verdict.UNDECIDED, 0),
+        (with_rows("x", EXTRA, surplus=8, cut=8), Verdict.DRIFTED, 1),
+        (with_rows("x", EXTRA, MISSING, surplus=1), Verdict.DRIFTED, 1),
+        (with_rows("x", COLUMN, EXTRA, surplus=1), Verdict.DRIFTED, 1),
+        (with_rows("x", MORE, FEWER, surplus=1), Verdict.DRIFTED, 1),
+    ],
+)
+def test_rows_that_another_source_may_have_are_no_drift(found: TableReport, verdict: Verdict, count: int) -> None:
+    one = merged([report("a", found), report("b", table("x", extra=False))]).replicas[0]
+    (shared,) = one.tables
+    assert (one.verdict, shared.verdict, shared.reason) == (verdict, verdict, Reason.SEVERAL_SOURCES)
+    assert (shared.difference_count, EXTRA in shared.differences, MORE in shared.differences) == (count, False, False)
+    assert bool(shared.proof) is (verdict is Verdict.DRIFTED)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        report("b", table("x", extra=True)),  # its source has no such table, or filters keep it away
+        report("b", replace(table("y", extra=False), there="shop.z")),
+        report("b", table("x", extra=False), server="d:1"),
+    ],
+)
+def test_rows_that_no_other_source_has_are_drift(second: DriftReport) -> None:
+    found = merged([report("a", with_rows("x", EXTRA, surplus=1)), second])
+    assert found.replicas[0].tables[0] == with_rows("x", EXTRA, surplus=1)
+
+
+def test_a_table_is_known_by_its_name_on_the_replica() -> None:
+    renamed = replace(table("y", extra=False), there="shop.x")
+    found = merged([report("a", with_rows("x", EXTRA, surplus=1)), report("b", renamed)])
+    assert found.replicas[0].tables[0].verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize("names", [("x",), ("x", "y")])

@@ -9,14 +9,21 @@ import pytest
 
 from repwatch.drift.report import Reason
 from repwatch.model.server import Flavour
-from tests.server import test_repair_refusals, test_reseed_from, test_reseed_physical_refusals, test_reseed_refusals
+from tests.server import (
+    test_repair_refusals,
+    test_reseed_from,
+    test_reseed_physical_refusals,
+    test_reseed_refusals,
+    test_reseed_refusals_of_tables,
+)
 
 PROJECT = Path(__file__).parents[3]
 ROOT = PROJECT / "repwatch"
 SHARED = "reseed/roles.py"
-RESEED = ("reseed/preconditions.py", "reseed/filtered.py", "reseed/feeders.py", SHARED)
+FEEDERS = "reseed/feeders.py"
+RESEED = ("reseed/preconditions.py", "reseed/filtered.py", FEEDERS, SHARED)
 DONOR = "reseed/donor.py"
-REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", SHARED)
+REPAIR = ("drift/repair_preconditions.py", "flows/repair.py", "flows/repair_undo.py", FEEDERS, SHARED)
 # What the docs tell of: each table of refusals says what it takes from where.
 DOCUMENTED = {
     "repair": (*REPAIR, DONOR),
@@ -57,7 +64,8 @@ def documented(name: str) -> list[str]:
 
 def tried(name: str, flavour: Flavour) -> set[str]:
     if name == "reseed":
-        return {code for state in test_reseed_refusals.STATES for code in state.codes.get(flavour, ())}
+        states = (*test_reseed_refusals.STATES, *test_reseed_refusals_of_tables.STATES)
+        return {code for state in states for code in state.codes.get(flavour, ())}
     return {code for state in test_repair_refusals.STATES for code in state.codes.get(flavour, ())}
 
 

@@ -1,6 +1,7 @@
 """Where an interrupted reseed goes on. The invariant: data is only kept if nothing can have been applied to it meanwhile."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
-from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from
+from repwatch.reseed.stages import Marker, Present, Stage, goes_on_from, loading_began
 
 P, BEFORE, LATER, OTHER = "0-1-50", "0-1-20", "0-1-60", "0-1-30"
 
@@ -148,3 +149,12 @@ def test_what_is_no_marker_is_not_read_as_one(wrong: dict[str, str]) -> None:
 )
 def test_the_way_back(stage: Stage, method: Method, *, replaced: bool, expected: bool) -> None:
     assert replace(marker(stage), method=method, replaced=replaced).reversible is expected
+
+
+def test_the_last_loading_of_the_run_counts() -> None:
+    def entry(minute: int, run: str, step: str, event: str = "begin") -> dict[str, str]:
+        return {"at": datetime(2026, 1, 1, 0, minute, tzinfo=UTC).isoformat(), "run": run, "event": event, "step": step}
+
+    entries = [entry(1, "r", "loaded"), entry(2, "r", "loaded"), entry(3, "r", "loaded", "done"), entry(4, "s", "loaded")]
+    assert loading_began(entries, "r") == datetime(2026, 1, 1, 0, 2, tzinfo=UTC)
+    assert loading_began([entry(1, "r", "marked")], "r") is None
