@@ -235,7 +235,14 @@ def _source(db: Database, *, with_data: bool) -> SourceFacts:
         (TableName(row["s"] or "", row["n"] or ""), TableName(row["rs"] or "", row["rn"] or ""))
         for row in db.texts(definitions.LIST_FOREIGN_KEYS)
     )
-    return SourceFacts(server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs)
+    return SourceFacts(
+        server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs, objects=_objects(items)
+    )
+
+
+def _objects(items: Sequence[Definition]) -> tuple[tuple[Kind, TableName], ...]:
+    others = (item for item in items if item.kind not in (Kind.SCHEMA, Kind.TABLE))
+    return tuple((item.kind, TableName(item.schema, item.name)) for item in others)
 
 
 def _tables(db: Database, items: Sequence[Definition]) -> tuple[TableFacts, ...]:
@@ -304,7 +311,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
     marker = read_marker(db)
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
-    tables = () if server.missing_grants else _tables(db, read_present(db))
+    items = () if server.missing_grants else read_present(db)
     return TargetFacts(
         server=_without_marker(server),
         read_only=db.scalar(sql.READ_ONLY) == "1",
@@ -316,7 +323,8 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in db.texts(sql.WRITING_TRANSACTIONS)),
         marker=marker,
         executed=_executed(db),
-        tables=tables,
+        tables=() if server.missing_grants else _tables(db, items),
+        objects=_objects(items),
         export_grants=missing_grants(db, export_needs()),
     )
 
