@@ -9,6 +9,7 @@ from repwatch.flows.reseed_left import wait_for_left_clone
 from repwatch.flows.reseed_marked import NotOurs, check_identity, in_turn
 from repwatch.flows.reseed_marker import read_marker
 from repwatch.flows.reseed_physical import left_machine
+from repwatch.flows.reseed_quarantine import note
 from repwatch.flows.reseed_run import Run
 from repwatch.flows.reseed_settings import put_back, put_settings_back
 from repwatch.flows.reseed_survey import ReseedRequest, open_givers, survey, survey_from
@@ -87,7 +88,7 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
         if not marker.reversible:
             raise Refused(
                 f"the data of {target.server} is already replaced in part; only going on makes it whole",
-                hint="repwatch reseed --resume",
+                hint="; ".join(filter(None, ("repwatch reseed --resume", note(target)))),
             )
         if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)

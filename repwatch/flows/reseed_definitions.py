@@ -21,7 +21,7 @@ def read_definitions(db: Database) -> tuple[Definition, ...]:
 
     `db` must be set up by `sql.definitions.reader_setup`. Raises PrivilegeMissing where the account may not see one.
     """
-    found = [item for kind, schema, name in _objects(db) if (item := _read(db, kind, schema, name)) is not None]
+    found = [item for kind, schema, name in _objects(db) if (item := read_definition(db, kind, schema, name)) is not None]
     return tuple(sorted(found, key=lambda item: list(Kind).index(item.kind)))  # stable: triggers keep their order
 
 
@@ -39,7 +39,8 @@ def _objects(db: Database) -> Iterator[tuple[Kind, str, str]]:
 _GONE = {1049, 1051, 1146, 1305, 1347, 1360, 1539, 4089, 4091}  # unknown database, table, routine, view, trigger, event, sequence
 
 
-def _read(db: Database, kind: Kind, schema: str, name: str) -> Definition | None:
+def read_definition(db: Database, kind: Kind, schema: str, name: str) -> Definition | None:
+    """One object, None if it is gone. Raises PrivilegeMissing where the account may not see it."""
     try:
         rows = db.texts(sql.show_create(kind, schema, name))
     except StatementRefused as error:
@@ -68,7 +69,7 @@ def _statement(db: Database, kind: Kind, schema: str, name: str) -> str:
     if kind not in (Kind.SCHEMA, Kind.TABLE):
         return ""
     try:
-        item = _read(db, kind, schema, name)
+        item = read_definition(db, kind, schema, name)
     except StatementRefused:
         return ""  # a table whose file is damaged, say: it is dropped and copied
     return item.statement if item else ""
@@ -86,7 +87,7 @@ def fingerprint(items: Sequence[Definition]) -> str:
 
 def read_table_definition(db: Database, name: TableName) -> str:
     """The table's CREATE statement without its counter, "" if it is gone."""
-    item = _read(db, Kind.TABLE, name.schema, name.table)
+    item = read_definition(db, Kind.TABLE, name.schema, name.table)
     return sql.without_counters(item.statement) if item else ""
 
 

@@ -10,6 +10,7 @@ from repwatch.flows.openings import open_all
 from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions, read_present
 from repwatch.flows.reseed_differ import Sides
 from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
+from repwatch.flows.reseed_quarantine import set_aside
 from repwatch.flows.reseed_tables import Line, SchemaChanged, Tables
 from repwatch.flows.snapshot import Snapshot, take_held_snapshot, take_snapshot
 from repwatch.model.endpoint import Endpoint
@@ -146,26 +147,30 @@ class _Loading:
         written = self._load_rows(same, maker.late_keys)
         self.job.progress(Progress(phase=Phase.OBJECTS))
         if same:
-            maker.set_counters(_concerned(self.job, theirs, read_present(theirs)))
+            maker.set_counters(self._there(theirs))
         maker.make(*ROUTINES)
         broken = maker.make_views()
         maker.make(Kind.TRIGGER, Kind.EVENT)
         return Loaded(position=self.snapshot.position, rows=written, broken=tuple(broken))
 
     def _clear_way(self, theirs: Database) -> set[TableName]:
-        """Drop what is not wanted, make the schemas; the tables that keep their rows."""
-        there = _concerned(self.job, theirs, read_present(theirs))
+        """Put aside what only the replica has, drop what is not wanted, make the schemas; the tables that keep their rows."""
+        writer, there = self.job.writer, self._there(theirs)
+        if set_aside(writer, theirs, self.items, there):
+            there = self._there(theirs)  # foreign keys of other tables have followed what was moved
+        schemas = [item.schema for item in there if item.kind is Kind.SCHEMA]
+        same: set[TableName] = set()
         if self.job.method is not Method.LOGICAL:
-            same = clear_way(self.job.writer, self.items, there)
-            schemas = {item.schema for item in there if item.kind is Kind.SCHEMA}
+            same = clear_way(writer, self.items, there)
         else:
-            same, schemas = set(), set()
-            for item in there:
-                if item.kind is Kind.SCHEMA:
-                    self.job.writer.execute(definitions.drop_schema(item.schema))
+            while schemas:
+                writer.execute(definitions.drop_schema(schemas.pop()))
         new = [item for item in self.items if item.kind is Kind.SCHEMA and item.schema not in schemas]
-        Maker(self.job.writer, new).make(Kind.SCHEMA)
+        Maker(writer, new).make(Kind.SCHEMA)
         return same
+
+    def _there(self, theirs: Database) -> tuple[Definition, ...]:
+        return _concerned(self.job, theirs, read_present(theirs))
 
     def _large(self) -> set[TableName]:
         """Tables whose keys are worth adding late; not those whose keys the foreign keys of others need."""

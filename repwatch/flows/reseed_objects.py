@@ -80,34 +80,26 @@ class Maker:
 
 
 def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:
-    """Drop of `theirs` what is not among `ours`, or is another thing there, and all that is no table.
+    """Drop of `theirs` what `ours` has under that name, but for tables that are the same: these, the result, keep their rows.
 
-    Schemas are kept and given the source's options. The result: the tables that are the same, which keep their rows.
+    Schemas are kept and given the source's options.
     """
     wanted = {(item.kind, item.schema, item.name): item for item in ours}
-    schemas = {item.schema for item in ours}
+    pairs = [(item, match) for item in theirs if (match := wanted.get((item.kind, item.schema, item.name)))]
     same: set[TableName] = set()
     for kind in _OTHERS:
-        for item in theirs:
-            if item.kind is kind and item.schema in schemas:
+        for item, _ in pairs:
+            if item.kind is kind:
                 writer.execute(definitions.drop(kind, item.schema, item.name))
-    for item in theirs:
-        match = wanted.get((item.kind, item.schema, item.name))
-        if item.kind is Kind.SCHEMA:
-            _settle_schema(writer, item, match)
-        elif item.kind is Kind.TABLE and item.schema in schemas:
-            if match and definitions.without_counters(match.statement) == definitions.without_counters(item.statement):
+    for item, match in pairs:
+        if item.kind is Kind.SCHEMA and match.statement != item.statement:
+            writer.execute(definitions.alter_schema(match))
+        elif item.kind is Kind.TABLE:
+            if definitions.without_counters(match.statement) == definitions.without_counters(item.statement):
                 same.add(name_of(item))
             else:
                 writer.execute(definitions.drop(Kind.TABLE, item.schema, item.name))
     return same
-
-
-def _settle_schema(writer: Database, item: Definition, match: Definition | None) -> None:
-    if match is None:
-        writer.execute(definitions.drop_schema(item.schema))
-    elif match.statement != item.statement:
-        writer.execute(definitions.alter_schema(match))
 
 
 def name_of(item: Definition) -> TableName:

@@ -6,14 +6,14 @@ a crash the replica's own state decides where to go on (`reseed/stages.py`): a l
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from repwatch.errors import Refused, RepwatchError, StoreError
-from repwatch.flows import reseed_attach, reseed_physical
+from repwatch.flows import reseed_attach, reseed_physical, reseed_quarantine
 from repwatch.flows.beside import beside
 from repwatch.flows.hold import AlreadyPast, ApplierFailed, Held, PositionNotReached, hold
 from repwatch.flows.openings import open_beside
@@ -106,6 +106,9 @@ class Run:
         except RepwatchError as error:
             outcome, verdict = Outcome.FAILED, ""
             text = f"{error}; {way_on(error)}"
+        if outcome is not Outcome.DONE:
+            with suppress(RepwatchError):  # the server may be what failed
+                self._notes += tuple(filter(None, [reseed_quarantine.note(self._target)]))
         try:
             self._marked.record("outcome", outcome=outcome.value, text=text)
         except StoreError as trouble:  # what came of it is told all the same
@@ -296,5 +299,6 @@ class Run:
         machine = files_of(self._request, self._tools, self._facts) if self._by_files else None
         if machine := machine or left_machine(self._request.replica.server, self._tools):
             reseed_physical.discard_old(machine)
+        reseed_quarantine.discard(self._target)  # before the mark, which says that there is something left to do
         drop_marker(self._target)
         restore_super_read_only(self._target, marker)

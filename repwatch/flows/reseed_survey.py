@@ -236,7 +236,14 @@ def _source(db: Database, *, with_data: bool) -> SourceFacts:
         (TableName(row["s"] or "", row["n"] or ""), TableName(row["rs"] or "", row["rn"] or ""))
         for row in db.texts(definitions.LIST_FOREIGN_KEYS)
     )
-    return SourceFacts(server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs)
+    return SourceFacts(
+        server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs, objects=_objects(items)
+    )
+
+
+def _objects(items: Sequence[Definition]) -> tuple[tuple[Kind, TableName], ...]:
+    others = (item for item in items if item.kind not in (Kind.SCHEMA, Kind.TABLE))
+    return tuple((item.kind, TableName(item.schema, item.name)) for item in others)
 
 
 def _tables(db: Database, items: Sequence[Definition]) -> tuple[TableFacts, ...]:
@@ -306,7 +313,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
     for statement in definitions.reader_setup(db.version):
         db.execute(statement)
     # Without its privileges it is refused, and all that it lacks is told: not the first statement that fails for it.
-    tables = () if server.missing_grants else _tables(db, read_present(db))
+    items = () if server.missing_grants else read_present(db)
     writing = () if server.missing_grants else db.texts(sql.WRITING_TRANSACTIONS)
     return TargetFacts(
         server=_without_marker(server),
@@ -319,7 +326,8 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         writers=tuple(f"{row['user']} (connection {row['id']})" for row in writing),
         marker=marker,
         executed=_executed(db),
-        tables=tables,
+        tables=() if server.missing_grants else _tables(db, items),
+        objects=_objects(items),
         export_grants=missing_grants(db, export_needs()),
     )
 

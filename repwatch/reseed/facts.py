@@ -10,6 +10,7 @@ from repwatch.reseed.hosts import Hosts
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
 from repwatch.sql.clone import CloneState
+from repwatch.sql.definitions import Kind
 from repwatch.sql.replication import ChannelState
 
 
@@ -60,6 +61,7 @@ class SourceFacts:
     tables: tuple[TableFacts, ...]
     fingerprint: str  # of all definitions
     foreign_keys: tuple[tuple[TableName, TableName], ...] = ()  # tables that refer to each other
+    objects: tuple[tuple[Kind, TableName], ...] = ()  # all but schemas and tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ class TargetFacts:
     marker: Marker | None
     executed: str
     tables: tuple[TableFacts, ...] = ()
+    objects: tuple[tuple[Kind, TableName], ...] = ()  # all but schemas and tables
     errant: str = ""  # transactions that the source does not have
     export_grants: tuple[str, ...] = ()  # what the account lacks to save them, as GRANT statements
 

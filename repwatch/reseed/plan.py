@@ -14,6 +14,7 @@ from repwatch.reseed.file_steps import copying_steps, discarding_step
 from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
+from repwatch.reseed.quarantine_steps import is_table, quarantine_steps
 from repwatch.reseed.roles import some
 from repwatch.reseed.sizes import size_text
 from repwatch.sql import definitions, replication, reseed
@@ -30,7 +31,7 @@ _WHY = {
 _HOW = {
     Method.DIFFERENTIAL: "everything is compared with one snapshot of the source, and only rows that differ are written; "
     "accounts and their privileges are left as they are",
-    Method.LOGICAL: "all data is copied from one snapshot of the source, the old data is dropped before; "
+    Method.LOGICAL: "all data is copied from one snapshot of the source, what has the same name is dropped before; "
     "accounts and their privileges are left as they are",
     Method.CLONE: "the server replaces all its files by those of the source and restarts, so that it has the source's accounts "
     "too; its old data is removed first, and what was set at run time without SET PERSIST is forgotten",
@@ -42,7 +43,7 @@ _HOW = {
 }
 
 
-_NO_TABLES = ("VIEW", "SEQUENCE")
+_ON_THE_WAY = ("drop ", "quarantine ")
 
 
 def make_plan(facts: Facts) -> Plan:
@@ -118,8 +119,8 @@ def _hash(facts: Facts, choice: Choice, steps: tuple[Step, ...]) -> str:
     parts = [source.key, str(source.address), target.key, str(target.address), facts.channel, facts.copied.fingerprint]
     parts += [choice.method.value, *map(str, choice.tables)]
     parts += [facts.donor.data.server.key, str(facts.donor.data.server.address)] if facts.donor else []
-    # The schemas that are dropped are part of what a person agrees to; on the way through they come and go.
-    parts += sorted({step.what for step in steps if not facts.target.marker or not step.what.startswith("drop ")})
+    # What goes is part of what a person agrees to; on the way through it comes and goes.
+    parts += sorted({step.what for step in steps if not facts.target.marker or not step.what.startswith(_ON_THE_WAY)})
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -169,12 +170,12 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
         *_first_steps(facts),
         Step(what="run up to the snapshot", where=target, statement=until, reversible=False),
         _trusting_step(target),
-        *_replaced_tables(facts, target, set(tables)),
+        *_redefined_tables(facts, target, set(tables)),
         *(
             Step(
                 what=f"compare {name} and rewrite the rows that differ",
                 where=target,
-                statement="DELETE …; INSERT …; its triggers are made anew",
+                statement="DELETE …; INSERT …; its triggers are made anew, others put into quarantine until all is proved",
                 reversible=False,
             )
             for name in tables
@@ -186,7 +187,7 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
             reversible=True,
         ),
         Step(what="compare these tables with the source", where=target, statement="SELECT …", reversible=True),
-        Step(what="remove the mark", where=target, statement=reseed.DROP_MARKER, reversible=False),
+        _unmarking_step(target),
     )
 
 
@@ -237,33 +238,34 @@ def _end_steps(facts: Facts, *, by_files: bool) -> tuple[Step, ...]:
             reversible=True,
         ),
         Step(what="compare all rows with the source", where=target, statement="SELECT …", reversible=True),
-        Step(what="remove the mark", where=target, statement=reseed.DROP_MARKER, reversible=False),
+        _unmarking_step(target),
     )
 
 
-def _replaced_tables(facts: Facts, target: str, among: set[TableName]) -> list[Step]:
-    """Tables of the target that are dropped: the source has none of that name, or another one."""
+def _unmarking_step(target: str) -> Step:
+    what = "remove the mark, and with it what is in quarantine"
+    return Step(what=what, where=target, statement=reseed.DROP_MARKER, reversible=False)
+
+
+def _redefined_tables(facts: Facts, target: str, among: set[TableName]) -> list[Step]:
+    """Tables of the target that are dropped, for the source has another one of that name."""
     ours = {table.name: table.definition for table in facts.copied.tables if table.definition}
     return [
         Step(
-            what=f"drop {table.name} and copy it, for its definition differs"
-            if table.name in ours
-            else f"drop {table.name}, which the source does not have",
+            what=f"drop {table.name} and copy it, for its definition differs",
             where=target,
             statement=definitions.drop(Kind.TABLE, table.name.schema, table.name.table),
             reversible=False,
         )
         for table in facts.target.tables
-        if table.name in among and table.kind not in _NO_TABLES and table.definition != ours.get(table.name)
+        if table.name in among and table.name in ours and is_table(table) and table.definition != ours[table.name]
     ]
 
 
 def _rewriting_steps(facts: Facts, target: str) -> list[Step]:
-    present = set(facts.copied.server.schemas)
-    kept = {table.name for table in facts.target.tables if table.name.schema in present}
     return [
-        *(_drop_schema(facts, name, target) for name in facts.dropped_schemas if name not in present),
-        *_replaced_tables(facts, target, kept),
+        *quarantine_steps(facts),
+        *_redefined_tables(facts, target, {table.name for table in facts.target.tables}),
         *(
             Step(
                 what=f"compare {name} and rewrite the rows that differ",
@@ -276,18 +278,13 @@ def _rewriting_steps(facts: Facts, target: str) -> list[Step]:
     ]
 
 
-def _drop_schema(facts: Facts, name: str, target: str) -> Step:
-    present = name in facts.copied.server.schemas
-    return Step(
-        what=f"drop {name}" if present else f"drop {name}, which the source does not have",
-        where=target,
-        statement=definitions.drop_schema(name),
-        reversible=False,
-    )
-
-
 def _copying_steps(facts: Facts, target: str) -> list[Step]:
-    steps = [_drop_schema(facts, name, target) for name in facts.dropped_schemas]
+    steps = list(quarantine_steps(facts))
+    steps += [
+        Step(what=f"drop {name}", where=target, statement=definitions.drop_schema(name), reversible=False)
+        for name in facts.dropped_schemas
+        if name in facts.copied.server.schemas
+    ]
     rows: Counter[str] = Counter()
     for table in facts.copied.tables:
         rows[table.name.schema] += table.rows

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from repwatch.reseed.stages import Stage
-from repwatch.sandbox import Sandbox
+from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.killing import kill_at
 from tests.server.reseeding import (
     break_with_1062,
@@ -31,17 +32,24 @@ class Case:
     stops: bool = True  # the applier is broken too
 
 
+# What only the replica has; a foreign key leads from it to what the source has, and a trigger is on it.
+EXTRA = (
+    "CREATE TABLE @s@.extra (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES @s@.parent (id) ON DELETE CASCADE)",
+    "INSERT INTO @s@.extra VALUES (1, 1), (2, NULL)",
+    "CREATE TRIGGER @s@.extra_one AFTER INSERT ON @s@.extra FOR EACH ROW DELETE FROM @s@.counted",
+)
+
 # A copy of everything, or of single tables, has no states that the comparison of everything has not.
 CASES = {
     "differential": Case(
         words=("--method", "differential"),
         moments=(("settings", ""), *((event, step) for step in STEPS for event in ("begin", "done")), ("written", "")),
-        damage=("DELETE FROM @s@.child", "UPDATE @s@.parent SET name = 'wrong'", "DROP VIEW @s@.z_base"),
+        damage=("DELETE FROM @s@.child", "UPDATE @s@.parent SET name = 'wrong'", "DROP VIEW @s@.z_base", *EXTRA),
     ),
     "logical": Case(
         words=("--method", "logical"),
         moments=(("begin", "loaded"), ("begin", "positioned"), ("done", "attached")),
-        damage=("DELETE FROM @s@.child",),
+        damage=("DELETE FROM @s@.child", *EXTRA),
     ),
     "table": Case(
         words=("--table", "@s@.parent"),
@@ -70,6 +78,8 @@ def test_killed_at_each_step_it_goes_on_to_the_same_end(star: Sandbox, schema: s
         damage = (statement.replace("@s@", schema) for statement in case.damage)
         replica.sql("SET SESSION sql_log_bin = 0", "SET SESSION foreign_key_checks = 0", *damage)
         kill_at(command(configuration, *words, "--apply", "--yes"), journal, moment)
+        if case.stops and moment != ("done", "proved"):
+            assert extra(replica, schema) == [("1", "1"), ("2", None)], moment
         star.source.sql(f"INSERT INTO {schema}.busy (v) VALUES ({number})")
         resume = (replica.name, "--resume", *words[-2:])  # it knows by itself how it began
         again = run_command(configuration, *((*words, "--apply", "--yes") if number % 2 else resume))
@@ -78,6 +88,15 @@ def test_killed_at_each_step_it_goes_on_to_the_same_end(star: Sandbox, schema: s
         assert again.returncode == 0, (moment, again.stdout, again.stderr)
         healthy(star, replica)
         assert contents(replica, schema) == contents(star.source, schema), moment
+
+
+def extra(replica: SandboxServer, schema: str) -> object:
+    """The rows that only the replica has, where they are: in their own place, or in quarantine."""
+    places = [f"{schema}.extra" for _ in replica.sql(f"SHOW TABLES FROM {schema} LIKE 'extra'")]
+    if not places:
+        (row,) = replica.sql(f"SELECT id FROM {MARKER_SCHEMA}.quarantine WHERE db = '{schema}' AND name = 'extra'")
+        places.append(f"{MARKER_SCHEMA}.kept_{row[0]}")
+    return replica.sql(f"SELECT * FROM {places[0]} ORDER BY id")
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ from repwatch.reseed.facts import Facts, TableFacts
 from repwatch.reseed.method import Method, Why, of_text
 from repwatch.reseed.plan import make_plan
 from repwatch.reseed.stages import Stage
+from repwatch.sql.definitions import Kind
 from repwatch.sql.replication import HOLD_DELAY
 from tests.unit.reseed.facts import FACTS, channel, table
 from tests.unit.reseed.test_preconditions import codes, on_target, source, target
@@ -81,9 +82,31 @@ def test_a_differential_plan_names_each_table_and_schema_that_goes() -> None:
     theirs = (sized("orders", 9), sized("redefined", 9, definition="old"), sized("extra", 9))
     facts = sides((sized("orders", 100_000), sized("redefined", 9)), theirs)
     facts = target(replace(facts, asked=Method.DIFFERENTIAL), schemas=("shop", "another"))
-    dropped = [what.split(",")[0].split()[1] for what in whats(facts) if what.startswith("drop ")]
-    assert dropped == ["another", "shop.redefined", "shop.extra"]
+    assert [what.split()[1] for what in whats(facts) if what.startswith("drop ")] == ["shop.redefined"]
+    assert put_aside(facts) == ["another", "shop.extra"]
     assert any("compare shop " in what for what in whats(facts))
+
+
+def put_aside(facts: Facts) -> list[str]:
+    """What the plan says that goes into quarantine; that can be taken back."""
+    steps = [step for step in make_plan(facts).steps if step.what.startswith("quarantine ")]
+    assert all(step.reversible for step in steps)
+    return [step.what.split(",")[0].removeprefix("quarantine ") for step in steps]
+
+
+@pytest.mark.parametrize("method", [Method.DIFFERENTIAL, Method.LOGICAL])
+def test_all_that_only_the_replica_has_is_named_and_part_of_what_is_agreed_to(method: Method) -> None:
+    view, event = (Kind.VIEW, TableName("shop", "shared")), (Kind.EVENT, TableName("shop", "own"))
+    facts = replace(sides((sized("orders", 9),), (sized("orders", 9), sized("extra", 9))), asked=method)
+    facts = replace(facts, source=replace(facts.source, objects=(view,)), target=replace(facts.target, objects=(view, event)))
+    assert put_aside(facts) == ["shop.extra", "event shop.own"]
+    without = replace(facts, target=replace(facts.target, objects=(view,)))
+    assert make_plan(without).plan_hash != make_plan(facts).plan_hash
+    begun, further = (
+        replace(some, target=replace(some.target, marker=replace(marker(Stage.LOADING), method=method, tables=())))
+        for some in (facts, without)
+    )
+    assert make_plan(begun).plan_hash == make_plan(further).plan_hash  # it has been put aside since
 
 
 def test_a_plan_for_tables_leaves_all_others_and_the_history_alone() -> None:
