@@ -3,6 +3,7 @@
 
 ROOT="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)"
 MYSQL_TREE="${XDG_CACHE_HOME:-$HOME/.cache}/repwatch/mysql"
+MARIADB_PLUGINS="${XDG_CACHE_HOME:-$HOME/.cache}/repwatch/mariadb-plugins"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -99,6 +100,46 @@ need_ssh() {
   has setpriv || missing+=(util-linux)
   has useradd || missing+=(passwd)
   install_packages "${missing[@]}"
+}
+
+# MariaDB's plugin that tells how full disks are, for the version that is installed. Debian has it in the package that also starts
+# a server of the system's, so that it is taken out of there.
+need_disks() {
+  local own version
+  own="$(PATH="$PATH:/usr/sbin" mariadbd --no-defaults --verbose --help 2> /dev/null | awk '$1 == "plugin-dir" { print $2 }')"
+  [ ! -e "$own/disks.so" ] || return 0
+  version="$(installed_mariadb)"
+  [ "$(cat -- "$MARIADB_PLUGINS/version" 2> /dev/null)" != "$version" ] || return 0
+  say "fetching MariaDB's plugin disks"
+  if ! take_disks "$version" 2> /dev/null; then
+    # The package lists are old, or that version has been replaced.
+    as_root apt-get -qq update
+    take_disks "$version" 2> /dev/null || {
+      install_packages mariadb-server-core mariadb-client mariadb-backup
+      version="$(installed_mariadb)"
+      take_disks "$version" || die "MariaDB's plugin disks, version $version, cannot be had"
+    }
+  fi
+  printf '%s\n' "$version" > "$MARIADB_PLUGINS/version"
+}
+
+installed_mariadb() {
+  # shellcheck disable=SC2016  # dpkg-query fills it in
+  dpkg-query --show --showformat='${Version}' mariadb-server-core 2> /dev/null \
+    || die "MariaDB's plugin disks is missing" "this is no Debian system: put disks.so into the server's plugin folder"
+}
+
+take_disks() { # VERSION
+  mkdir -p -- "$MARIADB_PLUGINS"
+  local folder status=0
+  folder="$(mktemp -d -- "$MARIADB_PLUGINS/XXXXXX")"
+  {
+    (cd -- "$folder" && apt-get -qq download "mariadb-server=$1") \
+      && dpkg-deb --fsys-tarfile "$folder"/*.deb | tar -xO ./usr/lib/mysql/plugin/disks.so > "$folder/disks.so" \
+      && mv -- "$folder/disks.so" "$MARIADB_PLUGINS/disks.so"
+  } || status=1
+  rm -rf -- "$folder"
+  return "$status"
 }
 
 need_mysql() { "$ROOT/scripts/fetch-mysql"; }

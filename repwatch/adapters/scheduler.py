@@ -3,6 +3,7 @@
 APScheduler plans by the wall clock. If that is set back, it runs nothing until the old time comes round again; the watchdog
 notices within three intervals that a job has not begun and makes it due at once. It also tells of a job that does not end. If the
 clock leaps forward, APScheduler lists every run in between before it leaves out all but one; the triggers here give it none.
+What failed is not left so for an hour: the watchdog has it run again after a minute.
 """
 
 import logging
@@ -25,6 +26,7 @@ log = logging.getLogger("repwatch.scheduler")
 INTERVALS_MISSED = 3
 SLACK_SECONDS = 2.0  # a busy machine is late, not stuck
 WATCH_SECONDS = 1.0
+AGAIN_SECONDS = 60.0  # a store that was away for a moment must not leave a service unwell until the next hour
 APART = timedelta(milliseconds=20)
 
 
@@ -141,9 +143,12 @@ class Scheduler:
         while not self._stop.wait(WATCH_SECONDS):
             now = self.clock.monotonic()
             for name, beat in self._beats.items():
-                if self._is_late(beat, now) and not beat.running:
+                late = self._is_late(beat, now)
+                if beat.running or not (late or (beat.problem and now - beat.begun > AGAIN_SECONDS)):
+                    continue
+                if late:
                     log.warning("job.overdue name=%s seconds=%.0f: was the clock set back? It runs now", name, now - beat.begun)
-                    self._inner.modify_job(name, next_run_time=self.clock.now())
+                self._inner.modify_job(name, next_run_time=self.clock.now())
 
 
 def _guarded(name: str, job: Callable[[], object]) -> str:

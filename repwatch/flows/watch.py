@@ -117,7 +117,7 @@ class Watcher:
         incidents = remembered(incidents, world)
         places = {"", *(server.address for server in world.servers)}
         findings = (*self.diagnose(world), *(finding for finding in standing if finding.subject.server in places))
-        explained = causes(world, findings)
+        explained = causes(world, findings, incidents)
         findings = blamed(world, findings, explained, incidents)
         look = self._seen(world, results, kind, incidents)
         audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))

@@ -47,7 +47,7 @@ def held_up(world: World, findings: Collection[Finding], explained: Mapping[Subj
                     world, subject.server, _others(world, subject.server, {each.server for each in silent})
                 )
                 roots = () if goes_on else tuple(_root(each, explained, present) for each in silent)
-                cause = next((root for root in roots if not _is_silenced(world, root)), None)
+                cause = next((root for root in roots if not is_silenced(world, root)), None)
                 cause = cause or (blocked if blocked in present - {subject} else None)
             case FindingCode.HEARTBEAT_STOPPED:
                 cause = blocked if blocked in present else None
@@ -139,7 +139,8 @@ def _root(subject: Subject, explained: Mapping[Subject, Subject], present: Colle
     return subject
 
 
-def _is_silenced(world: World, subject: Subject) -> bool:
+def is_silenced(world: World, subject: Subject) -> bool:
+    """True if a person wants to hear nothing of it now: then it may keep back nothing else either."""
     server = find(world, subject.server)
     name = server.spec.name if server else None
     return any(silence.covers(subject, name, world.now) for silence in world.silences)

@@ -7,7 +7,7 @@ reseeded is stopped, writable and behind because of that. Who stops a replica st
 receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
 Replicas with one identity throw each other out of their source, on MariaDB without any error. Who switches over and does not
 change the configuration makes one disagreement, not one for each server. A full disk makes an applier fail or stand.
-A source that waits for acknowledgements is blocked by its replicas (`blockers`).
+A source that waits for acknowledgements is blocked by its replicas (`blockers`); one that refuses many does so once (`refusals`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 
 from repwatch.health.blockers import held_up
 from repwatch.health.errors_catalogue import ErrorClass
+from repwatch.health.incident import Incident
 from repwatch.health.inventory import find, source_of, wanted_source
 from repwatch.health.progress import progressing
+from repwatch.health.refusals import refused_alike
 from repwatch.health.rules import OF_A_RESEED
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Subject
@@ -46,12 +48,16 @@ class _Found:
         )
 
 
-def causes(world: World, findings: Iterable[Finding]) -> Mapping[Subject, Subject]:
-    """For each finding that another would explain, the subject of that explanation; it need not be true now."""
+def causes(world: World, findings: Iterable[Finding], incidents: Collection[Incident] = ()) -> Mapping[Subject, Subject]:
+    """For each finding that another would explain, the subject of that explanation; it need not be true now.
+
+    `incidents` are those before this look.
+    """
     findings = tuple(findings)
     found = _Found.among(findings)
     named = {each.subject: _of_server(world, each, found) or _of_receiver(world, each, found) for each in findings}
     explained = {subject: cause for subject, cause in named.items() if cause is not None}
+    explained |= refused_alike(world, findings, explained, incidents)
     return {**explained, **held_up(world, findings, explained)}
 
 

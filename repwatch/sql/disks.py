@@ -8,8 +8,7 @@ from repwatch.model.observation import DiskSpace
 from repwatch.sql.status_columns import RawRow, StatusRow
 
 # Error 1109 if the plugin is not installed. Numbers in KiB, for every file system that is mounted; without the privilege FILE
-# there are no rows and no error (MariaDB manual, "Information Schema DISKS Table"; tried on 10.11 with Debian's plugin, which is
-# not among the packages that the tests install).
+# there are no rows and no error (MariaDB manual, "Information Schema DISKS Table"; tried on 10.11 with Debian's plugin).
 DISKS: Final = (
     "SELECT Path, Used, Available,"
     " @@global.datadir AS data, @@global.log_bin_basename AS log, @@global.relay_log_basename AS relay"

@@ -57,7 +57,9 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
         # SQLite makes its journals like their database.
         with suppress(OSError):  # what is wrong with the place is told when it is opened
             path.touch(mode=0o640, exist_ok=True)
-    query = {"mode": "ro" if read_only else "rwc", "uri": "true"}
+    # No later connection makes a file ("rwc"): while the store is moved away it would be another store in the same place, kept
+    # in use when the store is back.
+    query = {"mode": "ro" if read_only else "rw", "uri": "true"}
     place = URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
     engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS}, pool_size=KEPT)
     event.listen(engine, "connect", _read_only_setup if read_only else _setup)

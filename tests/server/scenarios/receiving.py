@@ -122,6 +122,23 @@ def grant_revoked(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def password_changed(stage: Stage) -> Iterator[None]:
+    """On the source, and no replica was told; each notices when it has to log in anew."""
+    locally(stage.source, f"ALTER USER {REPLICATION} IDENTIFIED BY 'another'")
+    for replica in stage.box.replicas:
+        stage.control("STOP", "IO_THREAD", replica)
+        stage.control("START", "IO_THREAD", replica)
+        stage.until_receiver_fails(replica)
+    yield
+    locally(stage.source, identified(stage))
+    for replica in stage.box.replicas:
+        stage.control("STOP", "IO_THREAD", replica)
+    for replica in stage.box.replicas:
+        stage.control("START", server=replica)
+    stage.go_on()
+
+
+@contextmanager
 def connections_limited(stage: Stage) -> Iterator[None]:
     """The account may hold one connection, and the other replica has it. Those made before the limit do not count."""
     limit = f"ALTER USER {REPLICATION} WITH MAX_USER_CONNECTIONS"
@@ -310,6 +327,14 @@ RECEIVING = (
         what="the replica has a wrong password",
         breaks=wrong_password,
         told=RETRYING,
+        evidence={"errno": "1045", "error_class": "login"},
+    ),
+    Scenario(
+        name="replication-password-changed",
+        what="the replication account has another password, and no replica knows it",
+        breaks=password_changed,
+        told=RETRYING,
+        brings=frozenset({("replica2", "receiver-retrying")}),
         evidence={"errno": "1045", "error_class": "login"},
     ),
     Scenario(

@@ -8,11 +8,12 @@ from functools import partial
 
 from repwatch.errors import StatementRefused
 from repwatch.model.finding import Severity
-from repwatch.sandbox import Account, Sandbox, SandboxServer
+from repwatch.sandbox import Account, SandboxServer
 from tests.server.diagnosing import locally, with_server
-from tests.server.disks import mount, unmount
+from tests.server.disks import mount
 from tests.server.scenarios.patrol import Patrol
 from tests.server.scenarios.reach import REPLICA
+from tests.server.scenarios.room import RELAY_LOGS, on_disk
 from tests.server.scenarios.stage import Claims, Scenario, Stage, places
 
 BLOCKED = places(("replica1", "applier-blocked"))
@@ -192,24 +193,9 @@ MEGABYTE = 1_000_000
 
 @contextmanager
 def on_small_disk(stage: Stage) -> Iterator[None]:
-    """A source and a replica of their own; the relay logs lie on three megabytes."""
-    shared, place = (stage.box, stage.schema), stage.folder / "relay"
-    place.mkdir()
-    mount(place, "3m")
-    try:
-        with Sandbox.start(stage.flavour, replicas=1) as own:
-            stage.use(own)
-            stage.control("STOP")
-            stage.control("RESET", "ALL")
-            stage.replica.kill()
-            stage.replica.use(f"--relay-log={place}/relay")
-            stage.replica.start()
-            stage.attach(stage.replica, stage.source.address)
-            own.wait_connected(90)
-            yield
-    finally:
-        unmount(place)
-        stage.box, stage.schema = shared
+    """The relay logs lie on three megabytes."""
+    with on_disk(stage, "3m"):
+        yield
 
 
 @contextmanager
@@ -218,7 +204,7 @@ def disk_full(stage: Stage) -> Iterator[None]:
     insert = f"INSERT INTO {stage.schema}.large (b) VALUES ('{'x' * MEGABYTE}')"
     stage.write(f"CREATE TABLE {stage.schema}.large (id INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)", *[insert] * 6)
     yield
-    mount(stage.folder / "relay", "64m")
+    mount(stage.folder / RELAY_LOGS, "64m")
 
 
 def names_the_keyless_table(stage: Stage, watch: Patrol) -> None:

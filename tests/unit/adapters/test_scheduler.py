@@ -118,6 +118,20 @@ def test_a_mistake_in_a_job_is_told_and_stops_nothing(scheduler: Scheduler) -> N
     until(lambda: scheduler.problems() == ())
 
 
+def test_what_fails_runs_again_long_before_its_next_time(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AGAIN_SECONDS", 0.1)
+    runs: list[float] = []
+
+    def fail_once() -> None:
+        runs.append(time.monotonic())
+        if len(runs) == 1:
+            raise ValueError
+
+    scheduler.every("hourly", timedelta(hours=1), fail_once)
+    scheduler.start()
+    until(lambda: len(runs) == 2 and scheduler.problems() == ())
+
+
 def test_what_went_wrong_is_told_without_secrets(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = reveal(LiteralSecret("s3cr3t-of-a-job"))
 

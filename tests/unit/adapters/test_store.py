@@ -79,6 +79,18 @@ def test_a_file_that_is_removed_or_replaced_under_the_service_is_noticed(store: 
         store.forget_view("shop")
 
 
+def test_a_store_that_was_away_is_itself_again(store: SqlStore, url: str) -> None:
+    """Whoever needed a connection meanwhile has made no other file in its place, nor kept one."""
+    path = Path(url.removeprefix("sqlite:///"))
+    away = path.rename(path.with_name("away"))
+    with store._read(), pytest.raises(StoreError):  # the connection that was there is in use
+        store.clusters()
+    assert not path.exists()
+    away.rename(path)
+    with store._read():
+        assert store.clusters() == frozenset()
+
+
 def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, url: str) -> None:
     with pytest.raises(StoreError) as caught:
         SqlStore.open(url)

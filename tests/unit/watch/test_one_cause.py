@@ -47,6 +47,7 @@ class Looks:
     loses: Callable[[ChannelObservation], ChannelObservation]
     lost: bool = False
     ailing: bool = False
+    refused: Collection[int] = ()  # replicas, by their source
     count: int = 10
 
     def round(
@@ -64,6 +65,9 @@ class Looks:
         if self.ailing and number == AILING:
             missing = ThreadError(errno=1146, text="Error executing row event: 'Table 's.t' doesn't exist'")
             link = replace(link, applier=ThreadState.STOPPED, applier_error=missing)
+        if number in self.refused:
+            denied = ThreadError(errno=1045, text="error connecting to source 'r@h:3306'; Access denied")
+            link = replace(link, receiver=ThreadState.CONNECTING, receiver_error=denied)
         return observation(self.flavour, number, self.loses(link) if self.lost else link, at=now)
 
 
@@ -116,3 +120,24 @@ def test_of_many_replicas_that_lose_their_source_one_notice_tells(
     assert cluster.places(NoticeEvent.RESOLVED) == [DOWN]
     assert len(cluster.store.rows) == 3
     assert [each.subject.code for each in cluster.store.incidents.values() if each.phase is not Phase.RESOLVED] == [FAILED[0]]
+
+
+def test_of_many_replicas_that_their_source_refuses_one_notice_tells() -> None:
+    """Also if more of them are refused later; and when that one is let in again, one other is told of in its place."""
+    retrying, everyone = FindingCode.RECEIVER_RETRYING, range(2, REPLICAS + 2)
+    cluster = Cluster(Looks(Flavour.MYSQL, HandClock(), gone))
+    cluster.looks.refused = everyone[3:]
+    cluster.polls(1)
+    cluster.looks.refused = everyone
+    cluster.polls(4)
+    assert cluster.places(NoticeEvent.OPENED) == [(retrying, "db5")]
+    assert len(cluster.store.incidents) == REPLICAS, "the facts are not suppressed"
+    (notice,) = cluster.told(NoticeEvent.OPENED)
+    assert f"{retrying} on db6" in notice.evidence["symptoms"]
+    cluster.looks.refused = set(everyone) - {5}
+    cluster.polls(20)
+    assert cluster.places(NoticeEvent.RESOLVED) == [(retrying, "db5")]
+    assert cluster.places(NoticeEvent.OPENED) == [(retrying, "db5"), (retrying, "db6")]
+    cluster.looks.refused = ()
+    cluster.polls(3)
+    assert cluster.places(NoticeEvent.RESOLVED) == [(retrying, "db5"), (retrying, "db6")]
