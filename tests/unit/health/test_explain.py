@@ -124,6 +124,7 @@ NAMED_CONNECTION = (
     ("text", "expected"),
     [
         ("1062", [("applier-error", "duplicate-key", None)]),
+        ("1396", [("applier-error", "schema", None)]),
         ("ERROR 1062 (23000): Duplicate entry '1' for key 'PRIMARY'", [("applier-error", "duplicate-key", None)]),
         ("Last_SQL_Errno: 1032", [("applier-error", "row-not-found", None)]),
         ("Last_IO_Errno: 65000", [("receiver-error", "other", None)]),
