@@ -68,7 +68,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
     ),
     entry(
         _REFUSED,
-        r"bogus data|impossible position|crc check|checksum|truncated in the middle|corrupt|unknown error reading log event",
+        r"bogus data|impossible position|position > file size|crc check|checksum|truncated in the middle|corrupt|unknown error reading log event",
         Advice(
             ErrorClass.SOURCE_LOG,
             "The source cannot read its own binary log where this replica stands: it is damaged, or it ends before the "

@@ -36,6 +36,7 @@ SETTING = (
 SOURCE_LOG = (
     "bogus data in log event; the first event 'binlog.000001' at 4",
     "Client requested source to start replication from impossible position; the first event",
+    "Client requested source to start replication from position > file size; the first event 'binlog.000003' at 1893, the last …",
     "event read from binlog did not pass crc check",
     "binlog truncated in the middle of event; consider out of disk space on source",
     "something that nobody has seen yet",
@@ -54,6 +55,11 @@ REFUSALS = [
 def test_a_refusal_is_told_by_its_text_in_both_numberings(errno: int, text: str, error_class: ErrorClass) -> None:
     wrapped = f"Got fatal error 1236 from source when reading data from binary log: '{text}'"
     assert advise(errno, wrapped, RECEIVER_ERRORS).error_class is error_class
+
+
+@pytest.mark.parametrize("end", SOURCE_LOG[1:3])
+def test_a_source_that_has_lost_the_end_of_its_log_calls_for_a_check_of_the_data(end: str) -> None:
+    assert "{drift}" in advise(13114, end, RECEIVER_ERRORS).remedy
 
 
 @pytest.mark.parametrize(
