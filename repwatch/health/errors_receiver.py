@@ -67,6 +67,20 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
+        (*_REFUSED, *_FATAL),
+        # MySQL manual, "Changing the GTID Mode": both sides have to agree, and auto-position takes transactions with a GTID alone.
+        r"GTID_MODE|anonymous transaction",
+        Advice(
+            ErrorClass.SETTING,
+            "Source and replica do not agree on GTIDs: one has gtid_mode OFF and the other ON, or the source has written "
+            "transactions without a GTID, which a replica that finds its position by GTID cannot take.",
+            "Compare gtid_mode on both. Bring it back to ON step by step (OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON), each step on "
+            "all servers before the next; then: {start_receiver}. What the source wrote without a GTID has to be fetched by file "
+            "and position (SOURCE_AUTO_POSITION = 0, the replica's gtid_mode ON_PERMISSIVE or less) before that.",
+            "Do not reset the GTID state of either server, and do not skip what has no GTID: it would be missing.",
+        ),
+    ),
+    entry(
         _REFUSED,
         r"bogus data|impossible position|position > file size|crc check|checksum|truncated in the middle|corrupt|unknown error reading log event",
         Advice(
