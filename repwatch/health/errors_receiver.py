@@ -68,7 +68,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
     ),
     entry(
         (*_REFUSED, *_FATAL),
-        # MySQL manual, "Changing the GTID Mode": both sides have to agree, and auto-position takes transactions with a GTID alone.
+        # MySQL manual, "Changing the GTID Mode": both sides have to agree, and auto-position takes none without a GTID.
         r"GTID_MODE|anonymous transaction",
         Advice(
             ErrorClass.SETTING,
@@ -82,7 +82,8 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
     ),
     entry(
         _REFUSED,
-        r"bogus data|impossible position|position > file size|crc check|checksum|truncated in the middle|corrupt|unknown error reading log event",
+        r"bogus data|impossible position|position > file size|crc check|checksum|truncated in the middle|corrupt|"
+        r"unknown error reading log event",
         Advice(
             ErrorClass.SOURCE_LOG,
             "The source cannot read its own binary log where this replica stands: it is damaged, or it ends before the "

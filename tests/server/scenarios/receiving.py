@@ -290,6 +290,18 @@ def restart_with_file(server: SandboxServer, file: Path, content: bytes) -> None
     server.start()
 
 
+@contextmanager
+def gtid_mode_off(stage: Stage) -> Iterator[None]:
+    """On the source, online and step by step; a replica that logs in anew finds its position by GTID, and is refused."""
+    for mode in ("ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"):
+        stage.source.sql(f"SET GLOBAL gtid_mode = {mode}")
+    reconnect(stage)
+    yield
+    for mode in ("OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"):
+        stage.source.sql(f"SET GLOBAL gtid_mode = {mode}")
+    stage.go_on()
+
+
 RECEIVING = (
     Scenario(
         name="receiver-stopped",
@@ -416,6 +428,14 @@ RECEIVING = (
         breaks=duplicate_uuid,
         told=places(("replica2", "duplicate-server-id")),
         follows=frozenset((name, f"receiver-{how}") for name in ("replica1", "replica2") for how in ("retrying", "error")),
+        on=MYSQL,
+    ),
+    Scenario(
+        name="source-gtid-mode-off",
+        what="somebody turns off GTIDs on the source",
+        breaks=gtid_mode_off,
+        told=places(("replica1", "receiver-error"), ("replica1", "unsafe-settings"), ("replica2", "unsafe-settings")),
+        evidence={"error_class": "setting"},
         on=MYSQL,
     ),
 )
