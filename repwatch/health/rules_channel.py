@@ -17,7 +17,6 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, ThreadError, ThreadState
-from repwatch.sql.status_texts import attempts
 
 GIVES_UP_SOON = timedelta(minutes=15)
 """Or half of all its attempts, if those last less. A receiver that has given up stays stopped when the source is back, until a
@@ -53,7 +52,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
             advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
             cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
-            left = _retries(error)
+            left = _retries(channel)
             why += f"; it gives up in {left['gives_up_in_seconds']} s" if left.get("nearly_used_up") else ""
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
@@ -69,15 +68,14 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
             )
 
 
-def _retries(error: ThreadError | None) -> dict[str, str]:
-    """How many of its attempts a receiver has used, where the server counts them (MySQL; 10 by default from 8.4 on)."""
-    counted = attempts(error.text) if error else None
+def _retries(channel: ChannelObservation) -> dict[str, str]:
+    """How many of its attempts a receiver has used, where the server counts them (10 by default in MySQL from 8.4 on)."""
+    counted = channel.attempts
     if counted is None:
         return {}
-    number, most, pause = counted
-    left = max(0, most - number) * pause
-    found = {"attempts": f"{number} of {most}", "gives_up_in_seconds": str(left)}
-    soon = min(GIVES_UP_SOON.total_seconds(), most * pause / 2)
+    left = max(0, counted.most - counted.made) * counted.pause
+    found = {"attempts": f"{counted.made} of {counted.most}", "gives_up_in_seconds": f"{left.total_seconds():.0f}"}
+    soon = min(GIVES_UP_SOON, counted.most * counted.pause / 2)
     return found | ({"nearly_used_up": "yes"} if left <= soon else {})
 
 
