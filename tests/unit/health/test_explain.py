@@ -108,6 +108,7 @@ def test_six_states_are_six_diagnoses() -> None:
     assert of(Replica_IO_Running="Connecting", **quiet) == ["receiver-retrying"]
     assert of(Replica_IO_Running="No", **quiet) == ["receiver-stopped"]
     assert of(**quiet) == ["lagging"]
+    assert of(Replica_SQL_Running_State="Waiting for backup lock") == ["applier-blocked"]
     purged = {"Last_IO_Errno": "13114", "Last_IO_Error": "Got fatal error 1236 from source …: 'purged required binary logs'"}
     assert of(Replica_IO_Running="No", Seconds_Behind_Source="0", **purged) == ["binlog-purged", "receiver-error"]
     assert of(Replica_IO_Running="No", Source_Server_Id="0", **quiet) == ["receiver-stopped"]
