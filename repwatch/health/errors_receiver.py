@@ -159,6 +159,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             "replication account. The replica tries again by itself.",
         ),
     ),
+    # What is to be done of the class NETWORK depends on whether the receiver still tries, too: `health/connecting.py` adds that.
     entry(
         (2026,),
         "",
@@ -166,7 +167,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.NETWORK,
             "Replica and source do not agree on TLS: a certificate has expired or is not trusted, or one side demands what "
             "the other does not have. MariaDB verifies certificates by default from 11.4 on.",
-            "Check the certificates' dates and names on both sides; then see that the replica connects: {start_receiver}",
+            "Check the certificates' dates and names on both sides.",
             "Do not turn off TLS for good to get going.",
         ),
     ),
@@ -177,8 +178,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.NETWORK,
             "The replica cannot reach its source, or lost it: the source is down, or network, firewall or name resolution "
             "between the two do not let it through.",
-            "See first whether the source is up. From the replica's host, try host and port of the source. While the receiver "
-            "tries, it goes on by itself as soon as the way is free; when it has given up: {start_receiver}",
+            "See first whether the source is up. From the replica's host, try host and port of the source.",
             "Do not re-create the channel: it has the right position, and nothing is lost yet.",
         ),
     ),

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
+from repwatch.health.connecting import judge
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
-from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
 from repwatch.health.lag import caught_up_in, lag_of
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
@@ -49,7 +49,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         if channel.receiver is ThreadState.CONNECTING:
             error = channel.receiver_error
-            advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
+            advice, reconnect = judge(world, server, channel)
             cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
             left = _retries(channel)
@@ -62,6 +62,7 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice)
+                | evidence({"connection": reconnect})
                 | left
                 | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause.address} if cause else {}),
                 settled=False,
@@ -84,7 +85,8 @@ def receiver_error(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         error = channel.receiver_error
         if channel.receiver is ThreadState.STOPPED and error:
-            advice = advise(error.errno, error.text, RECEIVER_ERRORS)
+            advice, reconnect = judge(world, server, channel)
+            used = _retries(channel).get("attempts") if reconnect else None
             finding = Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
@@ -93,7 +95,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
                 meaning=_fill(advice.meaning, world, server, channel),
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
-                evidence=_evidence(channel, error, advice),
+                evidence=_evidence(channel, error, advice) | evidence({"connection": reconnect, "attempts": used}),
             )
             yield told(finding, world, server, channel)
         elif channel.receiver is ThreadState.UNKNOWN:

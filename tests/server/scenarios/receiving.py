@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from repwatch.health.connecting import Reconnect
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_progress import OWED
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, SandboxServer
-from tests.server.diagnosing import locally
+from tests.server.diagnosing import locally, watching
 from tests.server.freezing import FreezingProxy
 from tests.server.rooted import as_root
 from tests.server.scenarios.patrol import Patrol
@@ -255,6 +256,16 @@ def duplicate_server_id(stage: Stage) -> Iterator[None]:
     stage.go_on()
 
 
+def thrown_out_without_error(stage: Stage, watch: Patrol) -> None:
+    """MariaDB alone. Another watch than the patrol's sees it, which would tell of a state that comes and goes."""
+    if stage.is_mariadb:
+        with watching(stage.box, stage.cluster) as watcher:
+            stage.until(
+                "a replica is thrown out",
+                lambda: any(each.evidence.get("connection") == Reconnect.WITHOUT_ERROR for each in diagnose(watcher.look())),
+            )
+
+
 @contextmanager
 def server_id_of_source(stage: Stage) -> Iterator[None]:
     """The first replica has its source's id, and takes what comes for its own."""
@@ -413,6 +424,7 @@ RECEIVING = (
         breaks=duplicate_server_id,
         told=places(("replica2", "duplicate-server-id")),
         follows=frozenset({("replica1", "receiver-retrying"), ("replica2", "receiver-retrying")}),
+        claims=thrown_out_without_error,
     ),
     Scenario(
         name="server-id-of-source",
