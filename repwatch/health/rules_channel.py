@@ -74,9 +74,10 @@ def _retries(channel: ChannelObservation) -> dict[str, str]:
     counted = channel.attempts
     if counted is None:
         return {}
-    left = max(0, counted.most - counted.made) * counted.pause
-    found = {"attempts": f"{counted.made} of {counted.most}", "gives_up_in_seconds": f"{left.total_seconds():.0f}"}
-    soon = min(GIVES_UP_SOON, counted.most * counted.pause / 2)
+    pause = counted.pause.total_seconds()  # a server may be told of more attempts than a timedelta holds
+    left = max(0, counted.most - counted.made) * pause
+    found = {"attempts": f"{counted.made} of {counted.most}", "gives_up_in_seconds": f"{left:.0f}"}
+    soon = min(GIVES_UP_SOON.total_seconds(), counted.most * pause / 2)
     return found | ({"nearly_used_up": "yes"} if left <= soon else {})
 
 

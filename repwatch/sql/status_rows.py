@@ -32,6 +32,7 @@ from repwatch.sql.status_texts import (
 # 1964 (MariaDB), 3030 (MySQL): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about
 # its workers.
 POINTS_ELSEWHERE = frozenset({1964, 1756, 3030})
+_MOST_ATTEMPTS = 2**32  # more than either manual lets anybody set
 _LONGEST_PERIOD = 4294967.0  # seconds; both manuals (CHANGE MASTER, CHANGE REPLICATION SOURCE) give it as the most
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
@@ -256,7 +257,8 @@ def _attempts(row: StatusRow) -> Attempts | None:
         number = row.number("connects_tried") if row.has("connects_tried") else attempt_number(text)
         if number is None:
             return None
-        made, most, pause = int(number), row.whole("source_retry_count"), row.whole("connect_retry")
+        most = min(row.whole("source_retry_count"), _MOST_ATTEMPTS)
+        made, pause = int(min(max(0, number), _MOST_ATTEMPTS)), row.whole("connect_retry")
     longest = int(_LONGEST_PERIOD)
     return Attempts(made=made, most=most, pause=timedelta(seconds=min(max(0, pause), longest))) if most > 0 else None
 

@@ -150,6 +150,7 @@ NAMED_CONNECTION = (
         ("1062", [("applier-error", "duplicate-key", None)]),
         ("2003", [("receiver-retrying", "network", None)]),
         (LOST.format("9/10"), [("receiver-retrying", "network", "mysql")]),
+        (LOST.format("1/9999999999").replace(" 60 ", " 9999999999 "), [("receiver-retrying", "network", "mysql")]),
         (LOST.format("10/10"), [("receiver-error", "network", "mysql")]),
         ("1396", [("applier-error", "schema", None)]),
         ("ERROR 1062 (23000): Duplicate entry '1' for key 'PRIMARY'", [("applier-error", "duplicate-key", None)]),

@@ -256,6 +256,7 @@ SEEN_BY_MARIADB = "error connecting to master 'r@h:3306' - retry-time: 60  maxim
         ("mysql-5.7", SEEN_BY_5_7, {"Master_Retry_Count": "0"}, None),  # it never gives up
         ("mariadb-10.5", SEEN_BY_MARIADB, {}, None),  # it does not count them
         ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": "3"}, (3, 100000)),
+        ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": "1e300", "Master_Retry_Count": "1e300"}, (2**32, 2**32)),
         ("mariadb-12.1", "", {"Connects_Tried": "3"}, None),
         ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": None}, None),
     ],
