@@ -1,5 +1,6 @@
 """`repwatch explain`: what a pasted status, error or log says, without any server."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from repwatch.model.finding import FindingCode
 from repwatch.render.explain import explain_json, explain_text, finding_json
 from repwatch.sql.paste import parse
 
+_PATH = re.compile(r"\S*(?:/\S*|\.[A-Za-z]\w{0,9})")  # with a folder or an ending, and no text of any other kind
 MOST_BYTES = 4 << 20
 _HINT = (
     "it takes the output of SHOW REPLICA STATUS\\G or SHOW ALL SLAVES STATUS\\G, an error number (and its text), lines of a "
@@ -36,10 +38,13 @@ def explain(*, words: tuple[str, ...], output_format: str) -> int:
     if (code := _code(words)) is not None:
         click.echo(finding_json(code, finding_page(code)) if output_format == "json" else finding_page(code).rstrip())
         return 0
-    pasted = parse(_text(words))
-    explanations = explain_pasted(pasted, SystemClock().now()) if pasted else ()
-    if not pasted or not explanations:
-        raise UsageError("nothing about replication was found in this text", hint=_HINT)
+    pasted = parse(text := _text(words))
+    if not pasted:
+        raise _not_understood(text)
+    explanations = explain_pasted(pasted, SystemClock().now())
+    if not explanations:
+        number = ", ".join(str(error.errno) for error in pasted.errors)
+        raise UsageError(f"there is no entry for error {number}", hint="paste its text too, best the whole status or log")
     render = explain_json if output_format == "json" else explain_text
     click.echo(render(pasted.kind, explanations))
     return 0
@@ -47,6 +52,12 @@ def explain(*, words: tuple[str, ...], output_format: str) -> int:
 
 def _code(words: tuple[str, ...]) -> FindingCode | None:
     return FindingCode(words[0]) if len(words) == 1 and words[0] in set(FindingCode) and not Path(words[0]).exists() else None
+
+
+def _not_understood(text: str) -> UsageError:
+    if text.strip():
+        return UsageError("nothing about replication was found in this text", hint=_HINT)
+    return UsageError("there is no text", hint="a client that reports no error and prints no row: the server has no replication")
 
 
 def _text(words: tuple[str, ...]) -> str:
@@ -62,6 +73,8 @@ def _text(words: tuple[str, ...]) -> str:
     except (OSError, ValueError) as error:  # a text may be no possible name of a file
         if isinstance(error, PermissionError):
             raise UsageError(f"cannot read {words[0]}: {error.strerror}") from None
+    if len(words) == 1 and _PATH.fullmatch(words[0]):
+        raise UsageError(f"there is no file {words[0]}")
     return " ".join(words).encode("utf-8", "replace").decode()
 
 

@@ -67,8 +67,23 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
+        (*_REFUSED, *_FATAL),
+        # MySQL manual, "Changing the GTID Mode": both sides have to agree, and auto-position takes none without a GTID.
+        r"GTID_MODE|anonymous transaction",
+        Advice(
+            ErrorClass.SETTING,
+            "Source and replica do not agree on GTIDs: one has gtid_mode OFF and the other ON, or the source has written "
+            "transactions without a GTID, which a replica that finds its position by GTID cannot take.",
+            "Compare gtid_mode on both. Bring it back to ON step by step (OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON), each step on "
+            "all servers before the next; then: {start_receiver}. What the source wrote without a GTID has to be fetched by file "
+            "and position (SOURCE_AUTO_POSITION = 0, the replica's gtid_mode ON_PERMISSIVE or less) before that.",
+            "Do not reset the GTID state of either server, and do not skip what has no GTID: it would be missing.",
+        ),
+    ),
+    entry(
         _REFUSED,
-        r"bogus data|impossible position|crc check|checksum|truncated in the middle|corrupt|unknown error reading log event",
+        r"bogus data|impossible position|position > file size|crc check|checksum|truncated in the middle|corrupt|"
+        r"unknown error reading log event",
         Advice(
             ErrorClass.SOURCE_LOG,
             "The source cannot read its own binary log where this replica stands: it is damaged, or it ends before the "
@@ -119,7 +134,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
         ),
     ),
     entry(
-        (1044, 1045, 1130, 1698, 1862, 1820, 3118, 4151, 1251, 2059, 2061, 1227, 1396),
+        (1044, 1045, 1130, 1698, 1862, 1820, 3118, 4151, 1251, 2059, 2061, 1227),
         "",
         _REFUSED_LOGIN,
     ),
@@ -144,6 +159,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             "replication account. The replica tries again by itself.",
         ),
     ),
+    # What is to be done of the class NETWORK depends on whether the receiver still tries, too: `health/connecting.py` adds that.
     entry(
         (2026,),
         "",
@@ -151,7 +167,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.NETWORK,
             "Replica and source do not agree on TLS: a certificate has expired or is not trusted, or one side demands what "
             "the other does not have. MariaDB verifies certificates by default from 11.4 on.",
-            "Check the certificates' dates and names on both sides; then see that the replica connects: {start_receiver}",
+            "Check the certificates' dates and names on both sides.",
             "Do not turn off TLS for good to get going.",
         ),
     ),
@@ -162,8 +178,7 @@ RECEIVER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.NETWORK,
             "The replica cannot reach its source, or lost it: the source is down, or network, firewall or name resolution "
             "between the two do not let it through.",
-            "See first whether the source is up. From the replica's host, try host and port of the source. While the receiver "
-            "tries, it goes on by itself as soon as the way is free; when it has given up: {start_receiver}",
+            "See first whether the source is up. From the replica's host, try host and port of the source.",
             "Do not re-create the channel: it has the right position, and nothing is lost yet.",
         ),
     ),

@@ -11,6 +11,7 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.applier import ApplierWork, Holder, WaitKind
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import ChannelObservation, ThreadState
+from repwatch.sql.applier_rows import lock_wait
 
 _WAITS = {
     WaitKind.METADATA_LOCK: "a table's metadata lock",
@@ -22,33 +23,48 @@ _WAITS = {
 def applier_blocked(world: World) -> Iterator[Finding]:
     """It waits for a lock that a session on the replica holds."""
     for server, channel in channels(world):
-        work = channel.work
-        if work is None or work.wait is None:
+        wait, work = _waits_for(world, server, channel), channel.work
+        if wait is None:
             continue
         seconds = _standing(world, server, channel).total_seconds()
-        place = f" on {work.table}" if work.table and work.wait is not WaitKind.GLOBAL_LOCK else ""
+        place = f" on {work.table}" if work and work.table and wait is not WaitKind.GLOBAL_LOCK else ""
         yield Finding(
             subject=subject(world, server, FindingCode.APPLIER_BLOCKED, channel.name),
             severity=_severity(world, server, channel),
-            summary=f"{label(server)}{of_channel(channel)}: the applier waits for {_WAITS[work.wait]}{place}, {_by(work)}",
+            summary=f"{label(server)}{of_channel(channel)}: the applier waits for {_WAITS[wait]}{place}, {_by(work)}",
             meaning="Nothing is applied until that session lets go. What is read from this replica gets older by the second.",
             remedy=_release(server, work),
             avoid="Do not stop or skip the transaction: it is in order, and it goes on as soon as the lock is free.",
             evidence=evidence(
                 {
-                    "wait": work.wait.value,
-                    "table": work.table,
-                    "standing_seconds": f"{seconds:.0f}",
-                    "blocker" if work.certain else "blocker_candidates": "; ".join(map(_told, work.holders)),
+                    "wait": wait.value,
+                    "table": work.table if work else "",
+                    "standing_seconds": f"{seconds:.0f}" if work or seconds else "",
                 }
+                | _blockers(work)
                 | _work(channel, work)
             ),
             settled=False,
         )
 
 
-def _by(work: ApplierWork) -> str:
-    if not work.holders:
+def _waits_for(world: World, server: ServerNow, channel: ChannelObservation) -> WaitKind | None:
+    """By its thread; or by the channel's own text, where the account may not see the sessions, or there is the text alone.
+
+    One that is seen to move waits for a moment only.
+    """
+    if channel.work is not None or channel.applier is not ThreadState.RUNNING:
+        return channel.work.wait if channel.work else None
+    watched = (label(server), channel.name) in world.progress.channels
+    return None if watched and not _standing(world, server, channel) else lock_wait(channel.applier_text)
+
+
+def _blockers(work: ApplierWork | None) -> dict[str, str]:
+    return {"blocker" if work.certain else "blocker_candidates": "; ".join(map(_told, work.holders))} if work else {}
+
+
+def _by(work: ApplierWork | None) -> str:
+    if work is None or not work.holders:
         return "and the server does not tell who holds it"
     first = work.holders[0]
     more = f" and {len(work.holders) - 1} more" if len(work.holders) > 1 else ""
@@ -63,11 +79,11 @@ def _told(holder: Holder) -> str:
     return f"connection {holder.connection} of {holder.account} ({doing})"
 
 
-def _release(server: ServerNow, work: ApplierWork) -> str:
-    if work.holders and work.certain:
+def _release(server: ServerNow, work: ApplierWork | None) -> str:
+    if work and work.holders and work.certain:
         first = work.holders[0].connection
         return f"Find out what connection {first} is for. If it may go: on {label(server)} `KILL {first}`."
-    plugin = "" if work.certain else " To have it named the next time: `INSTALL SONAME 'metadata_lock_info'`."
+    plugin = "" if work is None or work.certain else " To have it named the next time: `INSTALL SONAME 'metadata_lock_info'`."
     return (
         "See in the process list who may hold it: a session in a transaction, LOCK TABLES, FLUSH TABLES WITH READ LOCK or a "
         f"backup. Ask its owner before you kill it.{plugin}"
@@ -78,7 +94,7 @@ def applier_stalled(world: World) -> Iterator[Finding]:
     """It has work, waits for nobody, and its position has not moved for longer than its delay and its limit allow."""
     for server, channel in channels(world):
         standing = _standing(world, server, channel)
-        if channel.applier is not ThreadState.RUNNING or (channel.work and channel.work.wait):
+        if channel.applier is not ThreadState.RUNNING or _waits_for(world, server, channel):
             continue
         if standing <= lag_limit(world, server) + due_delay(server, channel):
             continue

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
+from repwatch.health.connecting import judge
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import Advice, ErrorClass, advise
-from repwatch.health.errors_receiver import RECEIVER_ERRORS
 from repwatch.health.inventory import label
 from repwatch.health.lag import caught_up_in, lag_of
 from repwatch.health.limits import MANY_LIMITS, intended_delay, is_held, lag_limit
@@ -17,7 +17,6 @@ from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import missing_count
 from repwatch.model.observation import ChannelObservation, Lag, ThreadError, ThreadState
-from repwatch.sql.status_texts import attempts
 
 GIVES_UP_SOON = timedelta(minutes=15)
 """Or half of all its attempts, if those last less. A receiver that has given up stays stopped when the source is back, until a
@@ -50,10 +49,10 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         if channel.receiver is ThreadState.CONNECTING:
             error = channel.receiver_error
-            advice = advise(error.errno if error else 0, error.text if error else "", RECEIVER_ERRORS)
+            advice, reconnect = judge(world, server, channel)
             cause = lost_source(world, server, channel)
             why = f"error {error.errno} ({advice.error_class.value})" if error else "no error shown yet"
-            left = _retries(error)
+            left = _retries(channel)
             why += f"; it gives up in {left['gives_up_in_seconds']} s" if left.get("nearly_used_up") else ""
             yield Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_RETRYING, channel.name),
@@ -63,21 +62,22 @@ def receiver_retrying(world: World) -> Iterator[Finding]:
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
                 evidence=_evidence(channel, error, advice)
+                | evidence({"connection": reconnect})
                 | left
                 | ({"cause": FindingCode.SERVER_UNREACHABLE.value, "cause_server": cause.address} if cause else {}),
                 settled=False,
             )
 
 
-def _retries(error: ThreadError | None) -> dict[str, str]:
-    """How many of its attempts a receiver has used, where the server counts them (MySQL; 10 by default from 8.4 on)."""
-    counted = attempts(error.text) if error else None
+def _retries(channel: ChannelObservation) -> dict[str, str]:
+    """How many of its attempts a receiver has used, where the server counts them (10 by default in MySQL from 8.4 on)."""
+    counted = channel.attempts
     if counted is None:
         return {}
-    number, most, pause = counted
-    left = max(0, most - number) * pause
-    found = {"attempts": f"{number} of {most}", "gives_up_in_seconds": str(left)}
-    soon = min(GIVES_UP_SOON.total_seconds(), most * pause / 2)
+    pause = counted.pause.total_seconds()  # a server may be told of more attempts than a timedelta holds
+    left = max(0, counted.most - counted.made) * pause
+    found = {"attempts": f"{counted.made} of {counted.most}", "gives_up_in_seconds": f"{left:.0f}"}
+    soon = min(GIVES_UP_SOON.total_seconds(), counted.most * pause / 2)
     return found | ({"nearly_used_up": "yes"} if left <= soon else {})
 
 
@@ -86,7 +86,8 @@ def receiver_error(world: World) -> Iterator[Finding]:
     for server, channel in channels(world):
         error = channel.receiver_error
         if channel.receiver is ThreadState.STOPPED and error:
-            advice = advise(error.errno, error.text, RECEIVER_ERRORS)
+            advice, reconnect = judge(world, server, channel)
+            used = _retries(channel).get("attempts") if reconnect else None
             finding = Finding(
                 subject=subject(world, server, FindingCode.RECEIVER_ERROR, channel.name),
                 severity=Severity.CRITICAL,
@@ -95,7 +96,7 @@ def receiver_error(world: World) -> Iterator[Finding]:
                 meaning=_fill(advice.meaning, world, server, channel),
                 remedy=_fill(advice.remedy, world, server, channel),
                 avoid=advice.avoid,
-                evidence=_evidence(channel, error, advice),
+                evidence=_evidence(channel, error, advice) | evidence({"connection": reconnect, "attempts": used}),
             )
             yield told(finding, world, server, channel)
         elif channel.receiver is ThreadState.UNKNOWN:

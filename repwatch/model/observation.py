@@ -76,6 +76,15 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """How often a receiver has tried to connect to its source in vain, of how many times before it gives up."""
+
+    made: int
+    most: int
+    pause: timedelta  # between two
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BinlogFiles:
     """A server's binary logs, asked for where their size decides when they are deleted."""
 
@@ -155,6 +164,7 @@ class ChannelObservation:
     receiver_wait: ThreadWait | None = None
     pulse: Pulse = Pulse()
     receiver_error: ThreadError | None = None
+    attempts: Attempts | None = None  # None: the server does not count them, or not how many there are
     applier_error: ThreadError | None = None  # the one that matters: a worker's own error where there is one
     gtid_received: str = ""
     gtid_executed: str = ""

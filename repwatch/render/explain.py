@@ -30,6 +30,8 @@ def explain_text(kind: PasteKind, explanations: Sequence[Explanation]) -> str:
 
 def _title(explanation: Explanation) -> str:
     channel = explanation.channel
+    if channel is None:
+        return "The server"
     name = f"Channel {clean(channel.name)!r}" if channel.name else "The default channel"
     if not explanation.whole:
         return name
@@ -68,14 +70,15 @@ def finding_json(code: FindingCode, page: str) -> str:
 
 
 def _channel(explanation: Explanation) -> dict[str, object]:
-    channel, whole = explanation.channel, explanation.whole
+    channel = explanation.channel
+    shown = channel if explanation.whole else None
     return {
-        "channel": clean(channel.name),
+        "channel": clean(channel.name) if channel else "",
         "flavour": explanation.flavour,
-        "source": clean(str(channel.source)) if whole else None,
-        "receiver": channel.receiver if whole else None,
-        "applier": channel.applier if whole else None,
-        "lag_seconds": channel.lag.seconds if whole else None,
+        "source": clean(str(shown.source)) if shown else None,
+        "receiver": shown.receiver if shown else None,
+        "applier": shown.applier if shown else None,
+        "lag_seconds": shown.lag.seconds if shown else None,
         "findings": [_finding(finding) for finding in explanation.findings],
     }
 

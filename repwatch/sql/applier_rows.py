@@ -77,16 +77,18 @@ def _thread(row: StatusRow) -> ApplierThread:
         stage=stage,
         statement=brief_statement(statement),
         table=statement_table(statement, row.text("db")),
-        wait=_wait(stage.lower(), row.text("trx_state")),
+        wait=_wait(stage, row.text("trx_state")),
         rows_changed=None if changed is None else int(changed),
     )
 
 
 def _wait(stage: str, transaction: str) -> WaitKind | None:
-    for text, kind in _STAGES:
-        if text in stage:
-            return kind
-    return WaitKind.ROW_LOCK if transaction == "LOCK WAIT" else None
+    return lock_wait(stage) or (WaitKind.ROW_LOCK if transaction == "LOCK WAIT" else None)
+
+
+def lock_wait(stage: str) -> WaitKind | None:
+    """The lock that an applier waits for by its stage; of row locks no stage tells."""
+    return next((kind for text, kind in _STAGES if text in stage.lower()), None)
 
 
 def read_holders(rows: Iterable[RawRow], thread: int) -> tuple[tuple[Holder, ...], str]:

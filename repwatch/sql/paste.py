@@ -4,17 +4,19 @@ Nothing is required of the text: whatever cannot be read is left out, and a text
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from repwatch.model.server import ServerVersion
-from repwatch.sql.paste_errors import PastedError, Thread, parse_error, parse_log
+from repwatch.sql.paste_errors import PastedError, Thread, no_space_line, parse_error, parse_log
 from repwatch.sql.status_columns import RawRow, StatusRow
 
 LONGEST_VALUE = 10_000  # characters; a server's error text has at most 1024, a GTID set may have more
 _ROW = re.compile(r"\*{3,}\s*\d+\.\s*row\s*\*{3,}")
 _FIELD = re.compile(r"[>|\s]*([A-Za-z][A-Za-z_]{1,63}):(?: (.*)|\s*)", re.ASCII)
+_NO_ROW = re.compile(r"^[>|\s]*Empty set\b", re.MULTILINE)
+_ESCAPED, _ESCAPES = re.compile(r"\\(.)"), {"n": "\n", "t": "\t", "0": "\0"}  # of a client that prints no table
 _STATES = ("replica_io_running", "replica_sql_running")
 _ONLY_MARIADB = ("connection_name", "using_gtid", "gtid_io_pos", "parallel_mode")
 
@@ -29,22 +31,29 @@ class PasteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """A text as understood: whole rows of a status, or errors alone. One of both is empty."""
+    """A text as understood: whole rows of a status, or errors alone.
+
+    `rows` and `errors` are both empty of a status that has no row, and of a log that tells of nothing but a full disk.
+    """
 
     kind: PasteKind
     rows: tuple[RawRow, ...] = ()
     errors: tuple[PastedError, ...] = ()
+    no_space: str = ""  # the last line of a log by which a server could not write for want of space
 
 
 def parse(text: str) -> Pasted | None:
     """The text's meaning, None if it has none that is known here."""
-    rows = tuple(_rows(text.splitlines()))
+    rows = (*_rows(text.splitlines()), *_tabbed(text.splitlines()))
     if whole := tuple(row for row in rows if any(StatusRow(row).text(name) for name in _STATES)):
         return Pasted(PasteKind.STATUS, rows=whole)
     if parts := tuple(error for row in rows for error in _errors(StatusRow(row))):
         return Pasted(PasteKind.ERROR, errors=parts)
-    if lines := parse_log(text):
-        return Pasted(PasteKind.LOG, errors=lines)
+    lines, no_space = parse_log(text), no_space_line(text)
+    if lines or no_space:
+        return Pasted(PasteKind.LOG, errors=lines, no_space=no_space)
+    if _NO_ROW.search(text):
+        return Pasted(PasteKind.STATUS)
     error = parse_error(text[:LONGEST_VALUE])
     return Pasted(PasteKind.ERROR, errors=(error,)) if error else None
 
@@ -80,6 +89,20 @@ def _rows(lines: Iterable[str]) -> Iterator[RawRow]:
             row[last] = f"{value}\n{line.strip()}"[:LONGEST_VALUE]  # a GTID set, or an error text, of several lines
     if row:
         yield row
+
+
+def _tabbed(lines: Sequence[str]) -> Iterator[RawRow]:
+    """Rows as a client prints them without \\G into a pipe: names, then values, with tabs in between."""
+    for number, line in enumerate(lines):
+        names = line.split("\t")
+        if any(StatusRow(dict.fromkeys(names)).has(state) for state in _STATES):
+            values = (following.split("\t") for following in lines[number + 1 :])
+            yield from (dict(zip(names, map(_unescaped, row), strict=True)) for row in values if len(row) == len(names))
+            return
+
+
+def _unescaped(shown: str) -> str | None:
+    return _value(_ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), shown))
 
 
 def _value(shown: str) -> str | None:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from repwatch.model.server import ServerVersion
 from repwatch.sql.status_columns import RawRow
 from repwatch.sql.status_rows import POINTS_ELSEWHERE
+from repwatch.sql.status_texts import attempts
 
 MOST_ERRORS = 100  # of one text
 _LONGEST_LINE = 10_000  # characters
@@ -30,6 +31,9 @@ _PACKET = re.compile(
     r"(?:Master '(?P<connection>[^']*)': )?Error reading packet from server: (?P<text>.*\(server_errno=(?P<errno>\d{1,6})\))",
     re.ASCII,
 )
+# "mariadbd: Disk is full writing './relay.000002' (Errcode: 28 …). Waiting for someone to free space", MySQL's the same; InnoDB:
+# "[MY-012814] [InnoDB] Write to file … failed …, only 0 were written. Operating system error number 28. …".
+_NO_SPACE = re.compile(r"Disk is full writing|\berror number 28\b|\[MY-012814\]", re.IGNORECASE)
 _MARIADB_ALONE = {1966, _SAME_ID}
 _CODE = re.compile(r"(?:Error_code: (?:MY-)?|Internal MariaDB error code: )0*(?P<errno>\d{1,6})\b", re.ASCII)
 # 1062; 13114: Got fatal error 1236 …; ERROR 1062 (23000): …; but no date.
@@ -38,6 +42,8 @@ _NAMED = re.compile(r"(?:error_code|errno|error code|error)[\s:=#]*(?:MY-)?0*(?P
 _SOURCE = re.compile(r"'(?P<user>[^'@\s]{0,80})@(?P<host>[^'\s]{1,255}):(?P<port>\d{1,5})'", re.ASCII)
 _OF_THE_RECEIVER = re.compile(r"last_io|\bI/O\b|reading data from binary log|connecting to (?:master|source)", re.IGNORECASE)
 _OF_THE_APPLIER = re.compile(r"last_sql|could not execute|worker \d+ failed|on query\. default database", re.IGNORECASE)
+# Errors of the client's library: whatever keeps a receiver from its source, it tries again until its attempts are used up.
+_TRIED_AGAIN = {_SAME_ID, *range(2002, 2014), 2055}
 _RETRIES = re.compile(r"retry-time:|This was attempt|connecting to (?:master|source)", re.IGNORECASE)
 
 
@@ -69,7 +75,9 @@ class PastedError:
     def row(self, thread: Thread) -> RawRow:
         """As the status of a replica shows it whose other thread runs."""
         source = _SOURCE.search(self.text)
-        retries = self.errno == _SAME_ID or _RETRIES.search(self.text)
+        counted = attempts(self.text)
+        given_up = counted is not None and counted[0] >= counted[1]
+        retries = not given_up and (self.errno in _TRIED_AGAIN or _RETRIES.search(self.text))
         state = "Connecting" if thread is Thread.RECEIVER and retries else "No"
         kind = "IO" if thread is Thread.RECEIVER else "SQL"
         running = {"Replica_IO_Running": "Yes", "Replica_SQL_Running": "Yes"}
@@ -108,6 +116,19 @@ def _of_line(line: str) -> PastedError | None:
     thread = Thread.APPLIER if found["thread"] == "SQL" else Thread.RECEIVER
     channel = found["channel"] or found["connection"] or ""
     return PastedError(errno=int(codes[-1]), text=found["text"], thread=thread, channel=channel)
+
+
+def no_space_line(text: str) -> str:
+    """The last line that says that a write failed for want of space, "" if none does."""
+    lines = (line.strip()[:_LONGEST_LINE] for line in text.splitlines())
+    return next(iter([line for line in lines if _NO_SPACE.search(line)][-1:]), "")
+
+
+def family_of_line(line: str) -> ServerVersion | None:
+    """A version of the family whose error log has this line, None if it does not tell."""
+    if re.search(r"\[MY-\d{6}\]", line):
+        return ServerVersion.parse("8.4.0")
+    return ServerVersion.parse("10.11.0-MariaDB") if re.search(r"mariadbd?\b", line, re.IGNORECASE) else None
 
 
 def parse_error(text: str) -> PastedError | None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from repwatch.model.gtid import MariadbPosition
 from repwatch.model.observation import (
+    Attempts,
     BinlogFiles,
     ChannelObservation,
     Lag,
@@ -18,11 +19,20 @@ from repwatch.model.observation import (
 from repwatch.model.server import Address
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.status_columns import RawRow, StatusRow
-from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, thread_wait
+from repwatch.sql.status_texts import (
+    attempt_number,
+    attempts,
+    failed_gtid,
+    failed_table,
+    failed_worker,
+    hide_secrets,
+    thread_wait,
+)
 
 # 1964 (MariaDB), 3030 (MySQL): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about
 # its workers.
 POINTS_ELSEWHERE = frozenset({1964, 1756, 3030})
+_MOST_ATTEMPTS = 2**32  # more than either manual lets anybody set
 _LONGEST_PERIOD = 4294967.0  # seconds; both manuals (CHANGE MASTER, CHANGE REPLICATION SOURCE) give it as the most
 # Group replication runs these two by itself; the second is stopped in good health.
 _NOT_OURS = {"group_replication_applier", "group_replication_recovery"}
@@ -218,6 +228,7 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         receiver_wait=thread_wait(row.text("replica_io_state")),
         pulse=_pulse(row, "replica_received_heartbeats", "replica_heartbeat_period"),
         receiver_error=_error(row, "last_io_errno", "last_io_error"),
+        attempts=_attempts(row),
         applier_error=error,
         gtid_received=row.text("retrieved_gtid_set", "gtid_io_pos").replace("\n", ""),
         gtid_executed=row.text("executed_gtid_set").replace("\n", "") or identity.gtid_applied,
@@ -234,6 +245,22 @@ def _channel(row: StatusRow, identity: Identity, workers: Sequence[Worker]) -> C
         skip_pending=row.whole("skip_counter"),
         groups=_groups(row),
     )
+
+
+def _attempts(row: StatusRow) -> Attempts | None:
+    """Of a receiver with an error: by its text (MySQL), or by columns (MariaDB 12; its manual, "SHOW REPLICA STATUS")."""
+    if not (text := row.text("last_io_error")):
+        return None
+    if (told := attempts(text)) is not None:
+        made, most, pause = told
+    else:
+        number = row.number("connects_tried") if row.has("connects_tried") else attempt_number(text)
+        if number is None:
+            return None
+        most = min(row.whole("source_retry_count"), _MOST_ATTEMPTS)
+        made, pause = int(min(max(0, number), _MOST_ATTEMPTS)), row.whole("connect_retry")
+    longest = int(_LONGEST_PERIOD)
+    return Attempts(made=made, most=most, pause=timedelta(seconds=min(max(0, pause), longest))) if most > 0 else None
 
 
 _FILTERS = (

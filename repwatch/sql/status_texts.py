@@ -13,7 +13,9 @@ _WAITS = (
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
-_ATTEMPT = re.compile(r"This was attempt (\d+)/(\d+), with a delay of (\d+) seconds")
+_ATTEMPT = re.compile(r"This was attempt (\d{1,10})/(\d{1,10}), with a delay of (\d{1,10}) seconds")
+# MySQL 5.7 and the first of 8.0; MariaDB has "retry-time: 60  maximum-retries: 100000".
+_OLD_ATTEMPT = re.compile(r"retry-time: \d+\s+retries: (\d{1,10})")
 _RELAY_GTID = re.compile(r"\bGTID (\d+-\d+-\d+)\b")
 
 _QUOTED = r"[`']?(?P<schema>[^`'.\s]+)[`']?\.[`']?(?P<table>[^`';,\s]+)[`']?"
@@ -68,9 +70,15 @@ def is_ending(stage: str) -> bool:
 
 
 def attempts(text: str) -> tuple[int, int, int] | None:
-    """MySQL: which attempt to connect this was, of how many, and the seconds between two. MariaDB does not count them."""
+    """MySQL 8: which attempt to connect this was, of how many, and the seconds between two."""
     found = _ATTEMPT.search(text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def attempt_number(text: str) -> int | None:
+    """MySQL 5.7: which attempt to connect this was; the text does not tell of how many."""
+    found = _OLD_ATTEMPT.search(text)
+    return int(found[1]) if found else None
 
 
 def failed_worker(text: str) -> int | None:

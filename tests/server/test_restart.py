@@ -14,9 +14,12 @@ from repwatch.adapters.store.sqlstore import SqlStore
 from repwatch.errors import OutcomeUnknown, StoreError
 from repwatch.flows.restart import Restarter
 from repwatch.flows.turn import take_turn
+from repwatch.health.connecting import Reconnect
 from repwatch.health.restart import Go, Stay, decide, due
+from repwatch.health.rules import diagnose
 from repwatch.health.world import World
 from repwatch.model.endpoint import Endpoint
+from repwatch.model.finding import FindingCode
 from repwatch.model.observation import ThreadState
 from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
 from repwatch.model.server import Flavour
@@ -294,6 +297,8 @@ def test_a_receiver_whose_retries_are_used_up_goes_on_when_its_source_is_back(
         channel = observation.channels[0]
         assert channel.receiver is ThreadState.STOPPED
         assert decide(world, world.servers[1], channel, ChannelThread.RECEIVER) is Stay.SOURCE_AWAY
+        (told,) = [found for found in diagnose(world) if found.subject.code is FindingCode.RECEIVER_ERROR]
+        assert (told.evidence["connection"], told.evidence["attempts"]) == (Reconnect.NOT_TRYING, "2 of 2")
         box.source.start()
         world = seen(watcher, at_work)
         at_work.restart(world, *due(world))

@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from repwatch.health.connecting import Reconnect
 from repwatch.health.rules import diagnose
 from repwatch.health.rules_progress import OWED
 from repwatch.model.finding import FindingCode, Severity
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Account, SandboxServer
-from tests.server.diagnosing import locally
+from tests.server.diagnosing import locally, watching
 from tests.server.freezing import FreezingProxy
 from tests.server.rooted import as_root
 from tests.server.scenarios.patrol import Patrol
@@ -272,6 +273,16 @@ def duplicate_server_id(stage: Stage) -> Iterator[None]:
     stage.go_on()
 
 
+def thrown_out_without_error(stage: Stage, watch: Patrol) -> None:
+    """MariaDB alone. Another watch than the patrol's sees it, which would tell of a state that comes and goes."""
+    if stage.is_mariadb:
+        with watching(stage.box, stage.cluster) as watcher:
+            stage.until(
+                "a replica is thrown out",
+                lambda: any(each.evidence.get("connection") == Reconnect.WITHOUT_ERROR for each in diagnose(watcher.look())),
+            )
+
+
 @contextmanager
 def server_id_of_source(stage: Stage) -> Iterator[None]:
     """The first replica has its source's id, and takes what comes for its own."""
@@ -305,6 +316,18 @@ def restart_with_file(server: SandboxServer, file: Path, content: bytes) -> None
     server.kill()
     file.write_bytes(content)
     server.start()
+
+
+@contextmanager
+def gtid_mode_off(stage: Stage) -> Iterator[None]:
+    """On the source, online and step by step; a replica that logs in anew finds its position by GTID, and is refused."""
+    for mode in ("ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF"):
+        stage.source.sql(f"SET GLOBAL gtid_mode = {mode}")
+    reconnect(stage)
+    yield
+    for mode in ("OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"):
+        stage.source.sql(f"SET GLOBAL gtid_mode = {mode}")
+    stage.go_on()
 
 
 RECEIVING = (
@@ -426,6 +449,7 @@ RECEIVING = (
         breaks=duplicate_server_id,
         told=places(("replica2", "duplicate-server-id")),
         follows=frozenset({("replica1", "receiver-retrying"), ("replica2", "receiver-retrying")}),
+        claims=thrown_out_without_error,
     ),
     Scenario(
         name="server-id-of-source",
@@ -441,6 +465,14 @@ RECEIVING = (
         breaks=duplicate_uuid,
         told=places(("replica2", "duplicate-server-id")),
         follows=frozenset((name, f"receiver-{how}") for name in ("replica1", "replica2") for how in ("retrying", "error")),
+        on=MYSQL,
+    ),
+    Scenario(
+        name="source-gtid-mode-off",
+        what="somebody turns off GTIDs on the source",
+        breaks=gtid_mode_off,
+        told=places(("replica1", "receiver-error"), ("replica1", "unsafe-settings"), ("replica2", "unsafe-settings")),
+        evidence={"error_class": "setting"},
         on=MYSQL,
     ),
 )

@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from repwatch.adapters.recording import Recorder, read_recording
 from repwatch.adapters.secrets import reveal
+from repwatch.cli.replay import replay as replay_command
 from repwatch.errors import StoreError, UsageError
 from repwatch.flows.recording import Round, Tick
 from repwatch.health.rules import diagnose
@@ -33,6 +35,18 @@ def test_it_comes_back(tmp_path: Path) -> None:
     assert [server.name for server in cluster.servers] == ["db1", "db2"]
     assert {server.endpoint.password for server in cluster.servers} == {None}
     assert list(ticks) == [TICK, TICK]
+
+
+@pytest.mark.parametrize("output_format", ["text", "json"])
+def test_a_recording_without_a_look_is_not_taken_for_a_healthy_cluster(tmp_path: Path, output_format: str) -> None:
+    recorded(tmp_path / "r")
+    with (tmp_path / "r").open("a", encoding="utf-8") as torn:
+        torn.write('{"rounds"')
+    shown = CliRunner().invoke(replay_command, [str(tmp_path / "r"), "--format", output_format])
+    assert isinstance(shown.exception, UsageError)
+    assert shown.stdout == ""
+    recorded(tmp_path / "one", TICK)
+    assert CliRunner().invoke(replay_command, [str(tmp_path / "one"), "--format", output_format]).exit_code == 0
 
 
 def test_no_secret_gets_into_it(tmp_path: Path) -> None:

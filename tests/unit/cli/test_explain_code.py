@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from repwatch.adapters.finding_pages import finding_page
 from repwatch.cli.explain import explain
+from repwatch.errors import UsageError
 from repwatch.model.finding import FindingCode
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +37,22 @@ def test_a_file_of_that_name_is_read_as_before(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     Path("lagging").write_text("Error 1062: Duplicate entry '7' for key 'PRIMARY'", encoding="utf-8")
     assert "applier-error" in CliRunner().invoke(explain, ["lagging"]).output
+
+
+@pytest.mark.parametrize("number", ["1755", "1778", "3100", "13118", "MY-013117"])
+def test_a_number_without_an_entry_is_named_once(number: str) -> None:
+    shown = CliRunner().invoke(explain, [number])
+    assert isinstance(shown.exception, UsageError)
+    assert str(shown.exception).count(number.removeprefix("MY-0")) == 1
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize("path", ["/no/such.log", "./1062.txt", "error1062.log", "replica.status"])
+def test_a_file_that_does_not_exist_is_no_text(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(explain, [path])
+    assert isinstance(shown.exception, UsageError)
+    assert path in str(shown.exception)
 
 
 def test_a_wheel_has_all_pages(tmp_path: Path) -> None:

@@ -33,9 +33,15 @@ SETTING = (
     "Binary log is not open",
     "Misconfigured master - server_id was not set",
 )
+GTID_MODE = (
+    "The replication receiver thread cannot start because the source has GTID_MODE = OFF and this server has GTID_MODE = ON.",
+    "The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = OFF instead of ON.",
+    "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file ./binlog.000004, position 197.; the first event …",
+)
 SOURCE_LOG = (
     "bogus data in log event; the first event 'binlog.000001' at 4",
     "Client requested source to start replication from impossible position; the first event",
+    "Client requested source to start replication from position > file size; the first event 'binlog.000003' at 1893, the last …",
     "event read from binlog did not pass crc check",
     "binlog truncated in the middle of event; consider out of disk space on source",
     "something that nobody has seen yet",
@@ -54,6 +60,11 @@ REFUSALS = [
 def test_a_refusal_is_told_by_its_text_in_both_numberings(errno: int, text: str, error_class: ErrorClass) -> None:
     wrapped = f"Got fatal error 1236 from source when reading data from binary log: '{text}'"
     assert advise(errno, wrapped, RECEIVER_ERRORS).error_class is error_class
+
+
+@pytest.mark.parametrize("end", SOURCE_LOG[1:3])
+def test_a_source_that_has_lost_the_end_of_its_log_calls_for_a_check_of_the_data(end: str) -> None:
+    assert "{drift}" in advise(13114, end, RECEIVER_ERRORS).remedy
 
 
 @pytest.mark.parametrize(
@@ -75,6 +86,7 @@ def test_a_refusal_is_told_by_its_text_in_both_numberings(errno: int, text: str,
         (1593, "Fatal error: The slave I/O thread stops because master and slave have equal MariaDB server ids", "identity"),
         (13117, "Fatal error: The replica I/O thread stops because source and replica have equal MySQL server UUIDs", "identity"),
         (13117, "Fatal error: Failed to run 'after_read_event' hook.", ErrorClass.OTHER),
+        *((errno, text, ErrorClass.SETTING) for errno in (1236, 13114, 1593, 13117) for text in GTID_MODE),
         (1595, "Relay log write failure", ErrorClass.HOST),
         (13122, "Relay log write failure", ErrorClass.HOST),
         (1595, "Relay log write failure: could not queue event from master", ErrorClass.OTHER),

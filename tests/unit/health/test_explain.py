@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.health.explain import Explanation, explain
+from repwatch.model.observation import ChannelObservation
 from repwatch.model.server import Flavour
 from repwatch.render.explain import explain_json, explain_text
 from repwatch.sql.paste import PasteKind, parse
@@ -28,6 +29,12 @@ def explained(text: str) -> tuple[Explanation, ...]:
         jsonschema.validate(json.loads(explain_json(pasted.kind, found)), SCHEMA)
         explain_text(pasted.kind, found).encode()
     return found
+
+
+def channel_of(found: Explanation) -> ChannelObservation:
+    """The channel that it is about."""
+    assert found.channel is not None
+    return found.channel
 
 
 def codes(text: str) -> list[tuple[str, str, str | None]]:
@@ -73,7 +80,7 @@ def test_a_log_names_transaction_table_and_source() -> None:
     first, second = explained((PASTED / "mysql-replica1.log").read_text(encoding="utf-8"))
     assert first.findings[0].evidence["table"] == "w.t"
     assert first.findings[0].evidence["transaction"].endswith(":3")
-    assert str(second.channel.source) == "127.0.0.1:25579"
+    assert str(channel_of(second).source) == "127.0.0.1:25579"
 
 
 def printed(row: Row) -> str:
@@ -88,8 +95,8 @@ def test_every_version_is_understood(shape: str) -> None:
     (found,) = explained(printed(stopped))
     assert [finding.subject.code for finding in found.findings] == ["applier-stopped"]
     assert found.flavour == shape.partition("-")[0]
-    assert found.channel.name == "billing"
-    assert found.channel.gtid_received == SHAPES[shape].get("Retrieved_Gtid_Set", "0-11-9")
+    assert channel_of(found).name == "billing"
+    assert channel_of(found).gtid_received == SHAPES[shape].get("Retrieved_Gtid_Set", "0-11-9")
 
 
 def test_several_rows_are_several_channels_with_or_without_the_clients_headings() -> None:
@@ -97,7 +104,22 @@ def test_several_rows_are_several_channels_with_or_without_the_clients_headings(
     text = "".join(printed(row) for row in rows)
     bare = "\n".join(line for line in text.splitlines() if not line.startswith("*"))
     for each in (text, bare, "\n".join(f"> {line}" for line in text.splitlines())):
-        assert [found.channel.name for found in explained(each)] == ["a", "b"]
+        assert [channel_of(found).name for found in explained(each)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_status_without_g_is_understood_as_one_with_it(shape: str) -> None:
+    row = SHAPES[shape] | {"Last_SQL_Errno": "1062", "Last_SQL_Error": "Error 'Duplicate\tentry'\non C:\\new"}
+    escaped = {ord("\\"): "\\\\", ord("\n"): "\\n", ord("\t"): "\\t"}
+    values = ["NULL" if value is None else value.translate(escaped) for value in row.values()]
+    (found,) = explained("\n".join("\t".join(line) for line in (row, values, values[:-1])))
+    pasted = parse("\n".join("\t".join(line) for line in (row, values)))
+    assert pasted is not None
+    assert [{name: value or "" for name, value in each.items()} for each in pasted.rows] == [
+        {name: value or "" for name, value in row.items()}
+    ]
+    assert found.flavour == shape.partition("-")[0]
+    assert channel_of(found).name == "billing"
 
 
 def test_six_states_are_six_diagnoses() -> None:
@@ -108,12 +130,14 @@ def test_six_states_are_six_diagnoses() -> None:
     assert of(Replica_IO_Running="Connecting", **quiet) == ["receiver-retrying"]
     assert of(Replica_IO_Running="No", **quiet) == ["receiver-stopped"]
     assert of(**quiet) == ["lagging"]
+    assert of(Replica_SQL_Running_State="Waiting for backup lock") == ["applier-blocked"]
     purged = {"Last_IO_Errno": "13114", "Last_IO_Error": "Got fatal error 1236 from source …: 'purged required binary logs'"}
     assert of(Replica_IO_Running="No", Seconds_Behind_Source="0", **purged) == ["binlog-purged", "receiver-error"]
     assert of(Replica_IO_Running="No", Source_Server_Id="0", **quiet) == ["receiver-stopped"]
-    assert parse("Empty set (0.00 sec)") is None
+    assert codes("mysql> SHOW REPLICA STATUS\\G\nEmpty set (0.00 sec)\n") == [("replication-missing", "", None)]
 
 
+LOST = "2003: Error connecting to source 'repl@10.0.0.1:3306'. This was attempt {}, with a delay of 60 seconds between attempts."
 NAMED_CONNECTION = (
     "2026-11-26  1:25:43 8 [ERROR] Master 'b': Slave SQL: Could not execute Update_rows_v1 event on table w.t; Can't find record "
     "in 't', Error_code: 1032; handler error HA_ERR_KEY_NOT_FOUND, Gtid 0-1-8, Internal MariaDB error code: 1032"
@@ -124,6 +148,11 @@ NAMED_CONNECTION = (
     ("text", "expected"),
     [
         ("1062", [("applier-error", "duplicate-key", None)]),
+        ("2003", [("receiver-retrying", "network", None)]),
+        (LOST.format("9/10"), [("receiver-retrying", "network", "mysql")]),
+        (LOST.format("1/9999999999").replace(" 60 ", " 9999999999 "), [("receiver-retrying", "network", "mysql")]),
+        (LOST.format("10/10"), [("receiver-error", "network", "mysql")]),
+        ("1396", [("applier-error", "schema", None)]),
         ("ERROR 1062 (23000): Duplicate entry '1' for key 'PRIMARY'", [("applier-error", "duplicate-key", None)]),
         ("Last_SQL_Errno: 1032", [("applier-error", "row-not-found", None)]),
         ("Last_IO_Errno: 65000", [("receiver-error", "other", None)]),
@@ -135,7 +164,6 @@ NAMED_CONNECTION = (
             "Got fatal error 1236 from master when reading data from binary log: 'bogus data in log event'",
             [("receiver-error", "source-log", None)],
         ),
-        ("MY-013117", [("receiver-error", "other", "mysql"), ("applier-error", "other", "mysql")]),
         ("4052", [("receiver-retrying", "duplicate-identity", "mariadb")]),
         ("ERROR 1966 (HY000)", [("applier-error", "setting", "mariadb")]),
         ("13117: Could not open log file", [("applier-error", "relay-log", "mysql")]),
@@ -149,9 +177,27 @@ def test_errors(text: str, expected: list[tuple[str, str, str | None]]) -> None:
     assert codes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "hello", "2026-11-26", "10.0.0.1", "65000", "0", "*** 1. row ***", "Slave_IO_Running:"])
+@pytest.mark.parametrize(
+    "text", ["", "hello", "2026-11-26", "10.0.0.1", "65000", "1755", "MY-013117", "0", "*** 1. row ***", "Slave_IO_Running:"]
+)
 def test_what_is_not_understood(text: str) -> None:
     assert explained(text) == ()
+
+
+NO_SPACE = {
+    Flavour.MARIADB: "19:49:21 11 [ERROR] mariadbd: Disk is full writing './relay.000002' (Errcode: 28 \"No space left on "
+    'device"). Waiting for someone to free space... (Expect up to 60 secs delay for server to continue after freeing disk space)',
+    Flavour.MYSQL: "2026-11-26T19:49:21Z 0 [ERROR] [MY-012814] [InnoDB] Write to file ./ibdata1 failed at offset 12582912, "
+    "1048576 bytes should have been written, only 0 were written. Operating system error number 28. Check that your OS and …",
+}
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_a_log_tells_of_a_full_disk(flavour: Flavour) -> None:
+    assert codes(f"something\n{NO_SPACE[flavour]}\n") == [("disk-full", "", flavour.value)]
+    assert codes(f"{NAMED_CONNECTION}\n{NO_SPACE[flavour]}")[-1] == ("disk-full", "", flavour.value)
+    (found,) = explained(NO_SPACE[flavour])
+    assert found.findings[0].evidence == {"error": NO_SPACE[flavour]}
 
 
 SAME_ID = (
@@ -164,11 +210,11 @@ SAME_ID = (
 @pytest.mark.parametrize("end", ["as this slave has connected to the master", "is already connected; the first event '.' at 4"])
 def test_two_replicas_with_one_server_id_are_told_of_where_the_log_of_mariadb_alone_does(end: str) -> None:
     (found,) = explained(SAME_ID.format(end) * 3)
-    assert found.channel.name == "east"
+    assert channel_of(found).name == "east"
     ((code, error_class, flavour),) = codes(SAME_ID.format(end))
     assert (code, error_class, flavour) == ("receiver-retrying", "duplicate-identity", "mariadb")
     (unnamed,) = explained(SAME_ID.format(end).replace("Master 'east': ", ""))
-    assert unnamed.channel.name == ""
+    assert channel_of(unnamed).name == ""
 
 
 def test_a_connection_that_was_made_anew_is_not_told_of_beside_an_error() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repwatch.health.connecting import Reconnect
 from repwatch.health.inventory import agreed_source
 from repwatch.health.rules import RULES, diagnose
 from repwatch.health.rules_channel import HOLD_PATIENCE
@@ -58,6 +59,7 @@ def test_a_healthy_star_has_no_findings(flavour: Flavour) -> None:
 RUN, CONNECT, STOP, UNKNOWN = ThreadState.RUNNING, ThreadState.CONNECTING, ThreadState.STOPPED, ThreadState.UNKNOWN
 REFUSED = ThreadError(errno=1045, text="Access denied")
 PURGED = ThreadError(errno=13114, text="Got fatal error 1236 … purged required binary logs")
+LOST = ThreadError(errno=2003, text="error connecting to source")
 DUPLICATE = ThreadError(errno=1062, text="Duplicate entry")
 
 
@@ -156,6 +158,27 @@ def test_a_retrying_receiver_names_its_unreachable_source(failure: ProbeFailure)
     assert found.evidence.get("cause") == ("server-unreachable" if down else None)
     assert found.evidence.get("cause_server") == (str(address(1)) if down else None)
     assert found.severity is (Severity.WARNING if down else Severity.CRITICAL)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "kind"),
+    [
+        (CONNECT, None, Reconnect.WITHOUT_ERROR),
+        (CONNECT, LOST, Reconnect.TRYING),
+        (CONNECT, REFUSED, None),
+        (STOP, LOST, Reconnect.NOT_TRYING),
+        (STOP, REFUSED, None),
+    ],
+)
+def test_whether_a_receiver_still_tries(state: ThreadState, error: ThreadError | None, kind: Reconnect | None) -> None:
+    made = db2(receiver=state, receiver_error=error, lag=Lag(seconds=None, basis=LagBasis.STATUS))
+    (found,) = diagnose(made)
+    assert found.evidence.get("connection") == kind
+    if kind is not None:  # what is a consequence of a lost source goes by the class
+        assert found.evidence["error_class"] == "network"
+    away = replace(made, servers=(replace(made.servers[0], result=unobserved(ProbeFailure.UNREACHABLE)), *made.servers[1:]))
+    (found,) = [each for each in diagnose(away) if each.subject.server == str(address(2))]
+    assert found.evidence.get("connection") == (Reconnect.TRYING if error is None else kind)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,12 @@ def codes(made: World) -> list[str]:
         (3500, {"wanted": spec(2, delay=timedelta(seconds=20)), "delay": timedelta(hours=1)}, ["lagging"]),  # the delay holds it
         (LIMIT + 1, {"delay": timedelta(seconds=HOLD_DELAY)}, ["applier-stalled", "lagging"]),
         (0, {"work": BLOCKED}, ["applier-blocked"]),
+        (1, {"work": None, "applier_text": "Waiting for backup lock"}, ["applier-blocked"]),
+        (LIMIT + 1, {"work": None, "applier_text": "Waiting for table metadata lock"}, ["applier-blocked", "lagging"]),
+        (0, {"work": None, "applier_text": "Waiting for table metadata lock"}, []),  # it has just moved
+        (None, {"work": None, "applier_text": "Waiting for table metadata lock"}, []),
+        (1, {"applier_text": "Waiting for table metadata lock"}, []),  # its thread tells better
+        (1, {"work": None, "applier": ThreadState.STOPPED, "applier_text": "Waiting for backup lock"}, ["applier-stopped"]),
         (None, {"work": BLOCKED}, ["applier-blocked"]),
         (LIMIT + 1, {"work": BLOCKED}, ["applier-blocked", "lagging"]),  # it has a reason, so it is no riddle
     ],

@@ -13,7 +13,7 @@ from repwatch.health.rules_room import auto_increment_exhaustion, disk_nearly_fu
 from repwatch.health.unjudged import unjudged
 from repwatch.health.world import World
 from repwatch.model.finding import FindingCode, Severity
-from repwatch.model.observation import Disks, DiskSpace, ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
+from repwatch.model.observation import Attempts, Disks, DiskSpace, ProbeFailure, ProbeResult, ThreadError, ThreadState, ThreadWait
 from repwatch.model.risks import Risks
 from repwatch.model.schema import TableName
 from repwatch.model.sequence import AutoIncrement, AutoIncrements
@@ -88,30 +88,30 @@ def test_a_source_that_did_not_answer_resolves_nothing(flavour: Flavour, found: 
     assert list(numbers_unknown(world([observation(flavour, 1)]))) == []
 
 
-def retrying(text: str, source: ProbeResult | None = None) -> World:
-    error = ThreadError(errno=2003, text=text)
-    stuck = channel(Flavour.MYSQL, 1, receiver=ThreadState.CONNECTING, receiver_error=error)
+def retrying(made: int, most: int, source: ProbeResult | None = None) -> World:
+    error = ThreadError(errno=2003, text="Error connecting to source")
+    attempts = Attempts(made=made, most=most, pause=timedelta(minutes=1)) if most else None
+    stuck = channel(Flavour.MYSQL, 1, receiver=ThreadState.CONNECTING, receiver_error=error, attempts=attempts)
     return world([source or observation(Flavour.MYSQL, 1), observation(Flavour.MYSQL, 2, stuck)])
 
 
 @pytest.mark.parametrize(
-    ("counted", "left", "soon"),
+    ("made", "most", "left", "soon"),
     [
-        ("attempt 2/10, with a delay of 60 seconds", "480", False),
-        ("attempt 5/10, with a delay of 60 seconds", "300", True),
-        ("attempt 12/10, with a delay of 60 seconds", "0", True),
-        ("attempt 86384/86400, with a delay of 60 seconds", "960", False),
-        ("attempt 86385/86400, with a delay of 60 seconds", "900", True),
-        ("something else", None, False),
+        (2, 10, "480", False),
+        (5, 10, "300", True),
+        (12, 10, "0", True),
+        (86384, 86400, "960", False),
+        (86385, 86400, "900", True),
+        (0, 0, None, False),
     ],
 )
-def test_attempts_that_run_out(counted: str, left: str | None, soon: bool) -> None:
-    text = f"Error connecting to source 'repl@10.0.0.1:3306'. This was {counted} between attempts. Message: no"
-    findings = {finding.subject.code: finding for finding in diagnose(retrying(text))}
+def test_attempts_that_run_out(made: int, most: int, left: str | None, soon: bool) -> None:
+    findings = {finding.subject.code: finding for finding in diagnose(retrying(made, most))}
     evidence = findings[FindingCode.RECEIVER_RETRYING].evidence
     assert evidence.get("gives_up_in_seconds") == left
     assert ("nearly_used_up" in evidence) is soon
-    lost = {finding.subject.code: finding for finding in diagnose(retrying(text, unobserved(ProbeFailure.UNREACHABLE)))}
+    lost = {finding.subject.code: finding for finding in diagnose(retrying(made, most, unobserved(ProbeFailure.UNREACHABLE)))}
     assert lost[FindingCode.RECEIVER_RETRYING].evidence["cause"] == "server-unreachable"
     assert (lost[FindingCode.RECEIVER_RETRYING].severity is Severity.CRITICAL) is soon
 

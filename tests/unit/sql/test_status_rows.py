@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repwatch.model.observation import (
+    Attempts,
     BinlogFiles,
     ChannelObservation,
     Lag,
@@ -236,6 +237,34 @@ def test_lag_is_unknown_where_it_is_not_known(receiver: str, applier: str, shown
 def test_lag_of_the_transaction_that_is_applied(shown: str | None, committed: str | None, lag: Lag) -> None:
     busy = worker(1, APPLYING_TRANSACTION=f"{UUID}:6", APPLYING_TRANSACTION_IMMEDIATE_COMMIT_TIMESTAMP=committed)
     assert read({"Seconds_Behind_Source": shown}, busy, worker(2)).lag == lag
+
+
+SEEN_BY_8 = (
+    "Error connecting to source 'r@h:3306'. This was attempt 2/10, with a delay of 60 seconds between attempts. Message: no"
+)
+SEEN_BY_5_7 = "error connecting to master 'r@h:3306' - retry-time: 60  retries: 7"
+SEEN_BY_MARIADB = "error connecting to master 'r@h:3306' - retry-time: 60  maximum-retries: 100000  message: no"
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "changed", "counted"),
+    [
+        ("mysql-8.4", SEEN_BY_8, {"Source_Retry_Count": "99"}, (2, 10)),
+        ("mysql-8.0.22", SEEN_BY_8, {}, (2, 10)),
+        ("mysql-5.7", SEEN_BY_5_7, {}, (7, 86400)),
+        ("mysql-8.0.21", f"{SEEN_BY_5_7} message: no", {}, (7, 86400)),
+        ("mysql-5.7", SEEN_BY_5_7, {"Master_Retry_Count": "0"}, None),  # it never gives up
+        ("mariadb-10.5", SEEN_BY_MARIADB, {}, None),  # it does not count them
+        ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": "3"}, (3, 100000)),
+        ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": "1e300", "Master_Retry_Count": "1e300"}, (2**32, 2**32)),
+        ("mariadb-12.1", "", {"Connects_Tried": "3"}, None),
+        ("mariadb-12.1", SEEN_BY_MARIADB, {"Connects_Tried": None}, None),
+    ],
+)
+def test_attempts_to_connect(shape: str, text: str, changed: dict[str, str | None], counted: tuple[int, int] | None) -> None:
+    row = SHAPES[shape] | {"Last_IO_Errno": "2003", "Last_IO_Error": text} | changed
+    (found,) = read_channels([row], IDENTITY)
+    assert found.attempts == (Attempts(made=counted[0], most=counted[1], pause=timedelta(minutes=1)) if counted else None)
 
 
 def test_the_workers_of_other_channels_do_not_count() -> None:
