@@ -9,9 +9,10 @@ _FATAL = (1593, 13117)
 _UNREADABLE = Advice(
     ErrorClass.RELAY_LOG,
     "The applier cannot read the relay log where it stands: the file is damaged or gone, as after a crash or a full disk.",
-    "With GTID positions nothing is lost: throw the relay logs away and fetch them again: {refetch}. If the same "
+    "Nothing is lost: throw the relay logs away, and fetch them again from what is applied: {refetch}. If the same "
     "place fails again, the source's binary log is damaged: {reseed}",
-    "Without GTID positions, do not reset before you have noted the source's file and position that were applied last.",
+    "Without GTID positions, do not reset the channel alone: RESET forgets what was applied, and it begins at the source's "
+    "oldest binary log.",
 )
 
 APPLIER_ERRORS: tuple[Entry, ...] = (
