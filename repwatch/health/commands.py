@@ -91,6 +91,16 @@ def attach_to(replica: Observation, channel: str, source: ServerNow) -> str:
     return f"`{change}; {replication.start_channel(replica.version, channel)}`"
 
 
+def compare(source: ServerNow, server: ServerNow) -> str:
+    """The check of two servers that do not replicate."""
+    return f"`repwatch drift --static --source mysql://…@{source.address} --replica mysql://…@{server.address}`"
+
+
+def set_read_only(version: ServerVersion) -> str:
+    """The statement by which a server takes no more writes but those of its appliers."""
+    return f"`SET GLOBAL {'read_only' if version.is_mariadb else 'super_read_only'} = ON`"
+
+
 def without_gtid(*servers: Observation | None) -> bool:
     """True if one of these has gtid_mode off (MySQL): a channel by AUTO_POSITION is then refused (1777), or gets nothing."""
     told = [server.risks.settings.get("gtid_mode", "") for server in servers if server is not None and server.risks is not None]

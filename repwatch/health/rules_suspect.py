@@ -9,6 +9,7 @@ from repwatch.health.rules_common import channels, evidence, of_channel, seen, s
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import GtidSet
+from repwatch.model.observation import Observation
 from repwatch.model.risks import Suspicion, SuspicionCause
 
 _WHY = {
@@ -28,7 +29,7 @@ def errant(world: World) -> Iterator[Finding]:
         gtids = errant_transactions(world, server) if told else ""
         if not gtids:
             continue
-        source = wanted_source(world, server, observation.channels[0].name)
+        source = wanted_source(world, server, observation.channels[0].name if observation.channels else "")
         tables = {table for s in world.suspicions if s.server == server.address for table in s.named}
         many = f"{GtidSet.parse(gtids).count} transactions" if not observation.version.is_mariadb else "transactions"
         yield Finding(
@@ -37,15 +38,24 @@ def errant(world: World) -> Iterator[Finding]:
             summary=f"{label(server)} has {many} that its source does not have",
             meaning="Somebody wrote to the replica itself, or its source has lost what it had sent. The data may differ, and "
             "after a failover to this replica the others would get these transactions, or could not follow it.",
-            remedy=f"See what they are in the replica's binary log (`mysqlbinlog`), and what differs: "
-            f"{commands.fields(world, server, '')['drift']}. Then repair the rows, or rebuild the replica: "
-            f"{commands.fields(world, server, '')['reseed']}",
+            remedy=_mend(world, server, observation, source),
             avoid="Do not make it a source, and do not put empty transactions on the source before the data is compared.",
             evidence=evidence(
                 {"transactions": gtids, "tables": ", ".join(sorted(tables)), "source": source.address if source else None}
             ),
             settled=False,
         )
+
+
+def _mend(world: World, server: ServerNow, observation: Observation, source: ServerNow | None) -> str:
+    fields = commands.fields(world, server, "")
+    see = "See what they are in its binary log (`mysqlbinlog`), and what differs: "
+    if observation.channels or source is None:
+        return f"{see}{fields['drift']}. Then repair the rows, or rebuild the replica: {fields['reseed']}"
+    return (
+        f"{see}{commands.compare(source, server)}. Take to the source by hand what is to stay. Then rebuild it as a replica: "
+        f"{fields['reseed']}"
+    )
 
 
 def skipped(world: World) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from repwatch.health import commands
+from repwatch.health.errant import errant_transactions
 from repwatch.health.inventory import agreed_source, find, is_identity, label, same_server, source_of, wanted_channels
 from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
 from repwatch.health.rules_source import disputes
@@ -36,12 +37,19 @@ def _missing(world: World, server: ServerNow, observation: Observation, channel:
         subject=subject(world, server, FindingCode.REPLICATION_MISSING, channel),
         severity=Severity.CRITICAL,
         summary=f"{label(server)} should replicate from {wanted}{named}, and has no such channel",
-        meaning="Replication was reset away, or never set up, or the server was restored from a copy without it. Its data stands "
-        "still, and no server shows an error for it.",
+        meaning="Replication was reset away, or never set up, or the server was restored from a copy without it. "
+        + ("Its data stands still" if observation.read_only else "It gets nothing, and takes writes of its own")
+        + ", and no server shows an error for it.",
         remedy=f"{_way_back(world, server, observation, channel, source)} If it is no replica any more, take it out of the "
         "configuration.",
         avoid="Do not attach it at the source's present position: everything in between would be missing without a trace.",
-        evidence=evidence({"wanted_source": wanted, "gtid_executed": observation.gtid_executed}),
+        evidence=evidence(
+            {
+                "wanted_source": wanted,
+                "gtid_executed": observation.gtid_executed,
+                "read_only": "" if observation.read_only else "off",
+            }
+        ),
         settled=False,
     )
 
@@ -53,10 +61,19 @@ _BY_PLACE = (
 
 
 def _way_back(world: World, server: ServerNow, observation: Observation, channel: str, source: ServerNow | None) -> str:
+    """A server with data of its own must not be attached: it would keep it, and stop or differ in silence."""
+    reseed = commands.fields(world, server, channel)["reseed"]
+    if errant_transactions(world, server):
+        return f"It has transactions that its source does not have (errant-transactions). When they are dealt with: {reseed}."
+    if not observation.read_only and not server.spec.writable:
+        stop = commands.set_read_only(observation.version)
+        return (
+            f"It takes writes: stop them first: {stop}. What was written here is missing everywhere else; see whether there is "
+            f"any before it replicates again: {commands.compare(source, server) if source else reseed}."
+        )
     if commands.without_gtid(observation, source.last_good if source else None):
         return _BY_PLACE.format(change="attach it")
     attach = (commands.attach_to(observation, channel, source) if source else "") or "CHANGE … TO"
-    reseed = commands.fields(world, server, channel)["reseed"]
     return f"If its GTID position is still that of its data, attach it again: {attach}. If you are not sure: {reseed}."
 
 

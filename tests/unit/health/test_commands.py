@@ -63,3 +63,11 @@ def test_auto_position_is_not_offered_where_it_is_refused(off: str, channels: tu
 
 def remedies(*looks: Observation) -> str:
     return " ".join(finding.remedy for finding in diagnose(world(looks)))
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+@pytest.mark.parametrize("wrote", [False, True])
+def test_a_server_that_takes_writes_is_not_attached(flavour: Flavour, wrote: bool) -> None:
+    source, _, other = star(flavour)
+    old = observation(flavour, 2, read_only=not wrote)
+    assert ("CHANGE " in remedies(source, old, other)) is not wrote
