@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from repwatch.health import by_hand
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import ChannelObservation, Observation
 from repwatch.model.server import ServerVersion
@@ -20,6 +21,7 @@ def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Ma
     tables = f" --tables {quote_text(table)}" if table else ""
     commands = {
         "drift": f"`repwatch drift {_cluster(world, server)}{tables}`",
+        "repair": f"`repwatch repair {target}{tables}`",
         "reseed": f"`repwatch reseed {target}`",
         "in_table": f" (table {table})" if table else "",
     }
@@ -27,7 +29,8 @@ def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Ma
     if seen is None:
         return commands
     shown = next((each for each in seen.channels if each.name == channel), None)
-    return commands | _statements(seen.version, channel) | ({"refetch": _refetch(seen.version, shown)} if shown else {})
+    commands |= _statements(seen.version, channel)
+    return commands | {"refetch": _refetch(seen.version, shown)} | by_hand.fields(seen, shown, table) if shown else commands
 
 
 def _statements(version: ServerVersion, channel: str) -> dict[str, str]:

@@ -69,14 +69,15 @@ def skipped(world: World) -> Iterator[Finding]:
             if cause
             else f"the applier will skip {channel.skip_pending} at its next start"
         )
+        fields = commands.fields(world, server, channel.name)
         yield Finding(
             subject=subject(world, server, FindingCode.SKIPPED_TRANSACTIONS, channel.name),
             severity=Severity.WARNING,
             summary=f"{label(server)}{of_channel(channel)}: {what}",
             meaning="What is skipped is missing here from then on, though replication runs and shows no error.",
-            remedy=f"Compare the data: {commands.fields(world, server, channel.name)['drift']}, then repair it. Ask who skipped, "
+            remedy=f"Compare the data: {fields['drift']}, then repair it: {fields['repair']}. Ask who skipped, "
             "and why: the error that stood in the way has a cause.",
-            avoid="Do not skip to get replication going: repair the row instead, and start the applier.",
+            avoid="Do not skip to get replication going: mend the row that stands in the way by hand, as applier-error says.",
             evidence=evidence({"seen": "; ".join(cause.details) if cause else None, "pending": channel.skip_pending or None}),
         )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from repwatch.health import commands
+from repwatch.health import by_hand, commands
 from repwatch.health.rules import diagnose
 from repwatch.model.observation import ChannelObservation, Observation, ThreadError
 from repwatch.model.risks import Risks
@@ -25,6 +25,7 @@ def refetch(flavour: Flavour, **changes: object) -> str:
 STOP, START = "STOP REPLICA FOR CHANNEL 'a'", "START REPLICA FOR CHANNEL 'a'"
 RESET = "RESET REPLICA FOR CHANNEL 'a'"
 CHANGE = "CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE = 'binlog.000004', SOURCE_LOG_POS = 792 FOR CHANNEL 'a'"
+SILENT = "SET SESSION sql_log_bin = 0, foreign_key_checks = 0"
 MASTER = "CHANGE MASTER 'a' TO MASTER_LOG_FILE = 'binlog.000004', MASTER_LOG_POS = 792, MASTER_USE_GTID = no"
 
 
@@ -71,3 +72,23 @@ def test_a_server_that_takes_writes_is_not_attached(flavour: Flavour, wrote: boo
     source, _, other = star(flavour)
     old = observation(flavour, 2, read_only=not wrote)
     assert ("CHANGE " in remedies(source, old, other)) is not wrote
+
+
+@pytest.mark.parametrize(
+    ("flavour", "name", "read_only", "statements"),
+    [
+        (
+            MY,
+            "shop.orders",
+            True,
+            ["SET GLOBAL super_read_only = OFF", SILENT, "DELETE FROM shop.orders WHERE …", "SET GLOBAL super_read_only = ON"],
+        ),
+        (MY, "shop.orders", False, [SILENT, "DELETE FROM shop.orders WHERE …"]),
+        (MA, "shop.orders", True, [SILENT, "DELETE FROM shop.orders WHERE …"]),
+        (MA, "shop.x; DROP DATABASE shop", True, [SILENT, "DELETE FROM … WHERE …"]),
+    ],
+)
+def test_a_row_is_mended_without_the_binary_log(flavour: Flavour, name: str, read_only: bool, statements: list[str]) -> None:
+    looked = observation(flavour, 2, channel(flavour, 1), read_only=read_only)
+    filled = by_hand.fields(looked, looked.channels[0], name)["delete_row"]
+    assert filled.strip("`").split("; ")[:-1] == statements
