@@ -15,22 +15,25 @@ _UNOPENED = frozenset({1201, 1872, 13123, 13124})
 """MySQL cannot open its notes about the channel: CHANGE is refused with the same error until RESET has thrown them away."""
 
 
-def fields(world: World, server: ServerNow, channel: str, table: str = "") -> Mapping[str, str]:
+def fields(world: World, server: ServerNow, channel: str, *tables: str) -> Mapping[str, str]:
     """What the templates of remedies may use: statements in the server's words, and repwatch's own commands for this server."""
     target = _target(world, server)
-    tables = f" --tables {quote_text(table)}" if table else ""
+    named = [table for table in tables if table]
+    narrowed = "".join(f" --tables {quote_text(table)}" for table in named)
     commands = {
-        "drift": f"`repwatch drift {_cluster(world, server)}{tables}`",
-        "repair": f"`repwatch repair {target}{tables}`",
+        "drift": f"`repwatch drift {_cluster(world, server)}{narrowed}`",
+        "repair": f"`repwatch repair {target}{narrowed}`",
         "reseed": f"`repwatch reseed {target}`",
-        "in_table": f" (table {table})" if table else "",
+        "in_table": f" (table {named[0]})" if named else "",
     }
     seen = server.observation or server.last_good
     if seen is None:
         return commands
     shown = next((each for each in seen.channels if each.name == channel), None)
     commands |= _statements(seen.version, channel)
-    return commands | {"refetch": _refetch(seen.version, shown)} | by_hand.fields(seen, shown, table) if shown else commands
+    if shown is None:
+        return commands
+    return commands | {"refetch": _refetch(seen.version, shown)} | by_hand.fields(seen, shown, named[0] if named else "")
 
 
 def _statements(version: ServerVersion, channel: str) -> dict[str, str]:

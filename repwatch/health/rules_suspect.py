@@ -95,13 +95,14 @@ def _suspect(world: World, server: ServerNow, channel: str, suspicions: list[Sus
     all_known = all(suspicion.tables for suspicion in suspicions)
     shown = ", ".join(tables[:_SHOWN]) + (", …" if len(tables) > _SHOWN else "") if all_known else "all"
     named = f" (channel {channel})" if channel else ""
+    narrow = tables if all_known and len(tables) <= _SHOWN else []
     return Finding(
         subject=subject(world, server, FindingCode.SUSPECT_DATA, channel),
         severity=Severity.WARNING,
         summary=f"the data of {label(server)}{named} may differ from its source: {'; '.join(_WHY[s.cause] for s in suspicions)}",
         meaning="It is not known to differ, and not known to be equal. Replication shows nothing of it.",
         remedy="The service checks the tables in question as soon as the applier runs, and clears the suspicion if they are "
-        f"identical. To look at once: {commands.fields(world, server, channel)['drift']}",
+        f"identical. To look at once: {commands.fields(world, server, channel, *narrow)['drift']}",
         avoid="Do not fail over to it, and do not take a backup from it, before it is checked.",
         evidence=evidence(
             {
