@@ -8,7 +8,7 @@ committed in the order of the binary log, so that this lasts only as long as no 
 waits at nearly every look.
 """
 
-from repwatch.health.inventory import is_identity, source_of, wanted_source
+from repwatch.health.inventory import disputed_source, find, is_identity, source_of, wanted_channels, wanted_source
 from repwatch.health.rules_common import is_stale
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import Observation
@@ -42,18 +42,34 @@ def is_hidden(world: World, server: ServerNow) -> bool:
 
 
 def _sources(world: World, server: ServerNow) -> list[Observation] | None:
-    """The latest looks at all that it replicates from; None if one was not seen, or replicates from this very server."""
+    """The latest looks at all that it replicates from; None if one was not seen, or replicates from this very server.
+
+    A server that has lost its channels is held against what it should replicate from: an old source that goes on taking writes.
+    """
     own = server.observation
+    if own is None:
+        return None
     found = []
-    for channel in own.channels if own else ():
-        source = source_of(world, channel) or wanted_source(world, server, channel.name)
+    for source in _read(world, server, own) or _wanted(world, server):
         look = source.observation if source is not None and not is_stale(world, source) else None
-        if own is None or look is None or source is server or look.version.flavour is not own.version.flavour:
+        if look is None or source is server or look.version.flavour is not own.version.flavour:
             return None
         if any(is_identity(back, own) for back in look.channels):
             return None
         found.append(look)
     return found or None
+
+
+def _read(world: World, server: ServerNow, own: Observation) -> list[ServerNow | None]:
+    return [source_of(world, channel) or wanted_source(world, server, channel.name) for channel in own.channels]
+
+
+def _wanted(world: World, server: ServerNow) -> list[ServerNow | None]:
+    """Nothing where the others replicate from it, whatever the configuration says: then it may be the source."""
+    disputed = disputed_source(world)
+    if disputed is not None and disputed.agreed is server:
+        return []
+    return [find(world, label) for label in dict.fromkeys(wanted_channels(world, server).values())]
 
 
 def _is_held_up(world: World, source: Observation) -> bool:

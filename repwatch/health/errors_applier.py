@@ -4,14 +4,20 @@ from repwatch.health.errors_catalogue import Advice, Entry, ErrorClass, entry
 
 _NEVER_SKIP = "Do not skip the transaction: all it changed would be lost on this replica, not the one row alone."
 
+_AFTER = (
+    " Then see what else differs, and mend that: {drift}, {repair}; neither can before the applier runs. If many rows differ: "
+    "{reseed}, which writes only the rows that differ where most are right (differential)."
+)
+
 # What the number leaves open, the text tells: without its relay log an applier of MySQL says "Could not open log file".
 _FATAL = (1593, 13117)
 _UNREADABLE = Advice(
     ErrorClass.RELAY_LOG,
     "The applier cannot read the relay log where it stands: the file is damaged or gone, as after a crash or a full disk.",
-    "With GTID positions nothing is lost: throw the relay logs away and fetch them again: {refetch}. If the same "
+    "Nothing is lost: throw the relay logs away, and fetch them again from what is applied: {refetch}. If the same "
     "place fails again, the source's binary log is damaged: {reseed}",
-    "Without GTID positions, do not reset before you have noted the source's file and position that were applied last.",
+    "Without GTID positions, do not reset the channel alone: RESET forgets what was applied, and it begins at the source's "
+    "oldest binary log.",
 )
 
 APPLIER_ERRORS: tuple[Entry, ...] = (
@@ -22,8 +28,10 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.DUPLICATE_KEY,
             "The replica already has a row with a key that the source only now inserts{in_table}: the replica's data was "
             "different before this transaction came. Mostly somebody wrote to the replica.",
-            "Copy the replica anew; this shows the plan first: {reseed}. A check or a repair of rows needs an applier that "
-            "runs. Then find who wrote, and see that the replica is read-only.",
+            "Mend this one row by hand. See what the replica has{in_key} and what the source has, and keep the replica's row. "
+            "Then delete it there, so that the transaction can bring its own; in one session: {delete_row}."
+            + _AFTER
+            + " Find who wrote, and see that the replica is read-only.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
     ),
@@ -34,8 +42,10 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
             ErrorClass.ROW_NOT_FOUND,
             "The source changed or deleted a row{in_table} that the replica does not have as it was on the source: the "
             "replica's data was different before this transaction came.",
-            "Copy the replica anew; this shows the plan first: {reseed}. A check or a repair of rows needs an applier that "
-            "runs. If somebody deleted on the replica, see that it is read-only; if not, look for replication filters.",
+            "Mend this one row by hand. As it was before, it stands in the source's binary log, in the event that failed, the "
+            "last one here: {read_event}. Put it back on the replica, so that the transaction finds it; in one session: "
+            "{insert_row}. Without a primary key it may be there with other values: change that one instead." + _AFTER + " If "
+            "somebody deleted on the replica, see that it is read-only; if not, look for replication filters.",
             _NEVER_SKIP + " Do not set slave_exec_mode to IDEMPOTENT: it hides such rows instead of mending them.",
         ),
     ),
@@ -107,7 +117,10 @@ APPLIER_ERRORS: tuple[Entry, ...] = (
         Advice(
             ErrorClass.FOREIGN_KEY,
             "A foreign key{in_table} does not hold on the replica though it held on the source: parent or child rows differ.",
-            "Copy the replica anew; this shows the plan first: {reseed}. Then find who wrote, and see that it is read-only.",
+            "Mend this by hand. A parent cannot go (1451): the replica has child rows that the source does not have; delete them "
+            "in one session: {delete_child}. A child finds no parent (1452): insert that as the source has it: {insert_parent}."
+            + _AFTER
+            + " Find who wrote, and see that the replica is read-only.",
             _NEVER_SKIP + " Do not turn foreign_key_checks off for the applier.",
         ),
     ),

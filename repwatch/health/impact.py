@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from repwatch.health.horizon import horizon, source_of_channel, upstream
 from repwatch.health.inventory import find, is_replica, label, same_server
-from repwatch.health.lag import lag_of
+from repwatch.health.lag import lag_of, whole_lag
 from repwatch.health.progress import progressing
 from repwatch.health.received import unapplied
 from repwatch.health.rules_common import seen
@@ -83,7 +83,7 @@ def impact_of(world: World, findings: Collection[Finding], finding: Finding) -> 
 
 
 def _with_lag(found: Impact, world: World, server: ServerNow, channel: ChannelObservation, code: FindingCode) -> Impact:
-    lag = lag_of(world, server, channel)
+    lag = whole_lag(world, server, channel)
     purge = horizon(world, server, channel) if code is not FindingCode.BINLOG_PURGED else None
     return replace(
         found,

@@ -1,6 +1,7 @@
 """Lag that does not lie. A server tells how far its applier is behind its relay log, and 0 over a receiver that gets nothing.
 
-So its figure is held against what the source is seen to have, and against the time that something has been waiting.
+So its figure is held against what the source is seen to have, and against the time that something has been waiting. Nor does it
+tell how far its source is behind, which has a source itself.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from repwatch.health.heart import beat_lag
 from repwatch.health.inventory import label, source_of
 from repwatch.health.limits import intended_delay
 from repwatch.health.received import unapplied, unreceived
+from repwatch.health.rules_common import is_stale
 from repwatch.health.trend import LagTrend
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.observation import ChannelObservation, Lag, LagBasis
@@ -33,9 +35,40 @@ def true_lag(world: World, server: ServerNow, channel: ChannelObservation) -> La
         return beat
     if waited > (shown.seconds or 0.0):
         return Lag(seconds=waited, basis=LagBasis.MOVEMENT, at_least=True)
-    if shown.seconds is not None and (_is_ahead(world, server, channel) or _shows_less(world, server, channel)):
-        return replace(shown, at_least=True)
-    return shown
+    less = _is_ahead(world, server, channel) or _shows_less(world, server, channel) or _is_unnumbered(server, channel)
+    return replace(shown, at_least=True) if shown.seconds is not None and less else shown
+
+
+def whole_lag(world: World, server: ServerNow, channel: ChannelObservation) -> Lag:
+    """How far a channel is behind the head of its chain: a server shows 0 that has all of a source which is an hour behind.
+
+    Rules speak of `lag_of`, the channel's own: what a server above is behind is that one's finding.
+    """
+    return _at_least_above(world, channel, lag_of(world, server, channel), frozenset({server.address}))
+
+
+def _at_least_above(world: World, channel: ChannelObservation, own: Lag, below: frozenset[str]) -> Lag:
+    """`below`: servers of the chain, down to the one that is asked for; in a ring each counts once."""
+    source = source_of(world, channel)
+    if own.basis is LagBasis.HEARTBEAT or source is None or source.address in below:
+        return own
+    if source.observation is None or is_stale(world, source):
+        is_middle = source.last_good is not None and bool(source.last_good.channels)
+        return replace(own, at_least=True) if is_middle else own
+    lags = [
+        _at_least_above(world, each, lag_of(world, source, each), below | {source.address})
+        for each in source.observation.channels
+    ]
+    above = max(lags, key=lambda lag: lag.seconds or 0.0, default=None)
+    if above is None or not any(lag.seconds != 0.0 or lag.at_least for lag in lags):
+        return own
+    return replace(above if (above.seconds or 0.0) > (own.seconds or 0.0) else own, at_least=True)
+
+
+def _is_unnumbered(server: ServerNow, channel: ChannelObservation) -> bool:
+    """True if nothing here has a GTID (MySQL), so that what the source has beyond it cannot be told."""
+    seen = server.observation
+    return seen is not None and not seen.version.is_mariadb and not channel.uses_gtid and not channel.gtid_received
 
 
 def _shows_less(world: World, server: ServerNow, channel: ChannelObservation) -> bool:

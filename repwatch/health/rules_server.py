@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from repwatch.health.inventory import is_replica, label, same_server
+from repwatch.health import commands
+from repwatch.health.inventory import is_replica, label, same_server, wanted_source
 from repwatch.health.progress import progressing
 from repwatch.health.rules_common import evidence, is_stale, seen, subject, unseen
 from repwatch.health.world import ServerNow, World
@@ -225,20 +226,36 @@ def replica_writable(world: World) -> Iterator[Finding]:
     for server, observation in seen(world):
         if observation.read_only or server.spec.writable or not is_replica(world, server) or same_server(world, server):
             continue
-        mariadb = observation.version.is_mariadb
-        variable = "read_only" if mariadb else "super_read_only"
-        yield Finding(
-            subject=subject(world, server, FindingCode.REPLICA_WRITABLE),
-            severity=Severity.WARNING,
-            summary=f"{label(server)} is a replica and takes writes (read_only is off)",
-            meaning="Any account with write privileges can change the data here. Such changes never reach the source: the "
-            "replica differs from then on, and sooner or later replication stops on it.",
-            remedy=f"On {label(server)}: `SET GLOBAL {variable} = ON`, and the same in its option file. If somebody has written "
-            "already, check: " + f"`repwatch drift {world.cluster.name}`. If writes are intended: writable = true.",
-            avoid="Do not set it on the source by mistake: all writes would fail.",
-            evidence=evidence({"read_only": "off"}),
-            settled=False,
-        )
+        yield _writable(world, server, observation)
+
+
+def _writable(world: World, server: ServerNow, observation: Observation) -> Finding:
+    """Worst where it replicates from nobody: as an old source that was not stopped, with applications that still write to it."""
+    detached, source = not observation.channels, wanted_source(world, server, "")
+    twice = detached and source is not None and source.observation is not None and not source.observation.read_only
+    alone = f", as {label(source)} does" if twice and source else " and gets none of its source's"
+    read_only = commands.set_read_only(observation.version)
+    return Finding(
+        subject=subject(world, server, FindingCode.REPLICA_WRITABLE),
+        severity=Severity.CRITICAL if detached else Severity.WARNING,
+        summary=f"{label(server)} is a replica and takes writes{alone if detached else ''} (read_only is off)",
+        meaning=_TWO_HISTORIES
+        if detached
+        else "Any account with write privileges can change the data here. Such changes never reach the source: the replica "
+        "differs from then on, and sooner or later replication stops on it.",
+        remedy=f"On {label(server)}: {read_only}, and the same in its option file. If somebody has written already, check: "
+        + (commands.compare(source, server) if detached and source else f"`repwatch drift {world.cluster.name}`")
+        + ". If writes are intended: writable = true.",
+        avoid="Do not set it on the source by mistake: all writes would fail.",
+        evidence=evidence({"read_only": "off", "takes_writes_too": source.address if twice and source else ""}),
+        settled=False,
+    )
+
+
+_TWO_HISTORIES = (
+    "It should replicate, has no channel, and can be written to: what is written here is missing everywhere else, and what is "
+    "written to the source is missing here. Each minute of it makes more to bring together by hand."
+)
 
 
 def _sentence(text: str) -> str:

@@ -9,6 +9,7 @@ from repwatch.health.rules_common import channels, evidence, of_channel, seen, s
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.gtid import GtidSet
+from repwatch.model.observation import Observation
 from repwatch.model.risks import Suspicion, SuspicionCause
 
 _WHY = {
@@ -28,7 +29,7 @@ def errant(world: World) -> Iterator[Finding]:
         gtids = errant_transactions(world, server) if told else ""
         if not gtids:
             continue
-        source = wanted_source(world, server, observation.channels[0].name)
+        source = wanted_source(world, server, observation.channels[0].name if observation.channels else "")
         tables = {table for s in world.suspicions if s.server == server.address for table in s.named}
         many = f"{GtidSet.parse(gtids).count} transactions" if not observation.version.is_mariadb else "transactions"
         yield Finding(
@@ -37,15 +38,24 @@ def errant(world: World) -> Iterator[Finding]:
             summary=f"{label(server)} has {many} that its source does not have",
             meaning="Somebody wrote to the replica itself, or its source has lost what it had sent. The data may differ, and "
             "after a failover to this replica the others would get these transactions, or could not follow it.",
-            remedy=f"See what they are in the replica's binary log (`mysqlbinlog`), and what differs: "
-            f"{commands.fields(world, server, '')['drift']}. Then repair the rows, or rebuild the replica: "
-            f"{commands.fields(world, server, '')['reseed']}",
+            remedy=_mend(world, server, observation, source),
             avoid="Do not make it a source, and do not put empty transactions on the source before the data is compared.",
             evidence=evidence(
                 {"transactions": gtids, "tables": ", ".join(sorted(tables)), "source": source.address if source else None}
             ),
             settled=False,
         )
+
+
+def _mend(world: World, server: ServerNow, observation: Observation, source: ServerNow | None) -> str:
+    fields = commands.fields(world, server, "")
+    see = "See what they are in its binary log (`mysqlbinlog`), and what differs: "
+    if observation.channels or source is None:
+        return f"{see}{fields['drift']}. Then repair the rows, or rebuild the replica: {fields['reseed']}"
+    return (
+        f"{see}{commands.compare(source, server)}. Take to the source by hand what is to stay. Then rebuild it as a replica: "
+        f"{fields['reseed']}"
+    )
 
 
 def skipped(world: World) -> Iterator[Finding]:
@@ -59,14 +69,15 @@ def skipped(world: World) -> Iterator[Finding]:
             if cause
             else f"the applier will skip {channel.skip_pending} at its next start"
         )
+        fields = commands.fields(world, server, channel.name)
         yield Finding(
             subject=subject(world, server, FindingCode.SKIPPED_TRANSACTIONS, channel.name),
             severity=Severity.WARNING,
             summary=f"{label(server)}{of_channel(channel)}: {what}",
             meaning="What is skipped is missing here from then on, though replication runs and shows no error.",
-            remedy=f"Compare the data: {commands.fields(world, server, channel.name)['drift']}, then repair it. Ask who skipped, "
+            remedy=f"Compare the data: {fields['drift']}, then repair it: {fields['repair']}. Ask who skipped, "
             "and why: the error that stood in the way has a cause.",
-            avoid="Do not skip to get replication going: repair the row instead, and start the applier.",
+            avoid="Do not skip to get replication going: mend the row that stands in the way by hand, as applier-error says.",
             evidence=evidence({"seen": "; ".join(cause.details) if cause else None, "pending": channel.skip_pending or None}),
         )
 
@@ -84,13 +95,14 @@ def _suspect(world: World, server: ServerNow, channel: str, suspicions: list[Sus
     all_known = all(suspicion.tables for suspicion in suspicions)
     shown = ", ".join(tables[:_SHOWN]) + (", …" if len(tables) > _SHOWN else "") if all_known else "all"
     named = f" (channel {channel})" if channel else ""
+    narrow = tables if all_known and len(tables) <= _SHOWN else []
     return Finding(
         subject=subject(world, server, FindingCode.SUSPECT_DATA, channel),
         severity=Severity.WARNING,
         summary=f"the data of {label(server)}{named} may differ from its source: {'; '.join(_WHY[s.cause] for s in suspicions)}",
         meaning="It is not known to differ, and not known to be equal. Replication shows nothing of it.",
         remedy="The service checks the tables in question as soon as the applier runs, and clears the suspicion if they are "
-        f"identical. To look at once: {commands.fields(world, server, channel)['drift']}",
+        f"identical. To look at once: {commands.fields(world, server, channel, *narrow)['drift']}",
         avoid="Do not fail over to it, and do not take a backup from it, before it is checked.",
         evidence=evidence(
             {

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from repwatch.health import commands
+from repwatch.health.errant import errant_transactions
 from repwatch.health.inventory import agreed_source, find, is_identity, label, same_server, source_of, wanted_channels
 from repwatch.health.rules_common import channels, evidence, of_channel, seen, subject
 from repwatch.health.rules_source import disputes
@@ -30,24 +31,50 @@ def _candidates(server: ServerNow, observation: Observation, name: str) -> list[
 
 
 def _missing(world: World, server: ServerNow, observation: Observation, channel: str, source: ServerNow | None) -> Finding:
-    texts = commands.fields(world, server, channel)
-    attach = ""
-    if source is not None and source.spec.endpoint.address.host:
-        attach = commands.attach_to(observation.version, channel, source.spec.endpoint.address)
     wanted = label(source) if source else "its source"
     named = f" over channel {channel}" if channel else ""
     return Finding(
         subject=subject(world, server, FindingCode.REPLICATION_MISSING, channel),
         severity=Severity.CRITICAL,
         summary=f"{label(server)} should replicate from {wanted}{named}, and has no such channel",
-        meaning="Replication was reset away, or never set up, or the server was restored from a copy without it. Its data stands "
-        "still, and no server shows an error for it.",
-        remedy=f"If its GTID position is still that of its data, attach it again: {attach or 'CHANGE … TO'}. If you are not "
-        f"sure: {texts['reseed']}. If it is no replica any more, take it out of the configuration.",
+        meaning="Replication was reset away, or never set up, or the server was restored from a copy without it. "
+        + ("Its data stands still" if observation.read_only else "It gets nothing, and takes writes of its own")
+        + ", and no server shows an error for it.",
+        remedy=f"{_way_back(world, server, observation, channel, source)} If it is no replica any more, take it out of the "
+        "configuration.",
         avoid="Do not attach it at the source's present position: everything in between would be missing without a trace.",
-        evidence=evidence({"wanted_source": wanted, "gtid_executed": observation.gtid_executed}),
+        evidence=evidence(
+            {
+                "wanted_source": wanted,
+                "gtid_executed": observation.gtid_executed,
+                "read_only": "" if observation.read_only else "off",
+            }
+        ),
         settled=False,
     )
+
+
+_BY_PLACE = (
+    "Without GTIDs (gtid_mode is off) no server tells where in the source's binary logs its data stands. If file and position "
+    "are known for sure, {change} there; if not, copy its data anew."
+)
+
+
+def _way_back(world: World, server: ServerNow, observation: Observation, channel: str, source: ServerNow | None) -> str:
+    """A server with data of its own must not be attached: it would keep it, and stop or differ in silence."""
+    reseed = commands.fields(world, server, channel)["reseed"]
+    if errant_transactions(world, server):
+        return f"It has transactions that its source does not have (errant-transactions). When they are dealt with: {reseed}."
+    if not observation.read_only and not server.spec.writable:
+        stop = commands.set_read_only(observation.version)
+        return (
+            f"It takes writes: stop them first: {stop}. What was written here is missing everywhere else; see whether there is "
+            f"any before it replicates again: {commands.compare(source, server) if source else reseed}."
+        )
+    if commands.without_gtid(observation, source.last_good if source else None):
+        return _BY_PLACE.format(change="attach it")
+    attach = (commands.attach_to(observation, channel, source) if source else "") or "CHANGE … TO"
+    return f"If its GTID position is still that of its data, attach it again: {attach}. If you are not sure: {reseed}."
 
 
 def wrong_source(world: World) -> Iterator[Finding]:
@@ -81,17 +108,21 @@ def _wrong(world: World, server: ServerNow, channel: ChannelObservation, wanted:
     seen_now = server.observation
     actual = source_of(world, channel)
     reads_from = label(actual) if actual else str(channel.source)
-    address = wanted.spec.endpoint.address
-    move = commands.point_to(seen_now.version, channel.name, address) if seen_now and address.host else "CHANGE … TO"
+    move = commands.point_to(seen_now, channel.name, wanted) if seen_now else ""
+    if commands.without_gtid(seen_now, wanted.last_good):
+        back = f"If not: {_BY_PLACE.format(change='point it')}"
+    else:
+        back = (
+            f"If not, see first whether the replica took transactions that {label(wanted)} does not have (compare their GTIDs). "
+            f"If it did: {commands.fields(world, server, channel.name)['reseed']}; if not: {move or 'CHANGE … TO'}"
+        )
     return Finding(
         subject=subject(world, server, FindingCode.WRONG_SOURCE, channel.name),
         severity=Severity.CRITICAL,
         summary=f"{label(server)}{of_channel(channel)} replicates from {reads_from}, not from {label(wanted)}",
         meaning="Either the topology was changed and the configuration was not, or somebody pointed the replica to the wrong "
         "server. Then it receives another history than its cluster's.",
-        remedy=f"If {reads_from} is right, say so in the configuration (source, replicates_from). If not, see first whether the "
-        f"replica took transactions that {label(wanted)} does not have (compare their GTIDs). If it did: "
-        f"{commands.fields(world, server, channel.name)['reseed']}; if not: {move}",
+        remedy=f"If {reads_from} is right, say so in the configuration (source, replicates_from). {back}",
         avoid="Do not move a replica that has foreign transactions: it would stop, or differ in silence.",
         evidence=evidence(
             {

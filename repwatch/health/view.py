@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from repwatch.health.horizon import horizon
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import role_of
-from repwatch.health.lag import caught_up_in, lag_of
+from repwatch.health.lag import caught_up_in, whole_lag
 from repwatch.health.world import ServerNow, World, stale_after
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.observation import ChannelObservation, Lag, LagQuality, ThreadState
@@ -133,7 +133,7 @@ def _sorted(findings: list[FindingView]) -> tuple[FindingView, ...]:
 def _server(server: ServerNow, world: World, findings: tuple[FindingView, ...]) -> ServerView:
     seen = server.observation
     known = server.last_good.channels if server.last_good else ()
-    channels = tuple(_channel(world, server, channel, lag_of(world, server, channel) if seen else None) for channel in known)
+    channels = tuple(_channel(world, server, channel, whole_lag(world, server, channel) if seen else None) for channel in known)
     worst = _worst_lag(channels)
     return ServerView(
         server=server.address,

@@ -13,12 +13,16 @@ _WAITS = (
 # MySQL: "Worker 3 failed executing transaction 'uuid:6' at source log …"; MariaDB's error log: "…, Gtid 0-1-8, Internal …".
 _GTID = re.compile(r"transaction '(?!ANONYMOUS|NOT_YET_DETERMINED)([^']+)'|\bGtid (\d+-\d+-\d+)\b")
 _WORKER = re.compile(r"\bWorker (\d+) failed executing")
+_DUPLICATE = re.compile(r"Duplicate entry '(?P<entry>.*?)' for key '(?P<key>[^']+)'", re.DOTALL)
+# A worker's text begins with the place of its transaction; of its event it may say "FIRST, end_log_pos 0".
+_FAILED_PLACE = re.compile(r"(?:source|master) log (?P<file>[\w./-]+\.\d+), end_log_pos (?P<position>[1-9]\d*)")
 _ATTEMPT = re.compile(r"This was attempt (\d{1,10})/(\d{1,10}), with a delay of (\d{1,10}) seconds")
 # MySQL 5.7 and the first of 8.0; MariaDB has "retry-time: 60  maximum-retries: 100000".
 _OLD_ATTEMPT = re.compile(r"retry-time: \d+\s+retries: (\d{1,10})")
 _RELAY_GTID = re.compile(r"\bGTID (\d+-\d+-\d+)\b")
 
 _QUOTED = r"[`']?(?P<schema>[^`'.\s]+)[`']?\.[`']?(?P<table>[^`';,\s]+)[`']?"
+_CONSTRAINT = re.compile(r"constraint fails \(`(?P<schema>[^`]+)`\.`(?P<table>[^`]+)`", re.IGNORECASE)
 # In this order: what a row event says of itself is surest; a foreign key's text names the referencing table first.
 _TABLES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -94,6 +98,24 @@ def failed_table(text: str) -> str:
             return f"{found['schema']}.{found['table']}"
     query, database = _QUERY.search(text), _DATABASE.search(text)
     return statement_table(query["query"], database["database"] if database else "") if query else ""
+
+
+def child_table(text: str) -> str:
+    """`schema.table` whose foreign key does not hold; the event that failed may be one of another table."""
+    found = _CONSTRAINT.search(text)
+    return f"{found['schema']}.{found['table']}" if found else ""
+
+
+def duplicate_entry(text: str) -> tuple[str, str] | None:
+    """The key's value and name that a row is there with already."""
+    found = _DUPLICATE.search(text)
+    return (found["entry"], found["key"]) if found else None
+
+
+def failed_place(text: str) -> tuple[str, str] | None:
+    """File of the source's binary log, and the position at which the event ends that failed."""
+    found = _FAILED_PLACE.search(text)
+    return (found["file"], found["position"]) if found else None
 
 
 def statement_table(statement: str, database: str) -> str:

@@ -10,8 +10,10 @@ from datetime import timedelta
 import pytest
 
 from repwatch.health.inventory import agreed_source
+from repwatch.health.view import build_cluster_view
 from repwatch.model.endpoint import LiteralSecret
 from repwatch.model.gtid import missing_count
+from repwatch.model.observation import LagQuality
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import AUTO
 from repwatch.sandbox import Account, Sandbox, SandboxServer
@@ -93,11 +95,7 @@ def test_a_missing_privilege_is_named_with_the_grant_that_mends_it(box: Sandbox)
 
 
 def test_an_intended_delay_is_no_lag(box: Sandbox, flavour: Flavour, table: str) -> None:
-    replica = box.replicas[0]
-    change = "CHANGE MASTER TO MASTER" if flavour is Flavour.MARIADB else "CHANGE REPLICATION SOURCE TO SOURCE"
-    control(replica, flavour, "STOP")
-    replica.sql(f"{change}_DELAY = 3600")
-    control(replica, flavour, "START")
+    delay(box.replicas[0], flavour, 3600)
     strict = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=timedelta(0))
     box.source.sql(f"INSERT INTO {table} VALUES (30, 'N')")
     with watching(box, strict) as watcher:
@@ -110,9 +108,7 @@ def test_an_intended_delay_is_no_lag(box: Sandbox, flavour: Flavour, table: str)
         while behind() < 1:
             pass
         watcher.expect()
-    control(replica, flavour, "STOP")
-    replica.sql(f"{change}_DELAY = 0")
-    control(replica, flavour, "START")
+    delay(box.replicas[0], flavour, 0)
     box.wait_caught_up(60)
 
 
@@ -128,6 +124,35 @@ def test_a_chain_is_healthy_where_it_is_wanted(box: Sandbox, flavour: Flavour) -
     finally:
         control(second, flavour, "STOP")
         attach(box, second, box.source)
+
+
+def test_who_replicates_from_a_replica_that_is_late_is_late_as_well(box: Sandbox, flavour: Flavour, table: str) -> None:
+    middle, leaf = box.replicas
+    control(leaf, flavour, "STOP")
+    attach(box, leaf, middle)
+    box.wait_caught_up(60)
+    delay(middle, flavour, 3600)
+    box.source.sql(f"INSERT INTO {table} VALUES (40, 'N')")
+    chain = replace(box.cluster(poll_interval=timedelta(seconds=60)), max_lag=timedelta(0))
+    for spec in (replace(middle.spec(), delay=timedelta(seconds=1)), replace(leaf.spec(), replicates_from="replica1")):
+        chain = with_server(chain, spec)
+    try:
+        with watching(box, chain) as watcher:
+            watcher.expect(("replica1", "lagging"))
+            _, above, below = build_cluster_view(watcher.look(), (), ()).servers
+        assert (below.lag_seconds, below.lag_quality) == (above.lag_seconds, LagQuality.LOWER_BOUND)
+    finally:
+        delay(middle, flavour, 0)
+        control(leaf, flavour, "STOP")
+        attach(box, leaf, box.source)
+        box.wait_caught_up(60)
+
+
+def delay(replica: SandboxServer, flavour: Flavour, seconds: int) -> None:
+    change = "CHANGE MASTER TO MASTER" if flavour is Flavour.MARIADB else "CHANGE REPLICATION SOURCE TO SOURCE"
+    control(replica, flavour, "STOP")
+    replica.sql(f"{change}_DELAY = {seconds}")
+    control(replica, flavour, "START")
 
 
 def test_one_server_under_two_addresses(box: Sandbox) -> None:

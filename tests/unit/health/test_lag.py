@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from repwatch.health.lag import true_lag
+from repwatch.health.lag import true_lag, whole_lag
 from repwatch.health.movement import ChannelProgress, Movement, Progress
+from repwatch.health.rules import diagnose
 from repwatch.health.view import build_cluster_view
 from repwatch.health.world import World
 from repwatch.model.observation import Lag, LagBasis, LagQuality
 from repwatch.model.server import Flavour
 from repwatch.model.view import ClusterView, State, View
 from repwatch.render.status import status_text
-from tests.unit.health.worlds import NOW, channel, observation, uuid, world
+from tests.unit.health.worlds import NOW, address, channel, observation, spec, uuid, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
 
@@ -86,6 +87,52 @@ def test_a_lag_and_what_may_be_concluded_from_it(
     known, basis, found = lag_of(made(flavour, **looked))  # type: ignore[arg-type]
     assert (known, found) == (seconds_known, quality)
     assert (basis is LagBasis.MOVEMENT) is (known != looked["shown"])
+
+
+LATE, UNKNOWN, WHOLE = 3600.0, LagQuality.UNKNOWN, LagQuality.LOWER_BOUND
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("middle", "leaf", "basis", "whole"),
+    [
+        (LATE, 0.0, LagBasis.STATUS, (LATE, WHOLE)),
+        (LATE, None, LagBasis.STATUS, (LATE, WHOLE)),
+        (LATE, 7200.0, LagBasis.STATUS, (7200.0, WHOLE)),
+        (LATE, 0.0, LagBasis.HEARTBEAT, (0.0, LagQuality.EXACT)),
+        (None, 0.0, LagBasis.STATUS, (0.0, WHOLE)),
+        (0.0, 0.0, LagBasis.STATUS, (0.0, LagQuality.EXACT)),
+        (0.0, None, LagBasis.STATUS, (None, UNKNOWN)),
+    ],
+)
+def test_who_replicates_from_a_replica_is_as_far_behind(
+    flavour: Flavour, middle: float | None, leaf: float | None, basis: LagBasis, whole: tuple[float | None, LagQuality]
+) -> None:
+    above = channel(flavour, 1, lag=Lag(seconds=middle, basis=LagBasis.STATUS))
+    below = channel(flavour, 2, lag=Lag(seconds=leaf, basis=basis))
+    looks = [observation(flavour, 1), observation(flavour, 2, above), observation(flavour, 3, below)]
+    looked = world(looks, spec(1), spec(2), spec(3, replicates_from="db2"))
+    lag = whole_lag(looked, looked.servers[2], below)
+    assert (lag.seconds, lag.quality) == whole
+    assert [finding.subject.server for finding in diagnose(looked) if finding.subject.server == str(address(3))] == (
+        [] if leaf == 0.0 else [str(address(3))]
+    )
+
+
+@FLAVOURS
+def test_a_ring_has_no_head(flavour: Flavour) -> None:
+    late = Lag(seconds=LATE, basis=LagBasis.STATUS)
+    one, two = channel(flavour, 2), channel(flavour, 1, lag=late)
+    looked = world([observation(flavour, 1, one), observation(flavour, 2, two)])
+    assert [whole_lag(looked, *each).seconds for each in zip(looked.servers, (one, two), strict=True)] == [LATE, LATE]
+
+
+def test_without_gtids_what_is_not_received_is_not_known() -> None:
+    named = made(Flavour.MYSQL, 0.0)
+    server = named.servers[1]
+    assert server.observation
+    bare = replace(server.observation.channels[0], uses_gtid=False, gtid_received="", gtid_executed="")
+    assert true_lag(named, server, bare).quality is LagQuality.LOWER_BOUND
 
 
 def test_no_memory_and_no_source_leave_what_the_server_says() -> None:

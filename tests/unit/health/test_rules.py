@@ -26,10 +26,11 @@ from repwatch.model.observation import (
     ThreadState,
     Unobserved,
 )
+from repwatch.model.risks import Risks
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import AUTO, ServerSpec
 from repwatch.sql.replication import HOLD_DELAY
-from tests.unit.health.worlds import NOW, address, channel, observation, spec, star, unobserved, world
+from tests.unit.health.worlds import NOW, address, channel, observation, spec, star, unobserved, uuid, world
 
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
 MY, MA = Flavour.MYSQL, Flavour.MARIADB
@@ -218,6 +219,34 @@ def test_a_writable_replica(flavour: Flavour) -> None:
     writable = observation(flavour, 2, channel(flavour, 1), read_only=False)
     assert codes(world([source, writable, other])) == [("db2", "", "replica-writable")]
     assert codes(world([source, writable, other], spec(1), spec(2, writable=True), spec(3))) == []
+
+
+@FLAVOURS
+def test_a_writable_server_that_replicates_from_nobody_is_worse(flavour: Flavour) -> None:
+    source, _, other = star(flavour)
+    made = world([source, observation(flavour, 2, read_only=False), other])
+    (finding,) = [each for each in diagnose(made) if each.subject.code is FindingCode.REPLICA_WRITABLE]
+    assert finding.severity is Severity.CRITICAL
+    assert finding.evidence["takes_writes_too"] == str(address(1))
+
+
+TWO = {MY: (f"{uuid(MY, 1)}:1-10", f"{uuid(MY, 1)}:1-9,{uuid(MY, 2)}:1"), MA: ("0-1-10", "0-1-9,0-2-10")}
+
+
+@FLAVOURS
+@pytest.mark.parametrize("follows", [True, False])
+def test_an_old_source_that_takes_writes_has_transactions_of_its_own(flavour: Flavour, follows: bool) -> None:
+    """db1 is the old source, db2 was promoted, and db3 may follow it."""
+    looks = [
+        observation(flavour, number, risks=Risks(), gtid_executed=gtids, gtid_logged=gtids if flavour is MA else "")
+        for number, gtids in zip((1, 2), TWO[flavour], strict=True)
+    ]
+    third = observation(flavour, 3, channel(flavour, 2 if follows else 1), risks=None)
+    if follows:
+        auto = replace(world([*looks, third], source=None), source="db2")
+        assert ("db1", "", "errant-transactions") in codes(auto)
+    named = world([*looks, third], source="db1")
+    assert (("db2", "", "errant-transactions") in codes(named)) is not follows  # all follow db2: it may be the source
 
 
 @FLAVOURS

@@ -105,6 +105,21 @@ def test_it_is_shown_while_it_is_not_cleared() -> None:
     assert FindingCode.SUSPECT_DATA in {each.subject.code for each in diagnose(blind)}
 
 
+@pytest.mark.parametrize(
+    ("tables", "narrowed"),
+    [
+        (("w.t",), " --tables 'w.t'"),
+        (("w.t", "w.u"), " --tables 'w.t' --tables 'w.u'"),
+        ((), ""),
+        (tuple(f"w.t{number}" for number in range(9)), ""),
+    ],
+)
+def test_the_check_that_it_names_is_of_the_tables_in_question(tables: tuple[str, ...], narrowed: str) -> None:
+    (found,) = suspect((), pair(broken(1062, "w.t")))
+    (finding,) = diagnose(pair(star(MY)[1], suspicions=(replace(found, tables=tables),)))
+    assert f"`repwatch drift shop{narrowed}`" in finding.remedy
+
+
 def test_a_skip_that_is_to_come_is_told_of() -> None:
     (finding,) = diagnose(pair(observation(MY, 2, channel(MY, 1, skip_pending=1))))
     assert finding.subject.code is FindingCode.SKIPPED_TRANSACTIONS

@@ -2,7 +2,15 @@
 
 import pytest
 
-from repwatch.sql.status_texts import failed_gtid, failed_table, failed_worker, hide_secrets, relay_event_gtid
+from repwatch.sql.status_texts import (
+    duplicate_entry,
+    failed_gtid,
+    failed_place,
+    failed_table,
+    failed_worker,
+    hide_secrets,
+    relay_event_gtid,
+)
 
 UUID = "91f24ebd-e661-11f1-84c4-02fc00000001"
 
@@ -75,3 +83,26 @@ def test_passwords_in_statements_are_hidden(text: str) -> None:
 def test_other_text_stays() -> None:
     text = "Duplicate entry '1' for key 'password' on query. Query: 'insert into t values ('secret word')'"
     assert hide_secrets(text) == text
+
+
+WORKER = (
+    f"Worker 2 failed executing transaction '{UUID}:6' at source log binlog.000001, end_log_pos 1558; Could not execute "
+    "Write_rows event on table shop.orders; Duplicate entry 'O'Neil-2' for key 'orders.name', Error_code: 1062; handler error "
+    "HA_ERR_FOUND_DUPP_KEY; the event's source log FIRST, end_log_pos 0"
+)
+NOT_FOUND = (
+    "Could not execute Update_rows_v1 event on table d.t; Can't find record in 't', Error_code: 1032; handler error "
+    "HA_ERR_KEY_NOT_FOUND; the event's master log mysql-bin.000012, end_log_pos 919"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "place"),
+    [
+        (WORKER, ("O'Neil-2", "orders.name"), ("binlog.000001", "1558")),
+        (NOT_FOUND, None, ("mysql-bin.000012", "919")),
+        ("the event's source log FIRST, end_log_pos 0", None, None),
+    ],
+)
+def test_what_a_person_needs_to_find_the_row(text: str, entry: tuple[str, str] | None, place: tuple[str, str] | None) -> None:
+    assert (duplicate_entry(text), failed_place(text)) == (entry, place)
