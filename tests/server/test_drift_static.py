@@ -194,11 +194,12 @@ def test_a_row_that_keeps_changing_is_not_called_drift(pair: Pair) -> None:
 
         def query(self, sql: str, params: Params = ()) -> Result:
             if "`d`.`t`" in sql and self.endpoint.address == pair[1].address:
-                pair[1].sql(f"UPDATE d.t SET v = {next(NUMBER)} WHERE id = 2")
+                writer.execute(f"UPDATE d.t SET v = {next(NUMBER)} WHERE id = 2")
             return super().query(sql, params)
 
     # What is waited counts, and not what a slow machine takes besides.
-    report = run_static(*pair, "d.*", seconds=14, connect=Changing.connect, clock=StandingClock())
+    with pair[1].connect() as writer:
+        report = run_static(*pair, "d.*", seconds=14, connect=Changing.connect, clock=StandingClock())
     found = of_table(report, pair[1], "t")
     assert (found_in(found), found.reason) == ({Found("changed", ("3",), frozenset({"v"}))}, Reason.HOT_ROWS), found
 
