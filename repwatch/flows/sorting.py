@@ -83,7 +83,7 @@ class Bundling:
         due = [each for each in self.outbox.due(self.receiver, now, MOST + len(held)) if each.seq not in held]
         moot = [Parcel(each.notice, (each,)) for each in due if is_moot(each)]
         rest = [each for each in due if not is_moot(each)]
-        waiting = sorted((each for each in rest if not each.message), key=lambda each: urgency(_notice(each)))
+        waiting = _by_urgency(each for each in rest if not each.message)
         # In turn, and of several that of which least was tried: one that never gets through must not keep all others waiting.
         new = list(self._new(waiting, room)) if self._repeats else []
         decided = dict.fromkeys(each.message for each in sorted(rest, key=lambda each: each.attempts) if each.message)
@@ -99,7 +99,7 @@ class Bundling:
         self._begins = self.clock.monotonic() + seconds
 
     def _again(self, message: str) -> Parcel:
-        return _parcel(message, self.outbox.told_in(self.receiver, message))
+        return _parcel(message, _by_urgency(self.outbox.told_in(self.receiver, message)))
 
     def _new(self, waiting: list[Envelope], room: int) -> Iterable[Parcel]:
         now = self.clock.monotonic()
@@ -118,6 +118,11 @@ class Bundling:
         own = [each for each in waiting if each.thread and BUNDLE not in each.thread]
         late = {each.seq for each in own[self.rewrites :]}
         return [each for each in waiting if each.seq not in late]
+
+
+def _by_urgency(envelopes: Iterable[Envelope]) -> list[Envelope]:
+    """As a message shows them, also one that is sent again."""
+    return sorted(envelopes, key=lambda each: urgency(_notice(each)))
 
 
 def _notice(envelope: Envelope) -> Notice:

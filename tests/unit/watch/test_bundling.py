@@ -19,7 +19,12 @@ from tests.unit.watch.handclock import HandClock
 from tests.unit.watch.test_deliver import BUSY, NO, clock, put, store, writing
 
 __all__ = ["clock", "put", "store"]  # fixtures
-OPENED, UPDATED, RESOLVED = NoticeEvent.OPENED, NoticeEvent.UPDATED, NoticeEvent.RESOLVED
+ACKNOWLEDGED, OPENED, UPDATED, RESOLVED = (
+    NoticeEvent.ACKNOWLEDGED,
+    NoticeEvent.OPENED,
+    NoticeEvent.UPDATED,
+    NoticeEvent.RESOLVED,
+)
 
 
 @dataclass
@@ -113,7 +118,7 @@ def test_killed_after_it_was_put_together_it_is_the_same_bundle(
     store: SqlStore, clock: HandClock, put: Callable[..., None]
 ) -> None:
     for number in range(8):
-        put(number, OPENED)
+        put(number, ACKNOWLEDGED if number == FIRST else OPENED)
     people = People()
     courier = courier_to(people, store, clock)
     while courier.turn():
@@ -127,7 +132,9 @@ def test_killed_after_it_was_put_together_it_is_the_same_bundle(
     store.begin_service(["r"], [], clock.now())
     pass_time(courier_to(people, store, clock), clock, 60)
     assert people.told[FIRST:] == [ids(range(FIRST, 8)), ids(range(FIRST, 8)), ["i8-1"]]
-    assert people.got[FIRST][0] == people.got[FIRST + 1][0]
+    (message, first), (repeated, second) = people.got[FIRST : FIRST + 2]
+    assert repeated == message
+    assert list(first) == list(second) == ["i6-1", "i7-1", "i5-1"], "the most urgent come first, as they did"
     assert store.waiting() == 0
 
 
