@@ -1,5 +1,6 @@
 """Who replicates from whom, who may write, what may have changed data unseen, and settings that let it."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -227,8 +228,9 @@ def skipped_after(stage: Stage, stopped: str) -> Iterator[None]:
     if stage.is_mariadb:
         stage.replica.sql("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE")
     else:
-        uuid, _, last = str(stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]).rpartition("-")
-        empty = (f"SET GTID_NEXT = '{uuid.partition(':')[0]}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
+        executed = str(stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0])
+        uuid, last = executed.partition(":")[0], re.split("[:-]", executed)[-1]  # of a source that is new it is one number
+        empty = (f"SET GTID_NEXT = '{uuid}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
         stage.replica.sql(*empty, "START REPLICA")
     stage.write(f"INSERT INTO {stage.table} VALUES (10, 'N')")  # what it never received shows between two that it did
     stage.go_on()
