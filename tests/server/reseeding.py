@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.database import as_text
 from repwatch.reseed.method import Method
-from repwatch.reseed.progress import Progress
+from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.quoting import quote_table
@@ -33,6 +33,20 @@ from repwatch.sql.replication import SourceLogin
 from repwatch.sql.reseed import MARKER_SCHEMA
 
 CLOCK = SystemClock()
+
+
+class Enough(Exception):
+    """The test ends the run here."""
+
+
+def stop_at(phase: Phase) -> Callable[[Progress], None]:
+    """What ends a run when it gets to a phase."""
+
+    def stop(progress: Progress) -> None:
+        if progress.phase is phase:
+            raise Enough
+
+    return stop
 
 
 def put_back(db: Session) -> None:

@@ -1,6 +1,6 @@
 """Reseed on real servers: a broken replica ends identical and replicating, and nothing is changed where it is refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from repwatch.sql import replication
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.reseeding import (
+    Enough,
     break_with_1062,
     contents,
     healthy,
@@ -32,6 +33,7 @@ from tests.server.reseeding import (
     replication_login,
     request,
     reseed,
+    stop_at,
     tools,
     writer,
 )
@@ -397,18 +399,6 @@ def test_killed_before_it_has_marked_the_replica_the_settings_are_put_back(
         cancel_reseed(asked, tools(tmp_path))
     if star.flavour is Flavour.MYSQL:
         replica.sql("SET GLOBAL super_read_only = 0")
-
-
-class Enough(Exception):
-    """The test ends the run here."""
-
-
-def stop_at(phase: Phase) -> Callable[[Progress], None]:
-    def stop(progress: Progress) -> None:
-        if progress.phase is phase:
-            raise Enough
-
-    return stop
 
 
 def marked(replica: SandboxServer) -> bool:

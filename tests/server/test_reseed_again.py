@@ -21,8 +21,8 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import replication
 from repwatch.sql.reseed import DROP_MARKER
 from tests.conftest import start
-from tests.server.reseeding import contents, delay_by, healthy, journal_events, put_back, request, tools
-from tests.server.test_reseed import Enough, killed_at
+from tests.server.reseeding import Enough, contents, delay_by, healthy, journal_events, put_back, request, tools
+from tests.server.test_reseed import killed_at
 
 DELAY = 7_000  # seconds: whatever is wanted of a replica that waits for so long comes too late
 

@@ -29,6 +29,7 @@ from tests.server.freezing import FreezingProxy
 from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
+    Enough,
     break_with_1062,
     command,
     contents,
@@ -267,10 +268,6 @@ def test_a_clone_after_another_method_after_a_clone_puts_back_what_was_before_th
     healthy(box, replica)
     assert replica.sql("SELECT * FROM performance_schema.persisted_variables") == []
     assert replica.sql("SELECT @@GLOBAL.super_read_only, @@GLOBAL.event_scheduler") == [("0", "ON")]
-
-
-class Enough(Exception):
-    """The test ends the run here."""
 
 
 def end_at_snapshot(progress: Progress) -> None:

@@ -22,7 +22,18 @@ from repwatch.reseed.progress import Progress
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import fix_pieces
 from tests.server.random_tables import random_table
-from tests.server.reseeding import break_with_1062, contents, healthy, make_everything, put_back, request, reseed, tools, writer
+from tests.server.reseeding import (
+    Enough,
+    break_with_1062,
+    contents,
+    healthy,
+    make_everything,
+    put_back,
+    request,
+    reseed,
+    tools,
+    writer,
+)
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 TABLES = 120
@@ -193,10 +204,6 @@ def test_few_statements_find_many_wrong_rows_and_few_write_them(
     assert len(statements) <= wrong * 4  # the final check's included
     assert listed <= wrong * PART_ROWS * 2
     assert contents(replica, schema) == contents(star.source, schema)
-
-
-class Enough(Exception):
-    """The test ends the run here."""
 
 
 def test_an_interrupted_run_leaves_less_to_do(star: Sandbox, schema: str, replica: SandboxServer, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from repwatch.ports.database import Params
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.binaries import find
 from repwatch.sql.reseed import set_read_only
-from tests.server.reseeding import contents, healthy, request, reseed, tools
+from tests.server.reseeding import Enough, contents, healthy, request, reseed, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 TOOLS = {Flavour.MARIADB: ("mariadb-binlog", "mariadb"), Flavour.MYSQL: ("mysqlbinlog", "mysql")}
@@ -198,7 +198,3 @@ def test_what_is_written_after_a_kill_is_not_lost_either(star: Sandbox, schema: 
         assert replica.sql(f"SELECT id FROM {schema}.own ORDER BY id") == [("5",), ("6",)]
         replica.sql(LOCAL, f"DELETE FROM {schema}.own WHERE id = 6")
         assert state_of(replica, schema) == before
-
-
-class Enough(Exception):
-    """The test ends the run here."""

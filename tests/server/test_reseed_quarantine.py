@@ -17,12 +17,12 @@ from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.ports.database import Params
 from repwatch.reseed.method import Method
-from repwatch.reseed.progress import Phase, Progress
+from repwatch.reseed.progress import Phase
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql.definitions import reader_setup
 from repwatch.sql.reseed import CREATE_MARKER, MARKER_SCHEMA
 from repwatch.sql.rowcopy import loader_setup
-from tests.server.reseeding import contents, healthy, put_back, request, reseed, tools
+from tests.server.reseeding import Enough, contents, healthy, put_back, request, reseed, stop_at, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 LONG = "l" * 64
@@ -40,17 +40,9 @@ def replica(star: Sandbox) -> Iterator[SandboxServer]:
     star.wait_caught_up(60)
 
 
-class Enough(Exception):
-    """The test ends the run here."""
-
-
 def interrupted(asked: ReseedRequest, folder: Path, phase: Phase) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.phase is phase:
-            raise Enough
-
     with pytest.raises(Enough):
-        reseed(asked, folder, stop)
+        reseed(asked, folder, stop_at(phase))
 
 
 # One statement a paragraph, in two schemas with equal names in them; @s@ is the one that the source has.
