@@ -117,6 +117,7 @@ def prepared(star: Sandbox, schema: str) -> Cases:
     with star.source.connect(Account.ROOT) as db:
         for statement in ("XA START 'r'", f"INSERT INTO {schema}.t VALUES (9, 'z')", "XA END 'r'", "XA PREPARE 'r'"):
             db.execute(statement)
+    star.wait_caught_up(60)  # it is in the log when it is prepared: the replica must not change while it is looked at
     with changed(star.source, "DO 0", "XA ROLLBACK 'r'"):
         yield case(star, schema)
 

@@ -107,6 +107,7 @@ def prepared(star: Sandbox, schema: str) -> Cases:
     with star.source.connect() as db:
         for statement in ("XA START 'x'", f"INSERT INTO {schema}.t VALUES (78)", "XA END 'x'", "XA PREPARE 'x'"):
             db.execute(statement)
+    star.wait_caught_up(60)  # it is in the log when it is prepared: the replica must not change while it is looked at
     with changed(star.source, "DO 0", "XA ROLLBACK 'x'"):
         yield case(star)
 

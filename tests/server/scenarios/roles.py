@@ -1,6 +1,5 @@
 """Who replicates from whom, who may write, what may have changed data unseen, and settings that let it."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -224,13 +223,14 @@ def skipped_after(stage: Stage, stopped: str) -> Iterator[None]:
     """`stopped`: the thread, or both."""
     stage.control("STOP", stopped)
     missed = f"INSERT INTO {stage.table} VALUES (9, 'N')"
+    before = None if stage.is_mariadb else stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]
     stage.write(missed)
     if stage.is_mariadb:
         stage.replica.sql("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE")
     else:
-        executed = str(stage.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0])
-        uuid, last = executed.partition(":")[0], re.split("[:-]", executed)[-1]  # of a source that is new it is one number
-        empty = (f"SET GTID_NEXT = '{uuid}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
+        # Subtracted, for the source may have transactions of other servers as well, in any order, or just one of its own.
+        gtid = stage.source.sql(f"SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{before}')")[0][0]
+        empty = (f"SET GTID_NEXT = '{gtid}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
         stage.replica.sql(*empty, "START REPLICA")
     stage.write(f"INSERT INTO {stage.table} VALUES (10, 'N')")  # what it never received shows between two that it did
     stage.go_on()
