@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from math import floor
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -31,12 +30,15 @@ APART = timedelta(milliseconds=20)
 
 
 class _Every(IntervalTrigger):  # type: ignore[misc]
-    """At each interval; of times that have passed none. A machine that slept for a year would have 31 million a second's job."""
+    """At each interval; of times that have passed none. A machine that slept for a year would have 31 million a second's job.
+
+    What is run in between, because it was late, keeps its beat: else all that were late at once would for ever run at once.
+    """
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        """The first one after now that is a whole number of intervals after the previous one."""
-        due: datetime = super().get_next_fire_time(previous_fire_time, now)
-        return due if due > now else due + self.interval * (floor((now - due) / self.interval) + 1)
+        """The first one after now that is a whole number of intervals away from the start."""
+        due: datetime = self.start_date + self.interval * ((now - self.start_date) // self.interval + 1)
+        return due
 
 
 class _At(CronTrigger):  # type: ignore[misc]
@@ -75,10 +77,10 @@ class Scheduler:
 
         Jobs begin a little after one another, so that many clusters are not all looked at in the same moment.
         """
-        after = APART * len(self._beats) % interval
+        begin = self.clock.now() + APART * len(self._beats) % interval
         self._beats[name] = _Beat(interval.total_seconds(), self.clock.monotonic())
-        trigger = _Every(seconds=interval.total_seconds(), timezone=UTC)
-        self._inner.add_job(lambda: self._beat(name, job), trigger, id=name, next_run_time=self.clock.now() + after)
+        trigger = _Every(seconds=interval.total_seconds(), start_date=begin, timezone=UTC)
+        self._inner.add_job(lambda: self._beat(name, job), trigger, id=name, next_run_time=begin)
 
     def cron(self, name: str, expression: str, job: Callable[[], object]) -> None:
         """Run `job` at the times of a five-field cron expression in UTC. Raises UsageError."""

@@ -93,12 +93,14 @@ def test_a_run_that_a_busy_machine_starts_late_is_not_left_out(scheduler: Schedu
     until(lambda: len(runs) == (every == "interval") + 1)
 
 
-def test_a_job_in_the_middle_of_its_time_keeps_its_beat(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize(("passed", "due"), [(-25, -20), (0, 10), (3, 10), (9.999, 10), (10, 20), (25, 30), (30, 40)])
+def test_a_job_keeps_its_beat_whenever_it_is_run(scheduler: Scheduler, passed: float, due: float) -> None:
+    """What was late is run at once: if it began a new beat, all clusters would be looked at in one moment from then on."""
+    scheduler.every("another", timedelta(seconds=10), lambda: None)
     scheduler.every("job", timedelta(seconds=10), lambda: None)
-    trigger, begun = scheduler._inner.get_job("job").trigger, SystemClock().now()
-    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=1)) == begun + timedelta(seconds=10)
-    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=25)) == begun + timedelta(seconds=30)
-    assert trigger.get_next_fire_time(begun, begun + timedelta(seconds=30)) == begun + timedelta(seconds=40)
+    job = scheduler._inner.get_job("job")
+    begin, now = job.next_run_time, job.next_run_time + timedelta(seconds=passed)
+    assert job.trigger.get_next_fire_time(now, now) == begin + timedelta(seconds=due)
 
 
 def test_a_mistake_in_a_job_is_told_and_stops_nothing(scheduler: Scheduler) -> None:

@@ -83,7 +83,7 @@ class CountedClock(HandClock):
 
 
 def test_one_that_stands_in_line_is_not_slow(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd, clock = Crowd(abreast=1, swift=60, patience=60), CountedClock()
+    crowd, clock = Crowd(abreast=1, pace=60), CountedClock()
     monkeypatch.setattr(probing, "LOOKS", crowd)
     rounds, results = Probing(gate, clock), SimpleQueue[dict[str, ProbeResult]]()
 
@@ -97,6 +97,17 @@ def test_one_that_stands_in_line_is_not_slow(gate: Gate, monkeypatch: pytest.Mon
         since = clock.read
         until(lambda: clock.read > since + 3)
     assert set(results.get(timeout=60)) == {"fast"}
+
+
+def test_one_that_stands_in_line_has_not_failed_to_come_back(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd, clock = Crowd(abreast=1, pace=60), HandClock()
+    monkeypatch.setattr(probing, "LOOKS", crowd)
+    rounds = Probing(gate, clock)
+    with crowd.in_line():
+        assert rounds.round([FAST], wait_for=(), seconds=0) == {}
+        until(lambda: crowd.standing > 0)
+        clock.sleep(probing.BUDGET + 1)
+        assert rounds.round([], wait_for=(), seconds=0) == {}
 
 
 def until(condition: Callable[[], bool]) -> None:
