@@ -142,6 +142,7 @@ class HttpStandIn:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that `server_close` waits for them
     block_on_close = True
+    request_queue_size = 128  # with Python's 5, of eight that connect at once some wait for a second, and are reset now and then
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hung up is what some tests want; it is no noise on stderr."""
