@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.health.reach import Reach, follow_reach, lacking
+from repwatch.health.reach import Offer, Reach, follow_reach, lacking
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import NOW, channel, observation, uuid
 
@@ -129,7 +129,7 @@ def test_own_writes_of_a_server_that_were_numbered_further_are_not_waited_for() 
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-101", at=NOW + timedelta(seconds=5))
     logged = {"gtid_binlog": "0-1-101", "gtid_logged": "0-2-1100,0-1-101"}
     source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-101", **logged)
-    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    reach = follow_reach(Reach.begun("db1", Offer.of(source, own)), "db1", replace(source, at=seen.at), seen, own)
     assert reach is not None
     assert reach.level == source.at
 
@@ -139,6 +139,6 @@ def test_what_a_source_has_never_logged_is_not_waited_for() -> None:
     own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5,7-9-10")
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-5,7-9-10", at=NOW + timedelta(seconds=5))
     source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-5,7-9-50", gtid_binlog="0-1-5")
-    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    reach = follow_reach(Reach.begun("db1", Offer.of(source, own)), "db1", replace(source, at=seen.at), seen, own)
     assert reach is not None
     assert reach.level == source.at
