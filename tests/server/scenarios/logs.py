@@ -202,42 +202,17 @@ def written_to(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
-def by_place(stage: Stage) -> Iterator[None]:
-    """The replica goes by file and position, and the source is asked for its list of logs in each look."""
-    with pytest.MonkeyPatch.context() as settings:
+def logs_kept_briefly_of_a_place(stage: Stage) -> Iterator[None]:
+    """The same where the replica goes by file and position; the source is asked for its list of logs in each look."""
+    with pytest.MonkeyPatch.context() as settings, kept_briefly(stage):
         settings.setattr(look, "LOG_FILES_EVERY", timedelta(0))
         stage.change("USE_GTID = no" if stage.is_mariadb else "AUTO_POSITION = 0")
         stage.box.wait_connected(90)
-        yield
-
-
-def by_gtids(stage: Stage) -> None:
-    stage.change("USE_GTID = slave_pos" if stage.is_mariadb else "AUTO_POSITION = 1")
-
-
-@contextmanager
-def logs_kept_briefly_of_a_place(stage: Stage) -> Iterator[None]:
-    """The source, which is written to, deletes binary logs after BRIEFLY; the replica goes by file and position."""
-    with by_place(stage), kept_briefly(stage):
         stage.control("STOP", "IO_THREAD")
         with written_to(stage):
             yield
-    by_gtids(stage)
+    stage.change("USE_GTID = slave_pos" if stage.is_mariadb else "AUTO_POSITION = 1")
     stage.go_on()
-
-
-@contextmanager
-def logs_purged_of_a_place(stage: Stage) -> Iterator[None]:
-    """While its receiver is stopped; the replica goes by file and position."""
-    missed = f"INSERT INTO {stage.table} VALUES (2, 'N')"
-    with by_place(stage):
-        stage.control("STOP", "IO_THREAD")
-        stage.write(missed)
-        stage.source.sql("FLUSH BINARY LOGS")
-        purge(stage)
-        yield
-    by_gtids(stage)
-    copy_by_hand(stage, missed)
 
 
 def told_by_the_place(_stage: Stage, watch: Patrol) -> None:
@@ -254,15 +229,6 @@ LOGS = (
         told=places(("replica1", "binlog-purged"), ("replica1", "receiver-stopped")),
         beside=BY_HAND,
         within=OLDEST_LOG_EVERY,  # MariaDB is asked for its oldest log that seldom
-    ),
-    Scenario(
-        name="binlogs-purged-of-a-place",
-        what="the source deletes binary logs that a stopped receiver lacks, which goes by file and position",
-        breaks=logs_purged_of_a_place,
-        told=places(("replica1", "binlog-purged"), ("replica1", "receiver-stopped"), UNSAFE),
-        beside=BY_HAND,
-        looks=2,  # the first tells that it goes by files
-        long=True,
     ),
     Scenario(
         name="binlogs-purged-and-asked-for",
