@@ -7,9 +7,10 @@ from enum import StrEnum
 from repwatch.health.errors_receiver import is_purged
 from repwatch.health.inventory import label, source_of, wanted_source
 from repwatch.health.movement import ChannelProgress
+from repwatch.health.places import followed_files, unread
 from repwatch.health.reach import lacking
 from repwatch.health.world import ServerNow, World, stale_after
-from repwatch.model.observation import BinlogKeep, ChannelObservation, Observation, ThreadState
+from repwatch.model.observation import BinlogFiles, BinlogKeep, ChannelObservation, Observation, ThreadState
 
 KEEPS_UP = 0.999
 """Seconds of the source's time that are received in a second, from which a receiver is not said to fall back."""
@@ -30,7 +31,8 @@ class Horizon:
     by: KeptBy
     keep: timedelta  # for how long the source keeps what it writes, at its present rate
     left: timedelta
-    missing: int  # transactions
+    missing: int  # transactions; bytes of a channel that goes by file and position
+    by_place: bool
     since: datetime | None  # at or after which the first of them was committed, if known
     pace: float | None  # seconds of the source's time that are received in a second, of a receiver that runs
 
@@ -40,17 +42,17 @@ def horizon(world: World, server: ServerNow, channel: ChannelObservation) -> Hor
     source, seen = upstream(world, server, channel), server.observation
     if source is None or seen is None or says_purged(channel) or _deletes_nothing(source):
         return None
-    known = world.progress.channels.get((label(server), channel.name))
+    known, files = world.progress.channels.get((label(server), channel.name)), own_files(world, channel)
     runs = channel.receiver is ThreadState.RUNNING
-    since = _needed_since(known, channel)
-    if runs and (since is None or world.now - since <= 3 * stale_after(world.cluster.poll_interval)):
-        return None  # it keeps up, as far as looks can tell
-    missing = lacking(seen, channel, source.gtid_offered)
+    since = _needed_since(known, channel, files)
+    if runs and (since is None or _keeps_up(world, since, files)):
+        return None
+    missing = unread(files, channel) if files else lacking(seen, channel, source.gtid_offered)
     if not missing:
         return None
     pace = known.reach.pace(world.now) if runs and known and known.reach else None
     found = [
-        Horizon(source=source, by=by, keep=keep, left=left, missing=missing, since=since, pace=pace)
+        Horizon(source=source, by=by, keep=keep, left=left, missing=missing, by_place=files is not None, since=since, pace=pace)
         for by, limit in ((KeptBy.AGE, _by_age(source.binlog, since, pace, world.now)), (KeptBy.SIZE, _by_size(source, channel)))
         if limit is not None
         for keep, left in [limit]
@@ -69,6 +71,12 @@ def source_of_channel(world: World, server: ServerNow, channel: ChannelObservati
     return source_of(world, channel) or wanted_source(world, server, channel.name)
 
 
+def own_files(world: World, channel: ChannelObservation) -> BinlogFiles | None:
+    """The logs of the server that a channel reads from, if it goes by them; the files of another one have the same names."""
+    source = source_of(world, channel)
+    return followed_files(source.observation, channel) if source else None
+
+
 def says_purged(channel: ChannelObservation) -> bool:
     """True if the receiver was told that what it needs is gone."""
     error = channel.receiver_error
@@ -82,14 +90,22 @@ def _deletes_nothing(source: Observation) -> bool:
     return source.dump_clients is not None and source.dump_clients < source.binlog.least_clients
 
 
-def _needed_since(known: ChannelProgress | None, channel: ChannelObservation) -> datetime | None:
+def _keeps_up(world: World, since: datetime, files: BinlogFiles | None) -> bool:
+    """As far as looks can tell: it was level a moment ago, or has had all of the list of logs before this one."""
+    recent = world.now - since <= 3 * stale_after(world.cluster.poll_interval)
+    return recent or (files is not None and files.before is not None and since >= files.before)
+
+
+def _needed_since(known: ChannelProgress | None, channel: ChannelObservation, files: BinlogFiles | None) -> datetime | None:
     """A time at which, or after which, the first transaction that the replica lacks was committed; None: not known.
 
     The last look at which the replica had all that its source had; MySQL tells when the last received one was committed. Else
     the look that first saw the source ahead is all there is: of a stop that is older than repwatch's memory nobody knows.
     """
-    level = known.reach.level if known and known.reach else None
-    owed, told = (known.owed_since if known else None), channel.pulse.last_commit
+    reach, told = known.reach if known else None, channel.pulse.last_commit
+    level, owed = reach.level if reach else None, known.owed_since if known else None
+    if files is not None:
+        owed = reach.marked if reach and channel.receiver is not ThreadState.RUNNING else None
     if level is not None:
         return max(level, told) if told else level
     return owed if channel.receiver is ThreadState.RUNNING else told or owed

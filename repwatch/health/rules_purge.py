@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from repwatch.health import commands
-from repwatch.health.horizon import Horizon, KeptBy, horizon, says_purged, upstream
+from repwatch.health.horizon import Horizon, KeptBy, horizon, own_files, says_purged, upstream
 from repwatch.health.inventory import label
+from repwatch.health.places import is_gone
 from repwatch.health.received import unreceived
 from repwatch.health.rules_common import channels, evidence, of_channel, subject
 from repwatch.health.world import ServerNow, World
@@ -21,9 +22,9 @@ def binlog_purged(world: World) -> Iterator[Finding]:
     """The source no longer has what the replica needs next; its receiver may not know yet."""
     for server, channel in channels(world):
         source = upstream(world, server, channel)
-        missing = _gone(server, channel, source)
+        missing, oldest = _gone(server, channel, source), _oldest(world, channel)
         told = says_purged(channel)
-        if not missing and not told:
+        if not missing and not oldest and not told:
             continue
         fields = commands.fields(world, server, channel.name)
         yield Finding(
@@ -39,6 +40,8 @@ def binlog_purged(world: World) -> Iterator[Finding]:
                 {
                     "transactions_gone": missing or "",
                     "source_purged": source.binlog.purged if source else "",
+                    "source_log": channel.source_log if oldest else "",
+                    "oldest_log": oldest,
                     "gtid_received": channel.gtid_received,
                     "gtid_executed": channel.gtid_executed,
                     "receiver": channel.receiver.value,
@@ -61,11 +64,19 @@ def _gone(server: ServerNow, channel: ChannelObservation, source: Observation | 
         return 0
 
 
+def _oldest(world: World, channel: ChannelObservation) -> str:
+    """The source's oldest file, if a channel that goes by file and position needs an older one; as `_gone`."""
+    files = own_files(world, channel)
+    if files is None or channel.receiver is ThreadState.RUNNING or not is_gone(files, channel):
+        return ""
+    return files.sizes[0][0]
+
+
 def purge_horizon(world: World) -> Iterator[Finding]:
     """The source will delete by itself what the replica has not received, and there is not much time left."""
     for server, channel in channels(world):
         found = horizon(world, server, channel)
-        if found is None or _gone(server, channel, found.source):
+        if found is None or _gone(server, channel, found.source) or _oldest(world, channel):
             continue
         if found.left < min(WARN_BELOW, found.keep / 2):
             yield _soon(world, server, channel, found)
@@ -94,7 +105,8 @@ def _soon(world: World, server: ServerNow, channel: ChannelObservation, found: H
                 "bytes_written_each_second": _rate(found),
                 "seconds_received_each_second": f"{found.pace:.2f}" if found.pace is not None else "",
                 "needed_since": found.since.isoformat() if found.since else "",
-                "transactions_missing": found.missing,
+                "transactions_missing": "" if found.by_place else found.missing,
+                "bytes_missing": found.missing if found.by_place else "",
                 "receiver": channel.receiver.value,
                 "gtid_received": channel.gtid_received,
                 "source_log": channel.source_log,

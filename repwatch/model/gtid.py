@@ -5,7 +5,7 @@ MariaDB names them `domain-server-sequence`, and a history is a *position*: the 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,8 +14,11 @@ from repwatch.model.server import Flavour
 Interval = tuple[int, int]  # both ends included
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TAG = re.compile(r"[a-z_][a-z0-9_]{0,31}")
-_INTERVAL = re.compile(r"(\d+)(?:-(\d+))?")
-_MARIADB = re.compile(r"(\d+)-(\d+)-(\d+)")
+_SPACE = " \t\n\v\f\r"  # what the servers take for white space; inside a uuid or a number neither of them does
+_INTERVAL = re.compile(r"(\d+)(?:\s*-\s*(\d+))?", re.ASCII)
+_MARIADB = re.compile(r"(\d+)-(\d+)-(\d+)", re.ASCII)
+_LAST = 2**63 - 2  # the largest number of a transaction (MySQL manual, "GTID Format and Storage"); 9.7 refuses a larger one
+_MOST_OF_MARIADB = (2**32 - 1, 2**32 - 1, 2**64 - 1)  # domain, server, sequence (MariaDB manual, "Global Transaction ID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,21 @@ class GtidSet:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse what `@@gtid_executed` shows. Case and white space do not matter. Raises ValueError for anything else.
+        """Parse what `@@gtid_executed` shows. Case and white space between do not matter. Raises ValueError for anything else.
 
         After its uuid a part lists intervals and tags; a tag holds for the intervals that follow it
         (MySQL manual 19.1.3.1, "GTID Sets"). An interval that runs backwards is empty there, and here.
         """
         found: dict[tuple[str, str], list[Interval]] = {}
-        for part in filter(None, re.sub(r"\s+", "", text).lower().split(",")):
-            uuid, *items = part.split(":")
+        for part in _parts(text.lower()):
+            uuid, *items = (item.strip(_SPACE) for item in part.split(":"))
             if not _UUID.fullmatch(uuid) or not items:
                 raise ValueError(f"not a GTID set: {part!r}")
             tag = ""
             for item in items:
                 if interval := _INTERVAL.fullmatch(item):
                     first, last = int(interval[1]), int(interval[2] or interval[1])
-                    if not first:
+                    if not first or max(first, last) > _LAST:
                         raise ValueError(f"not a GTID set: {part!r}")
                     found.setdefault((uuid, tag), []).append((first, last))
                 elif _TAG.fullmatch(item):
@@ -85,6 +88,11 @@ class GtidSet:
         return sum(last - first + 1 for _, intervals in self.ranges for first, last in intervals)
 
 
+def _parts(text: str) -> Iterator[str]:
+    """What stands between the commas, if anything does."""
+    return filter(None, (part.strip(_SPACE) for part in text.split(",")))
+
+
 def _merge(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
     merged: list[Interval] = []
     for first, last in sorted(pair for pair in intervals if pair[0] <= pair[1]):
@@ -122,11 +130,12 @@ class MariadbPosition:
     def parse(cls, text: str) -> Self:
         """Parse what `@@gtid_slave_pos` shows. Of several in one domain the furthest counts. Raises ValueError."""
         last: dict[int, tuple[int, int]] = {}
-        for part in filter(None, re.sub(r"\s+", "", text).split(",")):
+        for part in _parts(text):
             found = _MARIADB.fullmatch(part)
-            if not found:
+            numbers = tuple(int(number) for number in found.groups()) if found else ()
+            if not numbers or any(number > most for number, most in zip(numbers, _MOST_OF_MARIADB, strict=True)):
                 raise ValueError(f"not a GTID position: {part!r}")
-            domain, server, sequence = (int(number) for number in found.groups())
+            domain, server, sequence = numbers
             last[domain] = _further((server, sequence), last.get(domain))
         return cls(tuple(sorted(last.items())))
 
@@ -158,7 +167,7 @@ class MariadbPosition:
 def last_of_servers(text: str) -> Mapping[tuple[int, int], int]:
     """The last number of each domain and server in what `@@gtid_binlog_state` (MariaDB) shows. Raises ValueError."""
     last: dict[tuple[int, int], int] = {}
-    for part in filter(None, re.sub(r"\s+", "", text).split(",")):
+    for part in _parts(text):
         ((domain, (server, number)),) = MariadbPosition.parse(part).last
         last[domain, server] = max(number, last.get((domain, server), 0))
     return last

@@ -86,9 +86,10 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinlogFiles:
-    """A server's binary logs, asked for where their size decides when they are deleted."""
+    """A server's binary logs, asked for where their size decides when they are deleted, or a replica goes by them."""
 
     asked: datetime
+    before: datetime | None = None  # when they were asked for the last time before that
     sizes: tuple[tuple[str, int], ...]  # (name, bytes), the oldest first
     rate: float | None = None  # bytes that were written in a second since they were asked for before; None: not known
 

@@ -2,7 +2,7 @@
 
 Variables are SELECTed: in SHOW GLOBAL VARIABLES a GTID set is cut at 1024 characters (the width of VARIABLE_VALUE), and reading
 all variables costs ten times as much. SHOW MASTER STATUS and SHOW BINARY LOGS take the binary log's lock: the one is sent once
-after each start of a server, the other once a minute where a server deletes by size.
+after each start of a server, the other once a minute where a server deletes by size or is followed by file and position.
 """
 
 from dataclasses import dataclass
@@ -154,7 +154,9 @@ STATEMENTS = (
     StatusStatement(Part.PULSES, Flavour.MYSQL, (8, 0, 11), _PULSES + _LAST_COMMIT + _OF_CONNECTIONS, "SELECT", _P_S),
     StatusStatement(Part.CLIENTS, Flavour.MYSQL, (5, 7), _MYSQL_CLIENTS, "SELECT", _P_S),
     StatusStatement(Part.OLDEST_LOG, Flavour.MARIADB, (10, 5, 2), _OLDEST_LOG, "BINLOG MONITOR"),
-    StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (11, 4, 1), "SHOW BINARY LOGS", "BINLOG MONITOR"),
+    StatusStatement(Part.LOG_FILES, Flavour.MYSQL, (5, 7), "SHOW BINARY LOGS", "REPLICATION CLIENT"),
+    StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (10, 0), "SHOW BINARY LOGS", "REPLICATION CLIENT"),
+    StatusStatement(Part.LOG_FILES, Flavour.MARIADB, (10, 5, 2), "SHOW BINARY LOGS", "BINLOG MONITOR"),
     StatusStatement(Part.NO_SPACE, Flavour.MYSQL, (8, 0, 22), _NO_SPACE, "SELECT", _P_S),
     StatusStatement(Part.DISKS, Flavour.MARIADB, (10, 1, 32), DISKS),
     StatusStatement(Part.SETTINGS, Flavour.MYSQL, (5, 7), risks.MYSQL_57_SETTINGS),

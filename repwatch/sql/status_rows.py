@@ -32,6 +32,7 @@ from repwatch.sql.status_texts import (
 # 1964 (MariaDB), 3030 (MySQL): a worker gave up because an earlier transaction failed. 1756 (MySQL): the coordinator, about
 # its workers.
 POINTS_ELSEWHERE = frozenset({1964, 1756, 3030})
+_ENCRYPTION_HEADER = 512  # bytes of a file that no position counts (MySQL manual, "SHOW BINARY LOGS")
 _MOST_ATTEMPTS = 2**32  # more than either manual lets anybody set
 _LONGEST_PERIOD = 4294967.0  # seconds; both manuals (CHANGE MASTER, CHANGE REPLICATION SOURCE) give it as the most
 # Group replication runs these two by itself; the second is stopped in good health.
@@ -118,8 +119,14 @@ def read_oldest_log(rows: Iterable[RawRow]) -> str:
 
 def read_log_files(rows: Iterable[RawRow], asked: datetime, before: BinlogFiles | None) -> BinlogFiles:
     """Translate SHOW BINARY LOGS; what was written since `before` tells the rate, unless all of that is gone already."""
-    sizes = tuple((row.text("log_name"), _bytes(row.number("file_size")) or 0) for row in map(StatusRow, rows))
-    return BinlogFiles(asked=asked, sizes=sizes, rate=_rate(sizes, asked, before))
+    sizes = tuple((row.text("log_name"), _size(row)) for row in map(StatusRow, rows))
+    return BinlogFiles(asked=asked, before=before.asked if before else None, sizes=sizes, rate=_rate(sizes, asked, before))
+
+
+def _size(row: StatusRow) -> int:
+    """The position at which a file ends."""
+    size = _bytes(row.number("file_size")) or 0
+    return max(0, size - _ENCRYPTION_HEADER) if row.is_on("encrypted") else size
 
 
 def _rate(sizes: Sequence[tuple[str, int]], asked: datetime, before: BinlogFiles | None) -> float | None:

@@ -14,25 +14,12 @@ from repwatch.model.finding import Finding, FindingCode
 from repwatch.model.server import Flavour
 from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.diagnosing import locally, watching, words
-
-MODES = ("ON_PERMISSIVE", "OFF_PERMISSIVE", "OFF")  # gtid_mode moves step by step
+from tests.server.without_gtids import pair_by_place
 
 
 @pytest.fixture
 def pair(flavour: Flavour) -> Iterator[Sandbox]:
-    """A source and a replica by file and position; on MySQL neither has GTIDs at all."""
-    with Sandbox.start(flavour, replicas=1) as box:
-        source, replica = box.source, box.replicas[0]
-        if flavour is Flavour.MARIADB:
-            replica.sql("STOP SLAVE", "CHANGE MASTER TO MASTER_USE_GTID = no", "START SLAVE")
-        else:
-            box.wait_caught_up(60)
-            replica.sql("STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION = 0")
-            for server in (source, replica):
-                server.sql(*(f"SET GLOBAL gtid_mode = {mode}" for mode in MODES))
-            replica.use("--gtid-mode=OFF")
-            replica.sql("START REPLICA")
-        box.wait_connected()
+    with pair_by_place(flavour) as box:
         yield box
 
 

@@ -55,7 +55,7 @@ DISKS_EVERY = timedelta(minutes=1)
 """The server asks each file system that is mounted."""
 
 LOG_FILES_EVERY = timedelta(minutes=1)
-"""A server that writes enough to delete by size has many, and looks at each of them."""
+"""A server may have many, and looks at each of them."""
 
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
@@ -72,6 +72,7 @@ class Memory:
     """What looks at one server keep for the next ones."""
 
     latest: Observation | None = None  # what the look before saw
+    is_followed_by_place: bool = False  # a replica goes by the file and position of this server's binary logs
     numbers: Numbers = field(default_factory=Numbers)
     space_asked: float | None = None  # monotonic seconds
     disks_asked: float | None = None  # likewise
@@ -106,7 +107,7 @@ class _Look:
         if self._database.version.flavour is Flavour.MYSQL and not identity.performance_schema:
             self._skipped.append(NO_PERFORMANCE_SCHEMA)
         emptied = self._emptied(identity, channels, risks)
-        binlog = self._binlog(identity)
+        binlog = self._binlog(identity, no_space)
         beats, now, unread = self._beats()
         return Observation(
             at=self._clock.now(),
@@ -145,18 +146,19 @@ class _Look:
             return identity, None
         return identity, ClockReading(ahead=identity.now - (asked + half), error=half)
 
-    def _binlog(self, identity: Identity) -> BinlogKeep:
-        if not self._is_mariadb:
-            return BinlogKeep(purged=identity.gtid_purged, keep=identity.binlog_keep)
+    def _binlog(self, identity: Identity, no_space: NoSpace | None) -> BinlogKeep:
         known, now = self._before.binlog if self._before else BinlogKeep(), self._clock.now()
-        if identity.log_bin and (known.asked is None or not timedelta(0) <= now - known.asked < OLDEST_LOG_EVERY):
+        if not self._is_mariadb:
+            known = replace(known, purged=identity.gtid_purged)
+        elif identity.log_bin and (known.asked is None or not timedelta(0) <= now - known.asked < OLDEST_LOG_EVERY):
             known = replace(known, purged=read_oldest_log(self._ask(Part.OLDEST_LOG)), asked=now)
-        files = self._log_files(known.files, now) if identity.log_bin and identity.binlog_most else None
+        wanted = identity.log_bin and (identity.binlog_most or self._memory.is_followed_by_place)
+        waits = no_space is not None and no_space.stuck_at is not None  # with a log that waits for room
         return replace(
             known,
             keep=identity.binlog_keep,
             most=identity.binlog_most,
-            files=files,
+            files=self._log_files(known.files, now, may_ask=not waits) if wanted else None,
             least_clients=identity.purge_clients,
         )
 
@@ -193,8 +195,8 @@ class _Look:
         known = [channel.applier_error for channel in before.channels]
         return any(channel.applier_error and channel.applier_error not in known for channel in channels)
 
-    def _log_files(self, known: BinlogFiles | None, now: datetime) -> BinlogFiles:
-        if known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY:
+    def _log_files(self, known: BinlogFiles | None, now: datetime, *, may_ask: bool) -> BinlogFiles | None:
+        if not may_ask or (known is not None and timedelta(0) <= now - known.asked < LOG_FILES_EVERY):
             return known
         return read_log_files(self._ask(Part.LOG_FILES), now, known)
 

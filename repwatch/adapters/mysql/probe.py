@@ -26,8 +26,9 @@ from repwatch.errors import (
     UsageError,
 )
 from repwatch.flows.hands import Hands
+from repwatch.health.inventory import is_identity
 from repwatch.model.endpoint import Endpoint
-from repwatch.model.observation import ProbeFailure, ProbeResult, Unobserved
+from repwatch.model.observation import ChannelObservation, Observation, ProbeFailure, ProbeResult, Unobserved
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
@@ -84,6 +85,7 @@ class Prober:
         self._deadline = deadline
         self._patience = deadline / 2  # for one connect or one answer
         self._lanes: dict[Endpoint, _Lane] = {}
+        self._by_place: dict[Endpoint, tuple[ChannelObservation, ...]] = {}  # channels that go by file and position, by replica
         self._guard = threading.Lock()
         self._closed = False
 
@@ -136,8 +138,9 @@ class Prober:
             if self._still_hangs(lane, database):
                 return self._hung(database, started, "the statement of an earlier look still hangs in the server")
             asked = self._clock.monotonic()
+            lane.memory.is_followed_by_place = self._is_followed_by_place(lane)
             try:
-                return look(database, self._clock, Span(started, self._deadline), lane.memory, self._heartbeat)
+                found = look(database, self._clock, Span(started, self._deadline), lane.memory, self._heartbeat)
             except OutcomeUnknown:
                 lane.drop()
                 if self._clock.monotonic() - asked >= self._patience * 0.9:
@@ -147,6 +150,24 @@ class Prober:
                 if not kept:
                     raise
                 kept = False  # a kept connection may have been closed meanwhile (a restart, wait_timeout): once more, afresh
+            else:
+                self._remember(lane.endpoint, found)
+                return found
+
+    def _is_followed_by_place(self, lane: _Lane) -> bool:
+        """Only the replica tells; the source does not, least of all of one that is not connected."""
+        known = lane.memory.latest
+        with self._guard:
+            channels = [channel for each in self._by_place.values() for channel in each]
+        return any(each.source == lane.endpoint.address or (known and is_identity(each, known)) for each in channels)
+
+    def _remember(self, endpoint: Endpoint, seen: Observation) -> None:
+        channels = tuple(channel for channel in seen.channels if not channel.uses_gtid)
+        with self._guard:
+            if channels:
+                self._by_place[endpoint] = channels
+            else:
+                self._by_place.pop(endpoint, None)
 
     def _open(self, lane: _Lane) -> Database:
         lane.database = self._connect(lane.endpoint, Timeouts(connect=self._patience, read=self._patience))

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from repwatch.adapters.mysql import look
 from repwatch.adapters.mysql.look import OLDEST_LOG_EVERY
 from repwatch.health.connecting import Reconnect
 from repwatch.model.server import Flavour
@@ -198,6 +201,26 @@ def written_to(stage: Stage) -> Iterator[None]:
         writer.join()
 
 
+@contextmanager
+def logs_kept_briefly_of_a_place(stage: Stage) -> Iterator[None]:
+    """The same where the replica goes by file and position; the source is asked for its list of logs in each look."""
+    with pytest.MonkeyPatch.context() as settings, kept_briefly(stage):
+        settings.setattr(look, "LOG_FILES_EVERY", timedelta(0))
+        stage.change("USE_GTID = no" if stage.is_mariadb else "AUTO_POSITION = 0")
+        stage.box.wait_connected(90)
+        stage.control("STOP", "IO_THREAD")
+        with written_to(stage):
+            yield
+    stage.change("USE_GTID = slave_pos" if stage.is_mariadb else "AUTO_POSITION = 1")
+    stage.go_on()
+
+
+def told_by_the_place(_stage: Stage, watch: Patrol) -> None:
+    assert "bytes_missing" in watch.finding("replica1", "purge-horizon").evidence
+
+
+UNSAFE = ("replica1", "unsafe-settings")  # without GTIDs its relay log would have to be recovered
+
 LOGS = (
     Scenario(
         name="binlogs-purged",
@@ -266,6 +289,15 @@ LOGS = (
         breaks=logs_kept_briefly_of_one_write,
         told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped")),
         within=BRIEFLY,
+        long=True,
+    ),
+    Scenario(
+        name="binlogs-kept-briefly-of-a-place",
+        what="the source will soon delete binary logs that a stopped receiver lacks, which goes by file and position",
+        breaks=logs_kept_briefly_of_a_place,
+        told=places(("replica1", "purge-horizon"), ("replica1", "receiver-stopped"), UNSAFE),
+        within=BRIEFLY,
+        claims=told_by_the_place,
         long=True,
     ),
 )

@@ -63,6 +63,10 @@ class Server:
     def asked(self) -> int:
         return self.sent.count(self.of(Part.LOG_FILTERS))
 
+    @property
+    def listed(self) -> int:
+        return self.sent.count(self.of(Part.LOG_FILES))
+
 
 @VERSIONS
 def test_what_is_set_at_a_start_is_asked_after_each(version: ServerVersion) -> None:
@@ -98,3 +102,21 @@ def test_a_server_without_a_binary_log_is_not_asked(version: ServerVersion) -> N
     server = Server(version, log_bin="0")
     server.look()
     assert (server.log_filters(), server.asked) == (None, 0)
+
+
+@VERSIONS
+def test_the_list_of_logs_is_asked_of_who_is_followed_by_it_and_not_in_each_look(version: ServerVersion) -> None:
+    server = Server(version)
+    assert (server.look().binlog.files, server.listed) == (None, 0)
+    server.memory.is_followed_by_place = True
+    server.answers[server.of(Part.LOG_FILES)] = [{"Log_name": "b.1", "File_size": "100"}]
+    looks = [server.look().binlog.files for _ in range(3)]
+    assert [found.sizes if found else None for found in looks] == [(("b.1", 100),)] * 3
+    assert server.listed == 1
+
+
+def test_the_list_of_logs_is_not_asked_while_one_waits_for_room() -> None:
+    server = Server(ServerVersion.parse("8.4.3"), gtid_executed="u:1-5")
+    server.memory.is_followed_by_place = True
+    server.answers[server.of(Part.NO_SPACE)] = [{"age": "40", "told": "Disk is full writing 'b.1'", "waits": "1"}]
+    assert (server.look().binlog.files, server.listed) == (None, 0)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repwatch.health.reach import Reach, follow_reach, lacking
+from repwatch.health.reach import Offer, Reach, follow_reach, lacking
+from repwatch.model.observation import BinlogFiles, BinlogKeep
 from repwatch.model.server import Flavour
 from tests.unit.health.worlds import NOW, channel, observation, uuid
 
@@ -129,7 +130,7 @@ def test_own_writes_of_a_server_that_were_numbered_further_are_not_waited_for() 
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-101", at=NOW + timedelta(seconds=5))
     logged = {"gtid_binlog": "0-1-101", "gtid_logged": "0-2-1100,0-1-101"}
     source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-101", **logged)
-    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    reach = follow_reach(Reach.begun("db1", Offer.of(source, own)), "db1", replace(source, at=seen.at), seen, own)
     assert reach is not None
     assert reach.level == source.at
 
@@ -139,6 +140,39 @@ def test_what_a_source_has_never_logged_is_not_waited_for() -> None:
     own = channel(Flavour.MARIADB, 1, gtid_received="0-1-5", gtid_executed="0-1-5,7-9-10")
     seen = observation(Flavour.MARIADB, 2, own, gtid_executed="0-1-5,7-9-10", at=NOW + timedelta(seconds=5))
     source = observation(Flavour.MARIADB, 1, gtid_executed="0-1-5,7-9-50", gtid_binlog="0-1-5")
-    reach = follow_reach(Reach.begun("db1", source), "db1", replace(source, at=seen.at), seen, own)
+    reach = follow_reach(Reach.begun("db1", Offer.of(source, own)), "db1", replace(source, at=seen.at), seen, own)
     assert reach is not None
     assert reach.level == source.at
+
+
+def test_a_place_is_held_against_the_list_of_logs_that_is_older_than_the_look() -> None:
+    """A source that writes a file of a hundred bytes each hundred seconds; its list is asked for once a minute."""
+    reach: Reach | None = None
+    for second in range(0, 600, POLL):
+        reach = follow_at(reach, second, asked=second - second % 60, here=second)
+        if second >= 60:
+            assert age(reach, second) < 120  # it has had all of the list before the latest
+    assert reach is not None
+    assert reach.pace(NOW + timedelta(seconds=second)) == 1.0
+    stopped = [follow_at(reach, second, asked=second - second % 60, here=595) for second in range(600, 6000, 60)]
+    assert {age(each, 6000) for each in stopped} == {6000 - 540}
+
+
+def test_logs_that_are_numbered_anew_begin_it_anew() -> None:
+    known = follow_at(None, 0, asked=0, here=950, written=1000)
+    assert follow_at(known, 60, asked=60, here=1010, written=1060).level == NOW
+    assert follow_at(known, 60, asked=60, here=10, written=30) == follow_at(None, 60, asked=60, here=10, written=30)
+
+
+def follow_at(known: Reach | None, second: int, *, asked: int, here: int, written: int | None = None) -> Reach:
+    end = asked if written is None else written
+    logs = BinlogFiles(
+        asked=NOW + timedelta(seconds=asked),
+        sizes=tuple((f"bin.{number:06}", min(100, end - 100 * number)) for number in range(end // 100 + 1)),
+    )
+    moment = NOW + timedelta(seconds=second)
+    own = channel(Flavour.MYSQL, 1, uses_gtid=False, source_log=f"bin.{here // 100:06}:{here % 100}")
+    looked = observation(Flavour.MYSQL, 1, binlog=BinlogKeep(files=logs), at=moment)
+    reach = follow_reach(known, "db1", looked, observation(Flavour.MYSQL, 2, own, at=moment), own)
+    assert reach is not None
+    return reach

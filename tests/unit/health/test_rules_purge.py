@@ -15,7 +15,7 @@ from repwatch.health.world import World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import BinlogFiles, BinlogKeep, Pulse, ThreadError, ThreadState
 from repwatch.model.server import Flavour
-from tests.unit.health.worlds import NOW, channel, observation, star, uuid, world
+from tests.unit.health.worlds import NOW, address, channel, observation, star, uuid, world
 
 MY, MA = Flavour.MYSQL, Flavour.MARIADB
 FLAVOURS = pytest.mark.parametrize("flavour", list(Flavour))
@@ -232,3 +232,105 @@ def test_nothing_is_deleted_while_too_few_replicas_are_connected(least: int, cli
     source = replace(made.servers[0], result=looked)
     made = replace(made, servers=(source, *made.servers[1:]))
     assert (horizon(remembering(made, 2 * HOUR)) is not None) is told
+
+
+def by_place(flavour: Flavour, place: str, logs: BinlogFiles | None, **changes: Any) -> World:
+    """db2 goes by file and position. Nothing shows in GTIDs (MySQL), or not what it has received (MariaDB)."""
+    changes = {"uses_gtid": False, "source_log": place, "gtid_received": "", **changes}
+    received, keep = (9 if flavour is MY else 5), BinlogKeep(keep=changes.pop("keep", 16 * HOUR), files=logs)
+    return behind(flavour, keep=keep, received=received, **changes)
+
+
+def at_place(made: World, level: timedelta | None, *, marked: timedelta = timedelta(0), speed: float | None = None) -> World:
+    """When it was level with its source's list of logs, and which look at that it has not come to."""
+    made = remembering(made, level, speed=speed)
+    progress = made.progress.channels["db2", ""]
+    reach = Reach(
+        source="db1",
+        mark="bin.4:4000",
+        marked=NOW - marked,
+        is_place=True,
+        level=NOW - level if level is not None else None,
+        at=NOW if level is not None else None,
+        speed=speed,
+    )
+    return replace(made, progress=Progress(channels={("db2", ""): replace(progress, owed_since=None, reach=reach)}))
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("place", "missing"),
+    [
+        ("bin.4:4000", None),
+        ("bin.4:3990", "10"),
+        ("bin.3:10000", "4000"),
+        ("bin.1:4", "33996"),
+        ("bin.4:9000", None),  # the list is as old as that
+        ("bin.5:4", None),
+        ("other.1:4", None),
+    ],
+)
+def test_what_is_missing_is_told_by_the_place(flavour: Flavour, place: str, missing: str | None) -> None:
+    made = at_place(by_place(flavour, place, files(None, 10000, 10000, 10000, 4000)), 9 * HOUR)
+    found = horizon(made)
+    assert (found.evidence["bytes_missing"] if found else None) == missing
+    assert found is None or "transactions_missing" not in found.evidence
+    assert found is None or found.evidence["seconds_left"] == str(7 * 3600)
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("receiver", "level", "marked", "left"),
+    [
+        (STOP, None, 9 * HOUR, 7 * HOUR),  # the look that first saw the source ahead
+        (STOP, 10 * HOUR, 9 * HOUR, 6 * HOUR),
+        (CONNECT, 10 * HOUR, 9 * HOUR, 6 * HOUR),
+        (STOP, HOUR, HOUR, None),
+        (RUN, None, 9 * HOUR, None),
+        (RUN, 10 * HOUR, 9 * HOUR, 6 * HOUR),
+    ],
+)
+def test_since_when_a_place_is_needed(
+    flavour: Flavour, receiver: ThreadState, level: timedelta | None, marked: timedelta, left: timedelta | None
+) -> None:
+    made = by_place(flavour, "bin.4:44", files(None, 100, 100, 100, 100), receiver=receiver)
+    found = horizon(at_place(made, level, marked=marked))
+    assert (found.evidence["seconds_left"] if found else None) == (f"{left.total_seconds():.0f}" if left else None)
+
+
+@FLAVOURS
+@pytest.mark.parametrize(("level", "told"), [(timedelta(seconds=110), False), (timedelta(seconds=130), True)])
+def test_who_had_the_list_before_keeps_up(flavour: Flavour, level: timedelta, told: bool) -> None:
+    """It is not asked for in each look."""
+    logs = replace(files(None, 100, 100), before=NOW - timedelta(seconds=120))
+    made = by_place(flavour, "bin.2:44", logs, receiver=RUN, keep=timedelta(seconds=150))
+    assert (horizon(at_place(made, level, speed=0.0)) is not None) is told
+
+
+@FLAVOURS
+@pytest.mark.parametrize(
+    ("place", "changes", "gone"),
+    [
+        ("bin.6:4", {}, True),
+        ("bin.6:4", {"receiver": CONNECT}, True),
+        ("bin.6:4", {"receiver": RUN}, False),
+        ("bin.6:4", {"source": address(9)}, False),  # no server of the inventory: those have logs of other numbers
+        ("bin.7:4", {}, False),
+        ("bin.12:4", {}, False),
+        ("other.6:4", {}, False),
+        ("bin.x:4", {}, False),
+    ],
+)
+def test_a_file_that_the_replica_needs_is_gone(flavour: Flavour, place: str, changes: dict[str, Any], gone: bool) -> None:
+    logs = BinlogFiles(asked=NOW, sizes=(("bin.7", 100), ("bin.8", 100), ("bin.10", 100)))
+    identity = {"source_server_id": 9, "source_uuid": uuid(flavour, 9)} if "source" in changes else {}
+    found = [each for each in diagnose(by_place(flavour, place, logs, **changes, **identity)) if "oldest_log" in each.evidence]
+    assert [(each.subject.code, each.evidence["oldest_log"]) for each in found] == (
+        [(FindingCode.BINLOG_PURGED, "bin.7")] if gone else []
+    )
+
+
+@FLAVOURS
+def test_who_goes_by_gtids_needs_no_file(flavour: Flavour) -> None:
+    logs = BinlogFiles(asked=NOW, sizes=(("bin.7", 100),))
+    assert "binlog-purged" not in codes(behind(flavour, keep=BinlogKeep(files=logs), source_log="bin.6:4"))

@@ -62,13 +62,20 @@ def test_equal_sets_are_equal_values_and_text_round_trips(plain: Plain) -> None:
         (f"{A}:1-3,{A}:4", f"{A}:1-4"),
         (f"{A}:1-3:Blue:1-2:5:red:9", f"{A}:1-3:blue:1-2:5:red:9"),
         (f"{A}:blue:1,{A}:1,", f"{A}:1:blue:1"),
+        (f"{A}:1\t-\v2:{2**63 - 2}\r\n", f"{A}:1-2:{2**63 - 2}"),
     ],
 )
 def test_spellings_of_the_server(text: str, canonical: str) -> None:
     assert str(GtidSet.parse(text)) == canonical
 
 
-@pytest.mark.parametrize("text", ["0-1-2", A, f"{A}:", f"{A}:0", f"{A}:1-", f"{A}:9tag:1", f"{A}:-1", "purged", f"{A}:1;{B}:1"])
+UNREAD = (
+    *("0-1-2", A, f"{A}:", f"{A}:0", f"{A}:1-", f"{A}:9tag:1", f"{A}:-1", "purged", f"{A}:1;{B}:1"),
+    *(f"{A}:1 2", f"{A}:bl ue:1", f"{A[:8]} {A[8:]}:1", f"{A}:\u0661", f"\u00a0{A}:1", f"{A}:1-{2**63 - 1}", f"{A}:{2**64}"),
+)
+
+
+@pytest.mark.parametrize("text", UNREAD)
 def test_what_is_no_set_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a GTID set"):
         GtidSet.parse(text)
@@ -112,7 +119,10 @@ def test_spellings_of_mariadb(text: str, canonical: str) -> None:
     assert str(MariadbPosition.parse(text)) == canonical
 
 
-@pytest.mark.parametrize("text", [f"{A}:1", "0-1", "0-1-x", "0-1-2-3"])
+@pytest.mark.parametrize(
+    "text",
+    [f"{A}:1", "0-1", "0-1-x", "0-1-2-3", "0-1-2 3", "0-1-\u0662", f"{2**32}-1-1", f"0-{2**32}-1", f"0-1-{2**64}"],
+)
 def test_what_is_no_position_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a GTID position"):
         MariadbPosition.parse(text)

@@ -113,8 +113,17 @@ def test_how_fast_binary_logs_grow(before: list[tuple[str, int]], files: dict[st
     rows = [{"Log_name": name, "File_size": size} for name, size in files.items()]
     found = read_log_files(rows, start + timedelta(minutes=1), known)
     assert (found.rate, [name for name, _ in found.sizes]) == (rate, list(files))
+    assert (found.asked, found.before) == (start + timedelta(minutes=1), start)
     assert read_log_files(rows, start, known).rate is None
     assert read_log_files(rows, start, None).rate is None
+
+
+def test_an_encrypted_binary_log_ends_at_a_smaller_position_than_its_size() -> None:
+    rows = [
+        {"Log_name": "bin.1", "File_size": "1000", "Encrypted": "Yes"},
+        {"Log_name": "bin.2", "File_size": "1000", "Encrypted": "No"},
+    ]
+    assert read_log_files(rows, datetime(2026, 11, 22, tzinfo=UTC), None).sizes == (("bin.1", 488), ("bin.2", 1000))
 
 
 @pytest.mark.parametrize(
