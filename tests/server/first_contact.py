@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,8 +86,9 @@ def listening(greeting: bytes | None) -> Iterator[int]:
                     return
                 kept.append(peer)
                 if greeting is not None:
-                    peer.sendall(greeting)
-                    peer.shutdown(socket.SHUT_WR)
+                    with suppress(OSError):  # it has gone already
+                        peer.sendall(greeting)
+                        peer.shutdown(socket.SHUT_WR)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

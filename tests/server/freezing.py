@@ -83,7 +83,7 @@ class FreezingProxy:
                     client.close()
                     continue
                 self._sockets += [client, server]
-                if self._is_over:  # it came while all were closed
+                if self._is_over or self._is_cut:  # it came while all were ended
                     self._hang_up([client, server])
                 asked = threading.Event()
                 for one, other in ((client, server), (server, client)):

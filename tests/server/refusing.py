@@ -14,6 +14,7 @@ from repwatch.sandbox.ports import ReservedPort
 from repwatch.sandbox.statements import attach
 from repwatch.sql.definitions import LIST_SCHEMAS
 from tests.server.reseeding import contents
+from tests.server.watching import until
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 Asked = TypeVar("Asked")
@@ -65,6 +66,9 @@ def lone(flavour: Flavour, *options: str) -> Iterator[SandboxServer]:
         yield box.source
 
 
+_MEMBER = "SELECT MEMBER_STATE, @@GLOBAL.super_read_only FROM performance_schema.replication_group_members"
+
+
 @contextmanager
 def in_group(flavour: Flavour) -> Iterator[SandboxServer]:
     """The one member of a group; MariaDB says so without Galera's library as well."""
@@ -84,6 +88,7 @@ def in_group(flavour: Flavour) -> Iterator[SandboxServer]:
             *(f"SET GLOBAL group_replication_{name} = {value}" for name, value in settings.items()),
             "START GROUP_REPLICATION",
         )
+        until(lambda: server.sql(_MEMBER) == [("ONLINE", "0")], "it is a member, and takes writes")
         yield server
     port.release()
 

@@ -19,6 +19,7 @@ from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.refusing import LOCAL, Case, State, another_source, both, changed, in_group, inventory, lone, only
 from tests.server.reseed_refusing import Cases, badly_set, case, held, interrupted, other_channels, see_refused, words
 from tests.server.reseeding import request
+from tests.server.watching import until
 
 
 def at(endpoint: Endpoint, address: Address) -> Endpoint:
@@ -62,6 +63,8 @@ def same_number(star: Sandbox, schema: str) -> Cases:
     sibling.sql(stop, f"SET GLOBAL server_id = {number}")
     try:
         star.source.sql(f"INSERT INTO {schema}.t VALUES (79)")
+        new_row = f"SELECT id FROM {schema}.t WHERE id = 79"
+        until(lambda: bool(star.replicas[0].sql(new_row)), "it has what is new: it must not change while it is looked at")
         yield case(star, source=sibling.spec())
     finally:
         sibling.sql(f"SET GLOBAL server_id = {own}", start)

@@ -49,9 +49,10 @@ def skip(box: Sandbox, statement: str) -> None:
         replica.sql("SET GLOBAL sql_slave_skip_counter = 1", "START SLAVE")
         return
     replica.sql("STOP REPLICA")
+    before = box.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]
     box.source.sql(statement)
-    uuid, _, last = str(box.source.sql("SELECT @@GLOBAL.gtid_executed")[0][0]).rpartition("-")
-    empty = (f"SET GTID_NEXT = '{uuid.partition(':')[0]}:{last}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
+    gtid = box.source.sql(f"SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{before}')")[0][0]
+    empty = (f"SET GTID_NEXT = '{gtid}'", "BEGIN", "COMMIT", "SET GTID_NEXT = 'AUTOMATIC'")
     replica.sql(*empty, "START REPLICA")
 
 
