@@ -32,7 +32,7 @@ from repwatch.health.rules import diagnose
 from repwatch.model.endpoint import SecretSource
 from repwatch.model.finding import FindingCode
 from repwatch.model.settings import EmailReceiver, Receiver, Settings, SlackReceiver, WebhookReceiver
-from repwatch.model.topology import ClusterSpec
+from repwatch.model.topology import AUTO, ClusterSpec
 from repwatch.ports.clock import Clock
 from repwatch.web import server as web
 
@@ -158,3 +158,4 @@ def _forget_what_is_not_configured(store: SqlStore, settings: Settings, clock: C
             store.clear_standing(finding.subject)
         store.forget_view(name)
         store.record_suspicions(name, ())
+    store.keep_sources(cluster.name for cluster in settings.clusters if cluster.source == AUTO)

@@ -11,6 +11,7 @@ from datetime import datetime
 from repwatch.errors import StoreError
 from repwatch.health.flaps import MEMORY, Ended
 from repwatch.health.incident import Change, Incident, Phase
+from repwatch.health.world import SettledSource
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.silence import Silence
 from repwatch.ports.clock import Clock
@@ -28,6 +29,8 @@ class Book:
     cluster: str
     problem: str = ""
     silences: tuple[Silence, ...] = ()
+    source: SettledSource | None = None
+    has_read: bool = False  # else nobody knows what is stored
     _unwritten: Entry = field(default_factory=Entry)
     _memory: tuple[Incident, ...] = ()
     _ended: dict[Subject, Ended] | None = None  # None: not read yet
@@ -39,7 +42,10 @@ class Book:
             known = self.ledger.known(self.cluster, self.clock.now())
             if not self._unwritten.changes:
                 self._memory = known.incidents
+            if self._unwritten.source is None:
+                self.source = known.source
             self._standing, self.silences = known.standing, known.silences
+            self.has_read = True
             if self._ended is None:
                 self._ended = dict(self.ledger.ended(self.cluster, self.clock.now() - MEMORY))
         except StoreError as error:
@@ -62,7 +68,7 @@ class Book:
 
     def record(self, entry: Entry) -> None:
         """Write the entry together with what could not be written before; what cannot be written now is kept."""
-        self._memory = living(self._memory, entry.changes)
+        self._memory, self.source = living(self._memory, entry.changes), entry.source or self.source
         self._remember_ends(entry.changes, self.clock.now())
         whole = merge(self._unwritten, entry)
         try:
@@ -98,13 +104,14 @@ def living(incidents: Iterable[Incident], changes: Iterable[Change]) -> tuple[In
 
 
 def merge(older: Entry, newer: Entry) -> Entry:
-    """Two entries as one: of each incident the first `before` and the last `after`, all notices in order, the newer view."""
+    """Two entries as one: of each incident the first `before` and the last `after`, all notices in order, the newer rest."""
     merged: dict[str, Change] = {}
     for change in (*older.changes, *newer.changes):
         name = _id(change)
         merged[name] = Change(merged[name].before, change.after) if name in merged else change
     changes = tuple(change for change in merged.values() if change.before is not None or change.after is not None)
-    return Entry(changes=changes, postings=(*older.postings, *newer.postings), view=newer.view or older.view)
+    postings = (*older.postings, *newer.postings)
+    return Entry(changes=changes, postings=postings, view=newer.view or older.view, source=newer.source or older.source)
 
 
 def _id(change: Change) -> str:

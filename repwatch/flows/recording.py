@@ -12,7 +12,7 @@ from repwatch.flows.watch import Diagnose, Watcher
 from repwatch.health.flaps import Ended
 from repwatch.health.incident import Incident
 from repwatch.health.notice import Audience, Posting
-from repwatch.health.world import World
+from repwatch.health.world import SettledSource, World
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Notice
 from repwatch.model.observation import ProbeResult
@@ -116,10 +116,11 @@ class _Memory:
     """A ledger that lasts as long as its process (`ports.store.Ledger`)."""
 
     incidents: tuple[Incident, ...] = ()
+    source: SettledSource | None = None
     postings: list[Posting] = field(default_factory=list)
 
     def known(self, cluster: str, now: datetime) -> Known:
-        return Known(incidents=self.incidents)
+        return Known(incidents=self.incidents, source=self.source)
 
     def ended(self, cluster: str, since: datetime) -> Mapping[Subject, Ended]:
         return {}
@@ -133,6 +134,7 @@ class _Memory:
     def record(self, entry: Entry, now: datetime) -> None:
         self.incidents = living(self.incidents, entry.changes)
         self.postings += entry.postings
+        self.source = entry.source or self.source
 
 
 class Observer:

@@ -29,6 +29,7 @@ from repwatch.health.notice import Audience, hush, is_for_nobody, post
 from repwatch.health.overdue import Overdue, unheard, untold
 from repwatch.health.progress import remember
 from repwatch.health.restart_told import remembered
+from repwatch.health.settled import change_of, in_force, settle
 from repwatch.health.skips import recall
 from repwatch.health.trend import LagTrend
 from repwatch.health.unjudged import unjudged
@@ -99,10 +100,11 @@ class Watcher:
         return len(entry.postings), self._doubtful(entry.changes)
 
     def _judge(self, results: Mapping[str, ProbeResult], kind: LookKind) -> Entry:
+        incidents, standing = self.book.read()
         world = _world(self.cluster, self._latest, self._good, self.source, self.clock.now())
-        if self.source and world.source and world.source != self.source:
-            self._source_change = SourceChange(before=self.source, after=world.source, at=world.now)
+        world = in_force(world, self.book.source)
         self.source = world.source
+        self._source_change = change_of(world, self.book.source, self._source_change)
         self._progress = remember(replace(world, progress=self._progress))
         world = replace(world, progress=self._progress)
         self._past = recall(self._past, world)
@@ -110,7 +112,6 @@ class Watcher:
         world = replace(world, heart=self.heart.aim(world) if self.heart else None)
         self._lags = follow_lags(self._lags, world)
         world = replace(world, lags=self._lags)
-        incidents, standing = self.book.read()
         silences = (*self.book.silences, *maintenance(self.cluster.name, self.cluster.maintenance, world.now))
         world = replace(world, silences=silences, restarts=self.restarter.after(world) if self.restarter else None)
         self.world = world = replace(world, suspicions=self.suspects.after(world))
@@ -122,8 +123,10 @@ class Watcher:
         look = self._seen(world, results, kind, incidents)
         audience = replace(self.audience, silences=silences, assess=partial(impact_of, world, findings))
         entry = advance(incidents, findings, look, audience, explained)
-        self.view = date_view(world, build_cluster_view(world, findings, living(incidents, entry.changes)))
-        return replace(entry, view=self.view)
+        incidents = living(incidents, entry.changes)
+        self.view = date_view(world, build_cluster_view(world, findings, incidents))
+        settled = settle(world, self.book.source, incidents) if self.book.has_read else None
+        return replace(entry, view=self.view, source=settled)
 
     def _ask(self, servers: Sequence[ServerSpec], *, urgent: bool) -> Mapping[str, ProbeResult]:
         """Ask them all; wait for those that answered last time, and for everyone the first time."""

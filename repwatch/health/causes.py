@@ -7,6 +7,7 @@ reseeded is stopped, writable and behind because of that. Who stops a replica st
 receiver or an applier that does not get on makes lag. A receiver that was told that binary logs are gone stops for that.
 Replicas with one identity throw each other out of their source, on MariaDB without any error. Who switches over and does not
 change the configuration makes one disagreement, not one for each server. A full disk makes an applier fail or stand.
+Lag goes down a chain (`chains`).
 A source that waits for acknowledgements is blocked by its replicas (`blockers`); one that refuses many does so once (`refusals`).
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from repwatch.health.blockers import held_up
+from repwatch.health.chains import behind_above
 from repwatch.health.errors_catalogue import ErrorClass
 from repwatch.health.incident import Incident
 from repwatch.health.inventory import find, source_of, wanted_source
@@ -58,6 +60,7 @@ def causes(world: World, findings: Iterable[Finding], incidents: Collection[Inci
     named = {each.subject: _of_server(world, each, found) or _of_receiver(world, each, found) for each in findings}
     explained = {subject: cause for subject, cause in named.items() if cause is not None}
     explained |= refused_alike(world, findings, explained, incidents)
+    explained |= behind_above(world, findings, explained)
     return {**explained, **held_up(world, findings, explained)}
 
 

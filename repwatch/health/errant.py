@@ -8,7 +8,7 @@ committed in the order of the binary log, so that this lasts only as long as no 
 waits at nearly every look.
 """
 
-from repwatch.health.inventory import disputed_source, find, is_identity, source_of, wanted_channels, wanted_source
+from repwatch.health.inventory import disputed_source, find, is_identity, same_server, source_of, wanted_channels, wanted_source
 from repwatch.health.rules_common import is_stale
 from repwatch.health.world import ServerNow, World
 from repwatch.model.observation import Observation
@@ -65,11 +65,16 @@ def _read(world: World, server: ServerNow, own: Observation) -> list[ServerNow |
 
 
 def _wanted(world: World, server: ServerNow) -> list[ServerNow | None]:
-    """Nothing where the others replicate from it, whatever the configuration says: then it may be the source."""
+    """Nothing where it may be the source: the others replicate from it, whatever the configuration says, or it is that server."""
     disputed = disputed_source(world)
     if disputed is not None and disputed.agreed is server:
         return []
-    return [find(world, label) for label in dict.fromkeys(wanted_channels(world, server).values())]
+    found = [find(world, label) for label in dict.fromkeys(wanted_channels(world, server).values())]
+    return [] if any(each is not None and _is_one(world, server, each) for each in found) else found
+
+
+def _is_one(world: World, server: ServerNow, other: ServerNow) -> bool:
+    return same_server(world, server) is other or same_server(world, other) is server
 
 
 def _is_held_up(world: World, source: Observation) -> bool:

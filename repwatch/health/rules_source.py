@@ -1,18 +1,15 @@
 """Rules about the source in force: that it has changed, that replicas have another, that it replicates from its own replicas."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from repwatch.health import commands
 from repwatch.health.inventory import disputed_source, find, label, same_server, source_of, wanted_source
 from repwatch.health.rules_common import evidence, of_channel, seen, subject
+from repwatch.health.settled import ANNOUNCED
 from repwatch.health.world import ServerNow, World
 from repwatch.model.finding import Finding, FindingCode, Severity
 from repwatch.model.observation import ChannelObservation, ThreadState
 from repwatch.model.topology import AUTO
-
-ANNOUNCED = timedelta(minutes=10)
-"""For so long a change of the source is told of."""
 
 
 def source_changed(world: World) -> Iterator[Finding]:
@@ -26,10 +23,18 @@ def source_changed(world: World) -> Iterator[Finding]:
             subject=subject(world, new, FindingCode.SOURCE_CHANGED),
             severity=Severity.WARNING,
             summary=f"{label(new)} is the source of {world.cluster.name} now, in the place of {label(old)}",
-            meaning="The replicas replicate from it. If nobody has switched over, somebody has pointed them to the wrong server.",
+            meaning=f"The replicas replicate from it; at {change.last_known:%Y-%m-%d %H:%M:%S} UTC it was still {label(old)}. "
+            "If nobody has switched over, somebody has pointed them to the wrong server.",
             remedy=f"See that applications write to {label(new)}, and that {label(old)} takes no writes any more.",
             avoid=f"Do not start {label(old)} again as a source: it may have transactions that the others never got.",
-            evidence=evidence({"before": old.address, "after": new.address, "at": change.at.isoformat()}),
+            evidence=evidence(
+                {
+                    "before": old.address,
+                    "after": new.address,
+                    "at": change.at.isoformat(),
+                    "last_known": change.last_known.isoformat(),
+                }
+            ),
             settled=False,
         )
 

@@ -96,13 +96,17 @@ def _suspect(world: World, server: ServerNow, channel: str, suspicions: list[Sus
     shown = ", ".join(tables[:_SHOWN]) + (", …" if len(tables) > _SHOWN else "") if all_known else "all"
     named = f" (channel {channel})" if channel else ""
     narrow = tables if all_known and len(tables) <= _SHOWN else []
+    source = wanted_source(world, server, channel)
+    apart = source is not None and server.last_good is not None and not server.last_good.channels
+    look = commands.compare(source, server) if source and apart else commands.fields(world, server, channel, *narrow)["drift"]
     return Finding(
         subject=subject(world, server, FindingCode.SUSPECT_DATA, channel),
         severity=Severity.WARNING,
         summary=f"the data of {label(server)}{named} may differ from its source: {'; '.join(_WHY[s.cause] for s in suspicions)}",
         meaning="It is not known to differ, and not known to be equal. Replication shows nothing of it.",
-        remedy="The service checks the tables in question as soon as the applier runs, and clears the suspicion if they are "
-        f"identical. To look at once: {commands.fields(world, server, channel, *narrow)['drift']}",
+        remedy="The service checks the tables in question as soon as "
+        f"{'it replicates again' if apart else 'the applier runs'}, and clears the suspicion if they are identical. "
+        f"To look at once: {look}",
         avoid="Do not fail over to it, and do not take a backup from it, before it is checked.",
         evidence=evidence(
             {

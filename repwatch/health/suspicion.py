@@ -11,7 +11,7 @@ from datetime import datetime
 from repwatch.health.errant import errant_transactions
 from repwatch.health.errors_applier import APPLIER_ERRORS
 from repwatch.health.errors_catalogue import ErrorClass, advise
-from repwatch.health.inventory import is_replica
+from repwatch.health.inventory import is_replica, is_source, wanted_channels
 from repwatch.health.rules_common import seen
 from repwatch.health.skips import injected
 from repwatch.health.world import ServerNow, World
@@ -23,6 +23,8 @@ from repwatch.model.risks import Suspicion, SuspicionCause
 DIFFERS = {ErrorClass.DUPLICATE_KEY, ErrorClass.ROW_NOT_FOUND, ErrorClass.LOST_EVENTS}
 MOST_DETAILS = 20
 
+_Key = tuple[str, str, SuspicionCause]  # server, channel
+
 
 @dataclass(frozen=True, slots=True)
 class _Trigger:
@@ -33,12 +35,16 @@ class _Trigger:
 
 def suspect(known: Iterable[Suspicion], world: World) -> tuple[Suspicion, ...]:
     """The suspicions after a look at the world. Those of servers that were not seen stay as they are."""
-    kept = {(s.server, s.channel, s.cause): s for s in known if s.server in {server.address for server in world.servers}}
+    configured = {server.address for server in world.servers}
+    kept = {(s.server, s.channel, s.cause): s for s in known if s.server in configured}
     for server, observation in seen(world):
-        for channel in observation.channels:
-            found = {trigger.cause: trigger for trigger in _triggers(world, server, observation, channel)}
+        _follow(kept, server, observation)
+        if is_source(world, server) and not observation.channels:  # of no transaction can be said that its source lacks it
+            kept = {key: each for key, each in kept.items() if (key[0], key[2]) != (server.address, SuspicionCause.ERRANT)}
+        for name, triggers in _by_channel(world, server, observation):
+            found = {trigger.cause: trigger for trigger in triggers}
             for cause in SuspicionCause:
-                key = (server.address, channel.name, cause)
+                key = (server.address, name, cause)
                 after = _after(kept.get(key), found.get(cause), key, world.now)
                 kept.pop(key, None)
                 if after is not None:
@@ -46,9 +52,33 @@ def suspect(known: Iterable[Suspicion], world: World) -> tuple[Suspicion, ...]:
     return tuple(sorted(kept.values(), key=lambda s: (s.server, s.channel, s.cause)))
 
 
-def _after(
-    known: Suspicion | None, found: _Trigger | None, key: tuple[str, str, SuspicionCause], now: datetime
-) -> Suspicion | None:
+def _follow(kept: dict[_Key, Suspicion], server: ServerNow, observation: Observation) -> None:
+    """A server that had no channel may get its only one under any name where the inventory gives it none: that is checked."""
+    names = [channel.name for channel in observation.channels]
+    if len(names) != 1 or server.spec.channels:
+        return
+    for key, suspicion in list(kept.items()):
+        address, name, cause = key
+        if address == server.address and name not in names and cause is SuspicionCause.ERRANT:
+            del kept[key]
+            kept.setdefault((address, names[0], cause), replace(suspicion, channel=names[0]))
+
+
+def _by_channel(world: World, server: ServerNow, observation: Observation) -> Iterator[tuple[str, Iterable[_Trigger]]]:
+    """A server that should replicate and does not, an old source above all, may have what its source has not all the same."""
+    for channel in observation.channels:
+        yield channel.name, _triggers(world, server, observation, channel)
+    if not observation.channels and is_replica(world, server) and not observation.half_loaded:
+        for name in wanted_channels(world, server):
+            yield name, _errant(world, server)
+
+
+def _errant(world: World, server: ServerNow) -> Iterator[_Trigger]:
+    if errant := errant_transactions(world, server):
+        yield _Trigger(SuspicionCause.ERRANT, (errant,))
+
+
+def _after(known: Suspicion | None, found: _Trigger | None, key: _Key, now: datetime) -> Suspicion | None:
     if found is None:
         return known if known and known.cleared is None else None
     if known is None:
@@ -68,8 +98,7 @@ def _both(one: tuple[str, ...], two: tuple[str, ...]) -> tuple[str, ...]:
 def _triggers(world: World, server: ServerNow, observation: Observation, channel: ChannelObservation) -> Iterator[_Trigger]:
     if not is_replica(world, server) or observation.half_loaded:
         return
-    if errant := errant_transactions(world, server):
-        yield _Trigger(SuspicionCause.ERRANT, (errant,))
+    yield from _errant(world, server)
     past = world.past.get(server.spec.label, Past())
     if skipped := tuple(filter(None, (injected(observation), past.skipped, _errors_passed(past)))):
         yield _Trigger(SuspicionCause.SKIPPED, skipped)

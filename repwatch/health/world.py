@@ -45,7 +45,18 @@ class SourceChange:
 
     before: str
     after: str
-    at: datetime
+    at: datetime  # when it was first seen
+    last_known: datetime  # when the replicas were last seen to agree on the old one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettledSource:
+    """The source that AUTO has settled on, as it survives a restart; not yet one whose announcement is still to be confirmed."""
+
+    cluster: str
+    label: str
+    seen: datetime  # when the replicas were last noted to agree on it
+    change: SourceChange | None = None  # the one that made it the source, None if it is the first that is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from repwatch.health.flaps import Ended
 from repwatch.health.incident import Change, Incident
 from repwatch.health.notice import Posting
 from repwatch.health.view import DatedView
+from repwatch.health.world import SettledSource
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Bundle, Notice
@@ -34,6 +35,7 @@ class Entry:
     changes: tuple[Change, ...] = ()
     postings: tuple[Posting, ...] = ()
     view: DatedView | None = None
+    source: SettledSource | None = None  # None: as it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class Known:
 
     incidents: tuple[Incident, ...] = ()  # the pending and open ones
     standing: tuple[Finding, ...] = ()  # what no look at a server can show or clear: drift, a receiver that refuses
+    source: SettledSource | None = None
     silences: tuple[Silence, ...] = ()  # of all clusters: what people want nobody to be told of, as far as it is not over
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,10 @@ IS_LATE = f"SELECT written < UTC_TIMESTAMP(6) - INTERVAL {LATE.seconds} SECOND F
 class Bench:
     """A watcher with a heart that beats in a thread of its own; `world` is what it looks at."""
 
-    def __init__(self, box: Sandbox) -> None:
+    def __init__(self, box: Sandbox, max_lag: timedelta | None = None) -> None:
         self.box = box
-        self.watcher = Watcher(box, replace(box.cluster(), heartbeat="repwatch"))
+        cluster = replace(box.cluster(), heartbeat="repwatch")
+        self.watcher = Watcher(box, replace(cluster, max_lag=max_lag or cluster.max_lag))
         self.heart = HeartWriter("shop", "repwatch", Session.connect, SystemClock())
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.heart.run, args=(self.stop,))

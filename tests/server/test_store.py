@@ -25,6 +25,7 @@ from repwatch.errors import StoreError
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Posting, Reason
 from repwatch.health.view import DatedView
+from repwatch.health.world import SettledSource, SourceChange
 from repwatch.model.finding import Finding, FindingCode, Severity, Subject
 from repwatch.model.notice import Notice, NoticeEvent
 from repwatch.model.restart import ChannelThread, Restart, RestartOutcome
@@ -402,6 +403,20 @@ def test_an_older_store_is_brought_up_to_date_with_what_is_in_it(url: str, revis
 def _insert(connection: Connection, table: str, row: Mapping[str, str | int]) -> None:
     names = ", ".join(row)
     connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(f':{name}' for name in row)})"), dict(row))
+
+
+def test_the_source_that_a_cluster_has_settled_on_is_kept_until_it_is_forgotten(store: SqlStore) -> None:
+    first = SettledSource(cluster="shop", label="db1", seen=NOW)
+    changed = SourceChange(before="db1", after="db2", at=NOW + timedelta(hours=1), last_known=NOW)
+    second = replace(first, label="db2", seen=NOW + timedelta(hours=2), change=changed)
+    for kept in (first, second):
+        store.record(Entry(source=kept), NOW)
+        store.record(Entry(), NOW)
+        assert store.known("shop", NOW).source == kept
+    assert store.known("blog", NOW).source is None
+    store.record(Entry(source=replace(first, cluster="blog")), NOW)
+    store.keep_sources(["shop"])
+    assert (store.known("shop", NOW).source, store.known("blog", NOW).source) == (second, None)
 
 
 def test_a_newer_schema_is_refused(store: SqlStore, url: str) -> None:

@@ -10,6 +10,7 @@ from repwatch.adapters.store.tables import moment
 from repwatch.drift.overview import RunSummary
 from repwatch.health.incident import Incident
 from repwatch.health.view import DatedView
+from repwatch.health.world import SettledSource
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding
 from repwatch.model.notice import Notice
@@ -25,6 +26,7 @@ NOTICE = TypeAdapter(Notice)
 DIGEST = TypeAdapter(Digest)
 SUSPICION = TypeAdapter(Suspicion)
 RESTART = TypeAdapter(Restart)
+SOURCE = TypeAdapter(SettledSource)
 CLUSTER = TypeAdapter(ClusterView)
 RUN_SUMMARY = TypeAdapter(RunSummary)
 THREAD = TypeAdapter(dict[str, str])

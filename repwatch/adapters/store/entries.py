@@ -7,9 +7,10 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, update
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.notices import write_posting
-from repwatch.adapters.store.tables import incidents, stamp, views
+from repwatch.adapters.store.tables import incidents, sources, stamp, views
 from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.view import DatedView
+from repwatch.health.world import SettledSource
 from repwatch.ports.store import Entry, StoreConflict
 
 _HELD: Final = and_(incidents.c.id == bindparam("held_id"), incidents.c.revision == bindparam("held_revision"))
@@ -22,6 +23,7 @@ _RENEW_VIEW: Final = (
     .where(views.c.cluster == bindparam("name"))
     .values({name: bindparam(name) for name in ("as_of", "poll_seconds", "body")})
 )
+_RENEW_SOURCE: Final = update(sources).where(sources.c.cluster == bindparam("name")).values(body=bindparam("body"))
 
 
 def write_entry(connection: Connection, entry: Entry, now: datetime) -> None:
@@ -32,6 +34,8 @@ def write_entry(connection: Connection, entry: Entry, now: datetime) -> None:
         write_posting(connection, posting, now)
     if entry.view is not None:
         _write_view(connection, entry.view)
+    if entry.source is not None:
+        _write_source(connection, entry.source)
 
 
 def _write_change(connection: Connection, change: Change) -> None:
@@ -63,3 +67,9 @@ def _write_view(connection: Connection, view: DatedView) -> None:
     values["body"] = codec.dump(codec.CLUSTER, view.cluster)
     if not connection.execute(_RENEW_VIEW, {**values, "name": name}).rowcount:
         connection.execute(insert(views).values(cluster=name, **values))
+
+
+def _write_source(connection: Connection, source: SettledSource) -> None:
+    body = codec.dump(codec.SOURCE, source)
+    if not connection.execute(_RENEW_SOURCE, {"name": source.cluster, "body": body}).rowcount:
+        connection.execute(insert(sources).values(cluster=source.cluster, body=body))

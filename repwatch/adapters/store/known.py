@@ -7,10 +7,10 @@ from sqlalchemy import CompoundSelect, Connection, Select, Text, bindparam, cast
 
 from repwatch.adapters.store import codec
 from repwatch.adapters.store.silences import COLUMNS, LASTING, silence
-from repwatch.adapters.store.tables import incidents, stamp, standing
+from repwatch.adapters.store.tables import incidents, sources, stamp, standing
 from repwatch.ports.store import Known
 
-_INCIDENT, _STANDING, _SILENCE = "incident", "standing", "silence"
+_INCIDENT, _STANDING, _SOURCE, _SILENCE = "incident", "standing", "source", "silence"
 
 
 def _kind(name: str, *columns: Any) -> Select[Any]:
@@ -24,8 +24,9 @@ def _known() -> CompoundSelect[Any]:
         incidents.c.cluster == bindparam("name"), incidents.c.resolved.is_(None)
     )
     stand = _kind(_STANDING, standing.c.body).where(standing.c.cluster == bindparam("name"))
+    settled = _kind(_SOURCE, sources.c.body).where(sources.c.cluster == bindparam("name"))
     hold = _kind(_SILENCE, *(cast(column, Text) for column in COLUMNS)).where(LASTING)
-    return union_all(living, stand, hold)
+    return union_all(living, stand, settled, hold)
 
 
 _KNOWN: Final = _known()
@@ -41,5 +42,6 @@ def read_known(connection: Connection, cluster: str, now: datetime) -> Known:
             if kind == _INCIDENT
         ),
         standing=tuple(codec.FINDING.validate_json(body) for kind, body, *_ in rows if kind == _STANDING),
+        source=next((codec.SOURCE.validate_json(body) for kind, body, *_ in rows if kind == _SOURCE), None),
         silences=tuple(sorted((silence(row) for kind, *row in rows if kind == _SILENCE), key=lambda each: each.until)),
     )

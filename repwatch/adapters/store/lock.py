@@ -11,7 +11,8 @@ class StoreLock:
     """Held from `__init__` until `release`. Raises StoreError if another process holds it or the folder cannot be written."""
 
     def __init__(self, store: Path) -> None:
-        self._path = store.with_name(f"{store.name}.lock")
+        place = Path(os.path.realpath(store))  # a store has one lock, by whatever link it is named; `resolve` raises at a loop
+        self._path = place.with_name(f"{place.name}.lock")
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:

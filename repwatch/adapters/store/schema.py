@@ -4,7 +4,7 @@ from sqlalchemy import Connection, text
 
 from repwatch.errors import StoreError
 
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """Revisions in `migrations/versions`, oldest first; a test holds that they are the same."""
 
 

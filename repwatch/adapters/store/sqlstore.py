@@ -32,7 +32,7 @@ from repwatch.adapters.store.overdue import read_overdue
 from repwatch.adapters.store.proofs import keep_proofs, read_proofs, write_proofs
 from repwatch.adapters.store.restarts import forget_restarts, read_restarts, write_restart
 from repwatch.adapters.store.suspicions import read_suspicions, write_suspicions
-from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, stamp, standing, views
+from repwatch.adapters.store.tables import KEEP, RowState, incidents, outbox, sources, stamp, standing, views
 from repwatch.adapters.store.together import Together, Waiting
 from repwatch.adapters.store.under_way import count_waiting
 from repwatch.adapters.store.upgrade import upgrade
@@ -182,6 +182,11 @@ class SqlStore:
         """Put them in the place of what was kept of the cluster."""
         with self._write() as connection:
             write_suspicions(connection, cluster, all_of_it)
+
+    def keep_sources(self, clusters: Iterable[str]) -> None:
+        """Forget the settled source of every other cluster: what its replicas agreed on long ago is no news one day."""
+        with self._write() as connection:
+            connection.execute(delete(sources).where(sources.c.cluster.not_in(list(clusters))))
 
     # -- restarts of threads -------------------------------------------------------------------------------------------
 

@@ -150,13 +150,20 @@ suspicions = Table(
     Column("body", Text, nullable=False),
 )
 
-
 restarts = Table(
     "restarts",
     metadata,
     Column("id", Text, primary_key=True),
     Column("cluster", Text, nullable=False),
     Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# The source that each cluster with source = "auto" has settled on.
+sources = Table(
+    "sources",
+    metadata,
+    Column("cluster", Text, primary_key=True),
     Column("body", Text, nullable=False),
 )
 

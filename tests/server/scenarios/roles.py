@@ -338,7 +338,9 @@ ROLES = (
         what="a replica was promoted, and both it and the old source take writes",
         breaks=two_sources,
         prepare=followed_in_silence,
-        told=places(("source", "replication-missing"), ("source", "replica-writable"), ("source", "errant-transactions")),
+        told=places(
+            *(("source", code) for code in ("replication-missing", "replica-writable", "errant-transactions", "suspect-data"))
+        ),
         beside=frozenset(
             {SUSPECT, ("replica1", "skipped-transactions")}
         ),  # its position is set by hand when it goes back (MariaDB)

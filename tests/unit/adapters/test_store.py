@@ -91,9 +91,12 @@ def test_a_store_that_was_away_is_itself_again(store: SqlStore, url: str) -> Non
         assert store.clusters() == frozenset()
 
 
-def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, url: str) -> None:
+@pytest.mark.parametrize("link", [False, True])
+def test_a_second_service_is_refused_until_the_first_is_gone(store: SqlStore, url: str, tmp_path: Path, link: bool) -> None:
+    other = tmp_path / "link.db"
+    other.symlink_to(url.removeprefix("sqlite:///"))
     with pytest.raises(StoreError) as caught:
-        SqlStore.open(url)
+        SqlStore.open(f"sqlite:///{other}" if link else url)
     assert str(os.getpid()) in str(caught.value)
     assert caught.value.hint
     store.close()

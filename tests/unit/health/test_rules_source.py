@@ -7,7 +7,7 @@ import pytest
 from repwatch.health.causes import causes
 from repwatch.health.inventory import agreed_source
 from repwatch.health.rules import diagnose
-from repwatch.health.rules_source import ANNOUNCED
+from repwatch.health.settled import ANNOUNCED
 from repwatch.health.world import SourceChange, World
 from repwatch.model.finding import FindingCode
 from repwatch.model.observation import ProbeFailure, ThreadState
@@ -24,7 +24,7 @@ def codes(made: World) -> list[tuple[str, str]]:
 
 @FLAVOURS
 def test_a_change_of_the_source_is_told_for_a_while(flavour: Flavour) -> None:
-    changed = SourceChange(before="db2", after="db1", at=NOW)
+    changed = SourceChange(before="db2", after="db1", at=NOW, last_known=NOW)
     made = replace(world(star(flavour), source="db1"), source_change=changed)
     assert codes(made) == [("db1", "source-changed")]
     assert codes(replace(made, source_change=replace(changed, at=NOW - ANNOUNCED))) == []

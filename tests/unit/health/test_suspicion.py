@@ -195,3 +195,37 @@ def test_errant_transactions_of_an_intermediate_are_its_own(flavour: Flavour) ->
     made = world([history(flavour, 1, theirs), middle, last], spec(1), spec(2), spec(3, replicates_from="db2"))
     found = {finding.subject.server for finding in diagnose(made) if finding.subject.code is FindingCode.ERRANT_TRANSACTIONS}
     assert found == {"10.0.0.2:3306"}
+
+
+@FLAVOURS
+def test_a_demoted_source_that_took_writes_of_its_own_is_suspect_until_it_is_checked_as_a_replica(flavour: Flavour) -> None:
+    theirs, ours = (
+        ("0-1-9,0-2-10", "0-2-10,0-1-12") if flavour is MA else (f"{SOURCE}:1-9,{OURS}:1-2", f"{SOURCE}:1-12,{OURS}:1-2")
+    )
+    old, new = history(flavour, 1, ours, read_only=True), history(flavour, 2, theirs)
+    made = world([old, new, history(flavour, 3, theirs, channel(flavour, 2))], source="db2")
+    found = suspect((), made)
+    assert [(each.server, each.channel, each.cause) for each in found] == [("10.0.0.1:3306", "", SuspicionCause.ERRANT)]
+    assert suspect(found, made) == found, "it is one suspicion for as long as it lasts"
+    told = {(each.subject.server, each.subject.code) for each in diagnose(replace(made, suspicions=found))}
+    assert ("10.0.0.1:3306", FindingCode.SUSPECT_DATA) in told
+    back = [replace(old, gtid_executed=theirs, gtid_logged=theirs, channels=(channel(flavour, 2),)), new]
+    assert suspect(found, world(back, source="db2")) == found
+    (under_a_name,) = suspect(found, world([replace(back[0], channels=(channel(flavour, 2, name="x"),)), new], source="db2"))
+    assert under_a_name == replace(found[0], channel="x"), "nothing would check the channel that it has not"
+    others = [history(flavour, number, ours, channel(flavour, 1)) for number in (2, 3)]
+    assert suspect(found, world([old, *others])) == (), "it is the source again"
+    assert suspect(found, world([unobserved(ProbeFailure.UNREACHABLE), *others])) == found
+
+
+@FLAVOURS
+def test_who_has_no_source_to_be_compared_with_is_not_suspect(flavour: Flavour) -> None:
+    gtids = "0-1-12" if flavour is MA else f"{SOURCE}:1-12"
+    fewer = "0-1-9" if flavour is MA else f"{SOURCE}:1-9"
+    source, other = history(flavour, 1, gtids), history(flavour, 2, fewer, channel(flavour, 1))
+    assert suspect((), world([source, other])) == ()
+    assert suspect((), world([source, other], source=None)) == ()
+    again = history(flavour, 1, fewer)  # the very same server under another address, read a moment earlier or later
+    for looks in ([again, source, other], [source, again, other]):
+        assert suspect((), world(looks, spec(1), spec(3), spec(2))) == ()
+        assert suspect((), world(looks, spec(1), spec(3), spec(2), source="db3")) == ()

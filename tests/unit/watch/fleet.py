@@ -25,7 +25,7 @@ from repwatch.health.incident import Change, Incident, Phase
 from repwatch.health.notice import Audience, Posting
 from repwatch.health.rules import diagnose
 from repwatch.health.view import DatedView
-from repwatch.health.world import stale_after
+from repwatch.health.world import SettledSource, stale_after
 from repwatch.model.digest import Digest
 from repwatch.model.finding import Finding, Subject
 from repwatch.model.notice import Bundle, Notice
@@ -163,6 +163,7 @@ class ModelStore:
     def __init__(self, fuse: Fuse) -> None:
         self.fuse = fuse
         self.full = False
+        self.unreadable = False
         self.incidents: dict[str, Incident] = {}
         self.rows: list[Row] = []
         self.threads: dict[tuple[str, str], Thread] = {}
@@ -171,6 +172,7 @@ class ModelStore:
         self.answers: dict[str, str] = {}  # incident -> who acknowledged it
         self.wishes: list[Silence] = []
         self.suspected: dict[str, tuple[Suspicion, ...]] = {}
+        self.sources: dict[str, SettledSource] = {}
         self.tellable: set[str] = set()  # incidents that were recorded as open, unsilenced and unexplained
 
     @contextmanager
@@ -182,10 +184,13 @@ class ModelStore:
         self.fuse.burn()
 
     def known(self, cluster: str, now: datetime) -> Known:
+        if self.unreadable:
+            raise StoreError("unreadable")
         return Known(
             incidents=self._living(cluster),
             standing=self.standing(cluster),
             silences=tuple(each for each in self.wishes if each.until > now),
+            source=self.sources.get(cluster),
         )
 
     def _living(self, cluster: str) -> tuple[Incident, ...]:
@@ -211,6 +216,8 @@ class ModelStore:
             for posting in entry.postings:
                 for receiver in posting.receivers:
                     self.rows.append(Row(seq=len(self.rows), posting=posting, receiver=receiver, ripe=now))
+            if entry.source is not None:
+                self.sources[entry.source.cluster] = entry.source
             if entry.view is not None:
                 self.views[entry.view.cluster.name] = entry.view
             news = [change.after for change in entry.changes if change.after is not None]
