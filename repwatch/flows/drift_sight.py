@@ -10,7 +10,7 @@ from repwatch.drift.definitions import is_transactional
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
 from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
+from repwatch.flows.drift_reach import await_position, catch_up, note_applied, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.flows.ranges import cut, is_dense, parts, signatures
 from repwatch.model.gtid import GtidSet, MariadbPosition, of_origins
@@ -80,6 +80,7 @@ class Sight:
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
     stood: bool = False  # it was read where all servers show one position
+    only_images: bool = False  # on the replica: it was seen to apply nothing but row images that the source did not show
 
     def nothing(self) -> "Sight":
         """What a server that could not be read saw of the same."""
@@ -117,7 +118,9 @@ class Reader:
         self._world = world
         self.source = source
         self.replicas = replicas
-        self._events = Events.COUNTED if source.counted else world.source.events
+        # A statement is seen when it ends, which is before its effect only within a transaction.
+        self._told = self._within_transactions() and all(world.replicas[number].applied is not None for number in replicas)
+        self._events = Events.COUNTED if source.counted else self._events_of_source()
         self.patient = not source.bounds  # it cannot be read in pieces
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
         leads = world.source.version.is_mariadb and is_transactional(source.table.engine) and not world.source.applies
@@ -131,6 +134,19 @@ class Reader:
     def events(self) -> Events:
         """What the rounds of now are judged by."""
         return self._events
+
+    def _within_transactions(self) -> bool:
+        return all(is_transactional(reading.table.engine) for reading in (self.source, *self.replicas.values()))
+
+    def _events_of_source(self) -> Events:
+        """What replicates. On MySQL a session may log statements whatever the source's format is; replicas tell of what they ran.
+
+        Where they do, a round without statements proves what it shows, and others may be of statements that undo each other.
+        """
+        source = self._world.source
+        if source.version.is_mariadb or source.applies or self._world.static:
+            return source.events
+        return Events.UNDOING if self._told or source.events is not Events.ROW_IMAGES else Events.STATEMENTS
 
     def leave_snapshots(self) -> bool:
         """Read without any from now on, as the table is altered again and again; False if nothing is read so."""
@@ -195,7 +211,11 @@ class Reader:
             note_replica(self._world, db, replica)
             sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
             note_replica(self._world, db, replica)
-        return sight
+        if not self._told or replica.applied is None:
+            return sight
+        note_applied(self._world.clock, db, replica.applied)
+        # From a little earlier than S1: what was applied before that, the source shows.
+        return replace(sight, only_images=replica.applied.quiet_since(first.started - STILL_MARGIN_EQUAL))
 
     def _turn(self, lane: Lane, unit: Unit) -> AbstractContextManager[object]:
         """While the source is written to, servers of one machine are read one by one: all at once leave writers nothing."""
