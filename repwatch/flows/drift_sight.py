@@ -26,6 +26,7 @@ T = TypeVar("T")
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
 _FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
+_SHOWS: Final = STILL_MARGIN_EQUAL + 0.01
 _QUIET: Final = 1.0  # where the source stood still for so long it will most likely prove what a reading says by standing still
 # BINLOG_GTID_POS reads a log from its start: a hundred megabytes take the source longer than several pieces do. Beyond this, only
 # where the source stands still, and not for every other piece beside writers who pause for a moment.
@@ -160,6 +161,7 @@ class Reader:
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
+        self._let_show()
         with self._turn(source.lane, unit):
             started = self._world.clock.monotonic()
             if not source.watermark.seen_since(started - _FRESH):
@@ -178,6 +180,13 @@ class Reader:
             read=rows if rest and self.source.where else chosen,
             dense=is_dense(self.source, piece, chosen) and not self.source.counted,  # without a key, one value has many rows
         )
+
+    def _let_show(self) -> None:
+        """At the beginning of a check, wait until the source shows what replicas had applied when that was first looked at."""
+        if self._told:
+            looks = (self._world.replicas[number].applied for number in self.replicas)
+            shows = max((watch.began + _SHOWS for watch in looks if watch and watch.began is not None), default=0.0)
+            self._world.clock.sleep(max(0.0, shows - self._world.clock.monotonic()))
 
     def _named_later(self, db: Database, sight: Sight) -> Sight:
         """The sight with a position that surely names what was read; where the source stands still, that will say enough.

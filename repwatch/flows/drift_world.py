@@ -98,6 +98,7 @@ class AppliedWatch:
     """Since when a replica has applied no statement, as far as was seen. Written by its lane alone."""
 
     def __init__(self) -> None:
+        self.began: float | None = None  # when it was first looked at
         self._seen: Applied | None = None
         self._session: Database | None = None
         self._since = 0.0
@@ -107,6 +108,7 @@ class AppliedWatch:
 
         Over another session it may be another server's life, that began to count anew.
         """
+        self.began = answered if self.began is None else self.began
         if applied is None or applied != self._seen or session is not self._session:
             self._seen, self._session, self._since = applied, session, answered
 
