@@ -28,7 +28,11 @@ def test_another_thread_another_session_and_silence_begin_anew() -> None:
 
 
 def test_threads_that_are_not_counted_tell_nothing() -> None:
-    rows = [{"thread": "7", "counted": "YES", "statements": None}, {"thread": "8", "counted": "YES", "statements": "3"}]
+    rows: list[dict[str, str | None]] = [
+        {"thread": "7", "counted": "YES", "statements": None},
+        {"thread": "8", "counted": "YES", "statements": "3"},
+    ]
     assert parse_applied(rows) == (("7", "0"), ("8", "3"))
-    assert parse_applied([*rows, {"thread": "9", "counted": "NO", "statements": None}]) is None
+    rows.append({"thread": "9", "counted": "NO", "statements": None})
+    assert parse_applied(rows) is None
     assert parse_applied([]) is None
