@@ -16,9 +16,10 @@ from repwatch.drift.summary import merged, unchecked
 from repwatch.drift.throttle import DEFAULT_LIMITS, Limits
 from repwatch.errors import ServerError
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_other_sources import beside_other_sources
 from repwatch.flows.drift_reach import fall_reason
 from repwatch.flows.drift_stand import ExactMeans
-from repwatch.model.topology import ClusterSpec
+from repwatch.model.topology import ClusterSpec, ServerSpec
 from repwatch.ports.clock import Clock
 
 
@@ -52,11 +53,20 @@ class Part(NamedTuple):
 class CheckParts:
     """The parts of one check, their journals held while it lasts."""
 
-    def __init__(self, stack: ExitStack, parts: Sequence[tuple[CheckRequest, Path]], *, resume: bool, goes_on: bool = False):
-        """`goes_on`: it is taken up by the service, not by a person: a check that was paused stays so.
+    def __init__(
+        self,
+        stack: ExitStack,
+        parts: Sequence[tuple[CheckRequest, Path]],
+        servers: Sequence[ServerSpec],
+        *,
+        resume: bool,
+        goes_on: bool = False,
+    ):
+        """`servers`: all of the inventory. `goes_on`: it is taken up by the service, not by a person: a paused check stays so.
 
         Raises UsageError if one of them is running already.
         """
+        self._servers = servers
         self._parts = [
             Part(request, stack.enter_context(FileCheckJournal(path, resume=resume)), CheckControl(path, goes_on=goes_on))
             for request, path in parts
@@ -111,7 +121,7 @@ class CheckParts:
                 part.journal.remove()
             if over or by_person:  # else who goes on finds what was said
                 part.control.forget()
-        return Checked(merged(reports), by_person, failure)
+        return Checked(beside_other_sources(merged(reports), self._servers, Session.connect), by_person, failure)
 
 
 def journal_path(folder: Path, cluster: str, request: CheckRequest, proof: str) -> Path:

@@ -48,7 +48,7 @@ def drift_runner(cluster: ClusterSpec, ledger: DriftLedger, state_dir: Path, clo
         ]
         with ExitStack() as stack:
             parts = [(request, service_journal_path(state_dir / FOLDER, spec.name, request)) for request in requests]
-            check = CheckParts(stack, parts, resume=True, goes_on=True)
+            check = CheckParts(stack, parts, spec.servers, resume=True, goes_on=True)
             report, stopped, failure = check.run(clock, cancelled, progress)
         if failure is not None and not any(replica.tables for replica in report.replicas):
             raise failure

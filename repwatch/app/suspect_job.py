@@ -35,7 +35,8 @@ def suspect_checker(runner: DriftRunner, suspects: Suspects, state_dir: Path, cl
         request = CheckRequest(source=source, replicas=(target,), tables=patterns, limits=limits)
         with ExitStack() as stack:
             path = suspect_journal_path(state_dir / FOLDER, spec.name, request)
-            report, stopped, failure = CheckParts(stack, [(request, path)], resume=False).run(clock, cancelled, progress)
+            check = CheckParts(stack, [(request, path)], spec.servers, resume=False)
+            report, stopped, failure = check.run(clock, cancelled, progress)
         if failure is not None:
             raise failure
         return Ended(report, stopped)

@@ -196,7 +196,7 @@ def drift(  # noqa: PLR0913 - an argument for each option
                 lock_hot=lock_hot,
             )
             parts.append((request, journal_path(settings.state_dir / "drift", spec.name, request, proof)))
-        check = CheckParts(stack, parts, resume=resume)
+        check = CheckParts(stack, parts, spec.servers, resume=resume)
         if resume and not check.resumes:
             click.echo("Nothing was left to go on from: this check begins at the beginning.", err=True)
         report, _, failure = check.run(clock, ended.is_set, progress, exact)

@@ -131,6 +131,11 @@ def merged(reports: Sequence[DriftReport]) -> DriftReport:
     )
 
 
+def with_replicas(report: DriftReport, replicas: Sequence[ReplicaReport]) -> DriftReport:
+    """The report with these replicas in place of its own."""
+    return replace(report, verdict=overall(replica.verdict for replica in replicas), replicas=tuple(replicas))
+
+
 def judged(replica: ReplicaReport, *, strict: bool) -> ReplicaReport:
     """The replica with the verdict and the reason that follow from its tables and objects."""
     reason = replica.reason
@@ -164,15 +169,22 @@ def _across_channels(replicas: Sequence[ReplicaReport], *, strict: bool) -> tupl
 def _with_shared(replica: ReplicaReport, by_source: Sequence[ReplicaReport], *, strict: bool) -> ReplicaReport:
     """A row of a table that several sources have is no drift for not being on one of them."""
     others = (other for other in by_source if other.source != replica.source)
-    elsewhere = {_name_there(table) for other in others for table in other.tables if not is_extra(table)}
+    return without_surplus(
+        replica, {name_there(table) for other in others for table in other.tables if not is_extra(table)}, strict=strict
+    )
+
+
+def without_surplus(replica: ReplicaReport, elsewhere: Collection[str], *, strict: bool) -> ReplicaReport:
+    """The replica without the rows too many in these tables, by their names there: another source of it may have them."""
     tables = tuple(
-        _without_surplus(table, strict=strict) if table.surplus and _name_there(table) in elsewhere else table
+        _without_surplus(table, strict=strict) if table.surplus and name_there(table) in elsewhere else table
         for table in replica.tables
     )
     return replica if tables == replica.tables else judged(replace(replica, tables=tables), strict=strict)
 
 
-def _name_there(table: TableReport) -> str:
+def name_there(table: TableReport) -> str:
+    """What the table is called on the replica."""
     return table.there or full_name(table)
 
 

@@ -28,7 +28,7 @@ STILL_MARGIN_EQUAL: Final = 0.25
 class Events(StrEnum):
     """What an event does to a unit on both sides: it makes them equal, or it may carry a difference on."""
 
-    ROW_IMAGES = "row-images"
+    ROW_IMAGES = "row-images"  # as far as the source's settings tell; `Round.only_images` is seen
     STATEMENTS = "statements"
     UNDOING = "undoing"  # statements, of which two may undo each other
     COUNTED = "counted"  # of a table without a key: each event adds a row to, or takes one of, those that are alike
@@ -63,6 +63,7 @@ class Round:
     ahead: bool = False  # the replica had applied what the source did not yet show at S2
     locked: bool = False  # the row was locked on the source from S1 to S2, and R shows all that came before
     behind: bool = False  # the replica may not have applied all that S1 showed: G was read too soon where positions trail
+    only_images: bool = False  # the replica was seen to apply nothing but row images that S1 did not show
     logged_first: bool = False  # what it shows was in the source's binary log before it showed anywhere
 
 
@@ -138,7 +139,7 @@ def _whole(round_: Round) -> bool:
 
 def _proves_equal(rounds: Sequence[Round], events: Events, still: Stillness | None) -> bool:
     round_ = rounds[-1]
-    if events is Events.ROW_IMAGES:
+    if events is Events.ROW_IMAGES or (round_.only_images and events is not Events.COUNTED):
         # A row that no event touched in between is as it was; one that an event touched is as the event's image says.
         return True
     if still and still.covers(round_, STILL_MARGIN_EQUAL):

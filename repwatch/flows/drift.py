@@ -120,7 +120,7 @@ def check(  # noqa: PLR0913 - what it needs of the world, each with a default wh
         source_lane.open().result()
         source = source_lane.submit(_meeting(request, source_lane, connect)).result()
         for replica, future in zip(replicas, opened, strict=True):
-            meet_replica(replica, future, source, static=request.static)
+            meet_replica(replica, future, source, clock, static=request.static)
         world = CheckWorld(
             source=source,
             replicas=replicas,

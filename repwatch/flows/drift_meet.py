@@ -8,15 +8,17 @@ from repwatch.drift.filters import Filtering
 from repwatch.drift.report import Reason
 from repwatch.drift.rewrites import Places, by_origin, places
 from repwatch.drift.verdict import Events, events_of
-from repwatch.errors import PrivilegeMissing, Refused, SelfTestFailed, ServerError
+from repwatch.errors import PrivilegeMissing, Refused, SelfTestFailed, ServerError, StatementRefused
 from repwatch.flows.drift_catalogue import read_names, read_sight
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_reach import fall_reason
-from repwatch.flows.drift_world import ReplicaSide, SourceSide
+from repwatch.flows.drift_reach import fall_reason, note_applied
+from repwatch.flows.drift_world import AppliedWatch, ReplicaSide, SourceSide
 from repwatch.model.topology import ReplicaTarget, ServerSpec
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import filters, replication
+from repwatch.sql.applied_events import COUNTS_STATEMENTS
 
 log = logging.getLogger("repwatch.drift")
 
@@ -108,12 +110,12 @@ def _tells_writes(has_log: str | None, gtid_mode: str | None) -> bool:
     return has_log in {"1", "ON"} and gtid_mode == "ON"
 
 
-def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide, *, static: bool = False) -> None:
+def meet_replica(replica: ReplicaSide, opened: "Future[None]", source: SourceSide, clock: Clock, *, static: bool = False) -> None:
     """Learn about a replica; what hinders its check becomes its `fallen`."""
 
     def look(db: Database) -> Reason | None:
         if not static:
-            return _look_at(db, replica, source)
+            return _look_at(db, replica, source, clock)
         _look_at_static(db, replica, source)
         return None
 
@@ -137,7 +139,7 @@ def _look_at_static(db: Database, replica: ReplicaSide, source: SourceSide) -> N
     _place_tables(replica, source, fold=case != "0")
 
 
-def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason | None:
+def _look_at(db: Database, replica: ReplicaSide, source: SourceSide, clock: Clock) -> Reason | None:
     replica.version = db.version
     _, uuid, _, _, gtid_mode = db.text_row(positions.source_identity(db.version))
     replica.server_uuid = uuid or ""
@@ -145,6 +147,7 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide) -> Reason |
     replica.sight = read_sight(db)
     replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
+    replica.applied = None if db.version.is_mariadb or source.applies else _watch_applied(db, clock)
     case, rewrites = db.text_row(filters.filter_settings(db.version))
     channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)
     mine = [channel for channel in channels if channel.source_id == source.server_id]
@@ -191,3 +194,15 @@ def _may_read_snapshot_position(db: Database) -> bool:
     except PrivilegeMissing:
         return False
     return True
+
+
+def _watch_applied(db: Database, clock: Clock) -> AppliedWatch | None:
+    """Look for the first time at what a replica applies as statements; None where the account or the server does not tell."""
+    watch = AppliedWatch()
+    try:
+        if db.scalar(COUNTS_STATEMENTS) != "1":
+            return None
+        note_applied(clock, db, watch)
+    except StatementRefused:
+        return None
+    return watch

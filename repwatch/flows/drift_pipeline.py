@@ -99,6 +99,7 @@ class Pipeline:
             one_position=one_position,
             ahead=ahead,
             behind=not first.named,
+            only_images=replica.only_images,
             logged_first=self.reader.logged_first,
         )
 

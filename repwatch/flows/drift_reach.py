@@ -19,11 +19,13 @@ from repwatch.errors import (
     Unreachable,
 )
 from repwatch.flows.drift_lag import channels_from, greatest_lag
-from repwatch.flows.drift_world import CheckWorld, ReplicaSide
+from repwatch.flows.drift_world import AppliedWatch, CheckWorld, ReplicaSide
 from repwatch.model.gtid import canonical, missing_count
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql import drift_position as positions
 from repwatch.sql import replication
+from repwatch.sql.applied_events import APPLIED_STATEMENTS, parse_applied
 
 T = TypeVar("T")
 REACH_SECONDS: Final = 60.0  # how long a replica may take to reach a position, beside its intended delay
@@ -107,6 +109,11 @@ def note_replica(world: CheckWorld, db: Database, replica: ReplicaSide) -> None:
     asked = world.clock.monotonic()
     position = db.scalar(positions.applied(db.version) if world.source.applies else replication.written(db.version)) or ""
     replica.watermark.record(position, asked, world.clock.monotonic())
+
+
+def note_applied(clock: Clock, db: Database, applied: AppliedWatch) -> None:
+    """Note what a replica has applied in the form of statements. Runs in its lane. Raises ServerError."""
+    applied.record(parse_applied(db.texts(APPLIED_STATEMENTS)), db, clock.monotonic())
 
 
 def catch_up(world: CheckWorld, db: Database, applied: str) -> str:

@@ -10,7 +10,7 @@ from repwatch.drift.definitions import is_transactional
 from repwatch.drift.verdict import STILL_MARGIN_EQUAL, Events
 from repwatch.errors import StatementTimedOut
 from repwatch.flows.drift_lane import Lane
-from repwatch.flows.drift_reach import await_position, catch_up, note_position, note_replica, received
+from repwatch.flows.drift_reach import await_position, catch_up, note_applied, note_position, note_replica, received
 from repwatch.flows.drift_world import CheckWorld
 from repwatch.flows.ranges import cut, is_dense, parts, signatures
 from repwatch.model.gtid import GtidSet, MariadbPosition, of_origins
@@ -26,6 +26,7 @@ T = TypeVar("T")
 LEAF_ROWS: Final = 2_000  # ranges up to here are read row by row
 UNDIVIDED_ROWS: Final = 200_000  # … and up to here, where a table cannot be cut into ranges
 _FRESH: Final = 0.1  # a look at the source's position so long ago need not be repeated before a reading
+_SHOWS: Final = STILL_MARGIN_EQUAL + 0.01
 _QUIET: Final = 1.0  # where the source stood still for so long it will most likely prove what a reading says by standing still
 # BINLOG_GTID_POS reads a log from its start: a hundred megabytes take the source longer than several pieces do. Beyond this, only
 # where the source stands still, and not for every other piece beside writers who pause for a moment.
@@ -80,6 +81,7 @@ class Sight:
     coordinates: tuple[str, str] | None = None  # the same as a place in the source's binary log (MariaDB)
     applied: str = ""  # by the replica, after the reading
     stood: bool = False  # it was read where all servers show one position
+    only_images: bool = False  # on the replica: it was seen to apply nothing but row images that the source did not show
 
     def nothing(self) -> "Sight":
         """What a server that could not be read saw of the same."""
@@ -117,7 +119,9 @@ class Reader:
         self._world = world
         self.source = source
         self.replicas = replicas
-        self._events = Events.COUNTED if source.counted else world.source.events
+        # A statement is seen when it ends, which is before its effect only within a transaction.
+        self._told = self._within_transactions() and all(world.replicas[number].applied is not None for number in replicas)
+        self._events = Events.COUNTED if source.counted else self._events_of_source()
         self.patient = not source.bounds  # it cannot be read in pieces
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
         leads = world.source.version.is_mariadb and is_transactional(source.table.engine) and not world.source.applies
@@ -132,6 +136,19 @@ class Reader:
         """What the rounds of now are judged by."""
         return self._events
 
+    def _within_transactions(self) -> bool:
+        return all(is_transactional(reading.table.engine) for reading in (self.source, *self.replicas.values()))
+
+    def _events_of_source(self) -> Events:
+        """What replicates. On MySQL a session may log statements whatever the source's format is; replicas tell of what they ran.
+
+        Where they do, a round without statements proves what it shows, and others may be of statements that undo each other.
+        """
+        source = self._world.source
+        if source.version.is_mariadb or source.applies or self._world.static:
+            return source.events
+        return Events.UNDOING if self._told or source.events is not Events.ROW_IMAGES else Events.STATEMENTS
+
     def leave_snapshots(self) -> bool:
         """Read without any from now on, as the table is altered again and again; False if nothing is read so."""
         self.pinned = self._exact = False
@@ -144,6 +161,7 @@ class Reader:
     def on_source(self, db: Database, unit: Unit, rows: int) -> SourceSight:
         """S1, with the position after it; the range is cut after `rows` rows if the unit says so."""
         source = self._world.source
+        self._let_show()
         with self._turn(source.lane, unit):
             started = self._world.clock.monotonic()
             if not source.watermark.seen_since(started - _FRESH):
@@ -162,6 +180,13 @@ class Reader:
             read=rows if rest and self.source.where else chosen,
             dense=is_dense(self.source, piece, chosen) and not self.source.counted,  # without a key, one value has many rows
         )
+
+    def _let_show(self) -> None:
+        """At the beginning of a check, wait until the source shows what replicas had applied when that was first looked at."""
+        if self._told:
+            looks = (self._world.replicas[number].applied for number in self.replicas)
+            shows = max((watch.began + _SHOWS for watch in looks if watch and watch.began is not None), default=0.0)
+            self._world.clock.sleep(max(0.0, shows - self._world.clock.monotonic()))
 
     def _named_later(self, db: Database, sight: Sight) -> Sight:
         """The sight with a position that surely names what was read; where the source stands still, that will say enough.
@@ -195,7 +220,11 @@ class Reader:
             note_replica(self._world, db, replica)
             sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
             note_replica(self._world, db, replica)
-        return sight
+        if not self._told or replica.applied is None:
+            return sight
+        note_applied(self._world.clock, db, replica.applied)
+        # From a little earlier than S1: what was applied before that, the source shows.
+        return replace(sight, only_images=replica.applied.quiet_since(first.started - STILL_MARGIN_EQUAL))
 
     def _turn(self, lane: Lane, unit: Unit) -> AbstractContextManager[object]:
         """While the source is written to, servers of one machine are read one by one: all at once leave writers nothing."""

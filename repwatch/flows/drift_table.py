@@ -43,7 +43,7 @@ class TableCheck:
         self.rows = 0  # of the source, as scanned
         self.since: datetime | None = None  # when the oldest piece of an earlier run that counts was read
         self._suspects: list[Unit] = []
-        # Ranges that read equal, which proves nothing yet: their rows have no key, and only many such rounds do.
+        # Ranges that read equal, which proves nothing yet: their rows go to and fro, as events may, and only many such rounds do.
         self._equal: dict[KeyRange, dict[int, list[Round]]] = {}
         self.tallies = {number: Tally() for number in self._everyone}
         self.settlement = Settlement(pipeline, self.tallies, most)
@@ -198,9 +198,13 @@ class TableCheck:
             if judgement.verdict is Verdict.IDENTICAL:
                 proved[number, piece] = judgement.proof or Proof.REREAD
                 self._count(number, compared.first.rows_in(piece), proved[number, piece])
-            elif events is Events.COUNTED and holds_alike(rounds):
+            elif self._repeats(events) and holds_alike(rounds):
                 self._equal.setdefault(piece, {})[number] = rounds
         return proved
+
+    def _repeats(self, events: Events) -> bool:
+        """True if a range that is equal is read again for that: nothing else will prove it where no moment of all comes."""
+        return events is Events.COUNTED or (events is Events.UNDOING and self._world.stand is None)
 
     def _count(self, number: int, rows: int, proof: Proof) -> None:
         self.tallies[number].rows_proved += rows

@@ -20,6 +20,7 @@ from repwatch.model.server import ServerVersion
 from repwatch.model.topology import ReplicaTarget, ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database
+from repwatch.sql.applied_events import Applied
 from repwatch.sql.drift_position import ALL_SHOWN, Shown
 from repwatch.sql.filters import NO_DATABASE_FILTERS, DatabaseFilters
 from repwatch.sql.sight import Sight
@@ -93,6 +94,29 @@ class Watermark:
             self._moves = 0
 
 
+class AppliedWatch:
+    """Since when a replica has applied no statement, as far as was seen. Written by its lane alone."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None  # when it was first looked at
+        self._seen: Applied | None = None
+        self._session: Database | None = None
+        self._since = 0.0
+
+    def record(self, applied: Applied | None, session: Database, answered: float) -> None:
+        """Note what it has applied, None if that is not told, as answered at this monotonic second.
+
+        Over another session it may be another server's life, that began to count anew.
+        """
+        self.began = answered if self.began is None else self.began
+        if applied is None or applied != self._seen or session is not self._session:
+            self._seen, self._session, self._since = applied, session, answered
+
+    def quiet_since(self, moment: float) -> bool:
+        """True if nothing but row images was applied from this monotonic second to the last look."""
+        return self._seen is not None and self._since <= moment
+
+
 @dataclass(kw_only=True)
 class SourceSide:
     """The source of a check, or the trusted replica that stands for it."""
@@ -147,6 +171,7 @@ class ReplicaSide:
     reached: tuple[int, str] = (0, "")  # the same, with the connection that saw it: a server that crashed may have lost it
     tells_writes: bool = False  # its position moves with every write; only asked where it is compared on its own
     watermark: Watermark = field(default_factory=Watermark)  # its own position, where that matters
+    applied: AppliedWatch | None = None  # what it applies in the form of statements, where that can be asked (MySQL)
     behind: Behind | None = None  # while it is waited for; written by its lane
     parts_unread: bool = False  # as of the source
     parts_hidden: bool = False

@@ -32,7 +32,7 @@ def _read_feeder(
     connect: Connect,
 ) -> Feeder:
     """Where the source is not found, or does not answer, that is said."""
-    sources = [spec for spec, glance in asked if _is_source(state, glance)]
+    sources = [spec for spec, glance in asked if is_source(state, glance)]
     if len(sources) != 1:
         return Feeder(channel=state.channel, has=None)
     try:
@@ -49,7 +49,8 @@ def glanced(specs: Collection[ServerSpec], glances: Mapping[str, Glance]) -> lis
     return [(spec, glances[spec.label]) for spec in specs if spec.label in glances]
 
 
-def _is_source(state: ChannelState, glance: Glance) -> bool:
+def is_source(state: ChannelState, glance: Glance) -> bool:
+    """True if the channel reads from that server."""
     seen = glance.observation
     if state.source_uuid and seen.server_uuid:
         return state.source_uuid == seen.server_uuid.lower()

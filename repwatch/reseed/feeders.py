@@ -37,7 +37,7 @@ def feeding(feeder: Feeder, tables: Sequence[TableName]) -> Iterator[Refusal]:
             summary=f"what comes through channel {feeder.channel!r} cannot be told: its source does not answer, or is not in the "
             "configuration",
         )
-    elif fed := [str(name) for name in tables if _may_feed(feeder, name)]:
+    elif fed := [str(name) for name in tables if may_feed(feeder, name)]:
         yield Refusal(
             code="other-channels",
             summary=f"rows of {some(fed)} may come through channel {feeder.channel!r} too, and would be lost",
@@ -48,6 +48,7 @@ def _named(facts: Facts) -> str:
     return f"{facts.target.server.address} has other channels ({some(facts.other_channels)})"
 
 
-def _may_feed(feeder: Feeder, name: TableName) -> bool:
+def may_feed(feeder: Feeder, name: TableName) -> bool:
+    """True if rows of the table may come through that channel; so they may where its source could not be asked."""
     how = passage(name, feeder.way)
-    return how is Passage.RENAMED or (name in (feeder.has or ()) and how in (Passage.WHOLE, Passage.UNCLEAR))
+    return feeder.has is None or how is Passage.RENAMED or (name in feeder.has and how in (Passage.WHOLE, Passage.UNCLEAR))

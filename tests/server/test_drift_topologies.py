@@ -12,6 +12,7 @@ from repwatch.drift.report import DriftReport, Reason, ReplicaReport, Verdict
 from repwatch.drift.summary import merged
 from repwatch.errors import RepwatchError, Unreachable
 from repwatch.flows.drift import CheckRequest, check
+from repwatch.flows.drift_other_sources import beside_other_sources
 from repwatch.model.endpoint import Endpoint
 from repwatch.model.server import Flavour
 from repwatch.model.topology import ReplicaTarget
@@ -28,7 +29,8 @@ def check_all(box: Sandbox, channel: str | None = None, reference: str | None = 
     cluster = box.cluster()
     groups = compared_with(cluster, by_source(cluster, replica_targets(cluster, channel)), reference)
     requests = [CheckRequest(source=group.source, replicas=group.replicas, reference=group.reference) for group in groups]
-    return merged([check(request, connect=Session.connect, clock=SystemClock()) for request in requests])
+    report = merged([check(request, connect=Session.connect, clock=SystemClock()) for request in requests])
+    return beside_other_sources(report, cluster.servers, Session.connect)
 
 
 def in_report(report: DriftReport, server: SandboxServer, channel: str = "") -> ReplicaReport:
@@ -192,3 +194,27 @@ def test_a_table_of_another_source_is_not_extra_and_one_of_none_is(flavour: Flav
         extra = check_all(box)
         assert extra.verdict is Verdict.DRIFTED
         assert "nobodys" in names(in_report(extra, replica, "second").tables)
+
+
+def test_rows_of_another_source_are_no_drift_in_a_check_of_one_channel(flavour: Flavour) -> None:
+    """As in one of all. Where no other source has the table, rows too many are drift, and wrong rows are drift anywhere."""
+    with Sandbox.start(flavour, links=multi_source()) as box:
+        (replica,) = box.replicas
+        for name, row in (("source", 1), ("source2", 2)):
+            box.server(name).sql("CREATE DATABASE IF NOT EXISTS d", f"CREATE DATABASE own{row}")
+            for table in ("d.both", "d.wrong", f"own{row}.t"):
+                create = f"CREATE TABLE IF NOT EXISTS {table} (id INT PRIMARY KEY, v INT)"
+                box.server(name).sql(create, f"INSERT INTO {table} VALUES ({row}, 0)")
+            box.wait_caught_up(60)
+        drift_on(replica, "UPDATE d.wrong SET v = 1", "INSERT INTO own1.t VALUES (7, 0)")
+        every, one = check_all(box), check_all(box, channel="first")
+        for report in (every, one):
+            found = {table.table: table for table in in_report(report, replica, "first").tables}
+            both, wrong, own = (found[name] for name in ("both", "wrong", "t"))
+            assert (both.verdict, both.reason, both.difference_count) == (Verdict.UNDECIDED, Reason.SEVERAL_SOURCES, 0), both
+            assert found_in(wrong) == {Found("changed", ("1",), frozenset({"v"}))}, wrong
+            assert found_in(own) == {Found("extra", ("7",))}, own
+        box.server("source2").kill()
+        unknown = in_report(check_all(box, channel="first"), replica, "first")
+        reasons = {table.table: table.reason for table in unknown.tables}
+        assert reasons == dict.fromkeys(("both", "wrong", "t"), Reason.SEVERAL_SOURCES), unknown

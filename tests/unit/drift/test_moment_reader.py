@@ -20,7 +20,7 @@ def reader(shown: str | None, events: Events = Events.STATEMENTS) -> MomentReade
     source: Any = SimpleNamespace(events=events, version=version, applies=False, tells_unnamed=False)
     stand: Any = SimpleNamespace(decides=False, hopeful=True, shown_by=lambda _: shown)
     reading: Any = SimpleNamespace(counted=False, bounds=("id",), table=SimpleNamespace(engine="InnoDB"))
-    world = cast("CheckWorld", SimpleNamespace(source=source, static=False))
+    world = cast("CheckWorld", SimpleNamespace(source=source, static=False, replicas=(SimpleNamespace(applied=None),)))
     return MomentReader(world, cast("OnePosition", stand), cast("TableReading", reading), {0: reading})
 
 

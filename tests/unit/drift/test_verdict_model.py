@@ -349,3 +349,13 @@ def test_a_replica_that_may_lack_what_was_shown_is_not_equal_by_one_round() -> N
     assert judge([replace(round_, behind=True)], Events.STATEMENTS, None).verdict is Verdict.UNDECIDED
     assert judge([replace(round_, behind=True)], Events.STATEMENTS, Stillness(-9, 9)).verdict is Verdict.IDENTICAL
     assert judge([replace(round_, behind=True)], Events.ROW_IMAGES, None).verdict is Verdict.IDENTICAL
+
+
+def test_what_was_seen_to_be_images_alone_is_equal_by_one_round() -> None:
+    """Whatever the settings say may replicate; but for rows that are counted, as no image puts a count right."""
+    round_ = Round(started=0, ended=1, first=Content("2"), replica=Content("2"), second=None, only_images=True)
+    for events in (Events.ROW_IMAGES, Events.STATEMENTS, Events.UNDOING):
+        assert judge([round_], events, None).verdict is Verdict.IDENTICAL
+        assert not needs_second(round_, events, None)
+    assert judge([round_], Events.COUNTED, None).verdict is Verdict.UNDECIDED
+    assert judge([replace(round_, only_images=False)], Events.UNDOING, None).verdict is Verdict.UNDECIDED
