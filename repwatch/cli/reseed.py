@@ -133,7 +133,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
             wait_for_left_clone(request, tools)
             request = _as_begun(cluster, request, left_marker(request, tools.connect))
         # Where nobody is to see the plan first, it is made when it is run.
-        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, tools.shell)
+        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, clock, tools.shell)
     if proposal is not None:
         if proposal.plan.refusals or not (apply_it or resume):
             click.echo(show(proposal.plan, None))

@@ -15,6 +15,7 @@ from repwatch.flows.reseed_settings import put_back, put_settings_back
 from repwatch.flows.reseed_survey import ReseedRequest, open_givers, survey, survey_from
 from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Applied, Plan
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.method import Method
@@ -39,9 +40,9 @@ class PlanRefused(Refused):
         self.plan = plan
 
 
-def plan_reseed(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Proposal:
+def plan_reseed(request: ReseedRequest, connect: Connect, clock: Clock, shell: Shell = NO_SHELL) -> Proposal:
     """The plan of the moment, with every reason not to. Changes nothing. Raises ServerError."""
-    facts = survey(request, connect, shell)
+    facts = survey(request, connect, clock, shell)
     return Proposal(plan=make_plan(facts), taken_up=facts.target.marker.stage if facts.target.marker else None)
 
 
@@ -56,7 +57,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str | None) ->
         with ExitStack() as looking:  # closed before anything is done: a clone ends sooner where nobody else is connected
             givers = open_givers(request, tools.connect, looking)
             target = in_turn(request, tools, sessions)
-            facts = survey_from(request, givers, target, tools.connect, tools.shell)
+            facts = survey_from(request, givers, target, tools.connect, clock=tools.clock, shell=tools.shell)
         facts, plan = agreed_plan(facts, plan_hash) if plan_hash else (facts, make_plan(facts))
         if plan.refusals:
             raise PlanRefused(plan)

@@ -14,7 +14,7 @@ from repwatch.reseed.file_steps import copying_steps, discarding_step
 from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
-from repwatch.reseed.quarantine_steps import is_table, quarantine_steps
+from repwatch.reseed.quarantine_steps import is_table, quarantine_steps, trigger_steps
 from repwatch.reseed.roles import some
 from repwatch.reseed.sizes import size_text
 from repwatch.sql import definitions, replication, reseed
@@ -110,7 +110,7 @@ def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
 
 
 def _connected(facts: Facts, tables: tuple[TableName, ...]) -> list[str]:
-    pairs = [pair for pair in facts.copied.foreign_keys if set(pair) & set(tables)]
+    pairs = [pair for pair in (*facts.copied.foreign_keys, *facts.target.foreign_keys) if set(pair) & set(tables)]
     return sorted({str(name) for pair in pairs for name in pair if name not in tables})
 
 
@@ -170,12 +170,13 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
         *_first_steps(facts),
         Step(what="run up to the snapshot", where=target, statement=until, reversible=False),
         _trusting_step(target),
+        *trigger_steps(facts, tables),
         *_redefined_tables(facts, target, set(tables)),
         *(
             Step(
                 what=f"compare {name} and rewrite the rows that differ",
                 where=target,
-                statement="DELETE …; INSERT …; its triggers are made anew, others put into quarantine until all is proved",
+                statement="DELETE …; INSERT …; its triggers are made anew",
                 reversible=False,
             )
             for name in tables
