@@ -64,7 +64,7 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 )
 @click.option("--from", "donor", metavar="SERVER", help="Take the data from this other replica, which spares the source.")
 @click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
-@click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
+@click.option("--cancel", is_flag=True, help="Give up a reseed whose replica can still go on as before.")
 @click.option(
     "--overwrite-standalone", metavar="HOST:PORT", default="", help="This server's data may go, though it is no replica."
 )
