@@ -64,7 +64,7 @@ _QUIET_SECONDS = 10.0  # between two lines of progress where there is no termina
 )
 @click.option("--from", "donor", metavar="SERVER", help="Take the data from this other replica, which spares the source.")
 @click.option("--resume", is_flag=True, help="Go on with a reseed that was interrupted.")
-@click.option("--cancel", is_flag=True, help="Give up a reseed that has not replaced any data yet.")
+@click.option("--cancel", is_flag=True, help="Give up a reseed whose replica can still go on as before.")
 @click.option(
     "--overwrite-standalone", metavar="HOST:PORT", default="", help="This server's data may go, though it is no replica."
 )
@@ -133,7 +133,7 @@ def reseed(  # noqa: PLR0913 - click hands each option over as an argument
             wait_for_left_clone(request, tools)
             request = _as_begun(cluster, request, left_marker(request, tools.connect))
         # Where nobody is to see the plan first, it is made when it is run.
-        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, tools.shell)
+        proposal = None if yes or plan_hash else plan_reseed(request, Session.connect, clock, tools.shell)
     if proposal is not None:
         if proposal.plan.refusals or not (apply_it or resume):
             click.echo(show(proposal.plan, None))

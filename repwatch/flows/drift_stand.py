@@ -167,7 +167,7 @@ class Stand:
         if replica.delay:
             raise Refused(f"{target.server.label} is delayed on purpose, and would have to catch up", hint="leave it out")
         others = tuple(server for server in self._means.others if server not in (source, target.server))
-        facts = survey(ReseedRequest(source=source, replica=target, others=others), self._connect)
+        facts = survey(ReseedRequest(source=source, replica=target, others=others), self._connect, self._world.clock)
         if refusals := server_refusals(facts, own_hold=False):
             raise Refused("; ".join(f"{refusal.code}: {refusal.summary}" for refusal in refusals))
         control = self._opened.enter_context(self._connect(target.server.writer, _READ))

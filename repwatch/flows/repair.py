@@ -116,7 +116,7 @@ def look_at_servers(request: RepairRequest, tools: Tools) -> Facts:
         donor=request.donor,
         inventory=request.inventory,
     )
-    return survey(asked, tools.connect)
+    return survey(asked, tools.connect, tools.clock)
 
 
 def bound_to(tools: Tools, replica: ServerSpec, key: str) -> Tools:

@@ -1,4 +1,4 @@
-"""`reseed`: show what would be done, do it, take up what was interrupted, cancel what has not begun."""
+"""`reseed`: show what would be done, do it, take up what was interrupted, cancel what leaves a replica that can go on."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from repwatch.flows.reseed_settings import put_back, put_settings_back
 from repwatch.flows.reseed_survey import ReseedRequest, open_givers, survey, survey_from
 from repwatch.flows.reseed_tools import Tools
 from repwatch.model.plan import Applied, Plan
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.method import Method
 from repwatch.reseed.plan import agreed_plan, make_plan
-from repwatch.reseed.stages import Marker, Stage, marker_of_settings
+from repwatch.reseed.roles import some
+from repwatch.reseed.stages import SETTINGS, Marker, Stage, marker_of_settings
 from repwatch.sql import reseed as sql
 
 
@@ -39,9 +41,9 @@ class PlanRefused(Refused):
         self.plan = plan
 
 
-def plan_reseed(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Proposal:
+def plan_reseed(request: ReseedRequest, connect: Connect, clock: Clock, shell: Shell = NO_SHELL) -> Proposal:
     """The plan of the moment, with every reason not to. Changes nothing. Raises ServerError."""
-    facts = survey(request, connect, shell)
+    facts = survey(request, connect, clock, shell)
     return Proposal(plan=make_plan(facts), taken_up=facts.target.marker.stage if facts.target.marker else None)
 
 
@@ -56,7 +58,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str | None) ->
         with ExitStack() as looking:  # closed before anything is done: a clone ends sooner where nobody else is connected
             givers = open_givers(request, tools.connect, looking)
             target = in_turn(request, tools, sessions)
-            facts = survey_from(request, givers, target, tools.connect, tools.shell)
+            facts = survey_from(request, givers, target, tools.connect, clock=tools.clock, shell=tools.shell)
         facts, plan = agreed_plan(facts, plan_hash) if plan_hash else (facts, make_plan(facts))
         if plan.refusals:
             raise PlanRefused(plan)
@@ -69,7 +71,7 @@ def apply_reseed(request: ReseedRequest, tools: Tools, plan_hash: str | None) ->
 
 
 def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
-    """Give up a reseed that has not replaced any data yet; the sentence says what was done. Raises Refused."""
+    """Give up a reseed whose replica can still go on as before; the sentence says what was done. Raises Refused."""
     with ExitStack() as sessions:
         # Before the marker is read: one that runs may begin to replace the data in the next moment.
         target = in_turn(request, tools, sessions)
@@ -86,19 +88,29 @@ def cancel_reseed(request: ReseedRequest, tools: Tools) -> str:
             put_settings_back(target, marker)
             return _cancelled(target, tools, marker)
         if not marker.reversible:
+            hint = "`repwatch reseed --resume` does, and puts all settings back"
             raise Refused(
-                f"the data of {target.server} is already replaced in part; only going on makes it whole",
-                hint="; ".join(filter(None, ("repwatch reseed --resume", note(target)))),
+                f"the data of {target.server} is already replaced in part, and what it was is gone: only going on makes it whole",
+                hint="; ".join(filter(None, (hint, note(target)))),
             )
         if marker.method is Method.PHYSICAL:
             target, marker = _old_data(request, tools, sessions, target, marker)
+        if marker.super_read_only:  # set at last, when there is no mark any more that tells of it
+            _tell(tools, marker.run, SETTINGS, marker=marker.text())
         put_back(target, marker)
         return _cancelled(target, tools, marker)
 
 
 def _cancelled(target: Database, tools: Tools, marker: Marker) -> str:
-    tools.journal.append({"at": tools.clock.now().isoformat(), "run": marker.run, "event": "cancelled"})
+    _tell(tools, marker.run, "cancelled")
+    if marker.method is Method.TABLE and marker.replaced:
+        tables = some([str(name) for name in marker.tables])
+        return f"{target.server} goes on as before; rows of {tables} that are right by now stay so"
     return f"{target.server} is as it was before"
+
+
+def _tell(tools: Tools, run: str, event: str, **more: str) -> None:
+    tools.journal.append({"at": tools.clock.now().isoformat(), "run": run, "event": event, **more})
 
 
 def _old_data(

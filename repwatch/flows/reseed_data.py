@@ -8,9 +8,10 @@ from repwatch.errors import Refused, RepwatchError, ServerError, StatementRefuse
 from repwatch.flows import reseed_physical
 from repwatch.flows.hold import run_until
 from repwatch.flows.reseed_clone import CloneFailed, Turn, clone, clone_status, is_untouched
+from repwatch.flows.reseed_definitions import read_triggers
 from repwatch.flows.reseed_donor import held
 from repwatch.flows.reseed_left import doors_of
-from repwatch.flows.reseed_marked import Marked, NotOurs
+from repwatch.flows.reseed_marked import PATIENT, Marked, NotOurs
 from repwatch.flows.reseed_outlook import Outlook
 from repwatch.flows.reseed_physical import Backup, Machine, machine_of
 from repwatch.flows.reseed_settings import restore_load_settings
@@ -25,6 +26,7 @@ from repwatch.reseed.stages import Stage
 from repwatch.sql import clone as clone_sql
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneStatus
+from repwatch.sql.definitions import Definition, reader_setup
 from repwatch.sql.rowload import set_local_infile
 
 _RUN_SECONDS = 600.0  # for a held replica to reach the snapshot
@@ -67,6 +69,7 @@ class Filling:
             tables=frozenset(self.choice.tables),
             donor=self._hold_donor if self.request.donor else None,
             begin=self._begin_at,
+            tear=self._tear,
         )
         try:
             loaded = load(job)
@@ -75,7 +78,7 @@ class Filling:
                 restore_load_settings(marked.db, marked.marker)
         if marked.executed(loaded.position if self.choice.in_place else "") != marked.marker.before:
             raise ServerError("something was applied or written while the data was copied", server=marked.db.server)
-        marked.marker = replace(marked.marker, position=loaded.position)
+        marked.marker = replace(marked.marker, position=loaded.position, torn=False)
         marked.record("written", rows=str(loaded.rows), position=loaded.position)
         return tuple(f"not made, because it is broken on the source too: {text}" for text in loaded.broken)
 
@@ -85,13 +88,27 @@ class Filling:
         self.outlook.begin(position)
         if self.choice.in_place:
             run_until(marked.db, self.facts.channel, position, self.tools.clock, _RUN_SECONDS)
-            marked.marker = replace(marked.marker, before=marked.executed(position))
+            triggers = marked.marker.triggers if marked.marker.replaced else self._triggers()
+            marked.marker = replace(marked.marker, before=marked.executed(position), triggers=triggers)
         marked.marker = replace(marked.marker, replaced=True)
         marked.advance(Stage.LOADING)
         marked.db.execute(sql.set_trust_creators(on=True))
         if self.choice.method is Method.LOGICAL and not marked.marker.local_infile:
             with suppress(StatementRefused):  # MariaDB wants SUPER for it; without it rows are inserted
                 marked.db.execute(set_local_infile(on=True))
+
+    def _triggers(self) -> tuple[Definition, ...]:
+        """They go before rows are written, and come back where the reseed is given up."""
+        with self.marked.connect(self.request.replica.server.writer, PATIENT) as db:
+            for statement in reader_setup(db.version):
+                db.execute(statement)
+            return read_triggers(db, self.choice.tables)
+
+    def _tear(self) -> None:
+        """Rows go that were there, and do not come back with the same transaction."""
+        if not self.marked.marker.torn:
+            self.marked.marker = replace(self.marked.marker, torn=True)
+            self.marked.write()
 
     def _hold_donor(self) -> AbstractContextManager[None]:
         donor = self.request.donor

@@ -2,13 +2,14 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from repwatch.errors import PrivilegeMissing, StatementRefused
 from repwatch.model.schema import Column, Table, TableName
 from repwatch.ports.database import Database
 from repwatch.sql import definitions as sql
+from repwatch.sql import quarantine
 from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.rowcopy import CopyTable, can_chunk
 
@@ -55,6 +56,14 @@ def read_definition(db: Database, kind: Kind, schema: str, name: str) -> Definit
             hint="`repwatch doctor` prints the missing GRANT",
         )
     return item
+
+
+def read_triggers(db: Database, tables: Collection[TableName]) -> tuple[Definition, ...]:
+    """Those of these tables, in the order in which they fire. As `read_definitions`."""
+    of = {(row["s"], row["n"]): TableName(row["s"] or "", row["t"] or "") for row in db.texts(quarantine.LIST_TRIGGERS)}
+    listed = [(row["s"] or "", row["n"] or "") for row in db.texts(sql.LIST_TRIGGERS)]
+    items = (read_definition(db, Kind.TRIGGER, schema, name) for schema, name in listed if of.get((schema, name)) in tables)
+    return tuple(item for item in items if item is not None)
 
 
 def read_present(db: Database) -> tuple[Definition, ...]:

@@ -91,7 +91,7 @@ class Sides:
     """The sessions of a comparison.
 
     `source` reads the snapshot, raw; `target` reads the replica in the one thread of `lane`; `writer` is set up by
-    `repair.writer_setup`.
+    `repair.writer_setup`. `tear` is called before rows go that do not come back with the same transaction.
     """
 
     source: Database
@@ -99,6 +99,7 @@ class Sides:
     lane: ThreadPoolExecutor
     writer: Database
     clock: Clock
+    tear: Callable[[], None]
 
 
 def reading_of(table: Table) -> TableReading | None:
@@ -236,6 +237,7 @@ class Differ:
             writer.execute(repair.ROLLBACK)
             if error.errno != _DUPLICATE or last:
                 raise
+            self._sides.tear()
             self._delete(wrong)
             self._late += touched
             return
@@ -243,6 +245,7 @@ class Differ:
 
     def _empty(self, piece: KeyRange) -> None:
         """Many rows where the source has few: delete them all, a bounded number at a time."""
+        self._sides.tear()
         statement = rowcopy.delete_rows(self._copy, self._reading.chosen(piece), _DELETED)
         while self._sides.writer.execute(statement) == _DELETED:
             pass

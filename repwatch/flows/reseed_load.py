@@ -9,7 +9,7 @@ from repwatch.errors import Refused
 from repwatch.flows.openings import open_all
 from repwatch.flows.reseed_definitions import fingerprint, read_copy_tables, read_definitions, read_present
 from repwatch.flows.reseed_differ import Sides
-from repwatch.flows.reseed_objects import ROUTINES, Maker, clear_way, name_of
+from repwatch.flows.reseed_objects import ROUTINES, Maker, alike, clear_way, name_of
 from repwatch.flows.reseed_quarantine import set_aside
 from repwatch.flows.reseed_tables import Line, SchemaChanged, Tables
 from repwatch.flows.snapshot import Snapshot, take_held_snapshot, take_snapshot
@@ -45,6 +45,7 @@ class Load:
     tables: frozenset[TableName]  # of Method.TABLE
     donor: Callable[[], AbstractContextManager[None]] | None  # holds `source`, a replica, while the snapshot is taken
     begin: Callable[[str], None]  # called with the snapshot's position before the first change
+    tear: Callable[[], None]  # called before rows go that do not come back with the same transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +161,8 @@ class _Loading:
             there = self._there(theirs)  # foreign keys of other tables have followed what was moved
         schemas = [item.schema for item in there if item.kind is Kind.SCHEMA]
         same: set[TableName] = set()
+        if any(item.kind is Kind.TABLE for item in self.items if name_of(item) not in alike(self.items, there)):
+            self.job.tear()
         if self.job.method is not Method.LOGICAL:
             same = clear_way(writer, self.items, there)
         else:
@@ -212,4 +215,5 @@ class _Loading:
         writer, target = self._open_writers(2)
         for statement in repair.writer_setup(writer.version):
             writer.execute(statement)
-        return Sides(source=self.snapshot.sessions[0], target=target, lane=lane, writer=writer, clock=self.job.clock)
+        source, clock = self.snapshot.sessions[0], self.job.clock
+        return Sides(source=source, target=target, lane=lane, writer=writer, clock=clock, tear=self.job.tear)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from repwatch.errors import StatementRefused
 from repwatch.model.schema import TableName
 from repwatch.ports.database import Database
-from repwatch.sql import definitions, rowcopy
+from repwatch.sql import definitions, reseed, rowcopy
 from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.late_keys import without_keys
 
@@ -86,7 +86,7 @@ def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Def
     """
     wanted = {(item.kind, item.schema, item.name): item for item in ours}
     pairs = [(item, match) for item in theirs if (match := wanted.get((item.kind, item.schema, item.name)))]
-    same: set[TableName] = set()
+    same = alike(ours, theirs)
     for kind in _OTHERS:
         for item, _ in pairs:
             if item.kind is kind:
@@ -94,12 +94,25 @@ def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Def
     for item, match in pairs:
         if item.kind is Kind.SCHEMA and match.statement != item.statement:
             writer.execute(definitions.alter_schema(match))
-        elif item.kind is Kind.TABLE:
-            if definitions.without_counters(match.statement) == definitions.without_counters(item.statement):
-                same.add(name_of(item))
-            else:
-                writer.execute(definitions.drop(Kind.TABLE, item.schema, item.name))
+        elif item.kind is Kind.TABLE and name_of(item) not in same:
+            writer.execute(definitions.drop(Kind.TABLE, item.schema, item.name))
     return same
+
+
+def alike(ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:
+    """Tables that both define alike, but for their counters."""
+    wanted = {name_of(item): definitions.without_counters(item.statement) for item in ours if item.kind is Kind.TABLE}
+    there = (item for item in theirs if item.kind is Kind.TABLE)
+    return {name_of(item) for item in there if definitions.without_counters(item.statement) == wanted.get(name_of(item))}
+
+
+def put_triggers_back(db: Database, triggers: Sequence[Definition]) -> None:
+    """Make those that are gone; `db` may write on the replica, and nothing of it reaches the binary log. Safe to repeat."""
+    there = {TableName(row["s"] or "", row["n"] or "") for row in db.texts(definitions.LIST_TRIGGERS)}
+    if gone := [item for item in triggers if name_of(item) not in there]:
+        for statement in (*rowcopy.loader_setup(db.version), reseed.set_trust_creators(on=True)):
+            db.execute(statement)
+        Maker(db, gone).make(Kind.TRIGGER)
 
 
 def name_of(item: Definition) -> TableName:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from repwatch.errors import PrivilegeMissing
 from repwatch.flows.hold import Held, channel_states, release
 from repwatch.flows.reseed_marker import drop_marker
+from repwatch.flows.reseed_objects import put_triggers_back
 from repwatch.ports.database import Database
 from repwatch.reseed.stages import Marker
 from repwatch.sql import clone, rowload
@@ -12,12 +13,13 @@ from repwatch.sql import reseed as sql
 
 
 def put_back(target: Database, marker: Marker) -> None:
-    """Let a replica go whose data has not been touched. Safe to repeat."""
+    """Let a replica go that can go on as before (`Marker.reversible`). Safe to repeat."""
+    if not target.version.is_mariadb:
+        target.execute(sql.set_super_read_only(on=False))  # persisted for a clone, it is on since a restart, and refuses the drop
+    put_triggers_back(target, marker.triggers)
     if is_held(target, marker.channel) is not None:
         # Killed between the stop and the hold, the delay is what it was, and the threads stand still all the same.
         release(target, marker.channel, Held(delay=marker.delay, receiver=marker.receiver, applier=marker.applier))
-    if not target.version.is_mariadb:
-        target.execute(sql.set_super_read_only(on=False))  # persisted for a clone, it is on since a restart, and refuses the drop
     restore_settings(target, marker)
     drop_marker(target)
     restore_super_read_only(target, marker)

@@ -25,13 +25,14 @@ from repwatch.model.gtid import of_origins, reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Address
 from repwatch.model.topology import ClusterSpec, ReplicaTarget, ServerSpec
+from repwatch.ports.clock import Clock
 from repwatch.ports.database import Connect, Database, Timeouts
 from repwatch.ports.shell import NO_SHELL, Shell
 from repwatch.reseed.choice import by_files, is_loaded, settled_choice
 from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, Feeder, ServerFacts, SourceFacts, TableFacts, TargetFacts, Way
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
-from repwatch.sql import definitions, replication, rowload
+from repwatch.sql import definitions, quarantine, replication, rowload
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneState
 from repwatch.sql.definitions import Definition, Kind
@@ -40,7 +41,8 @@ from repwatch.sql.replication import SourceLogin
 
 _PATIENT = Timeouts(connect=10.0, read=600.0)
 _LET_END: Final = 1.0  # seconds; then its session is closed under it
-_GLANCES = 50  # a transaction takes its time to the replica
+_FETCH_SECONDS: Final = 5.0  # a transaction takes its time to the replica
+_FETCH_PAUSE: Final = 0.1
 
 Found = TypeVar("Found")
 
@@ -72,7 +74,7 @@ class ReseedRequest:
         return self.donor.server if self.donor else self.source
 
 
-def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) -> Facts:
+def survey(request: ReseedRequest, connect: Connect, clock: Clock, shell: Shell = NO_SHELL) -> Facts:
     """Look at both servers, at the others for channels that read from the target, and at machines where files may be copied.
 
     Raises ServerError.
@@ -81,7 +83,7 @@ def survey(request: ReseedRequest, connect: Connect, shell: Shell = NO_SHELL) ->
         givers = open_givers(request, connect, opened)
         opening = open_beside(connect, request.replica.server.writer, _PATIENT, opened)
         givers[0].result()  # where it cannot be had, the target is not waited for
-        return survey_from(request, givers, opening.result(), connect, shell)
+        return survey_from(request, givers, opening.result(), connect, clock=clock, shell=shell)
 
 
 def open_givers(request: ReseedRequest, connect: Connect, opened: ExitStack) -> list[Future[Database]]:
@@ -90,8 +92,14 @@ def open_givers(request: ReseedRequest, connect: Connect, opened: ExitStack) -> 
     return [open_beside(connect, spec.writer, _PATIENT, opened) for spec in ends]
 
 
-def survey_from(
-    request: ReseedRequest, givers: Sequence[Future[Database]], target: Database, connect: Connect, shell: Shell
+def survey_from(  # noqa: PLR0913 - two ends that are open, and three doors
+    request: ReseedRequest,
+    givers: Sequence[Future[Database]],
+    target: Database,
+    connect: Connect,
+    *,
+    clock: Clock,
+    shell: Shell,
 ) -> Facts:
     """The same over sessions that are there, those of `open_givers` and one with the target."""
     source = givers[0].result()
@@ -130,9 +138,10 @@ def survey_from(
         clone=clone,
         way=read_way(source, target, request.replica.channel) if told else Way(),
         feeders=_feeders(request, target, target_facts, glances, connect),
-        fetching=bool(target_server.channels) and _fetching(source, target, request.replica.channel),
         disputes=_disputes(request, glances, (source, source_facts.server), (target, target_server)),
     )
+    if facts.current and not facts.follows_source:
+        facts = replace(facts, fetching=_fetching(source, target, request.replica.channel, clock))
     if not by_files(facts):
         return facts
     hosts = asked_hosts or _ask_hosts(request, source, target, shell)
@@ -186,7 +195,7 @@ def _with_what_is_left(
     return replace(facts, marker=marker), replace(clone, position=position)
 
 
-def _fetching(source: Database, target: Database, channel: str) -> bool:
+def _fetching(source: Database, target: Database, channel: str, clock: Clock) -> bool:
     """Whether the channel's receiver has what the source had written a moment ago, and nothing that it had not.
 
     Only on MariaDB, where nothing else tells a source from another one with its server id. A receiver that connects begins
@@ -196,7 +205,8 @@ def _fetching(source: Database, target: Database, channel: str) -> bool:
         return False
     flavour, written = source.version.flavour, replication.written(source.version)
     before = source.scalar(written) or ""
-    for _ in range(_GLANCES):
+    deadline = clock.monotonic() + _FETCH_SECONDS
+    while True:
         state = next((state for state in channel_states(target) if state.channel == channel and state.connected), None)
         if state is None or not state.received:
             return False
@@ -204,7 +214,9 @@ def _fetching(source: Database, target: Database, channel: str) -> bool:
         received = of_origins(flavour, state.received, now)
         if received and reached(flavour, received, before) and reached(flavour, now, received):
             return True
-    return False
+        if clock.monotonic() >= deadline:
+            return False
+        clock.sleep(_FETCH_PAUSE)
 
 
 def _ask_hosts(request: ReseedRequest, source: Database, target: Database, shell: Shell) -> AskedHosts | None:
@@ -232,12 +244,27 @@ def _source(db: Database, *, with_data: bool) -> SourceFacts:
     server = _server(db)
     # Without the privileges the definitions cannot be read; that they are missing is then the answer.
     items = () if server.missing_grants else read_definitions(db)
-    pairs = tuple(
+    return SourceFacts(
+        server=server,
+        tables=_tables(db, items),
+        fingerprint=fingerprint(items),
+        foreign_keys=_foreign_keys(db),
+        objects=_objects(items),
+        triggers=_triggers(db),
+    )
+
+
+def _foreign_keys(db: Database) -> tuple[tuple[TableName, TableName], ...]:
+    return tuple(
         (TableName(row["s"] or "", row["n"] or ""), TableName(row["rs"] or "", row["rn"] or ""))
         for row in db.texts(definitions.LIST_FOREIGN_KEYS)
     )
-    return SourceFacts(
-        server=server, tables=_tables(db, items), fingerprint=fingerprint(items), foreign_keys=pairs, objects=_objects(items)
+
+
+def _triggers(db: Database) -> tuple[tuple[TableName, TableName], ...]:
+    return tuple(
+        (TableName(row["s"] or "", row["n"] or ""), TableName(row["s"] or "", row["t"] or ""))
+        for row in db.texts(quarantine.LIST_TRIGGERS)
     )
 
 
@@ -328,6 +355,8 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         executed=_executed(db),
         tables=() if server.missing_grants else _tables(db, items),
         objects=_objects(items),
+        foreign_keys=_foreign_keys(db),
+        triggers=_triggers(db),
         export_grants=missing_grants(db, export_needs()),
     )
 

@@ -159,6 +159,7 @@ class Tables:
             if differ.alike():
                 self._tell(copy.table.name, 0, whole=True)
                 return 0
+        sides.tear()
         self.lines[0].writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
         return self._copy(self.lines[0], copy, rows)
 

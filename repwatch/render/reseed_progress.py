@@ -18,14 +18,15 @@ _PHASES = {
     Phase.OBJECTS: "making views, routines, triggers and events",
     Phase.ATTACH: "setting the position and attaching",
     Phase.CATCH_UP: "catching up",
-    Phase.VERIFY: "comparing all rows with the source",
+    Phase.VERIFY: "comparing with the source",
 }
+_ASIDE = {Phase.CLONE, Phase.VERIFY}  # after a comma stands which part is at hand
 _BYTES = {Phase.STREAM, Phase.CLONE}
 
 
 def progress_line(progress: Progress) -> str:
     """What goes on, how much of it is done, how fast, how long it will take, and what comes after it."""
-    line = " ".join(filter(None, (_PHASES[progress.phase], progress.text)))
+    line = (", " if progress.phase in _ASIDE else " ").join(filter(None, (_PHASES[progress.phase], progress.text)))
     parts = ", ".join(_parts(progress))
     purge = progress.ahead.purge if progress.ahead and not progress.received else None
     kept = "" if purge is None else f"; the source keeps what follows the snapshot for {duration(purge)}"

@@ -60,8 +60,9 @@ class SourceFacts:
     server: ServerFacts
     tables: tuple[TableFacts, ...]
     fingerprint: str  # of all definitions
-    foreign_keys: tuple[tuple[TableName, TableName], ...] = ()  # tables that refer to each other
+    foreign_keys: tuple[tuple[TableName, TableName], ...] = ()  # tables, and to which they refer
     objects: tuple[tuple[Kind, TableName], ...] = ()  # all but schemas and tables
+    triggers: tuple[tuple[TableName, TableName], ...] = ()  # each with its table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +147,8 @@ class TargetFacts:
     executed: str
     tables: tuple[TableFacts, ...] = ()
     objects: tuple[tuple[Kind, TableName], ...] = ()  # all but schemas and tables
+    foreign_keys: tuple[tuple[TableName, TableName], ...] = ()  # as of the source
+    triggers: tuple[tuple[TableName, TableName], ...] = ()
     errant: str = ""  # transactions that the source does not have
     export_grants: tuple[str, ...] = ()  # what the account lacks to save them, as GRANT statements
 

@@ -14,7 +14,7 @@ from repwatch.reseed.file_steps import copying_steps, discarding_step
 from repwatch.reseed.host_preconditions import host_refusals
 from repwatch.reseed.method import Method, Why
 from repwatch.reseed.preconditions import refusals
-from repwatch.reseed.quarantine_steps import is_table, quarantine_steps
+from repwatch.reseed.quarantine_steps import is_table, quarantine_steps, trigger_steps
 from repwatch.reseed.roles import some
 from repwatch.reseed.sizes import size_text
 from repwatch.sql import definitions, replication, reseed
@@ -54,7 +54,8 @@ def make_plan(facts: Facts) -> Plan:
     if choice.method is Method.LOGICAL and choice.why is not Why.ASKED and facts.hosts and (why := host_refusals(facts)):
         reason += f"; files cannot be copied, because of {some([refusal.code for refusal in why])}"
     if facts.target.marker:
-        reason += f"; a reseed that was interrupted at {facts.target.marker.stage.value!r} is taken up"
+        where = f"interrupted at {facts.target.marker.stage.value!r}"
+        reason += f"; it was {where}" if choice.why is Why.TAKEN_UP else f"; a reseed that was {where} is taken up"
         if facts.target.marker.loaded and facts.current and is_purged(facts.current.receiver_errno, facts.current.receiver_error):
             reason += ", and its copy made anew, for the source has purged what follows it"
     if choice.method in (Method.DIFFERENTIAL, Method.LOGICAL, Method.CLONE):
@@ -102,6 +103,7 @@ def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
             return _table_steps(facts, choice.tables)
         case Method.PHYSICAL:
             *last, unmark = _last_steps(facts, by_files=True)
+            last = [replace(step, reversible=True) for step in last]  # on the copy, which the old folder takes the place of again
             return (*_first_steps(facts)[:-1], *copying_steps(facts), *last, discarding_step(facts), unmark)
         case Method.CLONE:
             return (*_ready_steps(facts), *clone.steps(facts), *_end_steps(facts, by_files=True))
@@ -110,7 +112,7 @@ def _steps_of(facts: Facts, choice: Choice) -> tuple[Step, ...]:
 
 
 def _connected(facts: Facts, tables: tuple[TableName, ...]) -> list[str]:
-    pairs = [pair for pair in facts.copied.foreign_keys if set(pair) & set(tables)]
+    pairs = [pair for pair in (*facts.copied.foreign_keys, *facts.target.foreign_keys) if set(pair) & set(tables)]
     return sorted({str(name) for pair in pairs for name in pair if name not in tables})
 
 
@@ -170,12 +172,13 @@ def _table_steps(facts: Facts, tables: tuple[TableName, ...]) -> tuple[Step, ...
         *_first_steps(facts),
         Step(what="run up to the snapshot", where=target, statement=until, reversible=False),
         _trusting_step(target),
+        *trigger_steps(facts, tables),
         *_redefined_tables(facts, target, set(tables)),
         *(
             Step(
                 what=f"compare {name} and rewrite the rows that differ",
                 where=target,
-                statement="DELETE …; INSERT …; its triggers are made anew, others put into quarantine until all is proved",
+                statement="DELETE …; INSERT …; its triggers are made anew",
                 reversible=False,
             )
             for name in tables

@@ -13,6 +13,7 @@ from repwatch.reseed.feeders import feeder_refusals
 from repwatch.reseed.filtered import filter_refusals
 from repwatch.reseed.host_preconditions import COPIED_ENGINES, host_refusals
 from repwatch.reseed.method import Method
+from repwatch.reseed.quarantine_steps import is_put_aside
 from repwatch.reseed.roles import readiness_refusals, some, source_refusals
 from repwatch.sql.replication import set_delay
 from repwatch.sql.reseed import MARKER_SCHEMA
@@ -33,7 +34,7 @@ def refusals(facts: Facts, choice: Choice) -> tuple[Refusal, ...]:
     elif choice.method is Method.PHYSICAL:
         found += [*_channel(facts, choice), *_export(facts), *host_refusals(facts), *no_files_of_donor(facts)]
     else:
-        found += [*_own_tables(facts), *_channel(facts, choice), *_export(facts)]
+        found += [*_own_tables(facts), *_own_references(facts), *_channel(facts, choice), *_export(facts)]
     found += _in_backup(concerned) if choice.method is Method.PHYSICAL else _in_snapshot(concerned)
     if choice.method is Method.CLONE and not is_cloned(facts):
         found += hindrances(facts)
@@ -149,11 +150,25 @@ def _named_tables(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal
         yield Refusal(code="no-such-table", summary=f"{facts.copied.server.address} has no table {some(unknown)}")
     if own := [str(name) for name in tables if any(fnmatchcase(str(name), pattern) for pattern in facts.local_tables)]:
         yield Refusal(code="local-tables", summary=f"local_tables say that these are the replica's own: {some(own)}")
+    yield from _triggers_elsewhere(facts, tables)
     marker = facts.target.marker
     if marker is not None and (marker.method is not Method.TABLE or set(marker.tables) != set(tables)):
         yield Refusal(
             code="half-loaded",
             summary=f"another reseed of {facts.target.server.address} was interrupted: `repwatch reseed --resume` ends it",
+        )
+
+
+def _triggers_elsewhere(facts: Facts, tables: Sequence[TableName]) -> Iterator[Refusal]:
+    """A schema has one trigger of a name, and other tables are not touched: they may come from another source."""
+    wanted = {trigger for trigger, table in facts.copied.triggers if table in tables}
+    if taken := [
+        f"{trigger} on {table}" for trigger, table in facts.target.triggers if trigger in wanted and table not in tables
+    ]:
+        yield Refusal(
+            code="trigger-elsewhere",
+            summary=f"triggers of these tables are on other tables of {facts.target.server.address}: {some(taken)}: "
+            "drop them there, or name those tables too",
         )
 
 
@@ -195,6 +210,20 @@ def _own_tables(facts: Facts) -> Iterator[Refusal]:
         yield Refusal(
             code="local-tables",
             summary=f"local_tables {some(sorted({*mixed, *shared}))} lie in schemas that would be replaced",
+        )
+
+
+def _own_references(facts: Facts) -> Iterator[Refusal]:
+    """What the replica owns must not refer to what is put aside, and dropped in the end."""
+    if dangling := [
+        f"{child} to {parent}"
+        for child, parent in facts.target.foreign_keys
+        if facts.owns_schema(child.schema) and (parent.schema == MARKER_SCHEMA or is_put_aside(facts, parent))
+    ]:
+        yield Refusal(
+            code="local-references",
+            summary=f"tables of the replica's own refer to tables that the source does not have: {some(dangling)}: "
+            "drop these foreign keys, or bring what they refer to into a schema of local_tables",
         )
 
 

@@ -1,6 +1,6 @@
 """The steps of a plan that put aside what only the target has, until all is proved."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from repwatch.model.plan import Step
 from repwatch.model.schema import TableName
@@ -14,15 +14,30 @@ _NO_TABLES = ("VIEW", "SEQUENCE")
 
 def quarantine_steps(facts: Facts) -> tuple[Step, ...]:
     """Whole schemas, and in others tables and all else that has a definition."""
-    return tuple(
-        Step(
-            what=f"quarantine {what}, which the source does not have, until all is proved",
-            where=str(facts.target.server.address),
-            statement=statement,
-            reversible=True,
-        )
-        for what, statement in (*_schemas(facts), *_tables(facts), *_objects(facts))
+    found = (*_schemas(facts), *_tables(facts), *_objects(facts))
+    return tuple(_step(facts, what, statement) for what, statement in found)
+
+
+def _step(facts: Facts, what: str, statement: str) -> Step:
+    return Step(
+        what=f"quarantine {what}, which the source does not have, until all is proved",
+        where=str(facts.target.server.address),
+        statement=statement,
+        reversible=True,
     )
+
+
+def trigger_steps(facts: Facts, tables: Collection[TableName]) -> tuple[Step, ...]:
+    """Of single tables, the triggers that these have on the target alone."""
+    ours = {trigger for trigger, table in facts.copied.triggers if table in tables}
+    theirs = (trigger for trigger, table in facts.target.triggers if table in tables and trigger not in ours)
+    return tuple(_step(facts, f"{Kind.TRIGGER} {name}", _taking_away(Kind.TRIGGER, name)) for name in theirs)
+
+
+def is_put_aside(facts: Facts, name: TableName) -> bool:
+    """True of a table of the target, where all of it is made anew, that the source does not have."""
+    ours = {table.name for table in facts.copied.tables if is_table(table)}
+    return name.schema in facts.dropped_schemas and name not in ours
 
 
 def is_table(table: TableFacts) -> bool:

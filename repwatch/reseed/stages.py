@@ -5,7 +5,7 @@ What counts is what the replica itself says: its marker, its GTID state and its 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
@@ -14,6 +14,7 @@ from repwatch.model.gtid import reached
 from repwatch.model.schema import TableName
 from repwatch.model.server import Flavour
 from repwatch.reseed.method import Method
+from repwatch.sql.definitions import Definition, Kind
 
 SETTINGS: Final = "settings"  # the journal's event before the first setting is changed, with `marker`
 
@@ -63,11 +64,19 @@ class Marker:
     copied: bool = False  # Method.PHYSICAL: this very data is a copy, and what it took the place of lies beside it
     donor: str = ""  # address of the replica that is copied from in the place of the source; "": it is the source
     target_key: str = ""  # identity of the replica itself, as `source_key`
+    torn: bool = False  # rows of a named table may be missing that were there, so that replication would stop at them
+    triggers: tuple[Definition, ...] = ()  # Method.TABLE: those that the named tables had before
     exported: str | None = None  # the replica's own transactions that were saved to a file; None: that was not asked for
 
     @property
     def reversible(self) -> bool:
-        """True while the data from before is there, in its place or, with copied files, beside it."""
+        """True while the replica can go on as before.
+
+        The data is there, in its place or, with copied files, beside it; or single tables are whole, at the position at which
+        the replica is held, with some of their wrong rows put right.
+        """
+        if self.method is Method.TABLE:
+            return not self.torn
         return not self.replaced and (self.stage.rank < Stage.LOADING.rank or self.method is Method.PHYSICAL)
 
     @property
@@ -84,7 +93,8 @@ class Marker:
         """As another method goes on with it: from the beginning, whatever was done. Files that it gives up are not put back."""
         if (self.method, self.tables) == (method, tables):
             return self
-        return replace(self, stage=Stage.MARKED, method=method, tables=tables, replaced=self.replaced or self.copied)
+        replaced = self.replaced or self.copied
+        return replace(self, stage=Stage.MARKED, method=method, tables=tables, replaced=replaced, torn=self.torn or replaced)
 
     def entries(self) -> dict[str, str]:
         """As text, for the marker table."""
@@ -111,6 +121,8 @@ class Marker:
             "copied": str(int(self.copied)),
             "donor": self.donor,
             "target_key": self.target_key,
+            "torn": str(int(self.torn)),
+            "triggers": json.dumps([asdict(item) for item in self.triggers]),
             **({} if self.exported is None else {"exported": self.exported}),
         }
 
@@ -149,8 +161,25 @@ class Marker:
             copied=entries.get("copied") == "1",
             donor=entries.get("donor", ""),
             target_key=entries.get("target_key", ""),
+            torn=entries.get("torn", entries["replaced"]) == "1",
+            triggers=tuple(
+                Definition(**item | {"kind": Kind(item["kind"])}) for item in json.loads(entries.get("triggers", "[]"))
+            ),
             exported=entries.get("exported"),
         )
+
+
+def _definition(item: Mapping[str, str]) -> Definition:
+    return Definition(
+        kind=Kind(item["kind"]),
+        schema=item["schema"],
+        name=item["name"],
+        statement=item["statement"],
+        sql_mode=item["sql_mode"],
+        charset=item["charset"],
+        collation=item["collation"],
+        time_zone=item["time_zone"],
+    )
 
 
 def marker_of_settings(entries: Sequence[Mapping[str, str]]) -> Marker | None:

@@ -18,7 +18,7 @@ from repwatch.model.server import Flavour
 from repwatch.reseed.progress import Phase, Progress
 from repwatch.sandbox import Sandbox
 from tests.server.refusing import Case, State, changed, everything_on, lone
-from tests.server.reseeding import request, reseed, tools
+from tests.server.reseeding import CLOCK, request, reseed, tools
 
 Cases = Iterator[Case[ReseedRequest]]
 
@@ -115,7 +115,7 @@ def see_refused(star: Sandbox, schema: str, folder: Path, state: State[ReseedReq
     star.wait_caught_up(60)
     with state.make(star, schema) as made:
         before = everything_on(made.target)
-        plan = plan_reseed(made.asked, Session.connect).plan
+        plan = plan_reseed(made.asked, Session.connect, CLOCK).plan
         assert state.codes[star.flavour] <= {refusal.code for refusal in plan.refusals}
         with pytest.raises(Refused):
             apply_reseed(made.asked, tools(folder), plan.plan_hash)

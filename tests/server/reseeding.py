@@ -115,7 +115,7 @@ def tools(folder: Path, progress: object = None) -> Tools:
 
 
 def reseed(asked: ReseedRequest, folder: Path, progress: object = None) -> Applied:
-    proposal = plan_reseed(asked, Session.connect)
+    proposal = plan_reseed(asked, Session.connect, CLOCK)
     return apply_reseed(asked, tools(folder, progress), proposal.plan.plan_hash)
 
 

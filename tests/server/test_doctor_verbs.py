@@ -90,7 +90,7 @@ def told(servers: list[ServerSpec]) -> list[dict[Verb, Ability]]:
 def refused(servers: list[ServerSpec], table: TableName, folder: Path, verbs: Iterable[Verb]) -> set[Verb]:
     """What the verbs themselves refuse."""
     source, target = servers[0], ReplicaTarget(server=servers[1])
-    facts = survey(ReseedRequest(source=source, replica=target), Session.connect)
+    facts = survey(ReseedRequest(source=source, replica=target), Session.connect, SystemClock())
     found = {verb for verb, method in METHODS.items() if _in_the_way(facts, method, table)}
     if {refusal.code for refusal in server_refusals(facts, own_hold=False)} & IN_THE_WAY:
         found.add(Verb.REPAIR)

@@ -24,6 +24,7 @@ from repwatch.sql import replication
 from repwatch.sql.replication import HOLD_DELAY
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.reseeding import (
+    CLOCK,
     Enough,
     break_with_1062,
     contents,
@@ -130,7 +131,7 @@ def test_keys_that_are_added_after_the_rows_are_those_of_the_source(
 
     listening = replace(tools(tmp_path), connect=Listening.connect)
     asked = request(star, replica, method=Method.LOGICAL)
-    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect).plan.plan_hash)
+    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect, CLOCK).plan.plan_hash)
     assert applied.outcome is Outcome.DONE, applied.text
     altered = [text.split("\n")[0] for text in statements if text.startswith("ALTER TABLE")]
     assert sorted(altered) == [f"ALTER TABLE `{schema}`.`child`", f"ALTER TABLE `{schema}`.`later`"]  # `parent` is referred to
@@ -169,7 +170,7 @@ def test_large_tables_are_copied_in_pieces(
 
     listening = replace(tools(tmp_path), connect=Listening.connect)
     asked = request(star, replica, method=Method.LOGICAL)
-    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect).plan.plan_hash)
+    applied = apply_reseed(asked, listening, plan_reseed(asked, Session.connect, CLOCK).plan.plan_hash)
     assert applied.outcome is Outcome.DONE, applied.text
     assert cut == {"around", "apart", "huge", "pairs"}
     healthy(star, replica)
@@ -321,7 +322,7 @@ def test_a_target_that_restarts_in_the_middle_is_loaded_anew(
     with replica.connect() as db:
         assert channel_state(db, "").held  # the server started its applier, and it applied nothing
         assert db.query(f"SHOW TABLES FROM {MARKER_SCHEMA}").rows
-    assert plan_reseed(request(star, replica), Session.connect).taken_up is Stage.LOADING
+    assert plan_reseed(request(star, replica), Session.connect, CLOCK).taken_up is Stage.LOADING
     second = reseed(request(star, replica), tmp_path)
     assert (second.outcome, second.verdict) == (Outcome.DONE, "identical")
     healthy(star, replica)
@@ -368,7 +369,7 @@ def test_killed_between_the_stop_and_the_hold_it_is_cancelled_and_runs_again(
     star.wait_caught_up(60)
     tables = (TableName(schema, "t"),) if method is Method.TABLE else ()
     asked = request(star, replica, method=None if tables else method, tables=tables)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     with pytest.raises(Enough):
         apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("_DELAY", str(HOLD_DELAY)).connect), plan.plan_hash)
     with replica.connect() as db:
@@ -390,7 +391,7 @@ def test_killed_before_it_has_marked_the_replica_the_settings_are_put_back(
         replica.sql("SET GLOBAL super_read_only = 1")
     before = replica.sql(f"SELECT {settings}")
     asked = request(star, replica)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     with pytest.raises(Enough):
         apply_reseed(asked, replace(tools(tmp_path), connect=killed_at("CREATE DATABASE").connect), plan.plan_hash)
     cancel_reseed(asked, tools(tmp_path))
@@ -453,7 +454,7 @@ def test_a_server_without_a_channel_is_attached_with_the_account_of_the_configur
     else:
         replica.sql("STOP REPLICA", "RESET REPLICA ALL")
     asked = request(star, replica, login=True)
-    assert {refusal.code for refusal in plan_reseed(asked, Session.connect).plan.refusals} == {"standalone"}
+    assert {refusal.code for refusal in plan_reseed(asked, Session.connect, CLOCK).plan.refusals} == {"standalone"}
     allowed = replace(asked, overwrite_standalone=str(replica.address))
     assert reseed(allowed, tmp_path).outcome is Outcome.DONE
     healthy(star, replica)

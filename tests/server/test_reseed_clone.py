@@ -29,6 +29,7 @@ from tests.server.freezing import FreezingProxy
 from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
+    CLOCK,
     Enough,
     break_with_1062,
     command,
@@ -89,7 +90,7 @@ def test_the_sizes_of_all_files_are_known(box: Sandbox, still: str) -> None:
     rows = ", ".join(["(REPEAT('x', 1500))"] * 5000)
     box.source.sql(f"CREATE TABLE {still}.large (v VARCHAR(2000), KEY (v(500)))", f"INSERT INTO {still}.large VALUES {rows}")
     box.wait_caught_up(60)
-    clone = survey(clone_request(box, box.replicas[0]), Session.connect).clone
+    clone = survey(clone_request(box, box.replicas[0]), Session.connect, CLOCK).clone
     assert clone is not None
     for server, side in ((box.source, clone.donor), (box.replicas[0], clone.target)):
         files = (server.folder / "data").rglob("*")
@@ -337,7 +338,7 @@ def test_a_server_that_dies_in_the_middle_is_cloned_again(box: Sandbox, schema: 
     # The one that looks, and the one that clones: it has the turn, and an idle one beside it would hold the server's end up.
     assert sorted(at_work) == [("idle", "0"), ("working", "1")]
     assert replica.sql(f"SELECT value FROM {MARKER_SCHEMA}.marker WHERE name = 'stage'") == [("loading",)]
-    assert plan_reseed(clone_request(box, replica), Session.connect).taken_up is Stage.LOADING
+    assert plan_reseed(clone_request(box, replica), Session.connect, CLOCK).taken_up is Stage.LOADING
     with pytest.raises(Refused):
         cancel_reseed(clone_request(box, replica), tools(tmp_path))
     second = reseed(clone_request(box, replica), tmp_path)
@@ -474,7 +475,7 @@ STATES: tuple[tuple[str, State], ...] = (
 def test_refused_and_nothing_changed(box: Sandbox, still: str, tmp_path: Path, code: str, state: State) -> None:
     with state(box, still) as asked:
         before = everything_on(box.replicas[0])
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         assert code in {refusal.code for refusal in plan.refusals}
         with pytest.raises(Refused):
             apply_reseed(asked, tools(tmp_path), plan.plan_hash)

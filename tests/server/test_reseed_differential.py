@@ -23,6 +23,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from tests.server.drifting import fix_pieces
 from tests.server.random_tables import random_table
 from tests.server.reseeding import (
+    CLOCK,
     Enough,
     break_with_1062,
     contents,
@@ -196,7 +197,7 @@ def test_few_statements_find_many_wrong_rows_and_few_write_them(
             return super().execute(sql, params)
 
     asked = request(star, replica, method=Method.DIFFERENTIAL)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     proof = replace(tools(tmp_path), connect=Counting.connect)
     assert apply_reseed(asked, proof, plan.plan_hash).outcome is Outcome.DONE
     assert written(tmp_path) == wrong + 1
@@ -233,11 +234,11 @@ def test_what_costs_less_is_chosen(star: Sandbox, schema: str, replica: SandboxS
         db.execute(LOCAL)
         for session in (source, db):
             session.query(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.t")
-        agreed = plan_reseed(request(star, replica), Session.connect).plan
+        agreed = plan_reseed(request(star, replica), Session.connect, CLOCK).plan
         assert agreed.method == Method.DIFFERENTIAL.value
         db.execute(f"TRUNCATE {schema}.t")
         db.query(f"ANALYZE NO_WRITE_TO_BINLOG TABLE {schema}.t")
-    assert plan_reseed(request(star, replica), Session.connect).plan.method == Method.LOGICAL.value
+    assert plan_reseed(request(star, replica), Session.connect, CLOCK).plan.method == Method.LOGICAL.value
     # What a person has agreed to is done, whatever estimates say by now.
     applied = apply_reseed(request(star, replica), tools(tmp_path), agreed.plan_hash)
     assert (applied.outcome, applied.plan.method) == (Outcome.DONE, Method.DIFFERENTIAL.value)
@@ -276,7 +277,7 @@ def test_a_table_that_is_damaged_on_the_replica_is_copied(
             return super().texts(sql, params)
 
     asked = request(star, replica, method=Method.DIFFERENTIAL)
-    plan = plan_reseed(asked, Damaged.connect).plan
+    plan = plan_reseed(asked, Damaged.connect, CLOCK).plan
     assert any(step.what.startswith(f"drop {schema}.damaged and copy") for step in plan.steps)
     applied = apply_reseed(asked, replace(tools(tmp_path), connect=Damaged.connect), plan.plan_hash)
     assert applied.outcome is Outcome.DONE, applied.text

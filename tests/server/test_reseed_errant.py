@@ -26,7 +26,7 @@ from repwatch.ports.database import Params
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox.binaries import find
 from repwatch.sql.reseed import set_read_only
-from tests.server.reseeding import Enough, contents, healthy, request, reseed, tools
+from tests.server.reseeding import CLOCK, Enough, contents, healthy, request, reseed, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 TOOLS = {Flavour.MARIADB: ("mariadb-binlog", "mariadb"), Flavour.MYSQL: ("mysqlbinlog", "mysql")}
@@ -94,8 +94,8 @@ def test_what_will_be_lost_is_told_saved_and_can_be_run_again(star: Sandbox, sch
     replica = star.replicas[0]
     with errant(star, schema, tmp_path) as asked, may_read(star, replica):
         assert asked.export is not None
-        silent = plan_reseed(replace(asked, export=None), Session.connect).plan
-        plan = plan_reseed(asked, Session.connect).plan
+        silent = plan_reseed(replace(asked, export=None), Session.connect, CLOCK).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         gtids = own_gtids(star, replica)
         assert len(gtids) == (2 if star.flavour is Flavour.MARIADB else 1)
         assert all(gtid in plan.reason and gtid in silent.reason for gtid in gtids)
@@ -107,7 +107,7 @@ def test_what_will_be_lost_is_told_saved_and_can_be_run_again(star: Sandbox, sch
         again(programs, star.source, asked.export)
         assert star.source.sql(f"SELECT id, v FROM {schema}.t ORDER BY id") == [("1", "a"), ("2", "b"), ("7", "erränt")]
         assert star.source.sql(f"SELECT id FROM {schema}.own") == [("5",)]
-    assert plan_reseed(replace(asked, export=None), Session.connect).plan.reason.count("lost") == 0
+    assert plan_reseed(replace(asked, export=None), Session.connect, CLOCK).plan.reason.count("lost") == 0
 
 
 def again(client: str, server: SandboxServer, file: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_cannot_be_saved_is_not_lost(
     replica = star.replicas[0]
     with errant(star, schema, tmp_path) as asked:
         assert asked.export is not None
-        codes = {refusal.code for refusal in plan_reseed(asked, Session.connect).plan.refusals}
+        codes = {refusal.code for refusal in plan_reseed(asked, Session.connect, CLOCK).plan.refusals}
         assert codes == {"privilege-missing"}
         with may_read(star, replica):
             with monkeypatch.context() as patch:
@@ -168,7 +168,7 @@ def test_what_is_written_after_the_file_was_made_is_not_lost(star: Sandbox, sche
         return seen
 
     with errant(star, schema, tmp_path) as asked, may_read(star, replica):
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         before = state_of(replica, schema)
         applied = apply_reseed(asked, replace(tools(tmp_path), read_binlog=read), plan.plan_hash)
         assert applied.outcome is Outcome.FAILED
@@ -188,7 +188,7 @@ def test_what_is_written_after_a_kill_is_not_lost_either(star: Sandbox, schema: 
             return super().execute(sql, params)
 
     with errant(star, schema, tmp_path) as asked, may_read(star, replica):
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         before = state_of(replica, schema)
         with pytest.raises(Enough):
             apply_reseed(asked, replace(tools(tmp_path), connect=Killed.connect), plan.plan_hash)

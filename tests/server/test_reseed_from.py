@@ -37,6 +37,7 @@ from tests.server.filtering import filtering
 from tests.server.killing import kill_at
 from tests.server.refusing import changed, everything_on
 from tests.server.reseeding import (
+    CLOCK,
     break_with_1062,
     command,
     contents,
@@ -98,7 +99,7 @@ def test_a_broken_replica_gets_the_data_of_another(
     with writer(
         star, f"INSERT INTO {schema}.busy (v) VALUES (1)", f"UPDATE {schema}.busy SET v = v + 1 ORDER BY id DESC LIMIT 5"
     ):
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         applied = apply_reseed(asked, replace(tools(tmp_path, tell), connect=Listening.connect), plan.plan_hash)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
     assert set(snapshots) == {str(donor.address)}
@@ -134,7 +135,7 @@ def test_single_tables_wait_for_a_donor_that_is_behind(
                 db.execute("UNLOCK TABLES")
                 super().sleep(seconds)
 
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         applied = apply_reseed(asked, replace(tools(tmp_path), clock=Clock()), plan.plan_hash)
     assert pauses
     assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
@@ -152,7 +153,7 @@ def test_single_tables_of_a_replica_that_wrote_itself(flavour: Flavour, tmp_path
         box.wait_caught_up(60)
         replica.sql("UPDATE d.t SET v = 9 WHERE id = 2")
         asked = replace(from_sibling(box, replica), tables=(TableName("d", "t"),))
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         applied = apply_reseed(asked, tools(tmp_path), plan.plan_hash)
         assert (applied.outcome, applied.verdict) == (Outcome.DONE, "identical")
         healthy(box, replica)
@@ -453,7 +454,7 @@ def test_refused_and_nothing_changed(star: Sandbox, schema: str, tmp_path: Path,
     star.wait_caught_up(60)
     with state(star, schema) as asked:
         before = [everything_on(server) for server in star.replicas]
-        plan = plan_reseed(asked, Session.connect).plan
+        plan = plan_reseed(asked, Session.connect, CLOCK).plan
         assert code in {refusal.code for refusal in plan.refusals}
         with pytest.raises(Refused):
             apply_reseed(asked, tools(tmp_path), plan.plan_hash)
@@ -485,7 +486,7 @@ def test_a_schema_change_that_comes_to_the_donor_is_not_missed(
                     db.execute("DO SLEEP(0.1)")
 
     asked = from_sibling(star, replica, method)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     applied = apply_reseed(asked, tools(tmp_path, alter_the_other), plan.plan_hash)
     assert applied.outcome is Outcome.DONE, applied.text
     assert len(snapshots) == 2  # it was noticed, and all begun anew
@@ -517,7 +518,7 @@ def test_a_schema_change_that_comes_before_a_large_table_is_cut(
             return super().query(sql, params)
 
     asked = from_sibling(star, replica, Method.LOGICAL)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     applied = apply_reseed(asked, replace(tools(tmp_path), connect=Altering.connect), plan.plan_hash)
     assert altered
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")

@@ -27,7 +27,7 @@ from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sql.clone import CloneState
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.refusing import everything_on
-from tests.server.reseeding import contents, healthy, journal_events, put_all_back, request, reseed, tools
+from tests.server.reseeding import CLOCK, contents, healthy, journal_events, put_all_back, request, reseed, tools
 from tests.server.test_reseed_clone import clone_request
 
 PLUGIN = {Flavour.MARIADB: (), Flavour.MYSQL: ("--plugin-load-add=mysql_clone.so",)}
@@ -82,7 +82,7 @@ def test_another_server_behind_the_address_is_not_written_to(
 
     asked = request(star, replica, method=method)
     doors = replace(tools(tmp_path, tell), connect=door.connect)
-    applied = apply_reseed(asked, doors, plan_reseed(asked, Session.connect).plan.plan_hash)
+    applied = apply_reseed(asked, doors, plan_reseed(asked, Session.connect, CLOCK).plan.plan_hash)
     assert door.moved
     assert applied.outcome is Outcome.FAILED
     assert everything_on(other) == before
@@ -136,7 +136,7 @@ class Meddling(FileJournal):
 
 
 def run(asked: ReseedRequest, doors: Tools) -> Applied:
-    proposal = plan_reseed(asked, Session.connect, doors.shell)
+    proposal = plan_reseed(asked, Session.connect, CLOCK, doors.shell)
     assert proposal.plan.refusals == ()
     return apply_reseed(asked, doors, proposal.plan.plan_hash)
 
@@ -174,7 +174,7 @@ def test_a_clone_that_another_run_has_proved_is_left_alone(
             found.append(run(replace(asked, left=left_behind(doors.journal.entries())), doors))
         return Session.connect(endpoint, timeouts)
 
-    applied = apply_reseed(asked, replace(doors, connect=connect), plan_reseed(asked, Session.connect).plan.plan_hash)
+    applied = apply_reseed(asked, replace(doors, connect=connect), plan_reseed(asked, Session.connect, CLOCK).plan.plan_hash)
     assert [(other.outcome, other.text) for other in found] == [(Outcome.DONE, "")]
     assert applied.outcome is Outcome.FAILED
     healthy(star, replica)

@@ -28,6 +28,7 @@ from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.conftest import start
 from tests.server.killing import kill_at
 from tests.server.reseeding import (
+    CLOCK,
     break_with_1062,
     command,
     contents,
@@ -59,7 +60,7 @@ def physical(box: Sandbox) -> ReseedRequest:
 
 
 def reseed(asked: ReseedRequest, folder: Path) -> Applied:
-    plan = plan_reseed(asked, Session.connect, HostShell()).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK, HostShell()).plan
     assert plan.refusals == ()
     return apply_reseed(asked, replace(tools(folder), shell=HostShell()), plan.plan_hash)
 
@@ -416,7 +417,7 @@ def test_files_over_data_that_was_replaced_in_part_leave_no_way_back(box: Sandbo
 @pytest.mark.parametrize("flavour", [Flavour.MYSQL], indirect=True, ids=str)
 def test_mysql_is_refused(star: Sandbox, tmp_path: Path) -> None:
     asked = request(star, star.replicas[0], login=True, method=Method.PHYSICAL)
-    plan = plan_reseed(asked, Session.connect, HostShell()).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK, HostShell()).plan
     assert {refusal.code for refusal in plan.refusals} == {"not-mariadb"}
     configuration = tmp_path / "repwatch.toml"
     configuration.write_text(star.configuration(), encoding="utf-8")

@@ -22,7 +22,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from tests.conftest import start
 from tests.server.disks import bind, mount, unmount
 from tests.server.refusing import changed, everything_on
-from tests.server.reseeding import request, tools
+from tests.server.reseeding import CLOCK, request, tools
 
 State = Callable[[Sandbox, Path], AbstractContextManager[ReseedRequest]]
 LOCAL = "SET SESSION sql_log_bin = 0"
@@ -179,7 +179,7 @@ def refused(wanted: ReseedRequest, replica: SandboxServer, folder: Path, code: s
         return (everything_on(replica), replica.pid, sorted(path.name for path in replica.folder.iterdir()))
 
     before = state()
-    plan = plan_reseed(wanted, Session.connect, HostShell()).plan
+    plan = plan_reseed(wanted, Session.connect, CLOCK, HostShell()).plan
     assert code in {refusal.code for refusal in plan.refusals}
     with pytest.raises(Refused):
         apply_reseed(wanted, replace(tools(folder), shell=HostShell()), plan.plan_hash)

@@ -22,7 +22,7 @@ from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql.definitions import reader_setup
 from repwatch.sql.reseed import CREATE_MARKER, MARKER_SCHEMA
 from repwatch.sql.rowcopy import loader_setup
-from tests.server.reseeding import Enough, contents, healthy, put_back, request, reseed, stop_at, tools
+from tests.server.reseeding import CLOCK, Enough, contents, healthy, put_back, request, reseed, stop_at, tools
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 LONG = "l" * 64
@@ -275,7 +275,7 @@ def test_a_table_that_cannot_be_moved_stops_the_reseed_and_is_named(
             return super().execute(sql, params)
 
     asked = request(star, replica, method=Method.DIFFERENTIAL)
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     applied = apply_reseed(asked, replace(tools(tmp_path), connect=Damaged.connect), plan.plan_hash)
     assert applied.outcome is Outcome.FAILED
     assert f"{schema}.{LONG}" in applied.text

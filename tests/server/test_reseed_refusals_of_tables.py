@@ -66,6 +66,31 @@ def other_channels_of_unknown_tables(star: Sandbox, schema: str) -> Cases:
 
 
 @contextmanager
+def trigger_elsewhere(star: Sandbox, schema: str) -> Cases:
+    """One of the named table's, which somebody has put on another one."""
+    for server, table, setup in ((star.source, "t", ()), (star.replicas[0], "u", (LOCAL, f"DROP TRIGGER {schema}.stamp"))):
+        star.source.sql(f"CREATE TABLE IF NOT EXISTS {schema}.u (id INT PRIMARY KEY)")
+        star.wait_caught_up(60)
+        server.sql(*setup, f"CREATE TRIGGER {schema}.stamp BEFORE INSERT ON {schema}.{table} FOR EACH ROW SET NEW.id = 1")
+    yield one_table(star, schema)
+
+
+@contextmanager
+def own_table_that_refers_to_what_goes(star: Sandbox, schema: str) -> Cases:
+    replica, own = star.replicas[0], f"{schema}_own"
+    replica.sql(
+        LOCAL,
+        f"CREATE TABLE {schema}.only_here (id INT PRIMARY KEY)",
+        f"CREATE DATABASE {own}",
+        f"CREATE TABLE {own}.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES {schema}.only_here (id))",
+    )
+    try:
+        yield case(star, replica=ReplicaTarget(server=replace(replica.spec(), local_tables=(f"{own}.*",))))
+    finally:
+        replica.sql(LOCAL, f"DROP DATABASE {own}", f"DROP TABLE {schema}.only_here")
+
+
+@contextmanager
 def unknown_table(star: Sandbox, schema: str) -> Cases:
     yield one_table(star, schema, "nothing")
 
@@ -145,6 +170,8 @@ STATES: tuple[State[ReseedRequest], ...] = (
     both(held_for_a_table, "held"),
     both(other_channels_of_unknown_tables, "other-channels"),
     both(unknown_table, "no-such-table"),
+    both(trigger_elsewhere, "trigger-elsewhere"),
+    both(own_table_that_refers_to_what_goes, "local-references"),
     both(table_of_somebody_else, "not-following"),
     both(table_has_stopped_it, "applier-error"),
     both(by_file_and_position, "gtid-off"),

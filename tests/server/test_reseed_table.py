@@ -16,6 +16,7 @@ from repwatch.sql import replication
 from repwatch.sql.reseed import MARKER_SCHEMA
 from tests.server.filtering import filtering
 from tests.server.reseeding import (
+    CLOCK,
     break_with_1062,
     contents,
     healthy,
@@ -62,6 +63,7 @@ def test_a_table_is_put_right_in_place_and_nothing_else_is_touched(
         f"DELETE FROM {schema}.parent WHERE id = 2",
         f"UPDATE {schema}.parent SET name = 'wrong' WHERE id = 1",
         f"DROP TRIGGER {schema}.count_two",
+        f"CREATE TRIGGER {schema}.only_here BEFORE DELETE ON {schema}.parent FOR EACH ROW SET @x = 1",
         f"DROP TABLE {schema}.redefined",
         f"CREATE TABLE {schema}.redefined (id INT PRIMARY KEY)",
     )
@@ -70,9 +72,10 @@ def test_a_table_is_put_right_in_place_and_nothing_else_is_touched(
         db.execute(replication.set_delay(db.version, "", 1))
         db.execute(replication.start_channel(db.version, ""))
     asked = request(star, replica, tables=(TableName(schema, "parent"), TableName(schema, "redefined")))
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     assert plan.method == Method.TABLE.value
     assert f"{schema}.child" in plan.reason
+    assert any(step.what.startswith(f"quarantine trigger {schema}.only_here") for step in plan.steps)
     with writer(star, f"INSERT INTO {schema}.busy (v) VALUES (1)", f"UPDATE {schema}.parent SET n = n + 1 WHERE id <> 2"):
         applied = reseed(asked, tmp_path)
     assert (applied.outcome, applied.verdict, applied.text) == (Outcome.DONE, "identical", "")
@@ -103,13 +106,13 @@ def test_what_cannot_be_done_in_place_is_refused(star: Sandbox, schema: str, rep
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)", f"CREATE VIEW {schema}.v AS SELECT 1 AS one")
     star.wait_caught_up(60)
     missing = request(star, replica, tables=(TableName(schema, "t"), TableName(schema, "v"), TableName(schema, "none")))
-    (refusal,) = plan_reseed(missing, Session.connect).plan.refusals
+    (refusal,) = plan_reseed(missing, Session.connect, CLOCK).plan.refusals
     assert refusal.code == "no-such-table"
     assert f"{schema}.none" in refusal.summary
     assert f"{schema}.t" not in refusal.summary
     break_with_1062(star, replica, f"{schema}.t", 7)
     stopped = request(star, replica, tables=(TableName(schema, "t"),))
-    assert {refusal.code for refusal in plan_reseed(stopped, Session.connect).plan.refusals} == {"applier-error"}
+    assert {refusal.code for refusal in plan_reseed(stopped, Session.connect, CLOCK).plan.refusals} == {"applier-error"}
     replica.sql(LOCAL, f"DELETE FROM {schema}.t")
 
 

@@ -21,7 +21,7 @@ from repwatch.reseed.stages import Stage
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sandbox.plan import SOURCE, multi_source
 from repwatch.sql import replication
-from tests.server.reseeding import request, tools, writer
+from tests.server.reseeding import CLOCK, request, tools, writer
 
 LOCAL = "SET SESSION sql_log_bin = 0"
 SCHEMAS = {SOURCE: "one", "source2": "two"}
@@ -70,7 +70,7 @@ def asked(box: Sandbox, table: str) -> ReseedRequest:
 
 
 def refused(request: ReseedRequest) -> list[str]:
-    return [refusal.code for refusal in plan_reseed(request, Session.connect).plan.refusals]
+    return [refusal.code for refusal in plan_reseed(request, Session.connect, CLOCK).plan.refusals]
 
 
 def test_one_channel_is_held_and_the_other_goes_on(written: Sandbox, tmp_path: Path) -> None:

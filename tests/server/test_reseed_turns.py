@@ -17,16 +17,16 @@ from repwatch.model.server import Address
 from repwatch.ports.database import Params, Timeouts
 from repwatch.sandbox import Account, Sandbox
 from tests.server.refusing import everything_on
-from tests.server.reseeding import request, tools
+from tests.server.reseeding import CLOCK, request, tools
 
 
 def test_a_plan_of_another_world_is_refused(star: Sandbox, schema: str, tmp_path: Path) -> None:
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
     asked = request(star, star.replicas[0])
-    old = plan_reseed(asked, Session.connect).plan
+    old = plan_reseed(asked, Session.connect, CLOCK).plan
     star.source.sql(f"INSERT INTO {schema}.t VALUES (1)")
-    assert plan_reseed(asked, Session.connect).plan.plan_hash == old.plan_hash
+    assert plan_reseed(asked, Session.connect, CLOCK).plan.plan_hash == old.plan_hash
     star.source.sql(f"CREATE TABLE {schema}.u (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
     before = everything_on(star.replicas[0])
@@ -39,7 +39,7 @@ def test_two_reseeds_of_one_server_exclude_each_other(star: Sandbox, schema: str
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
     asked = request(star, star.replicas[0])
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     with star.replicas[0].connect() as db:
         assert db.scalar("SELECT GET_LOCK('repwatch.reseed', 60)") == "1"
         with pytest.raises(Refused):
@@ -51,7 +51,7 @@ def test_the_session_of_a_killed_one_is_waited_for(star: Sandbox, schema: str, t
     star.source.sql(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
     star.wait_caught_up(60)
     asked = request(star, star.replicas[0])
-    plan = plan_reseed(asked, Session.connect).plan
+    plan = plan_reseed(asked, Session.connect, CLOCK).plan
     killed = star.replicas[0].connect()
     assert killed.scalar("SELECT GET_LOCK('repwatch.reseed', 60)") == "1"
 
@@ -81,7 +81,7 @@ def test_no_session_is_left_where_the_other_end_cannot_be_reached(star: Sandbox)
         return session
 
     with pytest.raises(Unreachable):
-        plan_reseed(replace(asked, source=replace(asked.source, operator=nobody)), connect)
+        plan_reseed(replace(asked, source=replace(asked.source, operator=nobody)), connect, CLOCK)
     assert late.empty()
     answers.set()
     kept = late.get(timeout=60)  # one that is forgotten closes itself
