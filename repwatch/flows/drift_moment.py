@@ -33,9 +33,8 @@ _TRIES: Final = 20
 _TRY_SECONDS: Final = 2.0  # of one taking, in which nothing is read
 _WAIT_SECONDS: Final = 1.0  # for a replica that is near
 _MOVES_SECONDS: Final = 5.0  # a source that has not moved for so long is read as it stands
-_FIRST_REST: Final = 0.25  # seconds after a taking that failed, and twice as long after each further one …
+_FIRST_REST: Final = 0.25  # seconds after a taking that failed, and twice as long after each further one
 _LONGEST_REST: Final = 30.0
-_HOPE: Final = 3  # … until it has failed so often
 _READ: Final = Timeouts(connect=10.0, read=PATIENT_SECONDS + 10)
 
 
@@ -73,11 +72,6 @@ class CommonMoment:
     @property
     def decides(self) -> bool:
         return False
-
-    @property
-    def hopeful(self) -> bool:
-        """True if it was met not long ago, or not tried often, and the source is written to."""
-        return self._failures < _HOPE and self._moves()
 
     def shown_by(self, db: Database) -> str | None:
         """The position that this session shows; None if it shows the present."""

@@ -142,10 +142,6 @@ class Stand:
     def decides(self) -> bool:
         return True
 
-    @property
-    def hopeful(self) -> bool:
-        return True
-
     def shown_by(self, db: Database) -> str | None:
         """What a pinned session shows: a lane fails if it has lost its own."""
         del db

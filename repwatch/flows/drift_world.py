@@ -196,11 +196,6 @@ class OnePosition(Protocol):
         ...
 
     @property
-    def hopeful(self) -> bool:
-        """True if what is read again will most likely be read there."""
-        ...
-
-    @property
     def tired(self) -> bool:
         """True once it should be given up."""
         ...

@@ -43,6 +43,12 @@ class LeapingClock(SystemClock):
             self.waits.append(seconds)
         super().sleep(seconds)
 
+    @property
+    def later(self) -> list[float]:
+        """The waits without that of the beginning: MySQL shows late what its replicas had applied."""
+        begins = self.waits and self.waits[0] <= STILL_MARGIN_EQUAL + SHORT
+        return self.waits[1:] if begins else self.waits
+
 
 @dataclass
 class StandingClock(LeapingClock):
@@ -84,7 +90,7 @@ def waits_of(star: Sandbox, schema: str, wrong: int, table: str) -> list[float]:
     found = of_table(report, star.replicas[1], table)
     assert (found.verdict, found.difference_count) == (Verdict.DRIFTED, wrong)
     assert of_table(report, star.replicas[0], table).verdict is Verdict.IDENTICAL
-    return clock.waits
+    return clock.later
 
 
 def test_the_proof_of_a_few_rows_runs_beside_the_rest_of_the_scan(star: Sandbox, schema: str) -> None:
@@ -123,7 +129,7 @@ def test_a_check_that_is_over_at_once_waits_until_the_source_has_stood_for_a_sec
     drift_on(star.replicas[1], f"DELETE FROM {schema}.t WHERE id = 2")
     clock = LeapingClock()
     assert found_missing(star, schema, clock) == {Found("missing", ("2",))}
-    assert len(clock.waits) <= 1
+    assert len(clock.later) <= 1
     assert sum(clock.waits) < STILL_MARGIN_DRIFT + SHORT
 
 
