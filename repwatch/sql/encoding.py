@@ -67,11 +67,6 @@ def kind_of(column: Column) -> Kind | None:
     return _KINDS.get(column.data_type)
 
 
-def is_padded(column: Column) -> bool:
-    """True for a number that the server prints with leading zeros (ZEROFILL)."""
-    return "zerofill" in column.column_type
-
-
 def is_compared(column: Column) -> bool:
     """True for a stored value. A virtual column is a function of the others; row periods are the server's own clock."""
     if column.generated.upper() in {"ROW START", "ROW END"}:
@@ -161,7 +156,7 @@ def plain(column: Column) -> str:
             return f"CAST({name} AS DOUBLE)"
         case Kind.BIT | Kind.CHOICE:
             return f"{name} + 0"
-        case Kind.NUMBER if is_padded(column):
+        case Kind.NUMBER if "zerofill" in column.column_type:
             return f"{name} + 0"
         case Kind.NAMED:
             return f"CAST({name} AS CHAR)"

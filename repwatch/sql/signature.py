@@ -6,7 +6,6 @@ named by its hash; its content is how many there are. Statements are plain templ
 value `key_literal`.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +14,7 @@ from typing import Final
 from repwatch.model.schema import Column, Table
 from repwatch.model.server import ServerVersion
 from repwatch.sql.documents import document_form, with_documents
-from repwatch.sql.encoding import LONG_VALUE, Kind, is_padded, joined_codes, kind_of, plain, row_code, row_elements, summed_hashes
+from repwatch.sql.encoding import LONG_VALUE, Kind, joined_codes, kind_of, plain, row_code, row_elements, summed_hashes
 from repwatch.sql.keyrange import (
     EVERYTHING,
     NULL_PART,
@@ -32,7 +31,6 @@ from repwatch.sql.quoting import quote_name, quote_table, quote_text
 # Values longer than this are shown by their beginning, length and hash: a result row must fit max_allowed_packet.
 SHOWN_VALUE: Final = 16384
 CONCAT_LIMIT: Final = 64 * 1024 * 1024
-_PADDING: Final = re.compile(r"^0+(?=\d)")
 # "… is deprecated": says nothing about the value. All other warnings make a signature void.
 _HARMLESS_WARNINGS: Final = frozenset({1287, 1681, 3719, 3720, 3778})
 
@@ -327,8 +325,7 @@ def rows_of(reading: TableReading, keys: Sequence[Key], piece: KeyRange = EVERYT
 
     Of rows that are alike the server shows one: the sql_mode of a session is without ONLY_FULL_GROUP_BY.
     """
-    names = {part.column.name for part in reading.key}
-    values = ", ".join(_shown(column, named=column.name in names) for column in reading.columns)
+    values = ", ".join(_shown(column) for column in reading.columns)
     return f"SELECT {reading.named}, {values} FROM {reading.origin} WHERE {reading.among(keys, piece)}{reading.grouping}"
 
 
@@ -351,10 +348,7 @@ def parse_key(row: Fetched, key_size: int) -> Key:
 
 @dataclass(frozen=True, slots=True)
 class ShownValue:
-    """One value of a row. `length` and `digest` are there if `content` is only its beginning.
-
-    `form` is what is compared of a document, and of a number that is padded.
-    """
+    """One value of a row. `length` and `digest` are there if `content` is only its beginning; `form` is that of a document."""
 
     content: bytes | None
     length: int = 0
@@ -363,13 +357,8 @@ class ShownValue:
     invalid: bool = False  # the value 0 of an ENUM, which reads like a member ''
 
     def same_as(self, other: "ShownValue") -> bool:
-        """True if both are one value; documents may be spelled differently, and numbers be padded on one side alone."""
-        return self.compared == other.compared if self.form or other.form else self == other
-
-    @property
-    def compared(self) -> str:
-        """What is compared where one of two values has a form."""
-        return self.form or (self.content or b"").decode("utf-8", "replace")
+        """True if both are one value; documents may be spelled differently."""
+        return self.form == other.form if self.form or other.form else self == other
 
 
 def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
@@ -382,8 +371,6 @@ def parse_shown(row: Raw, reading: TableReading) -> Mapping[str, ShownValue]:
     for column in reading.columns:
         content, length, digest = row[position : position + 3]
         size, form = int(length or b"0") if digest else 0, forms.get(column.name, "")
-        if content is not None and is_padded(column):
-            form = _PADDING.sub("", content.decode())
         invalid = kind_of(column) is Kind.CHOICE and length == b"1"
         found[column.name] = ShownValue(content, size, (digest or b"").decode(), form, invalid)
         position += 3
@@ -399,8 +386,7 @@ def _whole(column: Column) -> str:
     return f"CAST({name} AS CHAR CHARACTER SET utf8mb4)" if kind_of(column) is Kind.JSON else name
 
 
-def _shown(column: Column, *, named: bool) -> str:
-    """`named`: it is a part of the row's name, which is the same on a side without padding."""
+def _shown(column: Column) -> str:
     name = quote_name(column.name)
     kind = kind_of(column)
     if kind in (Kind.LONG_TEXT, Kind.LONG_BYTES, Kind.JSON, Kind.OPAQUE):
@@ -410,6 +396,5 @@ def _shown(column: Column, *, named: bool) -> str:
         return f"LEFT({value}, IF({cut}, {LONG_VALUE}, {SHOWN_VALUE})), LENGTH({value}), IF({cut}, SHA2({value}, 256), NULL)"
     if kind is Kind.CHOICE:
         return f"{name}, {name} + 0 = 0, NULL"
-    as_it_is = kind in (Kind.TEXT, Kind.BYTES) or (is_padded(column) and not named)
-    shown = name if as_it_is else plain(column)
+    shown = name if kind in (Kind.TEXT, Kind.BYTES) else plain(column)
     return f"{shown}, 0, NULL"
