@@ -73,6 +73,10 @@ class CommonMoment:
     def decides(self) -> bool:
         return False
 
+    @property
+    def moves(self) -> bool:
+        return self._world.source.watermark.moved_since(self._now() - _MOVES_SECONDS)
+
     def shown_by(self, db: Database) -> str | None:
         """The position that this session shows; None if it shows the present."""
         return self._position if db in self._pinned.values() else None
@@ -90,7 +94,7 @@ class CommonMoment:
         """True if it should be tried before more is read: not where the source stands still, as that proves as much."""
         if self._position is not None:
             return self.tired
-        return self._now() >= self._next_try and self._moves()
+        return self._now() >= self._next_try and self.moves
 
     def take(self) -> None:
         """Try for a moment. A replica that cannot be waited for falls. Raises SourceLost."""
@@ -115,9 +119,6 @@ class CommonMoment:
             lane.pin(None)
         self._end(list(self._pinned))
         self._pinned, self._position, self._spoilt = {}, None, False
-
-    def _moves(self) -> bool:
-        return self._world.source.watermark.moved_since(self._now() - _MOVES_SECONDS)
 
     def _now(self) -> float:
         return self._world.clock.monotonic()

@@ -20,8 +20,8 @@ class MomentReader(Reader):
 
     @property
     def events(self) -> Events:
-        """Statements may undo each other. A moment proves more, and where none comes, six rounds do."""
-        return Events.UNDOING if self._events is Events.STATEMENTS else self._events
+        """Statements may undo each other while the source is written to: a moment proves more, or six rounds do."""
+        return Events.UNDOING if self._events is Events.STATEMENTS and self._stand.moves else self._events
 
     def on_replica(self, db: Database, unit: Unit, number: int, first: Sight) -> Sight:
         """R; where all show one position there is nothing to wait for. A side that has lost it proves nothing."""

@@ -119,8 +119,7 @@ class Reader:
         self._world = world
         self.source = source
         self.replicas = replicas
-        # A statement is seen when it ends, which is before its effect only within a transaction.
-        self._told = self._within_transactions() and all(world.replicas[number].applied is not None for number in replicas)
+        self._told = self._may_be_told()
         self._events = Events.COUNTED if source.counted else self._events_of_source()
         self.patient = not source.bounds  # it cannot be read in pieces
         # MySQL's position trails what the engine shows, as any does of what is not transactional; so does a replica's own.
@@ -136,8 +135,15 @@ class Reader:
         """What the rounds of now are judged by."""
         return self._events
 
-    def _within_transactions(self) -> bool:
-        return all(is_transactional(reading.table.engine) for reading in (self.source, *self.replicas.values()))
+    def _may_be_told(self) -> bool:
+        """True if it is seen on the replicas whether a session of the source, which logs row images itself, logs statements.
+
+        A statement is seen when it ends, which is before its effect only within a transaction. Where statements are the rule it
+        is not enough to see none: one may have been applied long ago that the source does not show yet.
+        """
+        within = all(is_transactional(reading.table.engine) for reading in (self.source, *self.replicas.values()))
+        tell = all(self._world.replicas[number].applied is not None for number in self.replicas)
+        return within and tell and self._world.source.events is Events.ROW_IMAGES
 
     def _events_of_source(self) -> Events:
         """What replicates. On MySQL a session may log statements whatever the source's format is; replicas tell of what they ran.

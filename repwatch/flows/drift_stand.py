@@ -142,6 +142,10 @@ class Stand:
     def decides(self) -> bool:
         return True
 
+    @property
+    def moves(self) -> bool:
+        return True
+
     def shown_by(self, db: Database) -> str | None:
         """What a pinned session shows: a lane fails if it has lost its own."""
         del db

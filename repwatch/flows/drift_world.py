@@ -196,6 +196,11 @@ class OnePosition(Protocol):
         ...
 
     @property
+    def moves(self) -> bool:
+        """True if the source is written to while it is not held there."""
+        ...
+
+    @property
     def tired(self) -> bool:
         """True once it should be given up."""
         ...

@@ -18,7 +18,7 @@ def reader(shown: str | None, events: Events = Events.STATEMENTS) -> MomentReade
     """Of a table whose replica shows that position, None for the present."""
     version = ServerVersion.parse("10.11.14-MariaDB")
     source: Any = SimpleNamespace(events=events, version=version, applies=False, tells_unnamed=False)
-    stand: Any = SimpleNamespace(decides=False, shown_by=lambda _: shown)
+    stand: Any = SimpleNamespace(decides=False, moves=True, shown_by=lambda _: shown)
     reading: Any = SimpleNamespace(counted=False, bounds=("id",), table=SimpleNamespace(engine="InnoDB"))
     world = cast("CheckWorld", SimpleNamespace(source=source, static=False, replicas=(SimpleNamespace(applied=None),)))
     return MomentReader(world, cast("OnePosition", stand), cast("TableReading", reading), {0: reading})
@@ -32,7 +32,7 @@ def test_a_moment_beside_the_present_is_void(shown: str | None, stood: bool) -> 
     assert (sight.void, sight.stood, sight.exact) == (True, False, None)
 
 
-def test_what_is_read_outside_of_moments_does_not_wait_for_one() -> None:
+def test_what_is_read_outside_of_moments_is_proved_by_six_rounds() -> None:
     moment = reader(None)
     assert (moment.pinned, moment.events) == (True, Events.UNDOING)
     assert moment.leave_snapshots()
