@@ -6,75 +6,67 @@ taken (CPython, `take_gil`): where hundreds do, they do little else. One that wa
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class _Line:
-    """Those who wait, in the order in which they came."""
-
-    called: threading.Condition
-    length: int = 0
-
-
-@dataclass(slots=True)
 class Crowd:
-    """Lets `abreast` of them work at once, one that takes longer than `swift` not counted: it waits for something itself.
+    """Lets `abreast` of them work at once, in the order in which they came; who is urgent goes before all who are not.
 
-    Who is urgent goes before all who are not. Nobody waits in line for longer than `patience`. Both in seconds.
+    One that hangs does not hold up the others: where nobody has begun for `pace` seconds, the next one does. So at least
+    `1 / pace` of them begin each second; where more come than can be worked off, they sleep in line and do not all work at once.
     """
 
     abreast: int
-    swift: float
-    patience: float
-    _begun: dict[object, float] = field(default_factory=dict)  # when each at work began, in this order; monotonic
+    pace: float
+    _at_work: int = 0
+    _begun: float = 0.0  # when somebody began last, monotonic
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _urgent: _Line = field(init=False)
-    _others: _Line = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._urgent = _Line(threading.Condition(self._guard))
-        self._others = _Line(threading.Condition(self._guard))
+    _urgent: deque[threading.Condition] = field(default_factory=deque)
+    _others: deque[threading.Condition] = field(default_factory=deque)
 
     @property
     def standing(self) -> int:
         """How many wait in line."""
-        return self._urgent.length + self._others.length
+        return len(self._urgent) + len(self._others)
 
     @contextmanager
     def in_line(self, *, urgent: bool = False) -> Iterator[None]:
-        """Work when it is one's turn, or at last without it."""
-        me = object()
+        """Work when it is one's turn."""
         with self._guard:
             self._await_turn(self._urgent if urgent else self._others)
-            self._begun[me] = time.monotonic()
-            self._call_next()
+            self._at_work += 1
+            self._begun = time.monotonic()
+            self._call_first()
         try:
             yield
         finally:
             with self._guard:
-                del self._begun[me]
-                self._call_next()
+                self._at_work -= 1
+                self._call_first()
 
-    def _await_turn(self, line: _Line) -> None:
-        came = now = time.monotonic()
-        line.length += 1
-        while (rest := came + self.patience - now) > 0:
-            full = self._full_for(now)
-            if not full and (line is self._urgent or not self._urgent.length):
-                break
-            line.called.wait(min(full or self.swift, rest))  # where there is room, the urgent one who was called comes, and goes
-            now = time.monotonic()
-        line.length -= 1
+    def _await_turn(self, line: deque[threading.Condition]) -> None:
+        me = threading.Condition(self._guard)
+        line.append(me)
+        try:
+            while rest := self._full_for(me):
+                me.wait(rest)
+        finally:
+            line.remove(me)
 
-    def _call_next(self) -> None:
-        """Both who comes and who goes calls, lest a call that woke nobody, since the one called was awake already, be lost."""
-        if not self._full_for(time.monotonic()):
-            (self._urgent if self._urgent.length else self._others).called.notify()
+    def _first(self) -> threading.Condition | None:
+        line = self._urgent or self._others
+        return line[0] if line else None
 
-    def _full_for(self, now: float) -> float:
-        """Seconds until the first of those that count counts no more; 0 if there is room."""
-        counted = [begun for begun in self._begun.values() if now - begun < self.swift]
-        return max(0.0, counted[0] + self.swift - now) if len(counted) >= self.abreast else 0.0
+    def _call_first(self) -> None:
+        if first := self._first():
+            first.notify()
+
+    def _full_for(self, me: threading.Condition) -> float:
+        """Seconds until this one may begin, 0 if it may now; for all but the first until it is called."""
+        if me is not self._first():
+            return threading.TIMEOUT_MAX
+        return 0.0 if self._at_work < self.abreast else max(0.0, self._begun + self.pace - time.monotonic())

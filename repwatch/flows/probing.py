@@ -16,7 +16,7 @@ from repwatch.ports.probe import Probe
 
 BUDGET = 6.0  # seconds after which a look that has not come back counts as one that saw nothing; probes bound themselves to less
 
-LOOKS = Crowd(abreast=8, swift=0.2, patience=1.0)  # of all clusters
+LOOKS = Crowd(abreast=8, pace=0.004)  # of all clusters: 250 looks a second begin, also where servers hang
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ from repwatch.ports.store import Entry
 
 log = logging.getLogger("repwatch.watch")
 
-JUDGING = Crowd(abreast=1, swift=0.2, patience=1.0)  # of all clusters
+JUDGING = Crowd(abreast=1, pace=0.02)  # of all clusters: also where the store hangs, 50 begin each second
 PATIENCE = 1.0  # seconds that a tick waits for servers that answered last time; a later answer counts in the next tick
 CONFIRM_AFTER = 0.4  # seconds between a new sight and the second look at it
 CONFIRM_PATIENCE = 3.0  # seconds that is waited for the second look: what comes later is confirmed by the next tick

@@ -83,7 +83,7 @@ class CountedClock(HandClock):
 
 
 def test_one_that_stands_in_line_is_not_slow(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd, clock = Crowd(abreast=1, swift=60, patience=60), CountedClock()
+    crowd, clock = Crowd(abreast=1, pace=60), CountedClock()
     monkeypatch.setattr(probing, "LOOKS", crowd)
     rounds, results = Probing(gate, clock), SimpleQueue[dict[str, ProbeResult]]()
 
@@ -100,7 +100,7 @@ def test_one_that_stands_in_line_is_not_slow(gate: Gate, monkeypatch: pytest.Mon
 
 
 def test_one_that_stands_in_line_has_not_failed_to_come_back(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd, clock = Crowd(abreast=1, swift=60, patience=60), HandClock()
+    crowd, clock = Crowd(abreast=1, pace=60), HandClock()
     monkeypatch.setattr(probing, "LOOKS", crowd)
     rounds = Probing(gate, clock)
     with crowd.in_line():
