@@ -155,7 +155,10 @@ def _handler(stand_in: HttpStandIn) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(method=self.command, path=self.path, headers=headers, body=self.rfile.read(length))
+            body = self.rfile.read(length)
+            if len(body) < length:  # the client was killed: it has asked for nothing
+                return
+            request = Request(method=self.command, path=self.path, headers=headers, body=body)
             response, misbehaviour = stand_in.handle(request)
             if misbehaviour.hang_up:
                 self.connection.shutdown(socket.SHUT_RDWR)

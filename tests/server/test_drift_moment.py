@@ -5,12 +5,14 @@ from contextlib import suppress
 import pytest
 
 from repwatch.drift.progress import Progress
-from repwatch.drift.report import Verdict
+from repwatch.drift.report import Reason, Verdict
 from repwatch.errors import StatementRefused
 from repwatch.sandbox import Sandbox, SandboxServer
 from repwatch.sql import snapshot
 from tests.server.drifting import Found, drift_on, found_in, of_table, run_check
 from tests.server.test_drift import busy, orders, writing
+
+ALMOST_ALL = 19_980  # of the 20,000 rows of `orders`, and those that are inserted meanwhile
 
 
 def by_statements(star: Sandbox) -> bool:
@@ -70,12 +72,14 @@ def test_a_moment_whose_sessions_are_lost_makes_nothing_false(star: Sandbox, sch
 
 
 def test_where_no_moment_comes_rounds_decide(star: Sandbox, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does the check end where a server refuses a statement of it."""
+    """Nor does the check end where a server refuses a statement of it. On a slow machine a row may be written to all the time."""
     monkeypatch.setattr(snapshot, "SAVEPOINT", "SAVEPOINT")
     table = orders(star, schema)
     wrong = star.replicas[1]
     drift_on(wrong, f"DELETE FROM {table} WHERE id = 5500")
     with writing(star.source, *busy(table), pause=0.02):
         report = run_check(star, table)
-    assert of_table(report, star.replicas[0], "orders").verdict is Verdict.IDENTICAL, report
+    right = of_table(report, star.replicas[0], "orders")
+    assert right.verdict is Verdict.IDENTICAL or (right.reason is Reason.HOT_ROWS and not right.difference_count), report
+    assert right.rows_proved > ALMOST_ALL, report
     assert found_in(of_table(report, wrong, "orders")) == {Found("missing", ("5500",))}, report

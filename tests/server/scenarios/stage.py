@@ -14,6 +14,7 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
+from repwatch.sql.status_rows import POINTS_ELSEWHERE
 from tests.server.diagnosing import locally, words
 from tests.server.freezing import FreezingProxy
 from tests.server.scenarios.patrol import Patrol, Place, Threads
@@ -127,8 +128,8 @@ class Stage:
             time.sleep(0.05)
 
     def until_applier_fails(self, *errnos: int) -> None:
-        """Wait until the replica's applier has stopped on one of these errors."""
-        wanted = {str(errno) for errno in errnos}
+        """Wait until the replica's applier has stopped on one of these errors, or on one that points to it."""
+        wanted = {str(errno) for errno in {*errnos, *POINTS_ELSEWHERE}}
         self.until(f"applier error {errnos}", lambda: (s := self.state())["applier"] == "No" and s["applier_errno"] in wanted)
 
     def until_receiver_fails(self, server: SandboxServer | None = None) -> None:

@@ -15,7 +15,8 @@ Invariants, whatever happens and wherever the service is killed:
 """
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
@@ -186,9 +187,21 @@ class Storm(RuleBasedStateMachine):
         assert not [each for each in fleet.store.incidents.values() if each.phase is not Phase.RESOLVED]
         for receiver in RECEIVERS:
             told = lives(fleet.ears[receiver.id])
-            assert all(events[-1] is NoticeEvent.RESOLVED for events in told.values())
+            self.all_is_over(receiver, told)
             if not receiver.escalate_after:
                 self.all_was_told(receiver, set(told))
+
+    def all_is_over(self, receiver: Receiver, told: Mapping[str, list[NoticeEvent]]) -> None:
+        """It hears last of each subject that it is over: of an occurrence before, it may have refused to hear so."""
+        lasting = {name for name, events in told.items() if events[-1] is not NoticeEvent.RESOLVED}
+        assert not lasting or self.fleet.ears[receiver.id].refused
+        latest = self.latest(told)
+        assert all(self.fleet.store.incidents[name].since < latest[self.fleet.store.incidents[name].subject] for name in lasting)
+
+    def latest(self, told: Collection[str]) -> dict[Subject, datetime]:
+        """When the last of each subject's occurrences of these began."""
+        known = self.fleet.store.incidents
+        return {known[name].subject: known[name].since for name in sorted(told, key=lambda name: known[name].since)}
 
     def all_was_told(self, receiver: Receiver, told: set[str]) -> None:
         """It hears of all, save that it takes no notices, and of what it refused before it was told something later."""
@@ -197,7 +210,7 @@ class Storm(RuleBasedStateMachine):
         owed = self.fleet.store.tellable - undeliverable
         assert told <= owed
         assert told == owed or self.fleet.ears[receiver.id].refused
-        latest = {known[name].subject: known[name].since for name in sorted(told, key=lambda name: known[name].since)}
+        latest = self.latest(told)
         assert all(known[name].since < latest[known[name].subject] for name in owed - told)
 
     def calm_passes(self) -> None:
