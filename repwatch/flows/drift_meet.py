@@ -147,7 +147,9 @@ def _look_at(db: Database, replica: ReplicaSide, source: SourceSide, clock: Cloc
     replica.sight = read_sight(db)
     replica.tells_writes = source.applies
     replica.tells_snapshots = db.version.is_mariadb and _may_read_snapshot_position(db)
-    replica.applied = None if db.version.is_mariadb or source.applies else _watch_applied(db, clock)
+    # Where statements are the rule it is not enough to see none: one may be applied for long that the source does not show yet.
+    by_rows = source.events is Events.ROW_IMAGES and not source.applies
+    replica.applied = _watch_applied(db, clock) if by_rows and not db.version.is_mariadb else None
     case, rewrites = db.text_row(filters.filter_settings(db.version))
     channels = positions.parse_channels(db.texts(replication.show_channels(db.version)), rewrites)
     mine = [channel for channel in channels if channel.source_id == source.server_id]

@@ -138,12 +138,10 @@ class Reader:
     def _may_be_told(self) -> bool:
         """True if it is seen on the replicas whether a session of the source, which logs row images itself, logs statements.
 
-        A statement is seen when it ends, which is before its effect only within a transaction. Where statements are the rule it
-        is not enough to see none: one may have been applied long ago that the source does not show yet.
+        A statement is seen when it ends, which is before its effect only within a transaction.
         """
         within = all(is_transactional(reading.table.engine) for reading in (self.source, *self.replicas.values()))
-        tell = all(self._world.replicas[number].applied is not None for number in self.replicas)
-        return within and tell and self._world.source.events is Events.ROW_IMAGES
+        return within and all(self._world.replicas[number].applied is not None for number in self.replicas)
 
     def _events_of_source(self) -> Events:
         """What replicates. On MySQL a session may log statements whatever the source's format is; replicas tell of what they ran.
