@@ -48,8 +48,7 @@ def _lags(world: World, server: ServerNow, lagging: Collection[Subject]) -> Mapp
 
 
 def _channel(server: ServerNow, name: str) -> ChannelObservation | None:
-    channels = server.observation.channels if server.observation else ()
-    return next((channel for channel in channels if channel.name == name), None)
+    return server.observation.channel(name) if server.observation else None
 
 
 def _root(subject: Subject, links: Mapping[Subject, Subject]) -> Subject | None:

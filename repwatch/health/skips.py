@@ -100,7 +100,7 @@ def _is_exact(before: Observation | None, now: Observation) -> bool:
     """
     if not now.version.is_mariadb or not now.channels or now.risks is None or any(c.groups is None for c in now.channels):
         return False
-    return all(_is_quiet(_channel(before, channel.name), before, channel, now) for channel in now.channels)
+    return all(_is_quiet(before.channel(channel.name) if before else None, before, channel, now) for channel in now.channels)
 
 
 def _is_quiet(before: ChannelObservation | None, look: Observation | None, now: ChannelObservation, seen: Observation) -> bool:
@@ -133,7 +133,3 @@ def _missed(anchor: Observation | None, now: Observation) -> int:
         return 0
     begun = [sum(channel.groups or 0 for channel in look.channels) for look in (anchor, now)]
     return old.behind(new) - (begun[1] - begun[0]) if begun[1] >= begun[0] else 0
-
-
-def _channel(look: Observation | None, name: str) -> ChannelObservation | None:
-    return next((channel for channel in look.channels if channel.name == name), None) if look else None

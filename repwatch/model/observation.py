@@ -230,6 +230,10 @@ class Observation:
     dump_clients: int | None = None  # replicas connected to this server now, None if that could not be seen
     skipped: tuple[str, ...] = field(default=())  # views that could not be read, with the reason
 
+    def channel(self, name: str) -> ChannelObservation | None:
+        """The channel of that name, None if there is none."""
+        return next((channel for channel in self.channels if channel.name == name), None)
+
     @property
     def gtid_offered(self) -> str:
         """What a replica can get of it: not what a MariaDB server has applied, as a replica once, and never logged.
