@@ -9,7 +9,6 @@ from repwatch.errors import PrivilegeMissing, StatementRefused
 from repwatch.model.schema import Column, Table, TableName
 from repwatch.ports.database import Database
 from repwatch.sql import definitions as sql
-from repwatch.sql import quarantine
 from repwatch.sql.definitions import Definition, Kind
 from repwatch.sql.rowcopy import CopyTable, can_chunk
 
@@ -60,10 +59,17 @@ def read_definition(db: Database, kind: Kind, schema: str, name: str) -> Definit
 
 def read_triggers(db: Database, tables: Collection[TableName]) -> tuple[Definition, ...]:
     """Those of these tables, in the order in which they fire. As `read_definitions`."""
-    of = {(row["s"], row["n"]): TableName(row["s"] or "", row["t"] or "") for row in db.texts(quarantine.LIST_TRIGGERS)}
-    listed = [(row["s"] or "", row["n"] or "") for row in db.texts(sql.LIST_TRIGGERS)]
-    items = (read_definition(db, Kind.TRIGGER, schema, name) for schema, name in listed if of.get((schema, name)) in tables)
+    wanted = [trigger for trigger, table in tables_of_triggers(db).items() if table in tables]
+    items = (read_definition(db, Kind.TRIGGER, trigger.schema, trigger.table) for trigger in wanted)
     return tuple(item for item in items if item is not None)
+
+
+def tables_of_triggers(db: Database) -> dict[TableName, TableName]:
+    """The table of each trigger, in the order in which they fire."""
+    return {
+        TableName(row["s"] or "", row["n"] or ""): TableName(row["s"] or "", row["o"] or "")
+        for row in db.texts(sql.LIST_TRIGGERS)
+    }
 
 
 def read_present(db: Database) -> tuple[Definition, ...]:

@@ -160,12 +160,13 @@ class _Loading:
         if set_aside(writer, theirs, self.items, there):
             there = self._there(theirs)  # foreign keys of other tables have followed what was moved
         schemas = [item.schema for item in there if item.kind is Kind.SCHEMA]
-        same: set[TableName] = set()
-        if any(item.kind is Kind.TABLE for item in self.items if name_of(item) not in alike(self.items, there)):
+        same = alike(self.items, there)
+        if any(item.kind is Kind.TABLE and name_of(item) not in same for item in self.items):
             self.job.tear()
         if self.job.method is not Method.LOGICAL:
-            same = clear_way(writer, self.items, there)
+            clear_way(writer, self.items, there, same)
         else:
+            same = set()
             while schemas:
                 writer.execute(definitions.drop_schema(schemas.pop()))
         new = [item for item in self.items if item.kind is Kind.SCHEMA and item.schema not in schemas]

@@ -79,14 +79,13 @@ class Maker:
                 self._writer.execute(definitions.set_counter(item.schema, item.name, ours[name_of(item)] or 1))
 
 
-def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:
-    """Drop of `theirs` what `ours` has under that name, but for tables that are the same: these, the result, keep their rows.
+def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Definition], same: Collection[TableName]) -> None:
+    """Drop of `theirs` what `ours` has under that name, but for tables that are the `same`: these keep their rows.
 
     Schemas are kept and given the source's options.
     """
     wanted = {(item.kind, item.schema, item.name): item for item in ours}
     pairs = [(item, match) for item in theirs if (match := wanted.get((item.kind, item.schema, item.name)))]
-    same = alike(ours, theirs)
     for kind in _OTHERS:
         for item, _ in pairs:
             if item.kind is kind:
@@ -96,7 +95,6 @@ def clear_way(writer: Database, ours: Sequence[Definition], theirs: Sequence[Def
             writer.execute(definitions.alter_schema(match))
         elif item.kind is Kind.TABLE and name_of(item) not in same:
             writer.execute(definitions.drop(Kind.TABLE, item.schema, item.name))
-    return same
 
 
 def alike(ours: Sequence[Definition], theirs: Sequence[Definition]) -> set[TableName]:

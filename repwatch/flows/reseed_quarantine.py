@@ -7,7 +7,7 @@ between, the next run finds what is left to do. Sessions that write have `sql_lo
 from collections.abc import Sequence
 
 from repwatch.errors import Refused, StatementRefused
-from repwatch.flows.reseed_definitions import read_definition
+from repwatch.flows.reseed_definitions import read_definition, tables_of_triggers
 from repwatch.model.schema import TableName
 from repwatch.ports.database import Database
 from repwatch.reseed.quarantine import MOVED, Entry, numbered, only_theirs
@@ -19,11 +19,7 @@ from repwatch.sql.reseed import MARIADB_FLUSH
 
 def set_aside(writer: Database, reader: Database, ours: Sequence[Definition], theirs: Sequence[Definition]) -> bool:
     """Take away of `theirs` what is not among `ours`; False where there is nothing. Raises Refused, ServerError."""
-    tables = {
-        TableName(row["s"] or "", row["n"] or ""): TableName(row["s"] or "", row["t"] or "")
-        for row in reader.texts(sql.LIST_TRIGGERS)
-    }
-    items = [_with_text(reader, item) for item in only_theirs(ours, theirs, tables)]
+    items = [_with_text(reader, item) for item in only_theirs(ours, theirs, tables_of_triggers(reader))]
     if not items:
         return False
     for entry in _written_down(writer, items):

@@ -14,7 +14,7 @@ from repwatch.flows.hold import channel_states
 from repwatch.flows.openings import open_beside
 from repwatch.flows.reseed_accounts import missing_grants
 from repwatch.flows.reseed_clone import ask_accounts, clone_facts, clone_status
-from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present
+from repwatch.flows.reseed_definitions import fingerprint, read_definitions, read_present, tables_of_triggers
 from repwatch.flows.reseed_errant import read_errant
 from repwatch.flows.reseed_feeders import glanced, read_feeders
 from repwatch.flows.reseed_hosts import AskedHosts, ask_hosts
@@ -32,7 +32,7 @@ from repwatch.reseed.choice import by_files, is_loaded, settled_choice
 from repwatch.reseed.facts import CloneFacts, DonorFacts, Facts, Feeder, ServerFacts, SourceFacts, TableFacts, TargetFacts, Way
 from repwatch.reseed.method import Method
 from repwatch.reseed.stages import Marker
-from repwatch.sql import definitions, quarantine, replication, rowload
+from repwatch.sql import definitions, replication, rowload
 from repwatch.sql import reseed as sql
 from repwatch.sql.clone import CloneState
 from repwatch.sql.definitions import Definition, Kind
@@ -250,7 +250,7 @@ def _source(db: Database, *, with_data: bool) -> SourceFacts:
         fingerprint=fingerprint(items),
         foreign_keys=_foreign_keys(db),
         objects=_objects(items),
-        triggers=_triggers(db),
+        triggers=tuple(tables_of_triggers(db).items()),
     )
 
 
@@ -258,13 +258,6 @@ def _foreign_keys(db: Database) -> tuple[tuple[TableName, TableName], ...]:
     return tuple(
         (TableName(row["s"] or "", row["n"] or ""), TableName(row["rs"] or "", row["rn"] or ""))
         for row in db.texts(definitions.LIST_FOREIGN_KEYS)
-    )
-
-
-def _triggers(db: Database) -> tuple[tuple[TableName, TableName], ...]:
-    return tuple(
-        (TableName(row["s"] or "", row["n"] or ""), TableName(row["s"] or "", row["t"] or ""))
-        for row in db.texts(quarantine.LIST_TRIGGERS)
     )
 
 
@@ -356,7 +349,7 @@ def _target(db: Database, server: ServerFacts, replicas: tuple[str, ...]) -> Tar
         tables=() if server.missing_grants else _tables(db, items),
         objects=_objects(items),
         foreign_keys=_foreign_keys(db),
-        triggers=_triggers(db),
+        triggers=tuple(tables_of_triggers(db).items()),
         export_grants=missing_grants(db, export_needs()),
     )
 

@@ -169,19 +169,6 @@ class Marker:
         )
 
 
-def _definition(item: Mapping[str, str]) -> Definition:
-    return Definition(
-        kind=Kind(item["kind"]),
-        schema=item["schema"],
-        name=item["name"],
-        statement=item["statement"],
-        sql_mode=item["sql_mode"],
-        charset=item["charset"],
-        collation=item["collation"],
-        time_zone=item["time_zone"],
-    )
-
-
 def marker_of_settings(entries: Sequence[Mapping[str, str]]) -> Marker | None:
     """What a run would have marked the replica with that was killed before it did: its settings may be changed already.
 

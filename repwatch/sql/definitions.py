@@ -43,7 +43,7 @@ class Definition:
         return f"{self.kind.value} {self.schema}.{self.name}" if self.name else f"{self.kind.value} {self.schema}"
 
 
-# Names of all objects, one row (kind, schema, name) each. Triggers stand in the order in which they fire.
+# Names of all objects, one row (kind, schema, name) each. Triggers stand in the order in which they fire, with their tables.
 _SYSTEM = ", ".join(map(quote_text, SYSTEM_SCHEMAS))
 LIST_SCHEMAS = f"SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ({_SYSTEM}) ORDER BY 1"
 LIST_TABLES = (
@@ -55,7 +55,7 @@ LIST_ROUTINES = (
     f"WHERE ROUTINE_SCHEMA NOT IN ({_SYSTEM}) ORDER BY 1, 2, 3"
 )
 LIST_TRIGGERS = (
-    "SELECT TRIGGER_SCHEMA AS s, TRIGGER_NAME AS n, 'TRIGGER' AS t FROM information_schema.TRIGGERS "
+    "SELECT TRIGGER_SCHEMA AS s, TRIGGER_NAME AS n, 'TRIGGER' AS t, EVENT_OBJECT_TABLE AS o FROM information_schema.TRIGGERS "
     f"WHERE TRIGGER_SCHEMA NOT IN ({_SYSTEM}) "
     "ORDER BY EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER"
 )

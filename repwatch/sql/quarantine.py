@@ -8,7 +8,7 @@ from typing import Final
 
 from repwatch.model.schema import TableName
 from repwatch.model.server import ServerVersion
-from repwatch.sql.definitions import SYSTEM_SCHEMAS, Definition
+from repwatch.sql.definitions import Definition
 from repwatch.sql.quoting import quote_name, quote_table, quote_text
 from repwatch.sql.reseed import MARKER_SCHEMA
 
@@ -28,10 +28,6 @@ READ: Final = f"SELECT id, kind, db, name, statement FROM {quote_table(QUARANTIN
 LIST_KEPT: Final = (
     f"SELECT SUBSTR(TABLE_NAME, {len(_KEPT) + 1}) AS id FROM information_schema.TABLES "
     f"WHERE TABLE_SCHEMA = {quote_text(MARKER_SCHEMA)} AND LEFT(TABLE_NAME, {len(_KEPT)}) = {quote_text(_KEPT)}"
-)
-LIST_TRIGGERS: Final = (
-    "SELECT TRIGGER_SCHEMA AS s, TRIGGER_NAME AS n, EVENT_OBJECT_TABLE AS t FROM information_schema.TRIGGERS "
-    f"WHERE TRIGGER_SCHEMA NOT IN ({', '.join(map(quote_text, SYSTEM_SCHEMAS))})"
 )
 
 
