@@ -12,6 +12,7 @@ from repwatch.sql.grants import covered_by_schemas, held, missing, missing_on_ta
 from repwatch.sql.heartbeat import writing_needs
 from repwatch.sql.privileges import (
     Grant,
+    applied_statements_needs,
     clone_needs,
     drift_needs,
     export_needs,
@@ -33,13 +34,23 @@ def _watching(look: Look, *, is_source: bool, heartbeat: str | None) -> Iterator
     """What the watching account does."""
     user, version = look.login.user, look.version
     yield Ability(verb=Verb.DRIFT, account=user, lacks=_to_check(look, is_source=is_source))
-    if version.is_mariadb and not is_source:
-        yield Ability(verb=Verb.DRIFT_AT_ONE_MOMENT, account=user, lacks=_of_table(look.login, moment_needs()))
+    if not is_source:
+        yield _better_check(look)
     if is_source:
         lacks = _lacking(look.login, lock_hot_needs(version), version)
         yield Ability(verb=Verb.DRIFT_LOCK_HOT, account=user, lacks=lacks)
     if is_source and heartbeat is not None:
         yield Ability(verb=Verb.HEARTBEAT, account=user, lacks=_of_table(look.login, writing_needs(heartbeat)))
+
+
+def _better_check(look: Look) -> Ability:
+    """What decides a busy table at once, as far as the account goes."""
+    user, login = look.login.user, look.login
+    if look.version.is_mariadb:
+        return Ability(verb=Verb.DRIFT_AT_ONE_MOMENT, account=user, lacks=_of_table(login, moment_needs()))
+    hindrance = "" if look.is_on("performance_schema") else "performance_schema is off"
+    lacks = _of_table(login, applied_statements_needs())
+    return Ability(verb=Verb.DRIFT_BY_ROW_IMAGES, account=user, lacks=lacks, hindrance=hindrance)
 
 
 def _to_check(look: Look, *, is_source: bool) -> tuple[Grant, ...]:

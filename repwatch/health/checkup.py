@@ -126,6 +126,7 @@ class Verb(StrEnum):
 
     DRIFT = "drift"
     DRIFT_AT_ONE_MOMENT = "drift at one moment"
+    DRIFT_BY_ROW_IMAGES = "drift by row images"
     DRIFT_LOCK_HOT = "drift --lock-hot"
     DRIFT_EXACT = "drift --proof exact"
     REPAIR = "repair"

@@ -8,7 +8,8 @@ TLS_VERSION = "SHOW SESSION STATUS LIKE 'Ssl_version'"
 VARIABLES = (
     "binlog_format", "binlog_row_image", "datadir", "gtid_mode", "hostname",
     "innodb_flush_log_at_trx_commit", "log_bin", "log_replica_updates", "log_slave_updates", "lower_case_table_names", "port",
-    "read_only", "report_host", "report_port", "server_id", "server_uuid", "sync_binlog", "system_time_zone", "time_zone",
+    "performance_schema", "read_only", "report_host", "report_port", "server_id", "server_uuid", "sync_binlog",
+    "system_time_zone", "time_zone",
 )  # fmt: skip
 
 

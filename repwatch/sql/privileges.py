@@ -74,6 +74,11 @@ def moment_needs() -> Grant:
     return Grant(("SELECT",), "`mysql`.`gtid_slave_pos`")
 
 
+def applied_statements_needs() -> Grant:
+    """What a check of busy MySQL servers reads on a replica: whether it applies statements or row images."""
+    return Grant(("SELECT",), "`performance_schema`.*")
+
+
 def lock_hot_needs(version: ServerVersion) -> tuple[Grant, ...]:
     """What `drift --lock-hot` needs on the source beside watching (MySQL manual, "Locking Reads": SELECT alone since 8.0.22)."""
     return () if version.is_mariadb or version.at_least(8, 0, 22) else (Grant(("LOCK TABLES",)),)

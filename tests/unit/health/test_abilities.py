@@ -72,3 +72,12 @@ def test_a_heartbeat_is_written_on_a_source_that_has_one() -> None:
     given = tuple(grant.text.format(account="`repwatch`@`%`") for grant in beating.lacks)
     login = replace(seen.login, grants=(*seen.login.grants, *given))
     assert found(replace(seen, login=login), is_source=True, heartbeat="beats")[Verb.HEARTBEAT].able
+
+
+def test_what_decides_a_busy_table_at_once_takes_what_the_server_counts() -> None:
+    seen = look("db1", version=MYSQL)
+    for setting, able in (("ON", True), ("OFF", False)):
+        there = replace(seen, variables={**seen.variables, "performance_schema": setting})
+        assert found(there)[Verb.DRIFT_BY_ROW_IMAGES].able is able
+        assert Verb.DRIFT_BY_ROW_IMAGES not in found(there, is_source=True)
+    assert Verb.DRIFT_AT_ONE_MOMENT in found(look("db1", version=MARIADB))
