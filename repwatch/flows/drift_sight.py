@@ -224,7 +224,7 @@ class Reader:
             note_replica(self._world, db, replica)
             sight = self._look(db, self.replicas[number], unit, self._world.clock.monotonic(), like=first)
             note_replica(self._world, db, replica)
-        # Asking costs a millisecond and a half, for each reading.
+        # A source that stands still proves a reading by itself, and asking costs a millisecond and a half for each.
         if not self._told or replica.applied is None or self._world.source.watermark.quiet_since(first.started - _QUIET):
             return sight
         note_applied(self._world.clock, db, replica.applied)

@@ -195,8 +195,8 @@ class Storm(RuleBasedStateMachine):
         """It hears last of each subject that it is over: of an occurrence before, it may have refused to hear so."""
         lasting = {name for name, events in told.items() if events[-1] is not NoticeEvent.RESOLVED}
         assert not lasting or self.fleet.ears[receiver.id].refused
-        latest = self.latest(told)
-        assert all(self.fleet.store.incidents[name].since < latest[self.fleet.store.incidents[name].subject] for name in lasting)
+        known, latest = self.fleet.store.incidents, self.latest(told)
+        assert all(known[name].since < latest[known[name].subject] for name in lasting)
 
     def latest(self, told: Collection[str]) -> dict[Subject, datetime]:
         """When the last of each subject's occurrences of these began."""
