@@ -87,9 +87,12 @@ def write_message(connection: Connection, message: str, envelopes: Sequence[Enve
 def _overtaken() -> Select[tuple[int]]:
     """What was refused by a receiver that took a later notice of the same subject: told now, it would speak of what is past.
 
-    One that was put into a message counts as taken: nobody can tell, and the message has to stay whole.
+    One that was tried in vain counts as taken, for the answer may have been lost; so does one that was put into a message, which
+    has to stay whole.
     """
-    taken = or_(outbox.c.state == RowState.DELIVERED, and_(outbox.c.state == RowState.WAITING, outbox.c.message.is_not(None)))
+    tried = outbox.c.retried_since.is_not(None)
+    gathered = and_(outbox.c.state == RowState.WAITING, outbox.c.message.is_not(None))
+    taken = or_(outbox.c.state == RowState.DELIVERED, tried, gathered)
     of_incident = outbox.join(incidents, incidents.c.id == outbox.c.incident_id)
     last = (
         select(outbox.c.receiver, incidents.c.key, func.max(outbox.c.seq).label("seq"))

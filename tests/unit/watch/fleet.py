@@ -153,6 +153,7 @@ class Row:
     receiver: str
     fate: Fate = Fate.POSTPONED
     attempts: int = 0
+    tried: bool = False  # in vain; no start forgets it
     ripe: datetime
     message: str = ""
 
@@ -280,7 +281,8 @@ class ModelStore:
         with self._effect():
             for each in settled:
                 row, envelope = self.rows[each.envelope.seq], each.envelope
-                self.rows[row.seq] = replace(row, fate=each.fate, attempts=envelope.attempts + 1, ripe=each.at)
+                tried = row.tried or each.fate is Fate.POSTPONED
+                self.rows[row.seq] = replace(row, fate=each.fate, attempts=envelope.attempts + 1, tried=tried, ripe=each.at)
                 self.threads[envelope.incident_id, envelope.receiver] = each.thread
 
     def suspicions(self, cluster: str) -> tuple[Suspicion, ...]:
@@ -292,7 +294,7 @@ class ModelStore:
 
     def begin_service(self, now: datetime) -> None:
         """What was refused is tried again unless a later notice of its subject may have arrived, and back-off starts anew."""
-        taken = [row for row in self.rows if row.fate is Fate.DELIVERED or (row.fate is Fate.POSTPONED and row.message)]
+        taken = [row for row in self.rows if row.fate is Fate.DELIVERED or row.tried or (row.fate is Fate.POSTPONED and row.message)]
         last = {(row.receiver, row.posting.notice.subject): row.seq for row in taken}
         for row in self.rows:
             if row.fate is Fate.POSTPONED:

@@ -277,6 +277,22 @@ def test_after_a_start_what_was_refused_is_tried_again(store: SqlStore, clock: H
     assert store.standing("") == ()
 
 
+@pytest.mark.parametrize("then", [OK, NO], ids=["taken-at-last", "refused-at-last"])
+def test_what_was_refused_does_not_come_after_a_later_notice_whose_answer_was_lost(
+    store: SqlStore, clock: HandClock, put: Callable[..., None], then: Delivery
+) -> None:
+    """However many starts there are: the later one may have been heard."""
+    put(1, NoticeEvent.OPENED, NoticeEvent.UPDATED)
+    ear = Scripted([NO, BUSY, then])
+    courier_to(ear, store, clock).turn()
+    courier_to(ear, store, clock).turn()
+    for _ in range(3):
+        store.begin_service(["r"], [], clock.now())
+        drain(courier_to(ear, store, clock))
+    assert ear.ids[:2] == ["i1-1", "i1-2"]
+    assert set(ear.ids[2:]) == {"i1-2"}
+
+
 def test_one_receiver_s_trouble_is_not_another_s(store: SqlStore, clock: HandClock, put: Callable[..., None]) -> None:
     put(1, NoticeEvent.OPENED, receivers=("r", "s"))
     deaf, ear = Scripted([BUSY] * 9), Scripted()
