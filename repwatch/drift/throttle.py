@@ -29,10 +29,13 @@ class Limits:
     lag: float = 30.0  # seconds
     load: int | None = None
 
-    def pause_after(self, seconds: float, *, written_to: bool) -> float:
-        """Seconds to leave the source alone after a reading of that many."""
+    def rested_at(self, before: float, seconds: float, now: float, *, written_to: bool) -> float:
+        """When the source has rested from a reading of so many seconds that ends now, and from all `before`.
+
+        `before`: when it would have rested from those; what was read meanwhile was no rest.
+        """
         load = self.load or (WRITTEN_LOAD if written_to else 100)
-        return seconds * (100 / load - 1)
+        return max(before + seconds, now) + seconds * (100 / load - 1)
 
 
 DEFAULT_LIMITS: Final = Limits()

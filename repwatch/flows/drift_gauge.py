@@ -88,7 +88,8 @@ class Gauge:
 
     def rest_after(self, seconds: float, *, written_to: bool) -> None:
         """The source was read for so long; it rests for as long as the load budget asks."""
-        self._rests_until = self._clock.monotonic() + self._limits.pause_after(seconds, written_to=written_to)
+        now = self._clock.monotonic()
+        self._rests_until = self._limits.rested_at(self._rests_until, seconds, now, written_to=written_to)
 
     def rest(self) -> float:
         """Seconds for which the source is still left alone for the load budget's sake."""

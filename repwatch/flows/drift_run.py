@@ -248,19 +248,23 @@ class Run:
         if answer.rest is not None:
             parted = unit.parted if unit.narrows else pipeline.differs
             self.put(pipeline, [replace(unit, piece=answer.rest, cut=True, dense=answer.dense, parted=parted)])
-        if not unit.by_row:
-            self._paced(pipeline, unit, answer)
+        self._rest_from(unit, answer.sight)
+        if not unit.by_row and not unit.narrows:
+            self._paced(pipeline, answer)
         self._send_behind(Compared(pipeline=pipeline, unit=answer.unit, first=answer.sight))
 
-    def _paced(self, pipeline: Pipeline, unit: Unit, answer: SourceSight) -> None:
-        """Let the source rest from a large reading; the scan's tell of the size of the next piece."""
-        seconds, gentle = answer.sight.ended - answer.sight.started, self._world.gentle
-        self._world.gauge.rest_after(seconds, written_to=gentle)
-        if not unit.narrows:
-            found = answer.sight.signatures.values()
-            void = any(signature.void for signature in found)
-            pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=void, gentle=gentle)
-            self._out.append(SourceRead(pipeline, sum(signature.rows for signature in found)))
+    def _rest_from(self, unit: Unit, sight: Sight) -> None:
+        """Let the source rest from a large reading."""
+        if not unit.by_row:
+            self._world.gauge.rest_after(sight.ended - sight.started, written_to=self._world.gentle)
+
+    def _paced(self, pipeline: Pipeline, answer: SourceSight) -> None:
+        """A reading of the scan tells of the size of the next piece."""
+        found = answer.sight.signatures.values()
+        void = any(signature.void for signature in found)
+        seconds = answer.sight.ended - answer.sight.started
+        pipeline.pace = pipeline.pace.after(rows=answer.read, seconds=seconds, void=void, gentle=self._world.gentle)
+        self._out.append(SourceRead(pipeline, sum(signature.rows for signature in found)))
 
     def _send_behind(self, compared: Compared) -> None:
         """Let the replicas read what the source has read."""
@@ -361,4 +365,5 @@ class Run:
             return
         assert isinstance(answer, Sight)
         compared.second = answer
+        self._rest_from(compared.unit, answer)
         self._done(compared)

@@ -37,12 +37,26 @@ def test_the_first_strain_beyond_its_limit_counts(
 @pytest.mark.parametrize(("load", "pause"), [(100, 0.0), (50, 2.0), (25, 6.0), (1, 198.0)])
 @pytest.mark.parametrize("written_to", [False, True])
 def test_the_pause_leaves_the_share(load: int, pause: float, *, written_to: bool) -> None:
-    assert Limits(load=load).pause_after(2.0, written_to=written_to) == pytest.approx(pause)
+    assert Limits(load=load).rested_at(0.0, 2.0, 9.0, written_to=written_to) == pytest.approx(9.0 + pause)
 
 
 def test_without_a_share_the_source_is_spared_while_it_is_written_to() -> None:
-    assert Limits().pause_after(2.0, written_to=False) == 0
-    assert Limits().pause_after(2.0, written_to=True) == pytest.approx(2.0)
+    assert Limits().rested_at(0.0, 2.0, 9.0, written_to=False) == 9.0
+    assert Limits().rested_at(0.0, 2.0, 9.0, written_to=True) == pytest.approx(11.0)
+
+
+@given(
+    load=st.integers(1, 100),
+    readings=st.lists(st.tuples(st.booleans(), st.floats(0, 10), st.floats(0, 100)), min_size=1),
+)
+def test_all_readings_together_keep_to_the_share(load: int, readings: list[tuple[bool, float, float]]) -> None:
+    """Whether each begins when the source has rested or before (as a second reading of a piece does), some time later."""
+    now = rested = spent = 0.0
+    for waits, later, seconds in readings:
+        now = (max(now, rested) if waits else now) + later + seconds
+        spent += seconds
+        rested = Limits(load=load).rested_at(rested, seconds, now, written_to=False)
+    assert spent <= load / 100 * max(rested, now) + 1e-6
 
 
 def test_the_asking_thread_does_not_count() -> None:

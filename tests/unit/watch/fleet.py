@@ -294,7 +294,9 @@ class ModelStore:
 
     def begin_service(self, now: datetime) -> None:
         """What was refused is tried again unless a later notice of its subject may have arrived, and back-off starts anew."""
-        taken = [row for row in self.rows if row.fate is Fate.DELIVERED or row.tried or (row.fate is Fate.POSTPONED and row.message)]
+        taken = [
+            row for row in self.rows if row.fate is Fate.DELIVERED or row.tried or (row.fate is Fate.POSTPONED and row.message)
+        ]
         last = {(row.receiver, row.posting.notice.subject): row.seq for row in taken}
         for row in self.rows:
             if row.fate is Fate.POSTPONED:
