@@ -14,6 +14,7 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ClusterSpec
 from repwatch.sandbox import Account, Sandbox, SandboxServer
 from repwatch.sandbox import statements as sandbox_statements
+from repwatch.sql.filters import log_status
 from repwatch.sql.status_rows import POINTS_ELSEWHERE
 from tests.server.diagnosing import locally, words
 from tests.server.freezing import FreezingProxy
@@ -22,6 +23,7 @@ from tests.server.scenarios.tls import Certificates
 
 NOT_ABOUT_LAG = timedelta(minutes=10)
 BOTH = frozenset(Flavour)
+_WORKERS_ERRORS = "SELECT LAST_ERROR_NUMBER FROM performance_schema.replication_applier_status_by_worker"
 
 
 @dataclass
@@ -128,9 +130,20 @@ class Stage:
             time.sleep(0.05)
 
     def until_applier_fails(self, *errnos: int) -> None:
-        """Wait until the replica's applier has stopped on one of these errors, or on one that points to it."""
-        wanted = {str(errno) for errno in {*errnos, *POINTS_ELSEWHERE}}
-        self.until(f"applier error {errnos}", lambda: (s := self.state())["applier"] == "No" and s["applier_errno"] in wanted)
+        """Wait until the replica's applier has stopped on one of these errors.
+
+        Of several MySQL workers the status may show the last error, which points to another's; each worker keeps its own.
+        """
+        wanted = {str(errno) for errno in errnos}
+
+        def fails() -> bool:
+            state = self.state()
+            shown = {state["applier_errno"]}
+            if not self.is_mariadb and int(state["applier_errno"] or 0) in POINTS_ELSEWHERE:
+                shown |= {str(number) for (number,) in self.replica.sql(_WORKERS_ERRORS)}
+            return state["applier"] == "No" and bool(shown & wanted)
+
+        self.until(f"applier error {errnos}", fails)
 
     def until_receiver_fails(self, server: SandboxServer | None = None) -> None:
         """Wait until a receiver shows an error, whether it tries again or has given up."""
@@ -138,12 +151,24 @@ class Stage:
             "receiver error", lambda: (s := self.state(server))["receiver"] != "Yes" and s["receiver_errno"] not in ("", "0")
         )
 
-    def until_applier_waits(self) -> None:
-        """Wait until the replica's applier waits for a lock."""
+    def write_what_waits(self, statement: str) -> None:
+        """Write on the source, and wait until the replica's applier waits for a lock, which that needs."""
+        with self.source.connect() as session:
+            (status,) = session.texts(log_status(session.version))
+        self.write(statement)
         thread = "SELECT 1 FROM information_schema.processlist WHERE USER = 'system user' AND STATE LIKE 'Waiting for % lock'"
         # Who asks more often than ten times a second gets the old answer again.
         row = "DO SLEEP(0.2)", "SELECT 1 FROM information_schema.innodb_trx WHERE TRX_STATE = 'LOCK WAIT'"
         self.until("the applier waits for a lock", lambda: bool(self.replica.sql(thread) or self.replica.sql(*row)))
+        if not self.is_mariadb:  # else it looks as if it got on: its coordinator shows only now and then what workers did
+            place = status["File"], status["Position"]
+            self.until("all before is shown as applied", lambda: self._shown() == place)
+
+    def _shown(self) -> tuple[str | None, ...]:
+        """MySQL: the place in the source's log up to which the replica says that it has applied everything."""
+        with self.replica.connect() as session:
+            (row,) = session.texts(sandbox_statements.status(self.flavour))
+        return row["Relay_Source_Log_File"], row["Exec_Source_Log_Pos"]
 
     def go_on(self) -> None:
         """Start what is stopped, and wait until all replicas have everything."""

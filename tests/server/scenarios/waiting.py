@@ -30,8 +30,7 @@ def held(stage: Stage, *statements: str, write: str) -> Iterator[None]:
         for statement in statements:
             holder.execute(statement)
         stage.holder = holder.connection_id
-        stage.write(write)
-        stage.until_applier_waits()
+        stage.write_what_waits(write)
         yield
     stage.go_on()
 
@@ -70,8 +69,7 @@ def row_prepared(stage: Stage) -> Iterator[None]:
     """A prepared transaction holds the row, and the session that made it is gone."""
     update = f"UPDATE {stage.table} SET status = 'x'"
     stage.on_replica("XA START 'left'", update, "XA END 'left'", "XA PREPARE 'left'")
-    stage.write(f"UPDATE {stage.table} SET status = 'P'")
-    stage.until_applier_waits()
+    stage.write_what_waits(f"UPDATE {stage.table} SET status = 'P'")
     yield
     stage.on_replica("XA ROLLBACK 'left'")
     stage.go_on()
@@ -245,7 +243,7 @@ WAITING = (
         breaks=row_locked,
         told=BLOCKED,
         claims=names_the_holder("row-lock"),
-        looks=LOOKS + 1,  # InnoDB answers who asks more often than ten times a second with what it said before
+        looks=LOOKS,
     ),
     Scenario(
         name="row-prepared",

@@ -301,7 +301,7 @@ class ModelStore:
         for row in self.rows:
             if row.fate is Fate.POSTPONED:
                 self.rows[row.seq] = replace(row, attempts=0, ripe=now)
-            elif row.fate is not Fate.DELIVERED and last.get((row.receiver, row.posting.notice.subject), -1) < row.seq:
+            elif row.fate is not Fate.DELIVERED and last.get((row.receiver, row.posting.notice.subject), -1) <= row.seq:
                 self.rows[row.seq] = replace(row, fate=Fate.POSTPONED, attempts=0, ripe=now, message="")
 
     @property
