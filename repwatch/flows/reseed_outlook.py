@@ -17,7 +17,7 @@ from repwatch.sql import replication
 
 _ASK_SECONDS = 5.0
 _LOOK = Timeouts(connect=5.0, read=5.0)
-_COPYING = {Phase.DATA, Phase.KEYS}
+_COPYING = {Phase.COMPARE, Phase.DATA, Phase.KEYS}
 _FILES = {Phase.CLONE, Phase.STREAM}  # a copy of files is of the moment at which it ends
 _AFTER = {Phase.RESTART, Phase.RECOVER, Phase.SWAP, Phase.OBJECTS, Phase.ATTACH, Phase.CATCH_UP}
 _CONCERNED = {*_COPYING, *_FILES, *_AFTER}

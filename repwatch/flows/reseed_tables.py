@@ -93,9 +93,8 @@ class Tables:
             rows = RowWriter(self.lines[0].writer)
             for copy in tables:
                 if copy.table.name in same:
-                    written += self._one(
-                        self.lines[0], copy, partial(self._put_right, sides, layouts[copy.table.name], copy, rows)
-                    )
+                    work = partial(self._put_right, sides, layouts[copy.table.name], copy, rows)
+                    written += self._one(self.lines[0], copy, Phase.COMPARE, work)
         return written
 
     def _copy_all(self, tables: Sequence[CopyTable]) -> int:
@@ -130,13 +129,13 @@ class Tables:
                 copy, piece = waiting.popleft()
             except IndexError:  # another line was faster
                 break
-            written += self._one(line, copy, partial(self._copy, line, copy, rows, piece))
+            written += self._one(line, copy, Phase.DATA, partial(self._copy, line, copy, rows, piece))
         return written
 
-    def _one(self, line: Line, copy: CopyTable, work: Callable[[], int]) -> int:
+    def _one(self, line: Line, copy: CopyTable, phase: Phase, work: Callable[[], int]) -> int:
         """One table, and then a look whether it is still what it was at the snapshot."""
         name = copy.table.name
-        self._tell(name, 0)
+        self._tell(name, 0, phase)
         with _noticing_changes(line.source, name):
             written = work()
         with self._turn:
@@ -148,16 +147,16 @@ class Tables:
 
     def _put_right(self, sides: Sides, layout: Table, copy: CopyTable, rows: RowWriter) -> int:
         """Rows without a name cannot be rewritten one by one: their table is copied whole, if it differs at all."""
-        reading = reading_of(layout)
+        reading, tell = reading_of(layout), partial(self._tell, copy.table.name, phase=Phase.COMPARE)
         if reading is not None:
-            differ = Differ(sides, reading, copy, lambda count: self._tell(copy.table.name, count), in_parts=self._in_parts)
+            differ = Differ(sides, reading, copy, tell, in_parts=self._in_parts)
             if not reading.counted:
                 differ.run()
                 self._in_parts = differ.in_parts
-                self._tell(copy.table.name, 0, whole=True)
+                tell(0, whole=True)
                 return differ.rewritten
             if differ.alike():
-                self._tell(copy.table.name, 0, whole=True)
+                tell(0, whole=True)
                 return 0
         sides.tear()
         self.lines[0].writer.execute(definitions.truncate(copy.table.name.schema, copy.table.name.table))
@@ -166,7 +165,7 @@ class Tables:
     def _copy(self, line: Line, copy: CopyTable, rows: RowWriter, piece: Piece = WHOLE) -> int:
         """A table or a piece of it. Who copies the last piece completes the table."""
         name = copy.table.name
-        written = copy_rows(line.source, rows, copy, lambda count: self._tell(name, count), piece)
+        written = copy_rows(line.source, rows, copy, partial(self._tell, name, phase=Phase.DATA), piece)
         with self._turn:
             self._left[name] = self._left.get(name, 1) - 1
             last = not self._left[name]
@@ -177,7 +176,7 @@ class Tables:
             line.writer.execute(statement)
         return written
 
-    def _tell(self, name: TableName, rows: int, phase: Phase = Phase.DATA, *, whole: bool = False) -> None:
+    def _tell(self, name: TableName, rows: int, phase: Phase, *, whole: bool = False) -> None:
         """Raises _Ended where another line has failed, so that this one does not go on for nothing."""
         with self._turn:
             if self._ended:

@@ -8,6 +8,7 @@ from repwatch.reseed.sizes import size_text
 _PHASES = {
     Phase.PREPARE: "preparing the replica",
     Phase.SNAPSHOT: "taking a snapshot of the source",
+    Phase.COMPARE: "putting right",
     Phase.DATA: "copying",
     Phase.KEYS: "adding keys to",
     Phase.CLONE: "cloning",

@@ -12,6 +12,7 @@ class Phase(StrEnum):
 
     PREPARE = "prepare"
     SNAPSHOT = "snapshot"
+    COMPARE = "compare"
     DATA = "data"
     KEYS = "keys"
     CLONE = "clone"
@@ -61,7 +62,7 @@ def look_ahead(written: Written | None, *, since: float, left: float | None, kee
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """`done` and `total` count rows (DATA, KEYS, VERIFY), bytes (CLONE, STREAM) or transactions (CATCH_UP).
+    """`done` and `total` count rows (COMPARE, DATA, KEYS, VERIFY), bytes (CLONE, STREAM) or transactions (CATCH_UP).
 
     `total` is an estimate, 0 if there is none; so are the bytes of the rows, `data` of `data_total`.
     """

@@ -285,7 +285,7 @@ def test_a_schema_change_during_the_copy_is_not_missed(
     def alter_the_other(progress: Progress) -> None:
         if progress.phase is Phase.SNAPSHOT:
             snapshots.append(progress.phase)
-        if progress.phase is Phase.DATA and not begun:  # the other one waits until this has been told
+        if progress.phase in {Phase.COMPARE, Phase.DATA} and not begun:  # the other one waits until this has been told
             begun.append(progress.text)
             other = "b" if progress.text == f"{schema}.a" else "a"
             alteration = f"ALTER TABLE {schema}.{other} ADD COLUMN w INT DEFAULT 3, ALGORITHM=INSTANT"
@@ -312,7 +312,7 @@ def test_a_target_that_restarts_in_the_middle_is_loaded_anew(
     star.wait_caught_up(60)
 
     def restart(progress: Progress) -> None:
-        if progress.phase is Phase.DATA:
+        if progress.phase is Phase.COMPARE:
             replica.kill()
             replica.start()
             star.source.sql(f"INSERT IGNORE INTO {schema}.t VALUES (3)")
@@ -436,7 +436,7 @@ def test_a_half_loaded_replica_is_not_cancelled(star: Sandbox, schema: str, repl
     star.wait_caught_up(60)
 
     with pytest.raises(Enough):
-        reseed(request(star, replica), tmp_path, stop_at(Phase.DATA))
+        reseed(request(star, replica), tmp_path, stop_at(Phase.COMPARE))
     with pytest.raises(Refused):
         cancel_reseed(request(star, replica), tools(tmp_path))
     assert marked(replica)

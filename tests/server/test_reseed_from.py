@@ -477,7 +477,7 @@ def test_a_schema_change_that_comes_to_the_donor_is_not_missed(
     def alter_the_other(progress: Progress) -> None:
         if progress.phase is Phase.SNAPSHOT:
             snapshots.append(progress.phase)
-        if progress.phase is Phase.DATA and not begun:
+        if progress.phase in {Phase.COMPARE, Phase.DATA} and not begun:
             begun.append(progress.text)
             other = "b" if progress.text == f"{schema}.a" else "a"
             star.source.sql(f"ALTER TABLE {schema}.{other} ADD COLUMN w INT DEFAULT 3, ALGORITHM=INSTANT")

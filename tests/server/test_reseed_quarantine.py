@@ -233,7 +233,7 @@ def test_what_is_brought_back_as_the_documentation_says_stays(
     damage(star, schema, replica)
     own, made = rows(replica, f"{schema}.child"), texts(replica, schema)
     asked = request(star, replica, method=Method.DIFFERENTIAL)
-    interrupted(asked, tmp_path, Phase.DATA)
+    interrupted(asked, tmp_path, Phase.COMPARE)
     with pytest.raises(Refused) as refused:
         cancel_reseed(asked, tools(tmp_path))
     assert f"{MARKER_SCHEMA}.quarantine" in refused.value.hint

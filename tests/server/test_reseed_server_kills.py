@@ -53,7 +53,7 @@ class Moment:
 
 
 MOMENTS = {
-    "compared": Moment(Method.DIFFERENTIAL, Phase.DATA, "wrong"),
+    "compared": Moment(Method.DIFFERENTIAL, Phase.COMPARE, "wrong"),
     "copied": Moment(Method.LOGICAL, Phase.DATA, "lacking"),
     "catching-up": Moment(Method.DIFFERENTIAL, Phase.CATCH_UP),  # nothing is left of the method by then
 }
