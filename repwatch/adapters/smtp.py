@@ -9,6 +9,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, formataddr, parseaddr
 
 from repwatch.adapters.attempt import describe, refused, retry, scrub
+from repwatch.adapters.authorities import AUTHORITIES
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
 from repwatch.health.storm import urgency
@@ -169,10 +170,11 @@ def message_id(notice_id: str, sender: str) -> str:
 
 def _context(host: str) -> ssl.SSLContext:
     """Certificates are verified, save on this machine: its mail server mostly has a self-made one, and nobody listens in."""
-    context = ssl.create_default_context()
-    if host in _LOOPBACK:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if host not in _LOOPBACK:
+        return AUTHORITIES.context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -78,20 +79,23 @@ class Response:
 
 
 class HttpStandIn:
-    """An HTTP server on a free port of loopback; a subclass says what a request does."""
+    """An HTTP server on a free port of loopback, with `tls` an HTTPS server; a subclass says what a request does."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "https" if tls else "http"
         self._script: deque[Misbehaviour] = deque()
         self._closing = threading.Event()
         self._goes_on = threading.Event()
         self._server = _Server(("127.0.0.1", port), _handler(self))
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
         self._thread.start()
 
     @property
     def origin(self) -> str:
         """`http://127.0.0.1:port`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def misbehave(self, *script: Misbehaviour) -> None:
         """Treat the next requests so, one each."""

@@ -3,6 +3,7 @@
 import hmac
 import itertools
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -63,12 +64,12 @@ class SlackStandIn(HttpStandIn):
 
     def __init__(
         self,
-        port: int = 0,
         *,
         token: str = "xoxb-stand-in",
         app_token: str = "",
         missing: Sequence[str] = (),
         limited: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """With an `app_token` buttons can be pressed; `limited`: too many calls are answered 429 (Slack, *Rate limits*)."""
         # A message a second, "short bursts >1 allowed"; updates are Tier 3, 50 a minute.
@@ -81,7 +82,7 @@ class SlackStandIn(HttpStandIn):
         self._numbers = itertools.count(1)
         self._channels: dict[str, str] = {}
         self._caught: Catch[SlackPost] = Catch()
-        super().__init__(port)
+        super().__init__(tls=tls)
 
     @property
     def api_url(self) -> str:

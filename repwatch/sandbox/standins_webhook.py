@@ -1,6 +1,7 @@
 """A stand-in for a webhook's receiver."""
 
 import json
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -25,9 +26,9 @@ class CaughtPost:
 class WebhookCatcher(HttpStandIn):
     """Answers 204 to everything and remembers it."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._caught: Catch[CaughtPost] = Catch()
-        super().__init__(port)
+        super().__init__(port, tls)
 
     @property
     def url(self) -> str:

@@ -4,8 +4,6 @@ import hashlib
 import hmac
 import json
 import socket
-import ssl
-import subprocess
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from repwatch.sandbox.standins_mail import MailCatcher
 from repwatch.sandbox.standins_slack import SlackStandIn
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 from tests.unit.adapters.benches import PASSWORD, SECONDS, SECRETS, SIGNING, TOKEN, notice
+from tests.unit.adapters.tls import self_made, tls
 
 DELIVERED, RETRY, REFUSED = DeliveryOutcome.DELIVERED, DeliveryOutcome.RETRY, DeliveryOutcome.REFUSED
 
@@ -277,24 +276,7 @@ def test_a_wrong_password_is_refused_and_not_shown() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-made certificate for 127.0.0.2, with its key in the same file."""
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.2"),
-            *("-addext", "subjectAltName=IP:127.0.0.2", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return self_made(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
