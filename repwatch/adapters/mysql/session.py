@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Self
+from uuid import uuid4
 
 import mysql.connector
 from mysql.connector.abstracts import MySQLConnectionAbstract
@@ -23,11 +24,16 @@ from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError,
 from repwatch.model.endpoint import Endpoint, TlsMode
 from repwatch.model.server import ServerVersion
 from repwatch.ports.database import Params, RawRow, Result, Row, Timeouts, as_text
+from repwatch.sql.quoting import quote_text
 
 # Fixed for every session, so that text, times and dates mean the same on every server; NO_ZERO_DATE and the like would
 # turn zero dates into NULL inside functions, ANSI_QUOTES and NO_BACKSLASH_ESCAPES would change what we send.
 SESSION_SETUP = "SET SESSION time_zone = '+00:00', sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"
-OWN_CONNECTION = "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s AND user = SUBSTRING_INDEX(USER(), '@', 1)"
+# Each session holds a lock of a name of its own, so that another one finds it, and nobody else: after a restart the number of a
+# connection that was lost belongs to another, often one of ours.
+GREETING = "SELECT VERSION(), @@version_comment"
+MARK = ", GET_LOCK({}, 0)"
+WHO_HOLDS = "SELECT IS_USED_LOCK({})"
 # The protocol counts warnings in two bytes, and a server that has more says this (MySQL's source, "OK_Packet").
 _MOST_WARNINGS = 65_535
 # How long `close` waits for the end of a statement that it kills; the rest happens behind its back.
@@ -46,7 +52,7 @@ class Session:
         self.version = ServerVersion.parse("0.0")
         self.server = str(endpoint.address)
         self._id = int(connection.connection_id or 0)
-        self._opened = time.monotonic()
+        self._mark = quote_text(f"repwatch {uuid4().hex}")
         self._timeouts = timeouts
         self._closed = False
         self._warned = 0  # warnings of the last statement, as its answer said
@@ -77,7 +83,7 @@ class Session:
     def _greet(self) -> None:
         self._verify_tls()
         try:
-            version, comment = self.text_row("SELECT VERSION(), @@version_comment")
+            version, comment, *_ = self._introduced()
             self.version = ServerVersion.parse(version or "", comment or "")
             self.execute(SESSION_SETUP)
         except OutcomeUnknown as error:  # nothing of the caller's was sent
@@ -86,6 +92,12 @@ class Session:
             raise LoginRefused(error.text, server=self.server, errno=error.errno, hint=error.hint) from None
         except ValueError as error:
             raise NotMySQL(str(error), server=self.server) from None
+
+    def _introduced(self) -> tuple[str | None, ...]:
+        try:
+            return self.text_row(GREETING + MARK.format(self._mark))
+        except StatementRefused:  # a cluster may know no such locks; what else there is against us comes again
+            return self.text_row(GREETING)
 
     def _verify_tls(self) -> None:
         # The driver connects in plain text where its options seem to forbid it.
@@ -238,19 +250,11 @@ class Session:
 
     def _kill(self, what: str) -> None:
         with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other:
-            if not self._is_mine(other):
+            mine = other.scalar(WHO_HOLDS.format(self._mark))
+            if mine is None:  # it has ended, with its server perhaps
                 return
             with suppress(StatementRefused):  # 1094: it is gone already
-                other.execute(f"KILL {what} {self._id}")
-
-    def _is_mine(self, other: "Session") -> bool:
-        """False if the server was restarted since: the same number is somebody else's connection then."""
-        uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)  # counts whole seconds
-        open_for = time.monotonic() - self._opened
-        if abs(uptime - open_for) > 1:
-            return uptime > open_for
-        # It was opened as soon as the server was up, or the restart is as long ago as that: the account has to be the same.
-        return other.scalar(OWN_CONNECTION, (self._id,)) == "1"
+                other.execute(f"KILL {what} {mine}")
 
     def close(self) -> None:
         """Close; never raises, and takes about a second at most. A statement that still runs is killed."""
