@@ -14,7 +14,8 @@ from repwatch.model.topology import ServerSpec
 from repwatch.ports.clock import Clock
 from repwatch.ports.probe import Probe
 
-BUDGET = 6.0  # seconds after which a look that has not come back counts as one that saw nothing; probes bound themselves to less
+BUDGET = 6.0  # seconds for which a first look is waited for
+LATE = 4.0  # seconds after which one that has not come back counts as one that saw nothing; most end by themselves
 
 LOOKS = Crowd(abreast=8, pace=0.004)  # of all clusters: 250 looks a second begin, also where servers hang
 
@@ -103,7 +104,7 @@ class Probing:
     def _overdue(self) -> dict[str, ProbeResult]:
         now = self.clock.monotonic()
         begun = {label: flight.begun for label, flight in self._flying.items() if flight.begun is not None}
-        late = {label: now - since for label, since in begun.items() if now - since > BUDGET}
+        late = {label: now - since for label, since in begun.items() if now - since > LATE}
         return {
             label: Unobserved(
                 at=self.clock.now(),

@@ -80,12 +80,17 @@ def source_of(world: World, channel: ChannelObservation) -> ServerNow | None:
     By identity where the channel is connected, for one server has many addresses. A channel that is not connected may still
     carry the identity of its last source (MariaDB keeps Master_Server_Id over CHANGE MASTER), so there its address comes first.
     """
-    by_identity = [server for server in world.servers if server.last_good and is_identity(channel, server.last_good)]
-    by_address = [server for server in world.servers if server.spec.endpoint.address == channel.source]
-    connected = channel.receiver is ThreadState.RUNNING
-    first, second = (by_identity, by_address) if connected else (by_address, by_identity)
-    found = first or second
+    ways = (_by_identity, _by_address) if channel.receiver is ThreadState.RUNNING else (_by_address, _by_identity)
+    found = ways[0](world, channel) or ways[1](world, channel)
     return found[0] if len(found) == 1 else None
+
+
+def _by_identity(world: World, channel: ChannelObservation) -> list[ServerNow]:
+    return [server for server in world.servers if server.last_good and is_identity(channel, server.last_good)]
+
+
+def _by_address(world: World, channel: ChannelObservation) -> list[ServerNow]:
+    return [server for server in world.servers if server.spec.endpoint.address == channel.source]
 
 
 def is_identity(channel: ChannelObservation, source: Observation) -> bool:

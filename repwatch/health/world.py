@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from repwatch.health.beating import Beating
 from repwatch.health.movement import Progress
@@ -15,6 +16,7 @@ from repwatch.model.silence import Silence
 from repwatch.model.topology import ClusterSpec, ServerSpec
 
 
+@cache  # asked hundreds of times in a judgement
 def stale_after(poll_interval: timedelta) -> timedelta:
     """The age from which a look says nothing about now: two polls, and ten seconds at least."""
     return max(2 * poll_interval, timedelta(seconds=10))

@@ -7,6 +7,6 @@ from repwatch.model.topology import ServerSpec
 
 
 class Probe(Protocol):
-    """Looks at one server; never raises, bounded by its own deadlines, at most one look in flight for each server."""
+    """Looks at one server; never raises, ends in seconds as a rule, and has at most one look in flight for each server."""
 
     def __call__(self, server: ServerSpec) -> ProbeResult: ...

@@ -7,6 +7,7 @@ after each start of a server, the other once a minute where a server deletes by 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from repwatch.model.server import Flavour, ServerVersion
 from repwatch.sql import risks
@@ -176,6 +177,7 @@ STATEMENTS = (
 )
 
 
+@lru_cache(4096)
 def statement(part: Part, version: ServerVersion) -> StatusStatement | None:
     """The statement for that part on that server: the latest of the table that its version has reached, None if there is none."""
     fitting = [row for row in STATEMENTS if row.part is part and row.flavour is version.flavour and version.at_least(*row.since)]

@@ -6,6 +6,7 @@ They meet in one spelling: lower case, `master` read as `source`, `slave` as `re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 
 from repwatch.model.observation import ThreadState
@@ -33,14 +34,19 @@ class StatusRow:
 
     def text(self, *names: str) -> str:
         """The first of these columns that says something, "" if none does."""
-        return next((value for name in names if (value := self._values.get(name))), "")
+        for name in names:
+            if value := self._values.get(name):
+                return value
+        return ""
 
     def number(self, name: str) -> float | None:
         """A number; None for NULL, for a missing column and for what is no number."""
-        with suppress(ValueError):
-            number = float(self.text(name))
-            return number if isfinite(number) else None
-        return None
+        text = self.text(name)
+        try:
+            number = float(text) if text else None
+        except ValueError:
+            return None
+        return number if number is not None and isfinite(number) else None
 
     def whole(self, name: str) -> int:
         """A number, 0 where it is unknown."""
@@ -61,5 +67,6 @@ class StatusRow:
         return self.text(name).lower() not in ("", "0", "off", "no")
 
 
+@lru_cache(4096)  # the same few hundred names, for each server at each look
 def _spelling(name: str) -> str:
     return name.lower().replace("master", "source").replace("slave", "replica")

@@ -1,17 +1,16 @@
 """The look at one server: few cheap statements over one kept connection, inside one deadline, never an exception.
 
 The caller waits at most `deadline` seconds whatever happens: name resolution, a secret's command and a driver can each overstay
-their own limits, so the look runs on a thread of its own. A server has at most one look in flight: while one has not come back,
-the next answer is "timed out" at once. A statement that hangs in the server (SHOW ALL SLAVES STATUS does while the relay log's
-disk is full) is sent again only when the server has ended the first, so that no threads pile up there; meanwhile the process list
-is asked, which answers.
+their own limits, so the look runs on a thread of its own; that of the service runs on one that nobody waits for. A server has at
+most one look in flight: while one has not come back, the next answer is "timed out" at once. A statement that hangs in the server
+(SHOW ALL SLAVES STATUS does while the relay log's disk is full) is sent again only when the server has ended the first, so that
+no threads pile up there; meanwhile the process list is asked, which answers.
 """
 
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from repwatch.adapters.mysql.look import Memory, Span, look
 from repwatch.errors import (
@@ -76,9 +75,8 @@ class Prober:
         *,
         heartbeat: str | None = None,
         deadline: float = DEADLINE,
-        beside: Hands | None = None,
     ) -> None:
-        self._beside = beside or Hands("look")
+        self._beside = Hands("look")
         self._connect = connect
         self._clock = clock
         self._heartbeat = heartbeat  # the schema of its table
@@ -90,15 +88,13 @@ class Prober:
         self._closed = False
 
     def __call__(self, server: ServerSpec) -> ProbeResult:
-        """Look once."""
-        with self._guard:
-            lane = self._lanes.setdefault(server.endpoint, _Lane(server.endpoint))
-        started = self._clock.monotonic()
+        """Look once, on a thread of its own, for which the caller waits at most `deadline` seconds."""
+        lane, started = self._lane(server), self._clock.monotonic()
         if not lane.busy.acquire(blocking=False):
             return self._late(started, "an earlier look has not come back yet")
         coming: Future[ProbeResult] = Future()
         try:
-            self._beside(partial(self._run, lane, started, coming))
+            self._beside(lambda: coming.set_result(self._run(lane, started)))
         except RuntimeError:  # there are too many threads on this machine
             lane.busy.release()
             return self._failure(started, ProbeFailure.NOT_ASKED, "no thread could be started for it")
@@ -106,6 +102,17 @@ class Prober:
             return coming.result(self._deadline)
         except TimeoutError:
             return self._late(started, f"no answer within {self._deadline:g} s")
+
+    def here(self, server: ServerSpec) -> ProbeResult:
+        """Look once, on the caller's thread, for callers that bound it themselves: two switches less for each of a thousand."""
+        lane, started = self._lane(server), self._clock.monotonic()
+        if not lane.busy.acquire(blocking=False):
+            return self._late(started, "an earlier look has not come back yet")
+        return self._run(lane, started)
+
+    def _lane(self, server: ServerSpec) -> _Lane:
+        with self._guard:
+            return self._lanes.setdefault(server.endpoint, _Lane(server.endpoint))
 
     def close(self) -> None:
         """Close all connections; a look that is still in flight closes its own when it comes back."""
@@ -117,7 +124,7 @@ class Prober:
                 lane.drop()
                 lane.busy.release()
 
-    def _run(self, lane: _Lane, started: float, coming: Future[ProbeResult]) -> None:
+    def _run(self, lane: _Lane, started: float) -> ProbeResult:
         try:
             result = self._look(lane, started)
         except Exception as error:  # noqa: BLE001 - a look that raises would leave its server unwatched
@@ -129,7 +136,7 @@ class Prober:
         if self._closed:
             lane.drop()
         lane.busy.release()
-        coming.set_result(result)
+        return result
 
     def _look(self, lane: _Lane, started: float) -> ProbeResult:
         kept = lane.database is not None

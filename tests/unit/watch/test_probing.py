@@ -52,7 +52,7 @@ def gate() -> Iterator[Gate]:
 
 
 def test_a_slow_server_is_not_waited_for_and_not_asked_twice(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "BUDGET", 300.0)
+    monkeypatch.setattr(probing, "LATE", 300.0)
     rounds = Probing(gate, SystemClock())
     deadline = time.monotonic() + 60
     while gate.asked["fast"] < 2 or not gate.asked["slow"]:  # its thread may begin after the fast one's answer is there
@@ -106,7 +106,7 @@ def test_one_that_stands_in_line_has_not_failed_to_come_back(gate: Gate, monkeyp
     with crowd.in_line():
         assert rounds.round([FAST], wait_for=(), seconds=0) == {}
         until(lambda: crowd.standing > 0)
-        clock.sleep(probing.BUDGET + 1)
+        clock.sleep(probing.LATE + 1)
         assert rounds.round([], wait_for=(), seconds=0) == {}
 
 
@@ -136,7 +136,7 @@ def test_all_are_asked_at_once(gate: Gate) -> None:
 
 
 def test_what_does_not_come_back_counts_as_unseen(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "BUDGET", 0.1)
+    monkeypatch.setattr(probing, "LATE", 0.1)
     rounds = Probing(gate, SystemClock())
     late = rounds.round([SLOW], wait_for={"slow"}, seconds=0.3)["slow"]
     assert isinstance(late, Unobserved)
