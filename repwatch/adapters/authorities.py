@@ -1,37 +1,53 @@
 """Whom connections to receivers trust: the certificate authorities of this machine.
 
-To read them takes 20 ms and more of a processor's time, and the driver of each receiver would do so for each message, of which a
-storm has hundreds. Here they are read once an hour: a service runs for longer than some of them last.
+To read them takes 20 ms and more of a processor's time, and the client of each receiver would do so for each message, of which a
+storm has hundreds. Here they are read once, and again when they have changed.
 """
 
 import ssl
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from repwatch.adapters.clock import SystemClock
-from repwatch.ports.clock import Clock
-
-KEEP_SECONDS: Final = 3600.0
+Sources = tuple[tuple[str, int, int], ...]  # path, inode, and when it was changed, in nanoseconds
 
 
 @dataclass(slots=True)
 class Authorities:
-    """For any number of threads."""
+    """For any number of threads. `protocols` are offered to whom one connects (ALPN)."""
 
-    clock: Clock
-    _read: float = 0.0  # monotonic
-    _paths: ssl.DefaultVerifyPaths | None = None
-    _context: ssl.SSLContext = field(init=False)
+    protocols: tuple[str, ...] = ()
+    _sources: Sources | None = None
+    _context: ssl.SSLContext | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def context(self) -> ssl.SSLContext:
         """Verifies certificates and the names in them; SSL_CERT_FILE and SSL_CERT_DIR are honoured. Not to be changed."""
+        sources = _sources()
         with self._lock:
-            now, paths = self.clock.monotonic(), ssl.get_default_verify_paths()
-            if paths != self._paths or now - self._read >= KEEP_SECONDS:
-                self._context, self._paths, self._read = ssl.create_default_context(), paths, now
-            return self._context
+            if self._context is not None and sources == self._sources:
+                return self._context
+            made = ssl.create_default_context()
+            if self.protocols:
+                made.set_alpn_protocols(list(self.protocols))
+            # OpenSSL reads nothing, without a word, where the file cannot be opened at the moment.
+            self._context, self._sources = (made, sources) if made.cert_store_stats()["x509_ca"] else (None, None)
+            return made
 
 
-AUTHORITIES: Final = Authorities(SystemClock())
+def _sources() -> Sources:
+    paths = ssl.get_default_verify_paths()
+    found = []
+    for path in (paths.cafile, paths.capath):
+        try:
+            seen = Path(path).stat() if path else None
+        except OSError:
+            seen = None
+        if path and seen:
+            found.append((path, seen.st_ino, seen.st_mtime_ns))
+    return tuple(found)
+
+
+WEB: Final = Authorities(("http/1.1",))
+MAIL: Final = Authorities()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from repwatch import __version__
 from repwatch.adapters.attempt import describe
-from repwatch.adapters.authorities import AUTHORITIES
+from repwatch.adapters.authorities import WEB
 
 _MOST_READ = 2000  # bytes of an answer; only its beginning is ever looked at
 
@@ -40,7 +40,7 @@ def post_json(url: str, body: bytes, headers: dict[str, str], timeout: float) ->
         raise ValueError("not a URL that can be posted to")
     sent = {"Content-Type": "application/json; charset=utf-8", "User-Agent": f"repwatch/{__version__}", **headers}
     request = urllib.request.Request(url, data=body, headers=sent, method="POST")
-    https = urllib.request.HTTPSHandler(context=AUTHORITIES.context())
+    https = urllib.request.HTTPSHandler(context=WEB.context())
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies(url)), https, _NoRedirect)
     try:
         with opener.open(request, timeout=timeout) as answer:

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from repwatch.adapters.attempt import describe, refused, retry
-from repwatch.adapters.authorities import AUTHORITIES
+from repwatch.adapters.authorities import WEB
 from repwatch.adapters.http_post import Answer, NoAnswer, post_json, proxies
 from repwatch.adapters.secrets import reveal
 from repwatch.adapters.slack_answers import BLOCKS_REFUSED, ROOT_FIXED, ROOT_GONE, error_name, judge_api, judge_webhook
@@ -66,7 +66,7 @@ class SlackBot:
     def _client(self) -> WebClient:
         # No retry handlers: the default one posts again after a lost connection, and the one for 429 sleeps in this thread.
         token, timeout = reveal(self._token), max(1, round(self._timeout))
-        context = AUTHORITIES.context()
+        context = WEB.context()
         client = WebClient(token, base_url=self._api_url, timeout=timeout, ssl=context, logger=_QUIET, retry_handlers=[])
         client.proxy = proxies(self._api_url).get(urlsplit(self._api_url).scheme)  # its own choice ignores `no_proxy`
         return client

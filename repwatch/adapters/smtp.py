@@ -9,7 +9,7 @@ from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, formataddr, parseaddr
 
 from repwatch.adapters.attempt import describe, refused, retry, scrub
-from repwatch.adapters.authorities import AUTHORITIES
+from repwatch.adapters.authorities import MAIL
 from repwatch.adapters.secrets import reveal
 from repwatch.errors import UsageError
 from repwatch.health.storm import urgency
@@ -171,7 +171,7 @@ def message_id(notice_id: str, sender: str) -> str:
 def _context(host: str) -> ssl.SSLContext:
     """Certificates are verified, save on this machine: its mail server mostly has a self-made one, and nobody listens in."""
     if host not in _LOOPBACK:
-        return AUTHORITIES.context()
+        return MAIL.context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -94,7 +94,7 @@ class HttpStandIn:
 
     @property
     def origin(self) -> str:
-        """`http://127.0.0.1:port`."""
+        """`http://127.0.0.1:port`, with TLS `https://…`."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def misbehave(self, *script: Misbehaviour) -> None:

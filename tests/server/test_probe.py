@@ -4,7 +4,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from repwatch.adapters.mysql.probe import DEADLINE, Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import OutcomeUnknown
 from repwatch.model.endpoint import CommandSecret, Endpoint, EnvSecret, FileSecret, LiteralSecret
-from repwatch.model.observation import Observation, ProbeFailure, ThreadState, Unobserved
+from repwatch.model.observation import Observation, ProbeFailure, ProbeResult, ThreadState, Unobserved
 from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Params, Timeouts
@@ -28,6 +28,8 @@ from tests.server.diagnosing import PATIENT, locally
 
 GRACE = 30.0  # seconds that a busy machine may add to a deadline; without one it would be for ever
 FAR = 600.0  # seconds for a look, on the clock of the test
+Look = Callable[[Prober, ServerSpec], ProbeResult]
+WAYS = pytest.mark.parametrize("look", [Prober.__call__, Prober.here], ids=["bounded", "here"])
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,8 @@ def test_a_connection_that_was_cut_is_made_again_in_the_same_look(box: Sandbox) 
     box.wait_connected(90)
 
 
-def test_a_frozen_server_costs_the_deadline_and_no_more(box: Sandbox) -> None:
+@WAYS
+def test_a_frozen_server_costs_the_deadline_and_no_more(box: Sandbox, look: Look) -> None:
     replica = box.replicas[0]
     with probing(DEADLINE) as prober:
         seen_within(prober, replica)
@@ -183,24 +186,27 @@ def test_a_frozen_server_costs_the_deadline_and_no_more(box: Sandbox) -> None:
         try:
             for _ in range(3):  # on a kept connection, then on new ones that are never greeted
                 started = time.monotonic()
-                assert blind(prober, replica).failure is ProbeFailure.TIMED_OUT
+                result = look(prober, replica.spec())
+                assert isinstance(result, Unobserved)
+                assert result.failure is ProbeFailure.TIMED_OUT
                 assert time.monotonic() - started < DEADLINE + GRACE
         finally:
             replica.thaw()
         seen_within(prober, replica)
 
 
-def test_only_one_look_is_in_flight(box: Sandbox) -> None:
+@WAYS
+def test_only_one_look_is_in_flight(box: Sandbox, look: Look) -> None:
     replica = box.replicas[0]
     with probing() as prober:
         seen(prober, replica)
         replica.freeze()
         try:
             first: list[object] = []
-            thread = threading.Thread(target=lambda: first.append(prober(replica.spec())))
+            thread = threading.Thread(target=lambda: first.append(look(prober, replica.spec())))
             thread.start()
             until = time.monotonic() + 4 * PATIENT  # the other one may begin after a first one here
-            while not (result := prober(replica.spec())).took.total_seconds() < 1:
+            while not (result := look(prober, replica.spec())).took.total_seconds() < 1:
                 assert time.monotonic() < until
             assert isinstance(result, Unobserved)
             assert result.failure is ProbeFailure.TIMED_OUT

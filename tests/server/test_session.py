@@ -10,6 +10,7 @@ from dataclasses import replace
 import mysql.connector.pooling
 import pytest
 
+from repwatch.adapters.mysql import session as session_module
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import (
     LoginRefused,
@@ -435,6 +436,27 @@ def test_a_server_killed_in_the_middle_of_a_statement(lone: SandboxServer) -> No
 def _wait_for_sleep(looking: Session) -> None:
     query = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(100)'"
     until(lambda: looking.scalar(query) == "1")
+
+
+def test_a_server_that_refuses_locks_is_logged_in_to_and_a_statement_there_can_be_ended(
+    lone: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some releases of Galera do."""
+    monkeypatch.setattr(session_module, "MARK", ", NO_SUCH_FUNCTION({})")
+    with lone.connect() as looking:
+        until(lambda: int(looking.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0) >= 3)
+    with lone.connect() as session, lone.connect() as looking:
+
+        def end() -> None:
+            _wait_for_sleep(looking)
+            session.kill_running()
+
+        killer = threading.Thread(target=end)
+        killer.start()
+        with suppress(StatementRefused):
+            session.query("SELECT SLEEP(100)")
+        killer.join()
+        assert session.scalar("SELECT 1") == "1"
 
 
 def test_a_restarted_server_keeps_other_peoples_connections(lone: SandboxServer) -> None:

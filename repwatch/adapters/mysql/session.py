@@ -52,7 +52,9 @@ class Session:
         self.version = ServerVersion.parse("0.0")
         self.server = str(endpoint.address)
         self._id = int(connection.connection_id or 0)
+        self._opened = time.monotonic()
         self._mark = quote_text(f"repwatch {uuid4().hex}")
+        self._greeted = False
         self._timeouts = timeouts
         self._closed = False
         self._warned = 0  # warnings of the last statement, as its answer said
@@ -86,6 +88,7 @@ class Session:
             version, comment, *_ = self._introduced()
             self.version = ServerVersion.parse(version or "", comment or "")
             self.execute(SESSION_SETUP)
+            self._greeted = True
         except OutcomeUnknown as error:  # nothing of the caller's was sent
             raise Unreachable(error.text, server=self.server, errno=error.errno, hint=error.hint) from None
         except StatementRefused as error:  # an expired password lets one in, and nothing more (1820)
@@ -96,7 +99,8 @@ class Session:
     def _introduced(self) -> tuple[str | None, ...]:
         try:
             return self.text_row(GREETING + MARK.format(self._mark))
-        except StatementRefused:  # a cluster may know no such locks; what else there is against us comes again
+        except StatementRefused:  # some releases know no such locks in a cluster; what else there is against us comes again
+            self._mark = ""
             return self.text_row(GREETING)
 
     def _verify_tls(self) -> None:
@@ -250,11 +254,18 @@ class Session:
 
     def _kill(self, what: str) -> None:
         with Session.connect(self.endpoint, Timeouts(connect=self._timeouts.connect, read=5)) as other:
-            mine = other.scalar(WHO_HOLDS.format(self._mark))
+            mine = self._number_for(other)
             if mine is None:  # it has ended, with its server perhaps
                 return
             with suppress(StatementRefused):  # 1094: it is gone already
                 other.execute(f"KILL {what} {mine}")
+
+    def _number_for(self, other: "Session") -> str | None:
+        """The number of this session by which another one may end it."""
+        if self._mark:
+            return other.scalar(WHO_HOLDS.format(self._mark))
+        uptime = int(other.text_row("SHOW GLOBAL STATUS LIKE 'Uptime'")[1] or 0)  # counts whole seconds
+        return str(self._id) if uptime > time.monotonic() - self._opened + 1 else None
 
     def close(self) -> None:
         """Close; never raises, and takes about a second at most. A statement that still runs is killed."""
@@ -276,8 +287,9 @@ class Session:
         ending.join(wait)
 
     def _abandon(self) -> None:
-        with suppress(ServerError, OSError):
-            self._kill("CONNECTION")
+        if self._greeted:  # else the next one would most likely hang in its greeting as well, and so on
+            with suppress(ServerError, OSError):
+                self._kill("CONNECTION")
         with suppress(Exception):
             self._connection.close()
 

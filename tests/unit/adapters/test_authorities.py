@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repwatch.adapters.authorities import KEEP_SECONDS, Authorities
+from repwatch.adapters.authorities import Authorities
 from repwatch.adapters.notifiers import build
 from repwatch.model.settings import Receiver, SlackReceiver, WebhookReceiver
 from repwatch.ports.notifier import DeliveryOutcome
@@ -15,7 +15,6 @@ from repwatch.sandbox.standins_slack import SlackStandIn
 from repwatch.sandbox.standins_webhook import WebhookCatcher
 from tests.unit.adapters.benches import SECONDS, SECRETS, TOKEN, notice
 from tests.unit.adapters.tls import self_made, tls
-from tests.unit.watch.handclock import HandClock
 
 StandIn = WebhookCatcher | SlackStandIn
 
@@ -69,14 +68,27 @@ def test_only_who_is_trusted_is_told_and_authorities_are_read_once(
         assert len(reads) == 1
 
 
-def test_they_are_read_again_after_an_hour_and_where_they_are_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    clock = HandClock()
-    authorities = Authorities(clock)
+def test_they_are_read_again_where_they_have_changed(monkeypatch: pytest.MonkeyPatch, certificate: Path, tmp_path: Path) -> None:
+    authorities = Authorities()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.with_suffix(".crt")))
     first = authorities.context()
-    clock.sleep(KEEP_SECONDS - 1)
     assert authorities.context() is first
-    clock.sleep(1)
+    bundle = tmp_path / "bundle.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    bundle.write_bytes(certificate.with_suffix(".crt").read_bytes())
     second = authorities.context()
     assert second is not first
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "others.pem"))
+    assert authorities.context() is second
+    bundle.rename(tmp_path / "old.pem")
+    bundle.write_bytes(2 * certificate.with_suffix(".crt").read_bytes())
     assert authorities.context() is not second
+
+
+def test_a_reading_that_found_none_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As where the machine had no more files to open."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    authorities = Authorities()
+    assert authorities.context() is not authorities.context()
