@@ -6,6 +6,7 @@ storm has hundreds. Here they are read once, and again when they have changed.
 
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -39,12 +40,9 @@ class Authorities:
 def _sources() -> Sources:
     paths = ssl.get_default_verify_paths()
     found = []
-    for path in (paths.cafile, paths.capath):
-        try:
-            seen = Path(path).stat() if path else None
-        except OSError:
-            seen = None
-        if path and seen:
+    for path in filter(None, (paths.cafile, paths.capath)):
+        with suppress(OSError):
+            seen = Path(path).stat()
             found.append((path, seen.st_ino, seen.st_mtime_ns))
     return tuple(found)
 
