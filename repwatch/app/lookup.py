@@ -33,7 +33,7 @@ def look_now(clusters: Sequence[ClusterSpec], clock: Clock) -> View:
     worlds = []
     findings: list[Finding] = []
     for cluster in clusters:
-        prober = Prober(Session.connect, clock, heartbeat=cluster.heartbeat)
+        prober = Prober(Session.connect_for_looks, clock, heartbeat=cluster.heartbeat)
         try:
             world, found = look_once(cluster, diagnose, Probing(prober, clock), clock)
         finally:

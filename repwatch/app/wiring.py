@@ -47,7 +47,9 @@ def build_service(settings: Settings, clock: Clock) -> Service:
         suspects = {cluster.name: Suspects(store, cluster.name) for cluster in settings.clusters}
         hands = Hands("look")
         # A server of two clusters is looked at for each: with one prober the second look would find the first in its way.
-        probers = {cluster.name: Prober(Session.connect, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters}
+        probers = {
+            cluster.name: Prober(Session.connect_for_looks, clock, heartbeat=cluster.heartbeat) for cluster in settings.clusters
+        }
         runners = {cluster.name: drift_runner(cluster, store, settings.state_dir, clock) for cluster in settings.clusters}
         checked = [runner for runner in runners.values() if runner.cluster.drift.schedule or runner.cluster.drift.prove_within]
         checkers = {name: suspect_checker(runner, suspects[name], settings.state_dir, clock) for name, runner in runners.items()}

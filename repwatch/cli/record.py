@@ -39,7 +39,7 @@ def record(  # noqa: PLR0913 - click hands each option over as an argument
     spec = choose_cluster(settings, cluster)
     clock = SystemClock()
     until = clock.monotonic() + length(span).total_seconds()
-    prober = Prober(Session.connect, clock, heartbeat=spec.heartbeat)
+    prober = Prober(Session.connect_for_looks, clock, heartbeat=spec.heartbeat)
     try:
         with Recorder(output, spec) as recorder:
             for tick, seen in record_ticks(spec, diagnose, Probing(prober, clock), clock):

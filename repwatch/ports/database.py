@@ -86,6 +86,10 @@ class Database(Protocol):
         """All rows as dictionaries of decoded text; for status and catalogue views."""
         ...
 
+    def together(self, statements: Sequence[str]) -> list[list[dict[str, str | None]]]:
+        """As `texts` of each, in one round trip, up to the first that is refused; nothing where they cannot be sent so."""
+        ...
+
     def warnings(self) -> list[tuple[int, str]]:
         """The warnings of the last statement, as (number, text)."""
         ...

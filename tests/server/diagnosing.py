@@ -40,7 +40,7 @@ class Watcher:
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
-        self.prober = Prober(Session.connect, self.clock, heartbeat=self.cluster.heartbeat, deadline=self.deadline)
+        self.prober = Prober(Session.connect_for_looks, self.clock, heartbeat=self.cluster.heartbeat, deadline=self.deadline)
 
     def look(self) -> World:
         """Look at all servers, one after the other."""

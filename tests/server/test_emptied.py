@@ -44,7 +44,7 @@ def box() -> Iterator[Sandbox]:
 @contextmanager
 def watching(server: SandboxServer) -> Iterator[Callable[[], Observation]]:
     """One prober, as the service has: what it remembers decides what it asks."""
-    prober = Prober(Session.connect, SystemClock(), deadline=PATIENT)
+    prober = Prober(Session.connect_for_looks, SystemClock(), deadline=PATIENT)
 
     def look() -> Observation:
         found = prober(server.spec())

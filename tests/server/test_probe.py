@@ -40,7 +40,7 @@ def box(flavour: Flavour) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def probing(deadline: float = PATIENT, connect: Any = Session.connect) -> Iterator[Prober]:
+def probing(deadline: float = PATIENT, connect: Any = Session.connect_for_looks) -> Iterator[Prober]:
     prober = Prober(connect, SystemClock(), deadline=deadline)
     try:
         yield prober

@@ -13,7 +13,7 @@ OWN, NEW = 20, 3
 
 
 def look(server: SandboxServer) -> Observation:
-    prober = Prober(Session.connect, SystemClock(), deadline=PATIENT)
+    prober = Prober(Session.connect_for_looks, SystemClock(), deadline=PATIENT)
     try:
         found = prober(server.spec())
     finally:

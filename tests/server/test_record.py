@@ -34,7 +34,7 @@ class Film:
 
     def _run(self) -> None:
         clock = SystemClock()
-        prober = Prober(Session.connect, clock, deadline=PATIENT)
+        prober = Prober(Session.connect_for_looks, clock, deadline=PATIENT)
         with Recorder(self.path, self.cluster) as recorder:
             for tick, seen in record(self.cluster, diagnose, Probing(prober, clock), clock):
                 recorder.add(tick)

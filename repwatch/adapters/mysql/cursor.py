@@ -1,6 +1,6 @@
 """Makes the driver's cursors without a round trip of their own."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from mysql.connector.abstracts import MySQLConnectionAbstract
 
@@ -17,6 +17,9 @@ def raw_cursor(connection: MySQLConnectionAbstract) -> Any:
     `connection.cursor()` pings the server each time (Connector/Python 9.7), so that each statement costs two round trips. The
     statement itself notices as well that a connection is gone.
     """
-    if CMySQLConnection is not None and isinstance(connection, CMySQLConnection):
-        return CMySQLCursorRaw(connection)
-    return connection.cursor(raw=True)
+    return CMySQLCursorRaw(connection) if has_c_extension(connection) else connection.cursor(raw=True)
+
+
+def has_c_extension(connection: MySQLConnectionAbstract) -> "TypeGuard[CMySQLConnection]":
+    """True if the driver's C half speaks over it."""
+    return CMySQLConnection is not None and isinstance(connection, CMySQLConnection)

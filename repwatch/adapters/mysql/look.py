@@ -57,6 +57,10 @@ DISKS_EVERY = timedelta(minutes=1)
 LOG_FILES_EVERY = timedelta(minutes=1)
 """A server may have many, and looks at each of them."""
 
+ALWAYS = frozenset({Part.IDENTITY, Part.CHANNELS, Part.COUNTERS, Part.SETTINGS})
+TOGETHER = (Part.IDENTITY, Part.CHANNELS, Part.WORKERS, Part.PULSES, Part.COUNTERS, Part.CLIENTS, Part.SETTINGS)
+"""Sent at once, as far as the look before needed them: each round trip costs, most where a thousand servers are watched."""
+
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
 
@@ -76,6 +80,7 @@ class Memory:
     numbers: Numbers = field(default_factory=Numbers)
     space_asked: float | None = None  # monotonic seconds
     disks_asked: float | None = None  # likewise
+    usual: frozenset[Part] = ALWAYS  # what the look before asked for, of what may be asked for at once
 
 
 def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None = None) -> Observation:
@@ -96,6 +101,8 @@ class _Look:
         self._clock = clock
         self._give_up_at = give_up_at
         self._skipped: list[str] = []
+        self._answers: dict[Part, list[RawRow]] = {}  # that came together, and have not been asked for yet
+        self._usual: set[Part] = set()
 
     def run(self, started: float) -> Observation:
         identity, reading = self._identity()
@@ -109,6 +116,7 @@ class _Look:
         emptied = self._emptied(identity, channels, risks)
         binlog = self._binlog(identity, no_space)
         beats, now, unread = self._beats()
+        self._memory.usual = frozenset(self._usual)
         return Observation(
             at=self._clock.now(),
             took=timedelta(seconds=self._clock.monotonic() - started),
@@ -140,6 +148,7 @@ class _Look:
     def _identity(self) -> tuple[Identity, ClockReading | None]:
         # In this order: a pause between the two makes the error larger, and not the reading wrong.
         sent, asked = self._clock.monotonic(), self._clock.now()
+        self._ask_together()
         identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
         half = timedelta(seconds=self._clock.monotonic() - sent) / 2
         if identity.now is None:
@@ -319,18 +328,36 @@ class _Look:
     def _is_mariadb(self) -> bool:
         return self._database.version.is_mariadb
 
+    def _ask_together(self) -> None:
+        """What is refused, and what comes after it, is asked for again, each by itself."""
+        rows = [statement(part, self._database.version) for part in TOGETHER if part in self._memory.usual]
+        sent = [row for row in rows if row is not None]
+        answers = self._database.together([row.sql for row in sent])
+        self._answers = {row.part: [*answer] for row, answer in zip(sent, answers, strict=False)}
+
     def _ask(self, part: Part) -> list[RawRow]:
+        known = self._answers.pop(part, None)
+        rows = self._alone(part) if known is None else self._in_time(lambda: known)
+        if rows is not None:
+            self._usual.add(part)
+        return rows or []
+
+    def _alone(self, part: Part) -> list[RawRow] | None:
+        """None where it is refused, and where there is no such statement."""
         row = statement(part, self._database.version)
         if row is None:
-            return []
+            return None
         if not row.essential:
-            return self._optional(row.sql, part.value, row)
+            return self._if_allowed(row.sql, part.value, row)
         try:
             return self._in_time(lambda: [*self._database.texts(row.sql)])
         except PrivilegeMissing as error:
             raise PrivilegeMissing(error.text, server=error.server, errno=error.errno, hint=row.grant(self._account())) from None
 
-    def _optional(self, sql: str, what: str, row: StatusStatement | None = None) -> list[RawRow]:
+    def _optional(self, sql: str, what: str) -> list[RawRow]:
+        return self._if_allowed(sql, what) or []
+
+    def _if_allowed(self, sql: str, what: str, row: StatusStatement | None = None) -> list[RawRow] | None:
         try:
             return self._in_time(lambda: [*self._database.texts(sql)])
         except PrivilegeMissing as error:
@@ -339,7 +366,7 @@ class _Look:
             raise
         except StatementRefused as error:
             self._skipped.append(f"{what}: {error.errno} {error.text}")
-        return []
+        return None
 
     def _in_haste(self, sql: str) -> list[RawRow]:
         """For a statement that may take its second, and is not worth a look that comes late."""

@@ -15,8 +15,11 @@ from repwatch.ports.database import Timeouts
 DRIVER_ERRORS = (mysql.connector.Error, OSError, IndexError, AttributeError)
 
 
-def connect_options(endpoint: Endpoint, timeouts: Timeouts) -> dict[str, Any]:
-    """The keyword arguments of a connect. Raises UsageError where the secret cannot be read."""
+def connect_options(endpoint: Endpoint, timeouts: Timeouts, *, together: bool = False) -> dict[str, Any]:
+    """The keyword arguments of a connect; `together` lets several statements be sent at once.
+
+    Raises UsageError where the secret cannot be read.
+    """
     address = endpoint.address
     chosen: dict[str, Any] = {
         "user": endpoint.user,
@@ -27,7 +30,7 @@ def connect_options(endpoint: Endpoint, timeouts: Timeouts) -> dict[str, Any]:
         "connection_timeout": max(1, round(timeouts.connect)),
         "read_timeout": max(1, round(timeouts.read)),
         "write_timeout": max(1, round(timeouts.read)),
-        "client_flags": [-ClientFlag.MULTI_STATEMENTS],
+        "client_flags": [ClientFlag.MULTI_STATEMENTS if together else -ClientFlag.MULTI_STATEMENTS],
         "ssl_disabled": endpoint.tls is TlsMode.DISABLED,
         "allow_local_infile": False,
     }

@@ -7,7 +7,7 @@ A session belongs to one thread (the driver's threadsafety is 1); `kill_running`
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Self
 from uuid import uuid4
@@ -20,6 +20,7 @@ from repwatch.adapters.mysql.failures import connect_failure, statement_failure
 from repwatch.adapters.mysql.library import begin_library
 from repwatch.adapters.mysql.local_file import LEAST, LocalFile
 from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
+from repwatch.adapters.mysql.together import answers_together
 from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
 from repwatch.model.endpoint import Endpoint, TlsMode
 from repwatch.model.server import ServerVersion
@@ -46,8 +47,11 @@ BATCH = 1000
 class Session:
     """An open connection with autocommit, UTC, utf8mb4 and a permissive SQL mode."""
 
-    def __init__(self, connection: MySQLConnectionAbstract, endpoint: Endpoint, timeouts: Timeouts) -> None:
+    def __init__(
+        self, connection: MySQLConnectionAbstract, endpoint: Endpoint, timeouts: Timeouts, *, together: bool = False
+    ) -> None:
         self._connection = connection
+        self._together = together
         self.endpoint = endpoint
         self.version = ServerVersion.parse("0.0")
         self.server = str(endpoint.address)
@@ -64,8 +68,16 @@ class Session:
     @classmethod
     def connect(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
         """Log in. Raises Unreachable, LoginRefused, NotMySQL, or UsageError where the secret cannot be read."""
-        timeouts = timeouts or Timeouts()
-        options = connect_options(endpoint, timeouts)
+        return cls._open(endpoint, timeouts or Timeouts(), together=False)
+
+    @classmethod
+    def connect_for_looks(cls, endpoint: Endpoint, timeouts: Timeouts | None = None) -> Self:
+        """As `connect`; over this one `together` sends what it is given at once."""
+        return cls._open(endpoint, timeouts or Timeouts(), together=True)
+
+    @classmethod
+    def _open(cls, endpoint: Endpoint, timeouts: Timeouts, *, together: bool) -> Self:
+        options = connect_options(endpoint, timeouts, together=together)
         begin_library()
         started = time.monotonic()
         try:
@@ -74,7 +86,7 @@ class Session:
             left = timeouts.connect - (time.monotonic() - started)
             raise connect_failure(error, endpoint, left) from None
         assert isinstance(connection, MySQLConnectionAbstract)
-        session = cls(connection, endpoint, timeouts)
+        session = cls(connection, endpoint, timeouts, together=together)
         try:
             session._greet()
         except BaseException:
@@ -119,6 +131,24 @@ class Session:
         cursor = self._send(sql, params)
         return Result(_columns(cursor), list(self._rows(cursor)))
 
+    def together(self, statements: Sequence[str]) -> list[list[dict[str, str | None]]]:
+        """As `texts` of each, in one round trip, up to the first that is refused: none over a session that is not for looks."""
+        self._demand_idle()
+        answers: list[list[dict[str, str | None]]] = []
+        self._unread = True
+        try:
+            for columns, rows in answers_together(self._connection, statements if self._together else ()):
+                answers.append([dict(zip(columns, map(as_text, row), strict=True)) for row in rows])
+        except DRIVER_ERRORS as error:
+            failure = self._failure(error)
+            if not isinstance(failure, StatementRefused):
+                raise failure from None
+        except BaseException:  # as in `_send`
+            self.close()
+            raise
+        self._unread, self._warned = False, 0
+        return answers
+
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """Run one statement and yield its rows in batches; if the caller stops early it is killed and the session closed."""
         yield from self._rows(self._send(sql, params))
@@ -157,10 +187,13 @@ class Session:
         if self._closed:
             raise Unreachable("this connection was closed", server=self.server, hint="connect again")
 
-    def _send(self, sql: str, params: Params) -> Any:
+    def _demand_idle(self) -> None:
         self._demand_open()
         if self._unread:
             raise RuntimeError("the rows of another statement have not been read")
+
+    def _send(self, sql: str, params: Params) -> Any:
+        self._demand_idle()
         self._unread = True
         try:
             cursor = raw_cursor(self._connection)

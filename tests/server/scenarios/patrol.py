@@ -214,7 +214,7 @@ def patrol(cluster: ClusterSpec, folder: Path, threads: Threads, silent: Collect
     clock = SystemClock()
     store = KeepsEntries.open(f"sqlite:///{folder}/repwatch.db")
     store.entries = []
-    prober, hasty = (Prober(Session.connect, clock, deadline=seconds) for seconds in (PATIENT, HASTE))
+    prober, hasty = (Prober(Session.connect_for_looks, clock, deadline=seconds) for seconds in (PATIENT, HASTE))
     suspects = Suspects(store, cluster.name)
 
     def probe(server: ServerSpec) -> ProbeResult:

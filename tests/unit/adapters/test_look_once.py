@@ -1,6 +1,6 @@
 """What takes the binary log's lock is asked once after each start of a server, and not of one whose log waits for room."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
@@ -29,7 +29,9 @@ class Server:
         self.server = "db1"
         self.memory = Memory()
         self.sent: list[str] = []
+        self.at_once: list[list[str]] = []
         self.allowed = True
+        self.refused = ""
         self.answers: dict[str, list[RawRow]] = {self.of(Part.IDENTITY): [{"log_bin": "1", "performance_schema": "1", **changes}]}
         self.started_with("", uptime=100)
 
@@ -45,9 +47,18 @@ class Server:
 
     def texts(self, sql: str) -> list[RawRow]:
         self.sent.append(sql)
-        if sql == self.of(Part.LOG_FILTERS) and not self.allowed:
+        if sql == self.refused or (sql == self.of(Part.LOG_FILTERS) and not self.allowed):
             raise PrivilegeMissing("no", server=self.server)
         return self.answers.get(sql, [])
+
+    def together(self, statements: Sequence[str]) -> list[list[RawRow]]:
+        self.at_once.append([*statements])
+        answers: list[list[RawRow]] = []
+        for sql in statements:
+            if sql == self.refused:
+                break
+            answers.append(self.answers.get(sql, []))
+        return answers
 
     def scalar(self, sql: str) -> str:
         return "w@%"
@@ -120,3 +131,31 @@ def test_the_list_of_logs_is_not_asked_while_one_waits_for_room() -> None:
     server.memory.is_followed_by_place = True
     server.answers[server.of(Part.NO_SPACE)] = [{"age": "40", "told": "Disk is full writing 'b.1'", "waits": "1"}]
     assert (server.look().binlog.files, server.listed) == (None, 0)
+
+
+@VERSIONS
+def test_what_each_look_needs_is_asked_for_at_once(version: ServerVersion) -> None:
+    server = Server(version)
+    for _ in range(3):
+        server.look()
+    first, *others = server.at_once
+    always = [Part.IDENTITY, Part.CHANNELS, Part.COUNTERS, Part.SETTINGS]
+    assert first == [server.of(part) for part in always]
+    clients = [] if version.is_mariadb else [Part.CLIENTS]  # as the first look found out
+    assert others == [[server.of(part) for part in (*always[:-1], *clients, Part.SETTINGS)]] * 2
+    assert not {*first} & {*server.sent}
+
+
+@VERSIONS
+def test_what_is_refused_among_others_is_asked_for_alone_as_is_what_comes_after_it(version: ServerVersion) -> None:
+    server = Server(version)
+    server.refused = server.of(Part.COUNTERS)
+    seen = server.look()
+    assert [each for each in seen.skipped if each.startswith(Part.COUNTERS)]
+    assert server.sent.count(server.of(Part.COUNTERS)) == 1
+    server.look()
+    assert server.refused not in server.at_once[1]
+    server.refused = ""
+    assert server.look().skipped == ()
+    server.look()
+    assert server.of(Part.COUNTERS) in server.at_once[3]
