@@ -12,16 +12,13 @@ from types import FrameType
 import click
 
 from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.processor import stay_on_one_processor
 from repwatch.app.targets import load_settings
 from repwatch.app.wiring import build_service
 from repwatch.cli.options import config_option
 from repwatch.cli.service_log import set_up_log
 
 log = logging.getLogger("repwatch.service")
-
-# A thread that waits for the interpreter asks for it each time this has passed (Python manual, "sys.setswitchinterval"; 5 ms by
-# default). Where hundreds wait at once, as when a thousand servers are looked at and much happens, they would do little else.
-SWITCH_SECONDS = 0.05
 
 
 @click.command(epilog="Example: repwatch run --config /etc/repwatch/repwatch.toml")
@@ -33,7 +30,7 @@ def run(config: Path | None) -> int:
     happened. One service at a time runs on a state store.
     """
     set_up_log(sys.stderr)
-    sys.setswitchinterval(SWITCH_SECONDS)
+    stay_on_one_processor()
     ending = _ending_on_signals()
     settings = load_settings(config, None, (), None)
     service = build_service(settings, SystemClock())

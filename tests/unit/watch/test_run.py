@@ -1,6 +1,7 @@
 """`repwatch run` and `repwatch status` as processes, on a cluster whose servers are not there."""
 
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +93,18 @@ def test_a_second_one_is_refused_and_a_signal_ends_the_first(service: subprocess
     service.send_signal(signal.SIGINT)
     assert service.wait(PATIENT) == 0
     assert time.monotonic() - begun < 30
+
+
+def test_all_its_threads_stay_on_one_processor(service: subprocess.Popen[str]) -> None:
+    """Python lets one of them work at a time: on several they would wake one another, and do little else in a storm."""
+    wait_for(service, "incident.open")  # by then there is one of each kind
+    found: list[set[int]] = []
+    for task in Path(f"/proc/{service.pid}/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            found.append(os.sched_getaffinity(int(task.name)))
+    assert len(found) > 3
+    assert len(found[0]) == 1
+    assert all(processors == found[0] for processors in found)
 
 
 def test_what_the_service_saw_is_shown_until_it_is_too_old(
