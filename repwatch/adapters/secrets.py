@@ -5,6 +5,7 @@ import re
 import subprocess
 from typing import assert_never
 
+from repwatch.adapters.processor import on_any_processor
 from repwatch.errors import UsageError
 from repwatch.model.endpoint import CommandSecret, EnvSecret, FileSecret, LiteralSecret, SecretSource
 
@@ -54,7 +55,10 @@ def _read(source: SecretSource) -> str:
 
 def _from_command(argv: tuple[str, ...]) -> str:
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True, stdin=subprocess.DEVNULL)
+        with on_any_processor():
+            done = subprocess.run(
+                argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True, stdin=subprocess.DEVNULL
+            )
     except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(
             f"the secret command {argv[0]} failed: {type(error).__name__}", hint="run it by hand; it must print the secret"

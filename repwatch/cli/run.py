@@ -27,7 +27,8 @@ def run(config: Path | None) -> int:
     """Watch the configured clusters, tell the receivers what happens, and serve the status page.
 
     Ends with status 0 on SIGTERM or Ctrl-C; 2 if it cannot start. The log goes to stderr, one line for each thing that
-    happened. One service at a time runs on a state store.
+    happened. One service at a time runs on a state store. It stays on the processor on which it begins, since one is all that
+    it can use; `taskset` or systemd's `CPUAffinity=` choose another.
     """
     set_up_log(sys.stderr)
     stay_on_one_processor()

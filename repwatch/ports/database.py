@@ -3,7 +3,7 @@
 Values are raw: bytes as the server sent them, None for NULL. Errors are those of `repwatch.errors`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -86,8 +86,11 @@ class Database(Protocol):
         """All rows as dictionaries of decoded text; for status and catalogue views."""
         ...
 
-    def together(self, statements: Sequence[str]) -> list[list[dict[str, str | None]]]:
-        """As `texts` of each, in one round trip, up to the first that is refused; nothing where they cannot be sent so."""
+    def together(self, statements: Sequence[str]) -> Generator[list[dict[str, str | None]]]:
+        """As `texts` of each, in one round trip, up to the first that is refused; nothing where they cannot be sent so.
+
+        Raises StatementTimedOut for one that the server ended. If the caller stops early the session is closed.
+        """
         ...
 
     def warnings(self) -> list[tuple[int, str]]:

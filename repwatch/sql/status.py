@@ -20,7 +20,7 @@ Version = tuple[int, ...]
 
 
 class Part(StrEnum):
-    """What a statement is asked for, in the order in which they are sent."""
+    """What a statement is asked for."""
 
     IDENTITY = "identity"
     CHANNELS = "channels"

@@ -4,17 +4,18 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mysql.connector
 import pytest
 
 from repwatch.adapters.clock import SystemClock
+from repwatch.adapters.mysql.look import TOGETHER
 from repwatch.adapters.mysql.probe import DEADLINE, Prober
 from repwatch.adapters.mysql.session import Session
 from repwatch.errors import OutcomeUnknown
@@ -24,6 +25,7 @@ from repwatch.model.server import Address, Flavour
 from repwatch.model.topology import ServerSpec
 from repwatch.ports.database import Params, Timeouts
 from repwatch.sandbox import Sandbox, SandboxServer
+from repwatch.sql.status import statement
 from tests.server.diagnosing import PATIENT, locally
 
 GRACE = 30.0  # seconds that a busy machine may add to a deadline; without one it would be for ever
@@ -73,16 +75,25 @@ def at(address: Address) -> ServerSpec:
 
 
 class Far(Session):
-    """A server so far away that each statement takes its time, on the clock of the test."""
+    """A server so far away that each round trip takes its time, on the clock of the test."""
 
-    sent = 0
+    sent: ClassVar[list[str]] = []  # one at a time
+    trips = 0
     ahead = 0.0  # of the machine's clock, in seconds
     each = 0.0
 
     def _send(self, sql: str, params: Params) -> Any:
-        Far.sent += 1
-        Far.ahead += Far.each
+        Far.sent.append(sql)
+        self._travel()
         return super()._send(sql, params)
+
+    def together(self, statements: Sequence[str]) -> Generator[list[dict[str, str | None]]]:
+        self._travel()
+        return super().together(statements)
+
+    def _travel(self) -> None:
+        Far.trips += 1
+        Far.ahead += Far.each
 
 
 class FarClock(SystemClock):
@@ -95,17 +106,28 @@ class FarClock(SystemClock):
 def test_a_server_far_away_is_seen_though_its_first_look_takes_too_long(box: Sandbox) -> None:
     """Each look starting with a new connection, a server behind 250 ms of sea would never be seen."""
     replica, counts = box.replicas[0].spec(), []
-    with probing(connect=Far.connect) as prober:
+    with probing(connect=Far.connect_for_looks) as prober:
         for _ in range(2):
-            Far.sent = 0
+            Far.trips = 0
             seen(prober, replica)
-            counts.append(Far.sent)
+            counts.append(Far.trips)
     assert counts[0] >= counts[1] + 2
     Far.ahead, Far.each = 0.0, 2 * FAR / sum(counts)
-    prober = Prober(Far.connect, FarClock(), deadline=FAR)
+    prober = Prober(Far.connect_for_looks, FarClock(), deadline=FAR)
     assert blind(prober, replica).failure is ProbeFailure.TIMED_OUT
     seen(prober, replica)
     prober.close()
+
+
+def test_what_each_look_needs_comes_in_one_round_trip(box: Sandbox) -> None:
+    Far.ahead = Far.each = 0.0
+    with probing(connect=Far.connect_for_looks) as prober:
+        for server in (box.source, box.replicas[0]):
+            seen(prober, server)  # finds out what that is
+            Far.sent.clear()
+            version = seen(prober, server).version
+            usual = {row.sql for part in TOGETHER if (row := statement(part, version))}
+            assert not usual & {*Far.sent}
 
 
 def test_what_is_seen(box: Sandbox, flavour: Flavour) -> None:
@@ -245,7 +267,9 @@ def test_a_hanging_statement_is_not_sent_again(box: Sandbox) -> None:
         session = Session.connect(endpoint, timeouts)
         return Hanging(session) if hangs else session
 
-    box.source.sql("CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)", "INSERT INTO hang.t VALUES (1)")
+    box.source.sql(
+        "DROP DATABASE IF EXISTS hang", "CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)", "INSERT INTO hang.t VALUES (1)"
+    )
     with box.source.connect() as holder, probing(10, connect) as prober:
         holder.execute("BEGIN")
         holder.execute("UPDATE hang.t SET id = 2")
@@ -259,6 +283,29 @@ def test_a_hanging_statement_is_not_sent_again(box: Sandbox) -> None:
         holder.execute("ROLLBACK")
         seen_within(prober, box.source)
     box.source.sql("DROP DATABASE hang")
+
+
+class HangingTogether(Session):
+    """What is sent at once waits for a lock."""
+
+    def together(self, statements: Sequence[str]) -> Generator[list[dict[str, str | None]]]:
+        self.execute("SET SESSION innodb_lock_wait_timeout = 600")
+        return super().together([*statements[:-1], "SELECT 'hanging' FROM hang.t LOCK IN SHARE MODE"])
+
+
+def test_what_hangs_among_statements_sent_at_once_is_ended(box: Sandbox) -> None:
+    box.source.sql("DROP DATABASE IF EXISTS hang", "CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)")
+    box.source.sql("INSERT INTO hang.t VALUES (1)")
+    with box.source.connect() as holder, probing(10, HangingTogether.connect_for_looks) as prober:
+        holder.execute("BEGIN")
+        holder.execute("UPDATE hang.t SET id = 2")
+        assert blind(prober, box.source).failure is ProbeFailure.TIMED_OUT
+        until = time.monotonic() + 60
+        while hanging(box.source):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        holder.execute("ROLLBACK")
+        seen_within(prober, box.source)
 
 
 def hanging(server: SandboxServer) -> list[tuple[str | None, ...]]:

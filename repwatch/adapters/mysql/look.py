@@ -1,13 +1,14 @@
 """One look over an open connection: sends the table's statements, translates the answers. Raises what the connection raises."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from repwatch.adapters.mysql.look_applier import with_work
 from repwatch.adapters.mysql.look_sequences import Numbers
-from repwatch.errors import PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
+from repwatch.errors import OutcomeUnknown, PrivilegeMissing, ServerError, StatementRefused, StatementTimedOut
 from repwatch.model.observation import (
     BeatsUnread,
     BinlogFiles,
@@ -61,6 +62,9 @@ ALWAYS = frozenset({Part.IDENTITY, Part.CHANNELS, Part.COUNTERS, Part.SETTINGS})
 TOGETHER = (Part.IDENTITY, Part.CHANNELS, Part.WORKERS, Part.PULSES, Part.COUNTERS, Part.CLIENTS, Part.SETTINGS)
 """Sent at once, as far as the look before needed them: each round trip costs, most where a thousand servers are watched."""
 
+APART_FOR = timedelta(hours=1)
+"""For which nothing is sent at once after that was in vain twice: a proxy may take one statement at a time, or hang up."""
+
 NO_PERFORMANCE_SCHEMA = "performance_schema is off: workers' own errors and connected replicas cannot be seen"
 
 
@@ -80,7 +84,9 @@ class Memory:
     numbers: Numbers = field(default_factory=Numbers)
     space_asked: float | None = None  # monotonic seconds
     disks_asked: float | None = None  # likewise
-    usual: frozenset[Part] = ALWAYS  # what the look before asked for, of what may be asked for at once
+    usual: frozenset[Part] = ALWAYS  # what the look before asked for and was told
+    in_vain: int = 0  # how often statements sent at once brought nothing, one time after another
+    sent_together: float = 0.0  # monotonic seconds: when they were sent last
 
 
 def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None = None) -> Observation:
@@ -88,21 +94,23 @@ def look(database: Database, clock: Clock, span: Span, memory: Memory, heartbeat
 
     Raises ServerError; PrivilegeMissing has the missing GRANT as its hint.
     """
-    memory.latest = _Look(database, clock, span.started + span.deadline, memory, heartbeat).run(span.started)
+    memory.latest = _Look(database, clock, span, memory, heartbeat).run(span.started)
     return memory.latest
 
 
 class _Look:
-    def __init__(self, database: Database, clock: Clock, give_up_at: float, memory: Memory, heartbeat: str | None) -> None:
+    def __init__(self, database: Database, clock: Clock, span: Span, memory: Memory, heartbeat: str | None) -> None:
         self._database = database
         self._heartbeat = heartbeat
         self._before = memory.latest
         self._memory = memory
         self._clock = clock
-        self._give_up_at = give_up_at
+        self._give_up_at = span.started + span.deadline
+        self._deadline = span.deadline
         self._skipped: list[str] = []
         self._answers: dict[Part, list[RawRow]] = {}  # that came together, and have not been asked for yet
         self._usual: set[Part] = set()
+        self._identified: float | None = None  # monotonic seconds: when the first of them came
 
     def run(self, started: float) -> Observation:
         identity, reading = self._identity()
@@ -150,7 +158,7 @@ class _Look:
         sent, asked = self._clock.monotonic(), self._clock.now()
         self._ask_together()
         identity = read_identity(next(iter(self._ask(Part.IDENTITY)), {}))
-        half = timedelta(seconds=self._clock.monotonic() - sent) / 2
+        half = timedelta(seconds=(self._identified or self._clock.monotonic()) - sent) / 2
         if identity.now is None:
             return identity, None
         return identity, ClockReading(ahead=identity.now - (asked + half), error=half)
@@ -330,16 +338,27 @@ class _Look:
 
     def _ask_together(self) -> None:
         """What is refused, and what comes after it, is asked for again, each by itself."""
-        rows = [statement(part, self._database.version) for part in TOGETHER if part in self._memory.usual]
+        memory, now = self._memory, self._clock.monotonic()
+        if now >= self._give_up_at or (memory.in_vain > 1 and now - memory.sent_together < APART_FOR.total_seconds()):
+            return
+        rows = [statement(part, self._database.version) for part in TOGETHER if part in memory.usual]
         sent = [row for row in rows if row is not None]
-        answers = self._database.together([row.sql for row in sent])
-        self._answers = {row.part: [*answer] for row, answer in zip(sent, answers, strict=False)}
+        memory.in_vain, memory.sent_together = memory.in_vain + 1, now
+        with closing(self._database.together([row.sql for row in sent])) as answers:
+            for answer, row in zip(answers, sent, strict=False):  # in this order it comes to their end
+                self._answers[row.part] = [*answer]
+                memory.in_vain = 0
+                arrived = self._clock.monotonic()
+                self._identified = self._identified or arrived
+                if arrived - now >= self._deadline:  # who stops here leaves answers unread, and so the connection
+                    raise OutcomeUnknown("its answers came too slowly", server=self._database.server)
 
     def _ask(self, part: Part) -> list[RawRow]:
         known = self._answers.pop(part, None)
         rows = self._alone(part) if known is None else self._in_time(lambda: known)
         if rows is not None:
             self._usual.add(part)
+            self._memory.usual |= {part}  # at once: a look that comes too late is to be the last one
         return rows or []
 
     def _alone(self, part: Part) -> list[RawRow] | None:

@@ -7,7 +7,7 @@ A session belongs to one thread (the driver's threadsafety is 1); `kill_running`
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Self
 from uuid import uuid4
@@ -21,7 +21,15 @@ from repwatch.adapters.mysql.library import begin_library
 from repwatch.adapters.mysql.local_file import LEAST, LocalFile
 from repwatch.adapters.mysql.options import DRIVER_ERRORS, connect_options, is_encrypted
 from repwatch.adapters.mysql.together import answers_together
-from repwatch.errors import LoginRefused, NotMySQL, OutcomeUnknown, ServerError, StatementRefused, Unreachable
+from repwatch.errors import (
+    LoginRefused,
+    NotMySQL,
+    OutcomeUnknown,
+    ServerError,
+    StatementRefused,
+    StatementTimedOut,
+    Unreachable,
+)
 from repwatch.model.endpoint import Endpoint, TlsMode
 from repwatch.model.server import ServerVersion
 from repwatch.ports.database import Params, RawRow, Result, Row, Timeouts, as_text
@@ -51,7 +59,7 @@ class Session:
         self, connection: MySQLConnectionAbstract, endpoint: Endpoint, timeouts: Timeouts, *, together: bool = False
     ) -> None:
         self._connection = connection
-        self._together = together
+        self._takes_several = together
         self.endpoint = endpoint
         self.version = ServerVersion.parse("0.0")
         self.server = str(endpoint.address)
@@ -131,23 +139,24 @@ class Session:
         cursor = self._send(sql, params)
         return Result(_columns(cursor), list(self._rows(cursor)))
 
-    def together(self, statements: Sequence[str]) -> list[list[dict[str, str | None]]]:
-        """As `texts` of each, in one round trip, up to the first that is refused: none over a session that is not for looks."""
+    def together(self, statements: Sequence[str]) -> Generator[list[dict[str, str | None]]]:
+        """As `texts` of each, in one round trip, up to the first that is refused: none over a session that is not for looks.
+
+        Raises StatementTimedOut for one that the server ended. If the caller stops early the session is closed.
+        """
         self._demand_idle()
-        answers: list[list[dict[str, str | None]]] = []
         self._unread = True
         try:
-            for columns, rows in answers_together(self._connection, statements if self._together else ()):
-                answers.append([dict(zip(columns, map(as_text, row), strict=True)) for row in rows])
+            for columns, rows in answers_together(self._connection, statements if self._takes_several else ()):
+                yield [dict(zip(columns, map(as_text, row), strict=True)) for row in rows]
         except DRIVER_ERRORS as error:
             failure = self._failure(error)
-            if not isinstance(failure, StatementRefused):
+            if not isinstance(failure, StatementRefused) or isinstance(failure, StatementTimedOut):
                 raise failure from None
-        except BaseException:  # as in `_send`
+        except BaseException:  # as in `_send`, and where the caller stops: there are more answers to come
             self.close()
             raise
         self._unread, self._warned = False, 0
-        return answers
 
     def stream(self, sql: str, params: Params = ()) -> Iterator[Row]:
         """Run one statement and yield its rows in batches; if the caller stops early it is killed and the session closed."""

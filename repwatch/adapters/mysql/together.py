@@ -29,13 +29,18 @@ def answers_together(connection: MySQLConnectionAbstract, statements: Sequence[s
     if not has_c_extension(connection) or not statements:
         return
     driver: Any = connection  # its common type lacks what both kinds have
-    columns = driver.cmd_query(";".join(statements), raw=True, buffered=True)["columns"]
+    driver.cmd_query(";".join(statements), raw=True, buffered=True)
     while True:
-        rows, _ = driver.get_rows(raw=True)
-        yield tuple(column[0] for column in columns), rows
+        yield _answer(driver)
         if not _go_on(driver):
             return
-        columns = driver.fetch_eof_columns()["columns"]
+
+
+def _answer(driver: Any) -> Answer:
+    if not driver.result_set_available:
+        return (), []
+    columns = driver.fetch_eof_columns()["columns"]
+    return tuple(column[0] for column in columns), driver.get_rows(raw=True)[0]
 
 
 def _go_on(driver: Any) -> bool:

@@ -1,23 +1,23 @@
-"""What takes the binary log's lock is asked once after each start of a server, and not of one whose log waits for room."""
+"""What a look asks, how often, and what of it at once."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Generator, Mapping, Sequence
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from repwatch.adapters.mysql.look import Memory, Span, look
-from repwatch.errors import PrivilegeMissing
+from repwatch.errors import OutcomeUnknown, PrivilegeMissing, StatementTimedOut
 from repwatch.model.observation import Observation
 from repwatch.model.server import ServerVersion
-from repwatch.ports.clock import Clock
 from repwatch.ports.database import Database
 from repwatch.sql.status import Part, statement
 from repwatch.sql.status_columns import RawRow
+from tests.unit.watch.handclock import HandClock
 
+DEADLINE = 4.0
 VERSIONS = pytest.mark.parametrize("version", [ServerVersion.parse("8.4.3"), ServerVersion.parse("10.11.19-MariaDB")])
-CLOCK = cast("Clock", SimpleNamespace(now=lambda: datetime(2026, 11, 22, tzinfo=UTC), monotonic=lambda: 0.0))
 
 
 class Server:
@@ -32,6 +32,9 @@ class Server:
         self.at_once: list[list[str]] = []
         self.allowed = True
         self.refused = ""
+        self.takes_several = True
+        self.clock = HandClock()
+        self.each = 0.0  # seconds that an answer takes
         self.answers: dict[str, list[RawRow]] = {self.of(Part.IDENTITY): [{"log_bin": "1", "performance_schema": "1", **changes}]}
         self.started_with("", uptime=100)
 
@@ -51,20 +54,19 @@ class Server:
             raise PrivilegeMissing("no", server=self.server)
         return self.answers.get(sql, [])
 
-    def together(self, statements: Sequence[str]) -> list[list[RawRow]]:
+    def together(self, statements: Sequence[str]) -> Generator[list[RawRow]]:
         self.at_once.append([*statements])
-        answers: list[list[RawRow]] = []
         for sql in statements:
-            if sql == self.refused:
-                break
-            answers.append(self.answers.get(sql, []))
-        return answers
+            if sql == self.refused or not self.takes_several:
+                return
+            self.clock.sleep(self.each)
+            yield self.answers.get(sql, [])
 
     def scalar(self, sql: str) -> str:
         return "w@%"
 
     def look(self) -> Observation:
-        return look(cast("Database", self), CLOCK, Span(0.0, 4.0), self.memory)
+        return look(cast("Database", self), self.clock, Span(self.clock.monotonic(), DEADLINE), self.memory)
 
     def log_filters(self) -> Mapping[str, str] | None:
         risks = self.look().risks
@@ -159,3 +161,45 @@ def test_what_is_refused_among_others_is_asked_for_alone_as_is_what_comes_after_
     assert server.look().skipped == ()
     server.look()
     assert server.of(Part.COUNTERS) in server.at_once[3]
+
+
+def test_who_takes_one_at_a_time_is_not_sent_several_for_an_hour() -> None:
+    server = Server(ServerVersion.parse("8.4.3"))
+    server.takes_several = False
+    for _ in range(5):
+        assert server.look().server_id == 0
+    assert len(server.at_once) == 2
+    server.clock.sleep(3601)
+    server.takes_several = True
+    server.look()
+    server.sent.clear()
+    server.look()
+    assert len(server.at_once) == 4
+    assert server.of(Part.IDENTITY) not in server.sent
+
+
+@VERSIONS
+def test_answers_that_take_too_long_together_are_not_waited_for(version: ServerVersion) -> None:
+    """Each in time: four of them might take four times as long as a look may."""
+    server = Server(version)
+    server.each, begun = DEADLINE / 2, server.clock.monotonic()
+    with pytest.raises(OutcomeUnknown):
+        server.look()
+    assert server.clock.monotonic() - begun == DEADLINE
+
+
+@VERSIONS
+def test_nothing_is_sent_that_would_come_too_late(version: ServerVersion) -> None:
+    server = Server(version)
+    with pytest.raises(StatementTimedOut):
+        look(cast("Database", server), server.clock, Span(server.clock.monotonic() - DEADLINE, DEADLINE), server.memory)
+    assert (server.at_once, server.sent) == ([], [])
+
+
+@VERSIONS
+def test_a_clock_is_read_by_the_first_answer(version: ServerVersion) -> None:
+    server = Server(version, now_utc="2026-11-22 10:00:00.000000")
+    server.each = 0.5
+    reading = server.look().reading
+    assert reading is not None
+    assert reading.error == timedelta(seconds=0.25)
