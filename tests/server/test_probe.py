@@ -260,6 +260,17 @@ class Hanging:
         raise OutcomeUnknown("it hangs", server=self._session.server)
 
 
+@contextmanager
+def holding(server: SandboxServer) -> Iterator[Session]:
+    """A session that holds the lock of the row of `hang.t`."""
+    server.sql("CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)", "INSERT INTO hang.t VALUES (1)")
+    with server.connect() as holder:
+        holder.execute("BEGIN")
+        holder.execute("UPDATE hang.t SET id = 2")
+        yield holder
+    server.sql("DROP DATABASE hang")
+
+
 def test_a_hanging_statement_is_not_sent_again(box: Sandbox) -> None:
     hangs = True
 
@@ -267,12 +278,7 @@ def test_a_hanging_statement_is_not_sent_again(box: Sandbox) -> None:
         session = Session.connect(endpoint, timeouts)
         return Hanging(session) if hangs else session
 
-    box.source.sql(
-        "DROP DATABASE IF EXISTS hang", "CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)", "INSERT INTO hang.t VALUES (1)"
-    )
-    with box.source.connect() as holder, probing(10, connect) as prober:
-        holder.execute("BEGIN")
-        holder.execute("UPDATE hang.t SET id = 2")
+    with holding(box.source) as holder, probing(10, connect) as prober:
         assert blind(prober, box.source).failure is ProbeFailure.TIMED_OUT
         ((first, _),) = hanging(box.source)
         for _ in range(2):
@@ -282,7 +288,6 @@ def test_a_hanging_statement_is_not_sent_again(box: Sandbox) -> None:
         assert blind(prober, box.source).hint
         holder.execute("ROLLBACK")
         seen_within(prober, box.source)
-    box.source.sql("DROP DATABASE hang")
 
 
 class HangingTogether(Session):
@@ -294,11 +299,7 @@ class HangingTogether(Session):
 
 
 def test_what_hangs_among_statements_sent_at_once_is_ended(box: Sandbox) -> None:
-    box.source.sql("DROP DATABASE IF EXISTS hang", "CREATE DATABASE hang", "CREATE TABLE hang.t (id INT)")
-    box.source.sql("INSERT INTO hang.t VALUES (1)")
-    with box.source.connect() as holder, probing(10, HangingTogether.connect_for_looks) as prober:
-        holder.execute("BEGIN")
-        holder.execute("UPDATE hang.t SET id = 2")
+    with holding(box.source) as holder, probing(10, HangingTogether.connect_for_looks) as prober:
         assert blind(prober, box.source).failure is ProbeFailure.TIMED_OUT
         until = time.monotonic() + 60
         while hanging(box.source):

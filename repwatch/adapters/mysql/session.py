@@ -148,7 +148,7 @@ class Session:
         self._unread = True
         try:
             for columns, rows in answers_together(self._connection, statements if self._takes_several else ()):
-                yield [dict(zip(columns, map(as_text, row), strict=True)) for row in rows]
+                yield _texts(columns, rows)
         except DRIVER_ERRORS as error:
             failure = self._failure(error)
             if not isinstance(failure, StatementRefused) or isinstance(failure, StatementTimedOut):
@@ -261,7 +261,7 @@ class Session:
     def texts(self, sql: str, params: Params = ()) -> list[dict[str, str | None]]:
         """All rows as dictionaries of decoded text; for status and catalogue views."""
         result = self.query(sql, params)
-        return [dict(zip(result.columns, map(as_text, row), strict=True)) for row in result.rows]
+        return _texts(result.columns, result.rows)
 
     def warnings(self) -> list[tuple[int, str]]:
         """The warnings of the last statement, as (number, text). Their number came with its answer: none costs nothing.
@@ -344,3 +344,7 @@ class Session:
 
 def _columns(cursor: Any) -> tuple[str, ...]:
     return tuple(part[0] for part in cursor.description or ())
+
+
+def _texts(columns: Sequence[str], rows: Sequence[Row]) -> list[dict[str, str | None]]:
+    return [dict(zip(columns, map(as_text, row), strict=True)) for row in rows]
